@@ -1,0 +1,1 @@
+//! Circuit breaker with bounded probes, generation-tagged permits and a guard API.

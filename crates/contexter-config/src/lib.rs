@@ -1,0 +1,1 @@
+//! Typed, layered configuration from YAML and the environment, with redacted secrets.

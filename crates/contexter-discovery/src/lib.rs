@@ -1,0 +1,1 @@
+//! Finds a healthy service by capability and picks the fastest.

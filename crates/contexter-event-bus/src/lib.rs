@@ -1,0 +1,1 @@
+//! An event bus with acknowledgement, bounded queues and dead letters.

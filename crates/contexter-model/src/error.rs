@@ -1,0 +1,300 @@
+//! The error of every adapter.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use contexter_service::{Again, Elapsed, Full, Limited, Open, Sample, Verdict};
+
+/// What went wrong, for callers that must branch on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request was refused as wrong; sending it again is pointless.
+    Invalid,
+    /// The key is missing, wrong or lacks the permission.
+    Unauthorized,
+    /// The named thing does not exist.
+    NotFound,
+    /// A quota is used up for now; the error may say for how long.
+    RateLimited,
+    /// A quota is used up until somebody pays or raises it.
+    QuotaExhausted,
+    /// No answer came in time.
+    Timeout,
+    /// The far side cannot answer now.
+    Unavailable,
+    /// The adapter or the vendor does not offer this.
+    Unsupported,
+    /// The request or the reply is larger than a limit.
+    TooLarge,
+    /// The reply does not follow the protocol.
+    Protocol,
+    /// The caller gave up.
+    Cancelled,
+    /// Anything else: most likely a defect.
+    Unexpected,
+}
+
+impl ErrorKind {
+    /// Returns the kind as a lower-case word, as used in logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::RateLimited => "rate_limited",
+            Self::QuotaExhausted => "quota_exhausted",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Unsupported => "unsupported",
+            Self::TooLarge => "too_large",
+            Self::Protocol => "protocol",
+            Self::Cancelled => "cancelled",
+            Self::Unexpected => "unexpected",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why an adapter's operation failed.
+///
+/// `Display` is one line without secrets; the cause, if any, is in
+/// [`source`](StdError::source) and not repeated. The value is one word wide.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_model::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::NotFound, "no library \"/crates/nope\"")
+///     .with_service("local_documents")
+///     .with_operation("fetch_docs");
+/// assert_eq!(
+///     error.to_string(),
+///     "local_documents fetch_docs: no library \"/crates/nope\"",
+/// );
+/// ```
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    service: Option<String>,
+    operation: Option<&'static str>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    not_sent: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// Creates an error; `message` is lower case, names the offending value and holds no secret.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            inner: Box::new(Inner {
+                kind,
+                message: message.into(),
+                service: None,
+                operation: None,
+                request_id: None,
+                retry_after: None,
+                not_sent: false,
+                source: None,
+            }),
+        }
+    }
+
+    /// Names the service that failed.
+    #[must_use]
+    pub fn with_service(mut self, service: impl Into<String>) -> Self {
+        self.inner.service = Some(service.into());
+        self
+    }
+
+    /// Names the operation that failed.
+    #[must_use]
+    pub fn with_operation(mut self, operation: &'static str) -> Self {
+        self.inner.operation = Some(operation);
+        self
+    }
+
+    /// Keeps the vendor's request id, which its support asks for.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {
+        self.inner.request_id = Some(request_id.into());
+        self
+    }
+
+    /// Keeps how long the far side asked to wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.inner.retry_after = retry_after;
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.inner.source = Some(source.into());
+        self
+    }
+
+    /// Returns what went wrong.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// Returns the message without service, operation and cause.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// Returns the name of the service that failed.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        self.inner.service.as_deref()
+    }
+
+    /// Returns the operation that failed.
+    #[must_use]
+    pub fn operation(&self) -> Option<&'static str> {
+        self.inner.operation
+    }
+
+    /// Returns the vendor's request id.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.inner.request_id.as_deref()
+    }
+
+    /// Returns how long the far side, or the mechanism that refused the call, asked to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
+    }
+
+    /// Returns whether a mechanism refused the call before it was sent.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        self.inner.not_sent
+    }
+
+    fn rejection(
+        kind: ErrorKind,
+        retry_after: Option<Duration>,
+        cause: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        let mut error = Self::new(kind, cause.to_string()).with_retry_after(retry_after);
+        error.inner.not_sent = true;
+        error
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.inner;
+        match (&inner.service, inner.operation) {
+            (Some(service), Some(operation)) => write!(f, "{service} {operation}: ")?,
+            (Some(service), None) => write!(f, "{service}: ")?,
+            (None, Some(operation)) => write!(f, "{operation}: ")?,
+            (None, None) => {}
+        }
+        f.write_str(&inner.message)?;
+        match &inner.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("message", &self.inner.message)
+            .field("service", &self.inner.service)
+            .field("operation", &self.inner.operation)
+            .field("request_id", &self.inner.request_id)
+            .field("retry_after", &self.inner.retry_after)
+            .field("rejection", &self.inner.not_sent)
+            .field("source", &self.inner.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl Verdict for Error {
+    fn sample(&self) -> Sample {
+        if self.is_rejection() {
+            return Sample::Neutral;
+        }
+        match self.kind() {
+            // The far side answered, and it answered properly: the request was at fault.
+            ErrorKind::Invalid
+            | ErrorKind::Unauthorized
+            | ErrorKind::NotFound
+            | ErrorKind::Unsupported
+            | ErrorKind::TooLarge => Sample::Success,
+            ErrorKind::RateLimited | ErrorKind::QuotaExhausted | ErrorKind::Cancelled => {
+                Sample::Neutral
+            }
+            ErrorKind::Timeout
+            | ErrorKind::Unavailable
+            | ErrorKind::Protocol
+            | ErrorKind::Unexpected => Sample::Failure,
+        }
+    }
+
+    fn again(&self) -> Again {
+        if self.is_rejection() {
+            return Again::No;
+        }
+        match self.kind() {
+            ErrorKind::RateLimited | ErrorKind::Timeout | ErrorKind::Unavailable => Again::Yes {
+                after: self.retry_after(),
+            },
+            _ => Again::No,
+        }
+    }
+}
+
+impl From<Open> for Error {
+    fn from(open: Open) -> Self {
+        Self::rejection(ErrorKind::Unavailable, open.retry_after, open)
+    }
+}
+
+impl From<Full> for Error {
+    fn from(full: Full) -> Self {
+        Self::rejection(ErrorKind::Unavailable, None, full)
+    }
+}
+
+impl From<Limited> for Error {
+    fn from(limited: Limited) -> Self {
+        Self::rejection(ErrorKind::RateLimited, limited.retry_after, limited)
+    }
+}
+
+impl From<Elapsed> for Error {
+    fn from(elapsed: Elapsed) -> Self {
+        Self::new(ErrorKind::Timeout, elapsed.to_string())
+    }
+}

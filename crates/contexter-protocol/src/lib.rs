@@ -1,0 +1,1 @@
+//! Messages and CloudEvents of Contexter's services.

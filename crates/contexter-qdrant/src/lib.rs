@@ -1,0 +1,1 @@
+//! The Qdrant engine as a vector store, embedded or hosted.

@@ -1,0 +1,1 @@
+//! Document processing, embedding, hybrid search and the ingestion flow over capabilities.

@@ -1,0 +1,1 @@
+//! Service adapters by name, with background health checks.

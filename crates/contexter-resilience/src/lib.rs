@@ -1,0 +1,1 @@
+//! The standard resilience stack built from one configuration.

@@ -1,0 +1,1 @@
+//! Retry with jittered capped backoff, Retry-After and a deadline.

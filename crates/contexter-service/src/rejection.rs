@@ -1,0 +1,53 @@
+//! Why a mechanism refused or gave up a call.
+//!
+//! These are data that many crates share: a mechanism produces them, and an error type of one's
+//! own takes them up with `From`, so that a stack of mechanisms keeps one flat error type. A
+//! rejection means "not sent": it is neutral for every breaker and is not retried by default.
+
+use std::time::Duration;
+
+/// A circuit breaker refused the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("circuit breaker is open{}", Remaining(self.retry_after))]
+pub struct Open {
+    /// How long until a call may be admitted; `None` while the breaker is held open by hand or
+    /// while its probes are all in flight.
+    pub retry_after: Option<Duration>,
+}
+
+/// A limit on concurrent calls refused the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many concurrent calls: limit {limit}")]
+pub struct Full {
+    /// The limit in force.
+    pub limit: usize,
+}
+
+/// A rate limit refused the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rate limit reached{}", Remaining(self.retry_after))]
+pub struct Limited {
+    /// How long until the call would be admitted.
+    pub retry_after: Option<Duration>,
+}
+
+/// A call was given up because its time was over.
+///
+/// Unlike the rejections it may have reached the far side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("operation timed out after {after:?}")]
+pub struct Elapsed {
+    /// How long the call was allowed to take.
+    pub after: Duration,
+}
+
+struct Remaining(Option<Duration>);
+
+impl std::fmt::Display for Remaining {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(left) => write!(f, ", try again in {left:?}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Compressed, content-addressed document storage.

@@ -1,0 +1,1 @@
+//! Starts real servers on free ports for tests, and stops them.

@@ -1,0 +1,1 @@
+//! Total deadlines and per-attempt timeouts.

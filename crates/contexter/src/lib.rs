@@ -1,0 +1,1 @@
+//! Dependable calls to flaky, metered services, and documentation search built on them.

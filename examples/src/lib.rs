@@ -1,0 +1,1 @@
+//! Programs that assemble many crates; each is an example target of this package.
