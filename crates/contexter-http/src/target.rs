@@ -1,0 +1,117 @@
+//! Which addresses may be asked, and how they are shown.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use contexter_model::{Error, ErrorKind};
+use reqwest::Url;
+
+/// An address that may be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Target(Url);
+
+impl Target {
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        // The text itself stays out of the message: it may hold a key.
+        let url = Url::parse(text).map_err(|error| {
+            Error::new(
+                ErrorKind::Invalid,
+                "malformed url, expected https://host/path",
+            )
+            .with_source(error)
+        })?;
+        if is_acceptable(&url) {
+            Ok(Self(url))
+        } else {
+            Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "url {} is not allowed: expected https, or http to a loopback address",
+                    redacted(&url)
+                ),
+            ))
+        }
+    }
+
+    pub(crate) fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
+    pub(crate) fn into_url(self) -> Url {
+        self.0
+    }
+
+    /// Returns the address as it may be shown.
+    pub(crate) fn redacted(&self) -> String {
+        redacted(&self.0)
+    }
+}
+
+pub(crate) fn is_acceptable(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+/// Returns scheme, host, port and path: no credentials, no query, no fragment.
+pub(crate) fn redacted(url: &Url) -> String {
+    let mut shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+    if let Some(port) = url.port() {
+        // Writing to a string cannot fail.
+        let _ = write!(shown, ":{port}");
+    }
+    shown.push_str(url.path());
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_loopback_http_are_acceptable() {
+        for ok in [
+            "https://example.org/a",
+            "http://127.0.0.1:80/",
+            "http://127.8.0.1/",
+            "http://localhost:1/",
+            "http://[::1]:9/",
+        ] {
+            assert!(Target::parse(ok).is_ok(), "{ok}");
+        }
+        for bad in [
+            "http://example.org/",
+            "http://localhost.example.org/",
+            "http://10.0.0.1/",
+            "ftp://localhost/",
+            "file:///etc/passwd",
+            "example.org",
+            "",
+        ] {
+            assert_eq!(
+                Target::parse(bad).unwrap_err().kind(),
+                ErrorKind::Invalid,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        let target =
+            Target::parse("https://user:pass@example.org:8443/a/b?key=secret#part").unwrap();
+        assert_eq!(target.redacted(), "https://example.org:8443/a/b");
+        let refused = Target::parse("http://user:pass@example.org/?key=secret").unwrap_err();
+        assert!(!format!("{refused:?}").contains("pass"), "{refused:?}");
+        assert!(!format!("{refused:?}").contains("secret"), "{refused:?}");
+    }
+}
