@@ -1,1 +1,47 @@
 //! Dependable calls to flaky, metered services, and documentation search built on them.
+//!
+//! This crate only gathers the family under one name; every module is a crate of its own, to be
+//! used alone where that is enough.
+//!
+//! | feature | modules | default |
+//! |---|---|---|
+//! | (always) | [`service`] | |
+//! | `resilience` | `breaker`, `retry`, `timeout`, `resilience` | yes |
+//! | `integration` | `adapter`, `registry`, `discovery`, `protocol`, `event_bus`, `config`, `storage`, `monitor` | |
+//! | `rag` | `model`, `rag`, and all of `integration` | |
+//! | `local` | `local`, and all of `rag` | |
+//! | `qdrant-edge` | `qdrant` with the embedded engine, and all of `rag` | |
+
+#[cfg(feature = "integration")]
+pub use contexter_adapter as adapter;
+#[cfg(feature = "resilience")]
+pub use contexter_breaker as breaker;
+#[cfg(feature = "integration")]
+pub use contexter_config as config;
+#[cfg(feature = "integration")]
+pub use contexter_discovery as discovery;
+#[cfg(feature = "integration")]
+pub use contexter_event_bus as event_bus;
+#[cfg(feature = "local")]
+pub use contexter_local as local;
+#[cfg(feature = "rag")]
+pub use contexter_model as model;
+#[cfg(feature = "integration")]
+pub use contexter_monitor as monitor;
+#[cfg(feature = "integration")]
+pub use contexter_protocol as protocol;
+#[cfg(feature = "qdrant-edge")]
+pub use contexter_qdrant as qdrant;
+#[cfg(feature = "rag")]
+pub use contexter_rag as rag;
+#[cfg(feature = "integration")]
+pub use contexter_registry as registry;
+#[cfg(feature = "resilience")]
+pub use contexter_resilience as resilience;
+#[cfg(feature = "resilience")]
+pub use contexter_retry as retry;
+pub use contexter_service as service;
+#[cfg(feature = "integration")]
+pub use contexter_storage as storage;
+#[cfg(feature = "resilience")]
+pub use contexter_timeout as timeout;
