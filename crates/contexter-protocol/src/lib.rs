@@ -1,8 +1,64 @@
 //! Messages and CloudEvents of Contexter's services.
+//!
+//! Services talk in two ways: a message ([`IntegrationMessage`]) asks one other service for
+//! something, an event ([`IntegrationEvent`]) tells whoever listens that something happened. Both
+//! carry a correlation id, shared by everything that belongs to one flow, and a causation id, the
+//! id of what led to them. A [`ProtocolHandler`] makes both and keeps those ids right.
+//!
+//! The data of an event is a typed payload ([`EventPayload`]); [`rag`] has those of the
+//! documentation flow.
+//!
+//! # Examples
+//!
+//! ```
+//! use contexter_protocol::ProtocolHandler;
+//! use contexter_protocol::rag::DocumentProcessed;
+//!
+//! let handler = ProtocolHandler::new("document_processor")?;
+//! let event = handler.create_event(
+//!     &DocumentProcessed {
+//!         library_id: "tokio".to_owned(),
+//!         document_count: 12,
+//!         processing_time_seconds: 0.5,
+//!     },
+//!     None,
+//! )?;
+//! assert_eq!(event.event_type(), "document.processed");
+//! assert_eq!(event.payload::<DocumentProcessed>()?.document_count, 12);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Names
+//!
+//! Where CloudEvents has a name for something, the event uses it:
+//!
+//! | integration architecture | here |
+//! |---|---|
+//! | `IntegrationEvent.event_type` | [`IntegrationEvent::event_type`], attribute `type` |
+//! | `source_service` | [`IntegrationEvent::source`] |
+//! | `target_service` | [`IntegrationEvent::target_service`], extension `targetservice` |
+//! | `payload` | [`IntegrationEvent::data`], typed by [`IntegrationEvent::payload`] |
+//! | `timestamp` | [`IntegrationEvent::time`] |
+//! | `correlation_id` | [`IntegrationEvent::correlation_id`], extension `correlationid` |
+//! | `metadata` | [`IntegrationEvent::extensions`] |
+//! | `IntegrationMessage`, `MessageType`, all fields | the same names |
+//! | `ProtocolHandler.create_request`, `create_response` | the same names |
+//! | `ProtocolHandler._generate_message_id` | inside: UUIDv7, which sorts by time |
 
+mod attribute;
+mod error;
+mod event;
+mod handler;
 mod hash;
+mod json;
+mod message;
 mod payload;
 pub mod rag;
 
+pub use attribute::ExtensionValue;
+pub use error::{BuildError, DecodeError, InvalidAttribute, PayloadError};
+pub use event::{EventBuilder, IntegrationEvent};
+pub use handler::ProtocolHandler;
 pub use hash::{Hash, InvalidHash};
+pub use message::{IntegrationMessage, MessageType};
 pub use payload::EventPayload;

@@ -1,0 +1,386 @@
+//! The event envelope: CloudEvents 1.0.2 with the extensions that Contexter uses.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::attribute::{ExtensionValue, check_extension, check_text, check_uri};
+use crate::error::{BuildError, InvalidAttribute, PayloadError};
+use crate::payload::EventPayload;
+
+/// An event: what happened, where, when, and because of what.
+///
+/// The envelope is CloudEvents 1.0.2, so any CloudEvents reader understands it. Attributes are
+/// checked when an event is built or decoded; extensions that this crate does not know are kept.
+///
+/// | attribute | here | default of a built event |
+/// |---|---|---|
+/// | `id` | [`id`](Self::id) | a new UUIDv7, sortable by time |
+/// | `source` | [`source`](Self::source) | given; the publishing service |
+/// | `type` | [`event_type`](Self::event_type) | given |
+/// | `subject` | [`subject`](Self::subject) | none |
+/// | `time` | [`time`](Self::time) | now |
+/// | `datacontenttype` | [`data_content_type`](Self::data_content_type) | `application/json` if there is data |
+/// | `dataschema` | [`data_schema`](Self::data_schema) | none |
+/// | `data` | [`data`](Self::data) | null, which is not written |
+/// | `correlationid` | [`correlation_id`](Self::correlation_id) | its own id: it starts a flow |
+/// | `causationid` | [`causation_id`](Self::causation_id) | none |
+/// | `partitionkey` | [`partition_key`](Self::partition_key) | none |
+/// | `traceparent`, `tracestate` | [`trace_parent`](Self::trace_parent), [`trace_state`](Self::trace_state) | none |
+/// | `expirytime` | [`expiry_time`](Self::expiry_time) | none: it never expires |
+/// | `dataref` | [`data_ref`](Self::data_ref) | none |
+/// | `targetservice` | [`target_service`](Self::target_service) | none: for everybody |
+/// | others | [`extensions`](Self::extensions) | none |
+///
+/// # Examples
+///
+/// ```
+/// use contexter_protocol::IntegrationEvent;
+///
+/// let event = IntegrationEvent::builder("document_processor", "document.renamed")
+///     .subject("guide.md")
+///     .data(serde_json::json!({ "from": "guide.md", "to": "book.md" }))
+///     .build()?;
+/// let again = IntegrationEvent::from_json(&event.to_json())?;
+/// assert_eq!(again, event);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct IntegrationEvent {
+    pub(crate) id: String,
+    pub(crate) source: String,
+    pub(crate) event_type: String,
+    pub(crate) subject: Option<String>,
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) data_content_type: Option<String>,
+    pub(crate) data_schema: Option<String>,
+    pub(crate) data: Value,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) causation_id: Option<String>,
+    pub(crate) partition_key: Option<String>,
+    pub(crate) trace_parent: Option<String>,
+    pub(crate) trace_state: Option<String>,
+    pub(crate) expiry_time: Option<Timestamp>,
+    pub(crate) data_ref: Option<String>,
+    pub(crate) target_service: Option<String>,
+    pub(crate) extensions: BTreeMap<String, ExtensionValue>,
+}
+
+impl IntegrationEvent {
+    /// Starts an event of `event_type` that `source` publishes.
+    pub fn builder(source: impl Into<String>, event_type: impl Into<String>) -> EventBuilder {
+        EventBuilder {
+            event: Self {
+                id: Uuid::now_v7().to_string(),
+                source: source.into(),
+                event_type: event_type.into(),
+                subject: None,
+                time: Some(Timestamp::now()),
+                data_content_type: None,
+                data_schema: None,
+                data: Value::Null,
+                correlation_id: None,
+                causation_id: None,
+                partition_key: None,
+                trace_parent: None,
+                trace_state: None,
+                expiry_time: None,
+                data_ref: None,
+                target_service: None,
+                extensions: BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Starts an event whose type, subject, partition key, data and data reference are `payload`'s.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BuildError::Payload`] if the payload has no JSON form.
+    pub fn of<P: EventPayload>(
+        source: impl Into<String>,
+        payload: &P,
+    ) -> Result<EventBuilder, BuildError> {
+        let data = serde_json::to_value(payload).map_err(|source| BuildError::Payload {
+            event_type: P::TYPE.to_owned(),
+            source,
+        })?;
+        let mut builder = Self::builder(source, P::TYPE).data(data);
+        builder.event.subject = payload.subject();
+        builder.event.partition_key = payload.partition_key();
+        builder.event.data_ref = payload.data_ref();
+        Ok(builder)
+    }
+
+    /// Reads the data as the payload type `P`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the event has another type or its data another shape.
+    pub fn payload<P: EventPayload>(&self) -> Result<P, PayloadError> {
+        if self.event_type != P::TYPE {
+            return Err(PayloadError::WrongType {
+                expected: P::TYPE,
+                found: self.event_type.chars().take(80).collect(),
+            });
+        }
+        P::deserialize(&self.data).map_err(|source| PayloadError::Undecodable {
+            event_type: P::TYPE,
+            source,
+        })
+    }
+
+    /// Returns the id, unique within the source.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns who published the event (the specification's `source_service`).
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Returns what kind of thing happened.
+    #[must_use]
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// Returns what the event is about within its source.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// Returns when it happened (the specification's `timestamp`).
+    #[must_use]
+    pub fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    /// Returns the media type of the data.
+    #[must_use]
+    pub fn data_content_type(&self) -> Option<&str> {
+        self.data_content_type.as_deref()
+    }
+
+    /// Returns the URI of the schema that the data follows.
+    #[must_use]
+    pub fn data_schema(&self) -> Option<&str> {
+        self.data_schema.as_deref()
+    }
+
+    /// Returns the data (the specification's `payload`); null if there is none.
+    #[must_use]
+    pub fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// Returns the id that all events of one flow share.
+    #[must_use]
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.correlation_id.as_deref()
+    }
+
+    /// Returns the id of the event or message that led to this one.
+    #[must_use]
+    pub fn causation_id(&self) -> Option<&str> {
+        self.causation_id.as_deref()
+    }
+
+    /// Returns the key within which events keep their order.
+    #[must_use]
+    pub fn partition_key(&self) -> Option<&str> {
+        self.partition_key.as_deref()
+    }
+
+    /// Returns the W3C trace context of the publisher.
+    #[must_use]
+    pub fn trace_parent(&self) -> Option<&str> {
+        self.trace_parent.as_deref()
+    }
+
+    /// Returns the vendor part of the W3C trace context.
+    #[must_use]
+    pub fn trace_state(&self) -> Option<&str> {
+        self.trace_state.as_deref()
+    }
+
+    /// Returns when the event stops being of use.
+    #[must_use]
+    pub fn expiry_time(&self) -> Option<Timestamp> {
+        self.expiry_time
+    }
+
+    /// Returns whether the event is no longer of use at `now`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expiry_time.is_some_and(|expiry| expiry <= now)
+    }
+
+    /// Returns a URI reference to the bytes that the event is about.
+    #[must_use]
+    pub fn data_ref(&self) -> Option<&str> {
+        self.data_ref.as_deref()
+    }
+
+    /// Returns the one service that the event is meant for.
+    #[must_use]
+    pub fn target_service(&self) -> Option<&str> {
+        self.target_service.as_deref()
+    }
+
+    /// Returns all other extensions by name (the specification's `metadata`).
+    #[must_use]
+    pub fn extensions(&self) -> &BTreeMap<String, ExtensionValue> {
+        &self.extensions
+    }
+
+    /// Checks every attribute against CloudEvents 1.0.2.
+    pub(crate) fn check(&self) -> Result<(), InvalidAttribute> {
+        check_text("id", &self.id)?;
+        check_uri("source", &self.source)?;
+        check_text("type", &self.event_type)?;
+        let texts = [
+            ("subject", &self.subject),
+            ("datacontenttype", &self.data_content_type),
+            ("correlationid", &self.correlation_id),
+            ("causationid", &self.causation_id),
+            ("partitionkey", &self.partition_key),
+            ("traceparent", &self.trace_parent),
+            ("tracestate", &self.trace_state),
+            ("targetservice", &self.target_service),
+        ];
+        for (attribute, value) in texts {
+            value.iter().try_for_each(|v| check_text(attribute, v))?;
+        }
+        for (attribute, value) in [
+            ("dataschema", &self.data_schema),
+            ("dataref", &self.data_ref),
+        ] {
+            value.iter().try_for_each(|v| check_uri(attribute, v))?;
+        }
+        self.extensions
+            .iter()
+            .try_for_each(|(name, value)| check_extension(name, value))
+    }
+}
+
+/// Builds an [`IntegrationEvent`]; attributes are checked by [`build`](Self::build).
+#[derive(Clone, Debug)]
+#[must_use = "an event exists only after `build`"]
+pub struct EventBuilder {
+    event: IntegrationEvent,
+}
+
+impl EventBuilder {
+    /// Replaces the generated id.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.event.id = id.into();
+        self
+    }
+
+    /// Says what the event is about within its source.
+    pub fn subject(mut self, subject: impl Into<String>) -> Self {
+        self.event.subject = Some(subject.into());
+        self
+    }
+
+    /// Replaces the time of the event.
+    pub fn time(mut self, time: Timestamp) -> Self {
+        self.event.time = Some(time);
+        self
+    }
+
+    /// Sets the data.
+    pub fn data(mut self, data: Value) -> Self {
+        self.event.data = data;
+        self
+    }
+
+    /// Names the schema of the data by a URI.
+    pub fn data_schema(mut self, uri: impl Into<String>) -> Self {
+        self.event.data_schema = Some(uri.into());
+        self
+    }
+
+    /// Points at the bytes that the event is about.
+    pub fn data_ref(mut self, uri: impl Into<String>) -> Self {
+        self.event.data_ref = Some(uri.into());
+        self
+    }
+
+    /// Makes the event part of a flow.
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.event.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Makes the event follow from `cause`: its correlation and trace are kept, its id becomes the
+    /// causation.
+    pub fn caused_by(mut self, cause: &IntegrationEvent) -> Self {
+        let correlation = cause.correlation_id.as_ref().unwrap_or(&cause.id);
+        self.event.correlation_id = Some(correlation.clone());
+        self.event.causation_id = Some(cause.id.clone());
+        self.event.trace_parent.clone_from(&cause.trace_parent);
+        self.event.trace_state.clone_from(&cause.trace_state);
+        self
+    }
+
+    /// Names the event or message that led to this one.
+    pub fn causation_id(mut self, id: impl Into<String>) -> Self {
+        self.event.causation_id = Some(id.into());
+        self
+    }
+
+    /// Keeps the order among events of the same key.
+    pub fn partition_key(mut self, key: impl Into<String>) -> Self {
+        self.event.partition_key = Some(key.into());
+        self
+    }
+
+    /// Sets the W3C trace context: `traceparent`, and `tracestate` where there is one.
+    pub fn trace(mut self, parent: impl Into<String>, state: Option<String>) -> Self {
+        self.event.trace_parent = Some(parent.into());
+        self.event.trace_state = state;
+        self
+    }
+
+    /// Says when the event stops being of use.
+    pub fn expiry_time(mut self, time: Timestamp) -> Self {
+        self.event.expiry_time = Some(time);
+        self
+    }
+
+    /// Names the one service that the event is meant for.
+    pub fn target_service(mut self, service: impl Into<String>) -> Self {
+        self.event.target_service = Some(service.into());
+        self
+    }
+
+    /// Adds an extension of another name: lower-case ASCII letters and digits.
+    pub fn extension(mut self, name: impl Into<String>, value: impl Into<ExtensionValue>) -> Self {
+        self.event.extensions.insert(name.into(), value.into());
+        self
+    }
+
+    /// Checks the attributes and returns the event.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidAttribute`] naming the first attribute that CloudEvents does not allow.
+    pub fn build(mut self) -> Result<IntegrationEvent, InvalidAttribute> {
+        if !self.event.data.is_null() {
+            self.event.data_content_type = Some("application/json".to_owned());
+        }
+        if self.event.correlation_id.is_none() {
+            self.event.correlation_id = Some(self.event.id.clone());
+        }
+        self.event.check()?;
+        Ok(self.event)
+    }
+}

@@ -1,0 +1,241 @@
+//! The event envelope: defaults, rules, and the JSON form.
+
+use contexter_protocol::{DecodeError, ExtensionValue, IntegrationEvent};
+use jiff::Timestamp;
+use proptest::collection::btree_map;
+use proptest::option;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn decode(value: &Value) -> Result<IntegrationEvent, DecodeError> {
+    IntegrationEvent::from_json(value.to_string().as_bytes())
+}
+
+/// The least object that is an event, with `extra` members added or replaced.
+fn object(extra: &Value) -> Value {
+    let mut object = json!({ "specversion": "1.0", "id": "1", "source": "/s", "type": "a.b" });
+    for (name, value) in extra.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
+}
+
+#[test]
+fn a_built_event_starts_its_own_flow_with_a_sortable_id() {
+    let first = IntegrationEvent::builder("s", "a.b").build().unwrap();
+    let second = IntegrationEvent::builder("s", "a.b").build().unwrap();
+    assert!(first.id() < second.id(), "UUIDv7 ids sort by time");
+    assert_eq!(first.id().as_bytes()[14], b'7', "version 7");
+    assert_eq!(first.correlation_id(), Some(first.id()));
+    assert_eq!(first.causation_id(), None);
+    assert_eq!(first.data_content_type(), None, "no data, no type of it");
+}
+
+#[test]
+fn an_effect_keeps_the_correlation_and_trace_of_its_cause() {
+    let cause = IntegrationEvent::builder("s", "a.b")
+        .correlation_id("flow")
+        .trace("00-1-2-01", Some("vendor=1".to_owned()))
+        .build()
+        .unwrap();
+    let effect = IntegrationEvent::builder("s", "a.c")
+        .caused_by(&cause)
+        .build()
+        .unwrap();
+    assert_eq!(effect.correlation_id(), Some("flow"));
+    assert_eq!(effect.causation_id(), Some(cause.id()));
+    assert_eq!(effect.trace_parent(), Some("00-1-2-01"));
+    assert_eq!(effect.trace_state(), Some("vendor=1"));
+}
+
+#[test]
+fn the_cause_of_a_flow_without_correlation_becomes_its_correlation() {
+    let cause = decode(&object(&json!({ "id": "foreign" }))).unwrap();
+    assert_eq!(cause.correlation_id(), None);
+    let effect = IntegrationEvent::builder("s", "a.c")
+        .caused_by(&cause)
+        .build()
+        .unwrap();
+    assert_eq!(effect.correlation_id(), Some("foreign"));
+}
+
+#[test]
+fn building_refuses_what_cloudevents_does_not_allow() {
+    let base = || IntegrationEvent::builder("s", "a.b");
+    for (attribute, builder) in [
+        ("source", IntegrationEvent::builder("", "a.b")),
+        ("source", IntegrationEvent::builder("two words", "a.b")),
+        ("source", IntegrationEvent::builder("größe", "a.b")),
+        ("type", IntegrationEvent::builder("s", "")),
+        ("id", base().id("")),
+        ("subject", base().subject("")),
+        ("subject", base().subject("line\nbreak")),
+        ("subject", base().subject("\u{fffe}")),
+        ("partitionkey", base().partition_key("")),
+        ("dataref", base().data_ref("not a uri")),
+        ("Bad", base().extension("Bad", 1)),
+        ("snake_case", base().extension("snake_case", true)),
+        ("data", base().extension("data", 1)),
+        ("subject", base().extension("subject", "twice")),
+        ("ext", base().extension("ext", "\u{7f}")),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.attribute(), attribute, "{error}");
+    }
+}
+
+#[test]
+fn decoding_reads_every_attribute_and_keeps_unknown_extensions() {
+    let event = decode(&object(&json!({
+        "subject": "größe", "time": "2026-11-23T10:00:00+01:00",
+        "datacontenttype": "application/json", "dataschema": "urn:x",
+        "correlationid": "c", "causationid": "d", "partitionkey": "p",
+        "traceparent": "t", "tracestate": "u", "expirytime": "2026-11-23T09:00:01Z",
+        "dataref": "sha256:00", "targetservice": "monitoring",
+        "flag": true, "sequence": 7, "word": "w", "unset": null,
+        "data": { "x": [1, 2] }
+    })))
+    .unwrap();
+    assert_eq!(event.subject(), Some("größe"));
+    let nine: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+    assert_eq!(event.time(), Some(nine), "the offset is understood");
+    assert_eq!(event.partition_key(), Some("p"));
+    assert_eq!(event.target_service(), Some("monitoring"));
+    assert_eq!(event.data()["x"][1], 2);
+    let kept: Vec<_> = event.extensions().iter().collect();
+    assert_eq!(
+        kept,
+        [
+            (&"flag".to_owned(), &ExtensionValue::Boolean(true)),
+            (&"sequence".to_owned(), &ExtensionValue::Integer(7)),
+            (&"word".to_owned(), &ExtensionValue::String("w".to_owned())),
+        ]
+    );
+    assert!(!event.is_expired(nine));
+    assert!(event.is_expired(event.expiry_time().unwrap()));
+}
+
+#[test]
+fn decoding_says_what_is_wrong() {
+    for (extra, message) in [
+        (json!({ "id": null }), "missing attribute \"id\""),
+        (
+            json!({ "specversion": "0.3" }),
+            "unsupported CloudEvents version \"0.3\"",
+        ),
+        (json!({ "type": "" }), "invalid attribute \"type\": \"\""),
+        (
+            json!({ "time": "yesterday" }),
+            "invalid attribute \"time\": \"yesterday\"",
+        ),
+        (
+            json!({ "expirytime": "7" }),
+            "invalid attribute \"expirytime\"",
+        ),
+        (
+            json!({ "data_base64": "AAEC" }),
+            "unsupported member \"data_base64\"",
+        ),
+        (json!({ "ext": 1.5 }), "invalid attribute \"ext\": \"1.5\""),
+        (
+            json!({ "ext": 2_147_483_648_u32 }),
+            "whole number of 32 bits",
+        ),
+        (json!({ "ext": {} }), "invalid attribute \"ext\": \"{}\""),
+        (json!({ "Ext": 1 }), "invalid attribute \"Ext\""),
+    ] {
+        let error = decode(&object(&extra)).unwrap_err().to_string();
+        assert!(error.contains(message), "{error} does not say {message}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_object_are_a_json_error() {
+    for bytes in [&b""[..], b"[]", b"{", b"\xff", b"{\"id\":1}", b"null"] {
+        let error = IntegrationEvent::from_json(bytes).unwrap_err();
+        assert!(matches!(error, DecodeError::Json(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn an_error_about_a_huge_value_stays_one_short_line() {
+    let huge = "x\n".repeat(100_000);
+    let error = decode(&object(&json!({ "subject": huge }))).unwrap_err();
+    assert!(error.to_string().len() < 400);
+    assert!(!error.to_string().contains('\n'));
+}
+
+fn text() -> impl Strategy<Value = String> {
+    "[^\\p{C}]{1,12}"
+}
+
+fn timestamp() -> impl Strategy<Value = Timestamp> {
+    (0_i64..253_402_207_200, 0..1_000_000_000)
+        .prop_map(|(second, nano)| Timestamp::new(second, nano).unwrap())
+}
+
+fn data() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            btree_map(any::<String>(), inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+fn extension() -> impl Strategy<Value = ExtensionValue> {
+    prop_oneof![
+        any::<bool>().prop_map(ExtensionValue::from),
+        any::<i32>().prop_map(ExtensionValue::from),
+        text().prop_map(ExtensionValue::from),
+    ]
+}
+
+prop_compose! {
+    fn event()(
+        id in text(), source in "[a-z/:._-]{1,12}", kind in text(), subject in option::of(text()),
+        time in timestamp(), expiry in option::of(timestamp()), data in data(),
+        correlation in text(), cause in option::of(text()), key in option::of(text()),
+        target in option::of(text()), trace in option::of((text(), option::of(text()))),
+        others in btree_map("x[a-z0-9]{0,8}", extension(), 0..4),
+    ) -> IntegrationEvent {
+        let mut builder = IntegrationEvent::builder(source, kind)
+            .id(id).time(time).data(data).correlation_id(correlation);
+        if let Some(subject) = subject { builder = builder.subject(subject); }
+        if let Some(expiry) = expiry { builder = builder.expiry_time(expiry); }
+        if let Some(cause) = cause { builder = builder.causation_id(cause); }
+        if let Some(key) = key { builder = builder.partition_key(key); }
+        if let Some(target) = target { builder = builder.target_service(target); }
+        if let Some((parent, state)) = trace { builder = builder.trace(parent, state); }
+        for (name, value) in others { builder = builder.extension(name, value); }
+        builder.build().unwrap()
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_json_form_of_any_event_reads_back_equal(event in event()) {
+        let json = event.to_json();
+        prop_assert_eq!(&IntegrationEvent::from_json(&json).unwrap(), &event);
+        let value: Value = serde_json::from_slice(&json).unwrap();
+        prop_assert_eq!(&value["specversion"], "1.0");
+        prop_assert_eq!(value["id"].as_str(), Some(event.id()));
+        prop_assert_eq!(value["correlationid"].as_str(), event.correlation_id());
+        prop_assert_eq!(value.get("expirytime").is_some(), event.expiry_time().is_some());
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes: Vec<u8>, cut in 0_usize..400, event in event()) {
+        let _ = IntegrationEvent::from_json(&bytes);
+        let json = event.to_json();
+        let cut = cut.min(json.len() - 1);
+        prop_assert!(IntegrationEvent::from_json(&json[..cut]).is_err(), "truncated at {}", cut);
+    }
+}
