@@ -1,0 +1,80 @@
+//! Why a guarded call failed.
+
+use contexter_service::{Again, Classify, ErrIsFailure, Open, Sample, Verdict};
+
+/// Why a call through a [`Breaker`](crate::Breaker) failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error<E> {
+    /// The breaker refused the call; the operation was not started.
+    #[error(transparent)]
+    Open(#[from] Open),
+    /// The operation's own error.
+    #[error(transparent)]
+    Inner(E),
+}
+
+impl<E> Error<E> {
+    /// Returns whether the breaker refused the call.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
+    /// Returns the operation's own error, unless the breaker refused the call.
+    #[must_use]
+    pub fn into_inner(self) -> Option<E> {
+        match self {
+            Self::Open(_) => None,
+            Self::Inner(error) => Some(error),
+        }
+    }
+}
+
+/// A refusal is neutral and not retried; the operation's own error speaks for itself.
+impl<E: Verdict> Verdict for Error<E> {
+    fn sample(&self) -> Sample {
+        match self {
+            Self::Open(_) => Sample::Neutral,
+            Self::Inner(error) => error.sample(),
+        }
+    }
+
+    fn again(&self) -> Again {
+        match self {
+            Self::Open(_) => Again::No,
+            Self::Inner(error) => error.again(),
+        }
+    }
+}
+
+/// Classifies what a breaker returns: a refusal is neutral and not retried, the rest by `K`.
+///
+/// For a retry around a breaker whose operation's error implements no [`Verdict`].
+///
+/// # Examples
+///
+/// ```
+/// use contexter_breaker::{Error, UnlessOpen};
+/// use contexter_service::{Again, Classify, Open};
+///
+/// let refused: Result<(), Error<&str>> = Err(Error::Open(Open { retry_after: None }));
+/// assert_eq!(UnlessOpen::default().again(&refused), Again::No);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnlessOpen<K = ErrIsFailure>(pub K);
+
+impl<T, E, K: Classify<Result<T, Error<E>>>> Classify<Result<T, Error<E>>> for UnlessOpen<K> {
+    fn sample(&self, out: &Result<T, Error<E>>) -> Sample {
+        match out {
+            Err(Error::Open(_)) => Sample::Neutral,
+            _ => self.0.sample(out),
+        }
+    }
+
+    fn again(&self, out: &Result<T, Error<E>>) -> Again {
+        match out {
+            Err(Error::Open(_)) => Again::No,
+            _ => self.0.again(out),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The timer of the tokio runtime.
+
+use std::time::Instant;
+
+use crate::{Clock, Timer};
+
+/// Tokio's clock and timer; both follow time that a test has paused.
+///
+/// Reading the time works anywhere; waiting needs a tokio runtime with its timer enabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TokioTimer;
+
+impl Clock for TokioTimer {
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+}
+
+impl Timer for TokioTimer {
+    type Sleep = tokio::time::Sleep;
+
+    /// Waits until `deadline`.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime whose timer is enabled.
+    fn sleep_until(&self, deadline: Instant) -> Self::Sleep {
+        tokio::time::sleep_until(tokio::time::Instant::from_std(deadline))
+    }
+}
