@@ -1,1 +1,40 @@
 //! Starts real servers on free ports for tests, and stops them.
+//!
+//! [`Redis`] and [`Nats`] are ready-made; [`Builder`] describes any other server. What is started
+//! dies with the test that started it, even when the test's process is killed.
+//!
+//! A test that needs a server says so in its first line with [`require!`], so that
+//! `cargo xtask test --without-services` can leave it out, and list it.
+//!
+//! # Examples
+//!
+//! ```
+//! use contexter_testkit::Redis;
+//!
+//! # fn main() -> Result<(), contexter_testkit::Error> {
+//! contexter_testkit::require!("redis-server"; Ok(()));
+//! let mut redis = Redis::start()?;
+//! println!("connect to {}", redis.url());
+//! redis.kill()?; // as if the power had failed
+//! redis.restart()?; // same port, same data
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod error;
+mod left_out;
+mod nats;
+mod program;
+mod ready;
+mod redis;
+mod server;
+mod supervisor;
+mod wait;
+
+pub use builder::Builder;
+pub use error::Error;
+pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out};
+pub use nats::Nats;
+pub use redis::Redis;
+pub use server::Server;

@@ -1,0 +1,115 @@
+//! Lets a run do without servers, loudly.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+
+/// The environment variable that names the programs to do without, separated by commas.
+pub const WITHOUT: &str = "CONTEXTER_TEST_WITHOUT";
+
+/// The environment variable with the path of the file that lists what was left out.
+pub const LEFT_OUT_LIST: &str = "CONTEXTER_TEST_LEFT_OUT";
+
+/// Ends the test here when the run does without one of the programs.
+///
+/// Only a run that was told so leaves a test out (`cargo xtask test --without-services`). In any
+/// other run the test goes on, and fails where the program is missing.
+///
+/// The enclosing function returns `()`; one that returns something else names the value after a
+/// semicolon.
+///
+/// # Examples
+///
+/// ```
+/// fn publishes_in_order() {
+///     contexter_testkit::require!("nats-server");
+///     // …
+/// }
+///
+/// fn survives_a_restart() -> Result<(), contexter_testkit::Error> {
+///     contexter_testkit::require!("redis-server", "nats-server"; Ok(()));
+///     // …
+///     Ok(())
+/// }
+/// # publishes_in_order();
+/// # survives_a_restart().unwrap();
+/// ```
+#[macro_export]
+macro_rules! require {
+    ($($program:expr),+ $(; $value:expr)?) => {{
+        // The path of an item in a function's body holds the name of that function.
+        fn here() {}
+        if $crate::left_out(&[$($program),+], ::std::any::type_name_of_val(&here)) {
+            return $($value)?;
+        }
+    }};
+}
+
+/// Tells whether the run does without one of the programs; if so, says it and adds to the list.
+///
+/// Tests call [`require!`], which calls this with the path of an item inside of the test.
+///
+/// # Panics
+///
+/// When the list cannot be written, so that nothing is left out in silence.
+#[must_use]
+pub fn left_out(programs: &[&str], inside: &str) -> bool {
+    let without = env::var_os(WITHOUT).unwrap_or_default();
+    let without = without.to_string_lossy();
+    let Some(missing) = first_left_out(programs, &without) else {
+        return false;
+    };
+    let line = format!("{}: needs {missing}\n", test_name(inside));
+    // Not `eprintln!`: the test harness would swallow it, for the test goes on to pass.
+    let _unheard = write!(io::stderr(), "left out: {line}");
+    if let Some(list) = env::var_os(LEFT_OUT_LIST) {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&list)
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .expect("the list of what was left out must be writable");
+    }
+    true
+}
+
+fn first_left_out<'a>(programs: &[&'a str], without: &str) -> Option<&'a str> {
+    programs
+        .iter()
+        .copied()
+        .find(|program| without.split(',').any(|name| name.trim() == *program))
+}
+
+/// Returns the path of the function that holds the item, without the closures of async functions.
+fn test_name(inside: &str) -> &str {
+    let mut name = inside.strip_suffix("::here").unwrap_or(inside);
+    while let Some(outer) = name.strip_suffix("::{{closure}}") {
+        name = outer;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_named_program_is_left_out() {
+        assert_eq!(first_left_out(&["redis-server"], ""), None);
+        assert_eq!(first_left_out(&["redis-server"], "nats-server"), None);
+        assert_eq!(
+            first_left_out(&["a", "nats-server"], "redis, nats-server"),
+            Some("nats-server")
+        );
+        assert_eq!(first_left_out(&["redis"], "redis-server"), None);
+    }
+
+    #[test]
+    fn a_test_is_named_without_the_machinery_around_it() {
+        assert_eq!(
+            test_name("it::bus::orders::{{closure}}::here"),
+            "it::bus::orders"
+        );
+        assert_eq!(test_name("it::bus::orders::here"), "it::bus::orders");
+    }
+}

@@ -1,0 +1,7 @@
+//! Starts real servers and treats them badly.
+
+mod failure;
+mod nats;
+mod parent;
+mod redis;
+mod wire;
