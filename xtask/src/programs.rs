@@ -98,15 +98,19 @@ pub(crate) fn install_line(programs: &[&Program]) -> String {
 /// Returns what a person must know to get the programs.
 pub(crate) fn advice(programs: &[&Program], root: bool) -> String {
     let names: Vec<_> = programs.iter().map(|program| program.name()).collect();
-    let hint = if root {
+    let sudo = if root {
         ""
     } else {
         "\n(as root: put `sudo` before it)"
     };
+    let without = if programs.iter().all(|program| program.service) {
+        "\n`cargo xtask test --without-services` leaves out the tests that need them"
+    } else {
+        ""
+    };
     format!(
-        "these programs are needed and missing: {}\n\n{}{hint}\n\n\
-         `cargo xtask test --install` runs that line; \
-         `cargo xtask test --without-services` does without the servers",
+        "these programs are needed and missing: {}\n\n{}{sudo}\n\n\
+         `cargo xtask test --install` runs that line{without}",
         names.join(", "),
         install_line(programs)
     )

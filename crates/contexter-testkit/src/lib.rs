@@ -8,7 +8,7 @@
 //!
 //! # Examples
 //!
-//! ```
+//! ```no_run
 //! use contexter_testkit::Redis;
 //!
 //! # fn main() -> Result<(), contexter_testkit::Error> {
