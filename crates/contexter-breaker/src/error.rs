@@ -34,14 +34,14 @@ impl<E> Error<E> {
 impl<E: Verdict> Verdict for Error<E> {
     fn sample(&self) -> Sample {
         match self {
-            Self::Open(_) => Sample::Neutral,
+            Self::Open(open) => open.sample(),
             Self::Inner(error) => error.sample(),
         }
     }
 
     fn again(&self) -> Again {
         match self {
-            Self::Open(_) => Again::No,
+            Self::Open(open) => open.again(),
             Self::Inner(error) => error.again(),
         }
     }
@@ -66,14 +66,14 @@ pub struct UnlessOpen<K = ErrIsFailure>(pub K);
 impl<T, E, K: Classify<Result<T, Error<E>>>> Classify<Result<T, Error<E>>> for UnlessOpen<K> {
     fn sample(&self, out: &Result<T, Error<E>>) -> Sample {
         match out {
-            Err(Error::Open(_)) => Sample::Neutral,
+            Err(Error::Open(open)) => open.sample(),
             _ => self.0.sample(out),
         }
     }
 
     fn again(&self, out: &Result<T, Error<E>>) -> Again {
         match out {
-            Err(Error::Open(_)) => Again::No,
+            Err(Error::Open(open)) => open.again(),
             _ => self.0.again(out),
         }
     }

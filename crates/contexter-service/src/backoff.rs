@@ -30,7 +30,6 @@ pub enum Jitter {
 ///
 /// | setting | default |
 /// |---|---|
-/// | multiplier | 2 |
 /// | jitter | [`Jitter::Equal`] |
 /// | seed | none: every sequence differs |
 ///
@@ -57,12 +56,26 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Creates a backoff that starts at `base` and stops growing at `cap`.
+    /// Creates a backoff that starts at `base`, doubles, and stops growing at `cap`.
     ///
     /// # Errors
     ///
     /// Returns the faults if `base` is zero or longer than `cap`.
     pub fn new(base: Duration, cap: Duration) -> Result<Self, InvalidConfig> {
+        Self::exponential(base, cap, 2.0)
+    }
+
+    /// Creates a backoff that starts at `base`, grows by `multiplier`, and stops at `cap`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the faults if `base` is zero or longer than `cap`, and if `multiplier` is below 1
+    /// or not finite.
+    pub fn exponential(
+        base: Duration,
+        cap: Duration,
+        multiplier: f64,
+    ) -> Result<Self, InvalidConfig> {
         InvalidConfig::check([
             (
                 "base_delay",
@@ -74,29 +87,19 @@ impl Backoff {
                 (cap < base)
                     .then(|| format!("must be at least base_delay ({base:?}), got {cap:?}")),
             ),
+            (
+                "backoff_multiplier",
+                (!multiplier.is_finite() || multiplier < 1.0)
+                    .then(|| format!("must be a number of at least 1, got {multiplier}")),
+            ),
         ])?;
         Ok(Self {
             base,
             cap,
-            multiplier: 2.0,
+            multiplier,
             jitter: Jitter::default(),
             seed: None,
         })
-    }
-
-    /// Sets by how much each delay is longer than the one before.
-    ///
-    /// # Errors
-    ///
-    /// Returns a fault unless `multiplier` is finite and at least 1.
-    pub fn with_multiplier(mut self, multiplier: f64) -> Result<Self, InvalidConfig> {
-        InvalidConfig::check([(
-            "backoff_multiplier",
-            (!multiplier.is_finite() || multiplier < 1.0)
-                .then(|| format!("must be a number of at least 1, got {multiplier}")),
-        )])?;
-        self.multiplier = multiplier;
-        Ok(self)
     }
 
     /// Sets how delays are spread.

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::{Again, Sample, Verdict};
+
 /// A circuit breaker refused the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("circuit breaker is open{}", Remaining(self.retry_after))]
@@ -39,6 +41,34 @@ pub struct Limited {
 pub struct Elapsed {
     /// How long the call was allowed to take.
     pub after: Duration,
+}
+
+macro_rules! not_sent {
+    ($($rejection:ty),+) => {$(
+        /// The call was not sent: neutral, and not retried.
+        impl Verdict for $rejection {
+            fn sample(&self) -> Sample {
+                Sample::Neutral
+            }
+
+            fn again(&self) -> Again {
+                Again::No
+            }
+        }
+    )+};
+}
+
+not_sent!(Open, Full, Limited);
+
+/// The far side did not answer in time: a failure, and another attempt may be faster.
+impl Verdict for Elapsed {
+    fn sample(&self) -> Sample {
+        Sample::Failure
+    }
+
+    fn again(&self) -> Again {
+        Again::Yes { after: None }
+    }
 }
 
 struct Remaining(Option<Duration>);
