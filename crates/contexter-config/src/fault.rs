@@ -1,0 +1,251 @@
+//! An error on its way up through the types, gathering where it happened.
+
+use std::fmt;
+
+use serde::de::{Error as SerdeError, Expected, Unexpected};
+
+use crate::key::sounds_secret;
+use crate::node::{Node, Value};
+use crate::{Error, ErrorKind, Origin};
+
+/// What a type said about a value. It becomes an [`Error`] at the root.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    kind: ErrorKind,
+    message: String,
+    // What to say instead if the value turns out to be a secret.
+    discreet: String,
+    // Innermost first.
+    path: Vec<String>,
+    origin: Option<Origin>,
+    // The message is in words of a foreign type and may repeat the value.
+    foreign: bool,
+    source: Option<std::io::Error>,
+}
+
+impl Fault {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            kind,
+            discreet: message.clone(),
+            message,
+            path: Vec::new(),
+            origin: None,
+            foreign: false,
+            source: None,
+        }
+    }
+
+    fn discreet(mut self, message: impl Into<String>) -> Self {
+        self.discreet = message.into();
+        self
+    }
+
+    pub(crate) fn because(mut self, source: std::io::Error) -> Self {
+        self.source = Some(source);
+        self
+    }
+
+    /// Says which value it is about, if nobody further in has, and takes its text out of the message.
+    pub(crate) fn at(mut self, node: &Node) -> Self {
+        if std::mem::take(&mut self.foreign) {
+            scrub(&mut self.message, node, false);
+        }
+        self.at_origin(&node.origin)
+    }
+
+    pub(crate) fn at_origin(mut self, origin: &Origin) -> Self {
+        if !origin.is_nowhere() {
+            self.origin.get_or_insert_with(|| origin.clone());
+        }
+        self
+    }
+
+    /// Says under which key the value is.
+    pub(crate) fn within(mut self, key: &str) -> Self {
+        if sounds_secret(key) {
+            self = self.hide();
+        }
+        self.path.push(key.to_owned());
+        self
+    }
+
+    /// Forgets what the value was.
+    pub(crate) fn hide(mut self) -> Self {
+        self.message.clone_from(&self.discreet);
+        self
+    }
+
+    /// Ends the way up below `prefix`.
+    pub(crate) fn into_error(self, prefix: &[String]) -> Error {
+        let mut key = prefix.join(".");
+        for part in self.path.iter().rev() {
+            if !key.is_empty() && !part.starts_with('[') {
+                key.push('.');
+            }
+            key.push_str(part);
+        }
+        let mut error = Error::new(self.kind, self.message).of_key(key);
+        if let Some(origin) = self.origin {
+            error = error.at(origin);
+        }
+        if let Some(source) = self.source {
+            error = error.because(source);
+        }
+        error
+    }
+}
+
+/// Replaces what `node` holds wherever `message` repeats it; below a mapping, only secrets.
+fn scrub(message: &mut String, node: &Node, only_secrets: bool) {
+    match &node.value {
+        Value::Plain(text) | Value::Text(text) if !only_secrets && !text.is_empty() => {
+            let quoted = format!("{:?}", text.as_str());
+            *message = message.replace(&quoted, "…");
+            // Shorter text is likely to be part of a word.
+            if text.len() >= 4 {
+                *message = message.replace(text.as_str(), "…");
+            }
+        }
+        Value::Map(entries) => {
+            for (key, entry) in entries {
+                scrub(message, &entry.node, !sounds_secret(key));
+            }
+        }
+        Value::List(items) => {
+            for item in items {
+                scrub(message, item, only_secrets);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Names the kind of a value without the value.
+fn kind_of(found: &Unexpected<'_>) -> &'static str {
+    match found {
+        Unexpected::Bool(_) => "true or false",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "a whole number",
+        Unexpected::Float(_) => "a number with a fraction",
+        Unexpected::Unit | Unexpected::Option => "nothing",
+        Unexpected::Seq => "a list",
+        Unexpected::Map => "a mapping",
+        _ => "text",
+    }
+}
+
+impl SerdeError for Fault {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        let mut fault = Self::new(ErrorKind::InvalidValue, message.to_string())
+            .discreet("the value is not allowed");
+        fault.foreign = true;
+        fault
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let message = format!("expected {expected}, found {}", kind_of(&found));
+        Self::new(ErrorKind::WrongType, message)
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let discreet = format!("the value is not allowed, expected {expected}");
+        let value = match found {
+            Unexpected::Unsigned(value) => value.to_string(),
+            Unexpected::Signed(value) => value.to_string(),
+            Unexpected::Float(value) => value.to_string(),
+            _ => return Self::new(ErrorKind::InvalidValue, discreet),
+        };
+        let message = format!("{value} is not allowed, expected {expected}");
+        Self::new(ErrorKind::InvalidValue, message).discreet(discreet)
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
+        let message = format!("{length} values, expected {expected}");
+        Self::new(ErrorKind::InvalidValue, message)
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let choice = choice(variant, expected);
+        Self::new(
+            ErrorKind::InvalidValue,
+            format!("{variant:?} is not known; {choice}"),
+        )
+        .discreet("the value is not known")
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let message = format!("unknown key; {}", choice(field, expected));
+        let mut fault = Self::new(ErrorKind::UnknownKey, message);
+        fault.path.push(field.to_owned());
+        fault
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        let mut fault = Self::new(ErrorKind::MissingKey, "is missing");
+        fault.path.push(field.to_owned());
+        fault
+    }
+
+    fn duplicate_field(field: &'static str) -> Self {
+        let mut fault = Self::new(
+            ErrorKind::InvalidKey,
+            "is there twice under different names",
+        );
+        fault.path.push(field.to_owned());
+        fault
+    }
+}
+
+/// Lists what is allowed, the likely meant one first.
+fn choice(written: &str, allowed: &[&str]) -> String {
+    if allowed.is_empty() {
+        return "nothing is allowed here".to_owned();
+    }
+    let list = allowed.join(", ");
+    let near = allowed
+        .iter()
+        .map(|known| (distance(written, known), known))
+        .min()
+        .filter(|&(distance, known)| distance <= 1 + known.len() / 4);
+    match near {
+        Some((_, known)) => format!("did you mean {known}? allowed are {list}"),
+        None => format!("allowed are {list}"),
+    }
+}
+
+/// The number of letters to insert, delete, replace or swap with a neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut last = None;
+    for (row, x) in a.chars().enumerate() {
+        let mut line = vec![row + 1];
+        for (column, y) in b.iter().enumerate() {
+            let at =
+                |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX);
+            let mut best = (at(&above, column) + usize::from(x != *y))
+                .min(at(&above, column + 1) + 1)
+                .min(at(&line, column) + 1);
+            let swapped = column
+                .checked_sub(1)
+                .filter(|&earlier| last == Some(*y) && b.get(earlier) == Some(&x));
+            if let Some(earlier) = swapped {
+                best = best.min(at(&before, earlier).saturating_add(1));
+            }
+            line.push(best);
+        }
+        before = std::mem::replace(&mut above, line);
+        last = Some(x);
+    }
+    above.last().copied().unwrap_or(0)
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
