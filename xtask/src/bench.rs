@@ -1,8 +1,6 @@
 //! `bench`: runs benchmark programs and makes one table of what they report.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -64,27 +62,13 @@ fn measure(program: &str) -> Result<Vec<Value>> {
     command
         .args(cargo::PROFILE)
         .args(["--workspace", "--bench", program]);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start cargo")?;
-    let mut rows = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line.context("cannot read what it prints")?;
-            println!("{line}");
-            if line.starts_with('{') {
-                rows.push(row(&line)?);
-            }
-        }
+    let mut lines = Vec::new();
+    let keep = |line: &str| lines.extend(line.starts_with('{').then(|| line.to_owned()));
+    if !cargo::watch(&mut command, keep)? {
+        bail!("`{}` failed", cargo::show(&command));
     }
-    let status = child.wait().context("cannot wait for cargo")?;
-    if !status.success() {
-        bail!("`{}` failed ({status})", cargo::show(&command));
-    }
-    ensure!(!rows.is_empty(), "it reported no row");
-    Ok(rows)
+    ensure!(!lines.is_empty(), "it reported no row");
+    lines.iter().map(|line| row(line)).collect()
 }
 
 /// Reads one line that a program reports.

@@ -1,12 +1,5 @@
 //! Adds up what the test harness prints.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result};
-
-use crate::cargo;
-
 /// What became of the tests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -17,7 +10,7 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Adds a line like `test result: ok. 3 passed; 0 failed; 1 ignored; …`; others add nothing.
-    fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|rest| rest.split_once(". "))
@@ -37,30 +30,6 @@ impl Counts {
             }
         }
     }
-}
-
-/// Runs the tests, passes on what they print, and returns the counts and whether all is well.
-pub(crate) fn run(command: &mut Command) -> Result<(Counts, bool)> {
-    let shown = cargo::show(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start `{shown}`"))?;
-    let mut counts = Counts::default();
-    if let Some(stdout) = child.stdout.take() {
-        // Bytes, for a test may print what is no text.
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = line.with_context(|| format!("cannot read what `{shown}` prints"))?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            counts.add(&line);
-        }
-    }
-    let status = child
-        .wait()
-        .with_context(|| format!("cannot wait for `{shown}`"))?;
-    Ok((counts, status.success()))
 }
 
 #[cfg(test)]

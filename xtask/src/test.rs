@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo;
 use crate::examples;
 use crate::programs::{self, Program};
-use crate::report;
+use crate::report::Counts;
 use crate::steps::Steps;
 
 /// Names to the tests the programs to do without; `contexter-testkit` reads it.
@@ -95,7 +95,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .env(WITHOUT, without.join(","))
         .env(LEFT_OUT_LIST, &list);
 
-    let (counts, passed) = steps.run("tests", || report::run(&mut command))?;
+    let mut counts = Counts::default();
+    let passed = steps.run("tests", || {
+        cargo::watch(&mut command, |line| counts.add(line))
+    })?;
     let left_out = left_out(&list)?;
     steps.print();
     if !left_out.is_empty() {
