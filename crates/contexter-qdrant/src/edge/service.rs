@@ -1,0 +1,233 @@
+//! The capabilities of the store.
+
+use std::sync::Arc;
+
+use contexter_model::{
+    CollectionState, Count, Delete, EnsureCollection, Error, ErrorKind, Flush, Optimize, Query,
+    QueryReply, Record, Retrieve, Selector, Upsert,
+};
+use contexter_service::Service;
+
+use super::collection::Collection;
+use super::search::{self, Passes, Search};
+use super::store::EmbeddedStore;
+use super::{fault, write};
+
+/// More legs than this in one query are a mistake.
+const MAX_LEGS: usize = 16;
+
+/// # Errors
+///
+/// `Invalid` if the specification is not acceptable or the collection differs from it: the message
+/// names every difference, and the embedder that made the collection.
+impl Service<EnsureCollection> for EmbeddedStore {
+    type Response = CollectionState;
+    type Error = Error;
+
+    async fn call(&self, req: EnsureCollection) -> Result<CollectionState, Error> {
+        self.ensure(req.0)
+            .await
+            .map_err(|error| error.with_operation("ensure_collection"))
+    }
+}
+
+/// # Errors
+///
+/// `Invalid` if a point has no vector, a wrong dimension or a value that is not finite: the message
+/// names the point and nothing is stored. `Unavailable` if the disk is full. After any other error
+/// some of the points may be stored; sending all of them again is harmless.
+impl Service<Upsert> for EmbeddedStore {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Upsert) -> Result<(), Error> {
+        let store = async {
+            let collection = self.collection(&req.collection)?;
+            if req.points.is_empty() {
+                return Ok(());
+            }
+            let space = self.space_check();
+            self.change(&collection, "store points in", move |collection| {
+                for batch in write::batches(req.points, collection.spec())? {
+                    space(batch.bytes())?;
+                    collection.change("store points in", |shard| batch.store(shard))?;
+                }
+                Ok(())
+            })
+            .await
+        };
+        store.await.map_err(|error| error.with_operation("upsert"))
+    }
+}
+
+/// # Errors
+///
+/// Any error means that nothing may be taken for durable. `Unexpected` with "send them again" means
+/// that the collection had to be reopened after a failure and changes since the last flush are gone.
+impl Service<Flush> for EmbeddedStore {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Flush) -> Result<(), Error> {
+        let flush = async {
+            let collection = self.collection(&req.collection)?;
+            self.change(&collection, "flush", Collection::flush).await
+        };
+        flush.await.map_err(|error| error.with_operation("flush"))
+    }
+}
+
+/// Includes a flush. Takes time and memory in proportion to the collection; searches go on
+/// meanwhile, changes wait.
+impl Service<Optimize> for EmbeddedStore {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Optimize) -> Result<(), Error> {
+        let optimize = async {
+            let collection = self.collection(&req.collection)?;
+            let space = self.space_check();
+            self.change(&collection, "optimize", move |collection| {
+                // The engine itself verifies that there is room for a second copy.
+                space(0)?;
+                collection.flush()?;
+                collection.change("optimize", |shard| shard.optimize().map(drop))?;
+                collection.flush()
+            })
+            .await
+        };
+        optimize
+            .await
+            .map_err(|error| error.with_operation("optimize"))
+    }
+}
+
+impl Service<Delete> for EmbeddedStore {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Delete) -> Result<(), Error> {
+        let delete = async {
+            let collection = self.collection(&req.collection)?;
+            let space = self.space_check();
+            match req.selector {
+                Selector::Ids(ids) => {
+                    self.change(&collection, "delete points from", move |collection| {
+                        space(size_of_val(ids.as_slice()))?;
+                        collection
+                            .change("delete points from", |shard| write::delete_ids(shard, &ids))
+                    })
+                    .await
+                }
+                Selector::Filter(filter) if filter.is_empty() => Err(fault::error(
+                    ErrorKind::Invalid,
+                    format!(
+                        "an empty filter would delete all of collection {:?}",
+                        req.collection,
+                    ),
+                )),
+                Selector::Filter(filter) => {
+                    let Passes::Some(filter) = Passes::new(filter, collection.spec())? else {
+                        return Ok(());
+                    };
+                    self.change(&collection, "delete points from", move |collection| {
+                        space(0)?;
+                        collection.change("delete points from", |shard| {
+                            write::delete_matching(shard, filter)
+                        })
+                    })
+                    .await
+                }
+            }
+        };
+        delete.await.map_err(|error| error.with_operation("delete"))
+    }
+}
+
+impl Service<Count> for EmbeddedStore {
+    type Response = u64;
+    type Error = Error;
+
+    async fn call(&self, req: Count) -> Result<u64, Error> {
+        let count = async {
+            let collection = self.collection(&req.collection)?;
+            let filter = Passes::new(req.filter, collection.spec())?;
+            self.search(collection, "count points of", |shard| {
+                search::count(shard, filter)
+            })
+            .await
+        };
+        count.await.map_err(|error| error.with_operation("count"))
+    }
+}
+
+/// Ties are in order of id; which of several points with the score of the last place is left out
+/// is for the engine to say.
+impl Service<Query> for EmbeddedStore {
+    type Response = QueryReply;
+    type Error = Error;
+
+    async fn call(&self, req: Query) -> Result<QueryReply, Error> {
+        self.query(req)
+            .await
+            .map_err(|error| error.with_operation("query"))
+    }
+}
+
+impl EmbeddedStore {
+    async fn query(&self, req: Query) -> Result<QueryReply, Error> {
+        let collection = self.collection(&req.collection)?;
+        if req.legs.len() > MAX_LEGS {
+            return Err(fault::error(
+                ErrorKind::TooLarge,
+                format!("query has {} legs, at most {MAX_LEGS}", req.legs.len()),
+            ));
+        }
+        let filter = Passes::new(req.filter, collection.spec())?;
+        let searches = req
+            .legs
+            .into_iter()
+            .map(|leg| Search::new(leg, filter.clone(), req.limit, collection.spec()))
+            .collect::<Result<Vec<_>, Error>>()?;
+        if searches.iter().all(Search::is_vain) {
+            return Ok(QueryReply {
+                rankings: vec![Vec::new(); searches.len()],
+            });
+        }
+        let rankings = self
+            .search(Arc::clone(&collection), "search", move |shard| {
+                searches
+                    .into_iter()
+                    .map(|search| {
+                        if search.is_vain() {
+                            return Ok(Vec::new());
+                        }
+                        search.run(shard)
+                    })
+                    .collect()
+            })
+            .await?;
+        Ok(QueryReply { rankings })
+    }
+}
+
+impl Service<Retrieve> for EmbeddedStore {
+    type Response = Vec<Record>;
+    type Error = Error;
+
+    async fn call(&self, req: Retrieve) -> Result<Vec<Record>, Error> {
+        let retrieve = async {
+            let collection = self.collection(&req.collection)?;
+            if req.ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            self.search(collection, "read points of", move |shard| {
+                search::retrieve(shard, &req.ids)
+            })
+            .await
+        };
+        retrieve
+            .await
+            .map_err(|error| error.with_operation("retrieve"))
+    }
+}

@@ -1,0 +1,505 @@
+//! Opening a data folder, finding and creating its collections.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_model::{CollectionSpec, CollectionState, Error, ErrorKind};
+use parking_lot::RwLock;
+use qdrant_edge::EdgeShard;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::collection::{Collection, OpenFailure, open_shard};
+use super::fault::{self, SERVICE};
+use super::folder::Folder;
+use super::lock::Lock;
+use super::{repair, search, write};
+
+/// How long opening waits for the engine's own lock, which a killed process keeps for a moment.
+///
+/// The folder's lock is ours by then, so nobody else can be using the collection.
+const ENGINE_LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How often opening tries again for the engine's own lock.
+const ENGINE_LOCK_POLL: Duration = Duration::from_millis(50);
+
+/// Longest name of a collection, in bytes; it names a folder.
+const MAX_NAME: usize = 128;
+
+/// How a data folder is opened.
+///
+/// | setting | default | meaning |
+/// |---|---|---|
+/// | `lock_wait` | 1 s | how long to try while another process holds the folder |
+/// | `reserve` | 64 MiB | free bytes on the disk that changes leave untouched |
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long to try while another process holds the folder: one that was just killed needs a
+    /// moment to let go.
+    pub lock_wait: Duration,
+    /// Free bytes on the disk that changes leave untouched.
+    ///
+    /// The engine maps files that take their space on the disk only as they are filled; a disk that
+    /// is full at that moment would kill the process. Changes are refused before it comes to that.
+    /// 64 MiB cover one part of the engine's log, 32 MiB, and what the files grow by meanwhile.
+    pub reserve: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lock_wait: Duration::from_secs(1),
+            reserve: 64 << 20,
+        }
+    }
+}
+
+impl Options {
+    /// Sets how long to try while another process holds the folder.
+    #[must_use]
+    pub fn with_lock_wait(mut self, lock_wait: Duration) -> Self {
+        self.lock_wait = lock_wait;
+        self
+    }
+
+    /// Sets how many free bytes on the disk changes leave untouched.
+    #[must_use]
+    pub fn with_reserve(mut self, reserve: u64) -> Self {
+        self.reserve = reserve;
+        self
+    }
+}
+
+/// A vector store in a folder on disk, run by the Qdrant engine inside this process.
+///
+/// Implements [`Service`](contexter_service::Service) for every vector capability of
+/// `contexter-model`. Cloning is cheap; all clones are the same open folder. The folder is released
+/// when the last clone is dropped, or by [`close`](Self::close).
+///
+/// Every collection has one dense vector and one sparse vector whose scores the engine multiplies
+/// by the inverse document frequency of each term. Limits: names of collections are up to 128
+/// letters, digits, `-` and `_`; names of indexed fields are letters, digits and `_`.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: Folder,
+    options: Options,
+    /// Bounds the blocking threads that searches take.
+    searches: Arc<Semaphore>,
+    /// One creation of a collection at a time.
+    creations: Arc<Semaphore>,
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    collections: BTreeMap<String, Arc<Collection>>,
+    lock: Arc<Lock>,
+}
+
+impl EmbeddedStore {
+    /// Opens the data folder at `path` with the default [`Options`], creating it if need be.
+    ///
+    /// # Errors
+    ///
+    /// See [`open_with`](Self::open_with).
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(path, Options::default()).await
+    }
+
+    /// Opens the data folder at `path`, creating it if need be, with all its collections.
+    ///
+    /// # Errors
+    ///
+    /// | kind | when |
+    /// |---|---|
+    /// | `Unavailable` | another process holds the folder (the message names it), or the disk is full |
+    /// | `Invalid` | the path is a file, the folder holds other files, or its data are damaged |
+    /// | `Unsupported` | a newer version of this crate wrote the folder |
+    /// | `Unauthorized` | the folder cannot be read or written |
+    ///
+    /// In all cases the folder's content stays as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future releases the folder.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with time enabled.
+    pub async fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
+        let folder = Folder::new(path.as_ref());
+        folder.claimable()?;
+        let lock = Arc::new(Lock::acquire(&folder.lock_path(), options.lock_wait).await?);
+        // Again: another process may have put something there since.
+        folder.claimable()?;
+        folder.mark()?;
+        let mut collections = BTreeMap::new();
+        for collection in folder.collections()? {
+            let spec = collection.read_spec()?;
+            let shard = load(&collection, &lock).await?;
+            let collection = Collection::new(spec, collection, shard, Arc::clone(&lock));
+            let collection = Arc::new(collection);
+            if !lock.is_clean() {
+                let repaired = Arc::clone(&collection);
+                blocking("repair", move || repair::deduplicate(&repaired)).await?;
+            }
+            collections.insert(collection.spec().name.clone(), collection);
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                folder,
+                options,
+                searches: Arc::new(Semaphore::new(search_threads())),
+                creations: Arc::new(Semaphore::new(1)),
+                open: RwLock::new(Some(Open { collections, lock })),
+            }),
+        })
+    }
+
+    /// Returns the data folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.inner.folder.root()
+    }
+
+    /// Returns what the open collections are made of, by name.
+    #[must_use]
+    pub fn collections(&self) -> Vec<CollectionSpec> {
+        self.open_collections()
+            .iter()
+            .map(|collection| collection.spec().clone())
+            .collect()
+    }
+
+    /// Flushes and closes all collections and releases the folder; later calls are refused.
+    ///
+    /// Waits for changes that are under way. Harmless when it is closed already.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a flush; everything is closed nevertheless.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may leave the rest to the drop of the last clone.
+    pub async fn close(&self) -> Result<(), Error> {
+        let Some(open) = self.inner.open.write().take() else {
+            return Ok(());
+        };
+        let mut outcome = Ok(());
+        for collection in open.collections.into_values() {
+            let flushed = Self::change_of(&collection, "flush", Collection::flush).await;
+            blocking("close", move || {
+                collection.close();
+                Ok(())
+            })
+            .await?;
+            outcome = outcome.and(flushed);
+        }
+        outcome
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.inner.open.read().is_none()
+    }
+
+    pub(super) fn open_collections(&self) -> Vec<Arc<Collection>> {
+        self.inner
+            .open
+            .read()
+            .as_ref()
+            .map(|open| open.collections.values().map(Arc::clone).collect())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn collection(&self, name: &str) -> Result<Arc<Collection>, Error> {
+        let open = self.inner.open.read();
+        let open = open.as_ref().ok_or_else(|| self.closed())?;
+        open.collections.get(name).map(Arc::clone).ok_or_else(|| {
+            fault::error(
+                ErrorKind::NotFound,
+                format!("no collection {name:?} in {}", self.path().display()),
+            )
+        })
+    }
+
+    fn closed(&self) -> Error {
+        fault::error(
+            ErrorKind::Unavailable,
+            format!("{} was closed", self.path().display()),
+        )
+    }
+
+    /// Runs `work`, which only reads, on a blocking thread once one is free.
+    pub(super) async fn search<T: Send + 'static>(
+        &self,
+        collection: Arc<Collection>,
+        doing: &'static str,
+        work: impl FnOnce(&EdgeShard) -> Result<T, qdrant_edge::OperationError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = turn(&self.inner.searches).await?;
+        blocking(doing, move || {
+            let _permit = permit;
+            collection.read(doing, work)
+        })
+        .await
+    }
+
+    /// Runs `work` on a blocking thread when it is its turn to change the collection.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        collection: &Arc<Collection>,
+        doing: &'static str,
+        work: impl FnOnce(&Collection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        Self::change_of(collection, doing, work).await
+    }
+
+    async fn change_of<T: Send + 'static>(
+        collection: &Arc<Collection>,
+        doing: &'static str,
+        work: impl FnOnce(&Collection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = turn(&collection.changes()).await?;
+        let collection = Arc::clone(collection);
+        blocking(doing, move || {
+            let _permit = permit;
+            work(&collection)
+        })
+        .await
+    }
+
+    /// Refuses a change of about `bytes` that the disk may not hold.
+    ///
+    /// A change takes its bytes in the log and in the segments; a third time covers their indexes.
+    pub(super) fn space_check(&self) -> impl Fn(usize) -> Result<(), Error> + Send + 'static {
+        let path = self.path().to_owned();
+        let reserve = self.inner.options.reserve;
+        move |bytes| {
+            let free =
+                fs4::available_space(&path).map_err(|source| fault::io("read", &path, source))?;
+            let needed = u64::try_from(bytes)
+                .unwrap_or(u64::MAX)
+                .saturating_mul(3)
+                .saturating_add(reserve);
+            if free < needed {
+                return Err(fault::error(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "{}: {free} bytes are free, {needed} are needed",
+                        fault::no_space(&path.display().to_string()),
+                    ),
+                ));
+            }
+            Ok(())
+        }
+    }
+
+    pub(super) async fn ensure(&self, spec: CollectionSpec) -> Result<CollectionState, Error> {
+        check_spec(&spec)?;
+        let _creation = turn(&self.inner.creations).await?;
+        let existing = {
+            let open = self.inner.open.read();
+            let open = open.as_ref().ok_or_else(|| self.closed())?;
+            open.collections.get(&spec.name).map(Arc::clone)
+        };
+        if let Some(existing) = existing {
+            compare(existing.spec(), &spec)?;
+            let points = self
+                .search(existing, "count", |shard| {
+                    search::count(shard, search::Passes::All)
+                })
+                .await?;
+            return Ok(CollectionState {
+                created: false,
+                points,
+            });
+        }
+        let space = self.space_check();
+        let folder = self.inner.folder.clone();
+        let created = spec.clone();
+        let destination = folder.collection(&spec.name);
+        let shard = blocking("create", move || {
+            space(0)?;
+            create(&folder, &created)
+        })
+        .await?;
+        let mut open = self.inner.open.write();
+        let open = open.as_mut().ok_or_else(|| self.closed())?;
+        let lock = Arc::clone(&open.lock);
+        let collection = Collection::new(spec, destination, shard, lock);
+        open.collections
+            .insert(collection.spec().name.clone(), Arc::new(collection));
+        Ok(CollectionState {
+            created: true,
+            points: 0,
+        })
+    }
+}
+
+impl fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddedStore")
+            .field("path", &self.path())
+            .field("options", &self.inner.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Loads a collection, waiting a moment for the engine's own lock.
+async fn load(folder: &super::folder::CollectionFolder, lock: &Lock) -> Result<EdgeShard, Error> {
+    let deadline = tokio::time::Instant::now() + ENGINE_LOCK_WAIT;
+    loop {
+        let folder = folder.clone();
+        let after_crash = !lock.is_clean();
+        let opened = blocking("open", move || Ok(open_shard(&folder, after_crash))).await?;
+        match opened {
+            Ok(shard) => return Ok(shard),
+            Err(OpenFailure::Locked(_)) if tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(ENGINE_LOCK_POLL).await;
+            }
+            Err(failure) => return Err(failure.into_error()),
+        }
+    }
+}
+
+/// Creates the files of an empty collection under its final name, or leaves nothing there.
+fn create(folder: &Folder, spec: &CollectionSpec) -> Result<EdgeShard, Error> {
+    let unfinished = folder.unfinished(&spec.name)?;
+    let path = unfinished.shard();
+    let config = write::config(spec)?;
+    let fields = spec
+        .keyword_fields
+        .iter()
+        .map(|field| search::json_path(field))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let created = std::panic::catch_unwind(|| {
+        let shard = EdgeShard::new(&path, config)?;
+        write::index_fields(&shard, fields)?;
+        shard.flush();
+        drop(shard);
+        Ok(())
+    });
+    match created {
+        Ok(outcome) => outcome.map_err(|source| fault::engine("create", &path, source))?,
+        Err(panic) => return Err(fault::panic("create", &path, &*panic)),
+    }
+    unfinished.write_spec(spec)?;
+    let finished = folder.collection(&spec.name);
+    unfinished.finish(&finished)?;
+    open_shard(&finished, false).map_err(OpenFailure::into_error)
+}
+
+fn check_spec(spec: &CollectionSpec) -> Result<(), Error> {
+    let plain = |text: &str, extra: &[u8]| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
+    };
+    let invalid = |message: String| Err(fault::error(ErrorKind::Invalid, message));
+    if spec.name.len() > MAX_NAME || !plain(&spec.name, b"-_") {
+        return invalid(format!(
+            "collection name {:?} must be 1 to {MAX_NAME} letters, digits, '-' or '_'",
+            spec.name,
+        ));
+    }
+    if spec.space.dimensions == 0 {
+        return invalid(format!("collection {:?} has 0 dimensions", spec.name));
+    }
+    match spec.keyword_fields.iter().find(|field| !plain(field, b"_")) {
+        Some(field) => invalid(format!(
+            "keyword field {field:?} must be letters, digits or '_'",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Verifies that the collection that is there is the one that is wanted.
+fn compare(there: &CollectionSpec, wanted: &CollectionSpec) -> Result<(), Error> {
+    let mut differences = Vec::new();
+    if there.space.id != wanted.space.id {
+        differences.push(format!(
+            "it was made by the embedder {:?}, not by {:?}",
+            there.space.id, wanted.space.id,
+        ));
+    }
+    if there.space.dimensions != wanted.space.dimensions {
+        differences.push(format!(
+            "it has {} dimensions, not {}",
+            there.space.dimensions, wanted.space.dimensions,
+        ));
+    }
+    if there.distance != wanted.distance {
+        differences.push(format!(
+            "its distance is {:?}, not {:?}",
+            there.distance, wanted.distance,
+        ));
+    }
+    let sorted = |spec: &CollectionSpec| {
+        let mut fields = spec.keyword_fields.clone();
+        fields.sort();
+        fields.dedup();
+        fields
+    };
+    if sorted(there) != sorted(wanted) {
+        differences.push(format!(
+            "its keyword fields are {:?}, not {:?}",
+            there.keyword_fields, wanted.keyword_fields,
+        ));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(fault::error(
+        ErrorKind::Invalid,
+        format!(
+            "collection {:?} is another one: {}",
+            there.name,
+            differences.join("; "),
+        ),
+    ))
+}
+
+/// Runs `work` on a blocking thread; a panic becomes an error.
+pub(super) async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let kind = if error.is_cancelled() {
+                ErrorKind::Cancelled
+            } else {
+                ErrorKind::Unexpected
+            };
+            Err(
+                fault::error(kind, format!("{SERVICE} stopped while it tried to {doing}"))
+                    .with_source(error),
+            )
+        }
+    }
+}
+
+async fn turn(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
+    Arc::clone(semaphore)
+        .acquire_owned()
+        .await
+        .map_err(|closed| {
+            // Nothing closes these semaphores.
+            fault::error(ErrorKind::Unexpected, "the store is going away").with_source(closed)
+        })
+}
+
+/// Searches compute, so more threads than cores would only wait for one another; a few more keep
+/// the cores busy while one reads from the disk.
+fn search_threads() -> usize {
+    std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get())
+}

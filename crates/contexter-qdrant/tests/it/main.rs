@@ -1,0 +1,18 @@
+//! The behaviour of the embedded store, on real files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+mod adapter;
+mod changes;
+mod collections;
+mod crash;
+mod fixture;
+mod folder;
+mod full_disk;
+mod lock;
+mod optimize;
+mod query;
