@@ -1,0 +1,202 @@
+//! Markdown as authors write it: front matter, module statements, titles.
+
+use super::nesting::Fences;
+
+/// Splits YAML front matter off, and returns its title with the rest.
+pub(crate) fn front_matter(text: &str) -> (Option<String>, &str) {
+    let Some(inner) = text.strip_prefix("---\n") else {
+        return (None, text);
+    };
+    let Some((matter, rest)) = inner
+        .split_once("\n---\n")
+        .or_else(|| Some((inner.strip_suffix("\n---")?, "")))
+    else {
+        return (None, text);
+    };
+    // A rule at the start of a text is not front matter: that has keys in every unindented line.
+    let has_keys = matter.lines().all(|line| {
+        line.is_empty() || line.starts_with([' ', '#', '-', '\t']) || line.contains(':')
+    });
+    if !has_keys {
+        return (None, text);
+    }
+    let title = matter
+        .lines()
+        .find_map(|line| line.strip_prefix("title:"))
+        .map(|title| title.trim().trim_matches(['"', '\'']).to_owned())
+        .filter(|title| !title.is_empty());
+    (title, rest)
+}
+
+/// Drops the `import` and `export` lines of MDX.
+pub(crate) fn without_statements(text: &str) -> String {
+    let mut fences = Fences::default();
+    let kept: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            let is_statement = line.starts_with("import ") || line.starts_with("export ");
+            fences.is_code(line) || !is_statement
+        })
+        .collect();
+    kept.join("\n")
+}
+
+/// Drops lines that hold nothing but linked images, such as the badges of a README.
+pub(crate) fn without_badges(text: &str) -> String {
+    let mut fences = Fences::default();
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        if fences.is_code(line) || !is_badges(line.trim()) {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn is_badges(line: &str) -> bool {
+    let mut rest = line;
+    if !rest.starts_with("[![") {
+        return false;
+    }
+    while !rest.is_empty() {
+        // `[![alt](image)](address)`, with brackets in place of parentheses for references.
+        let Some(tail) = rest
+            .strip_prefix("[![")
+            .and_then(|tail| tail.split_once(']'))
+            .and_then(|(_, tail)| after_target(tail))
+            .and_then(|tail| tail.strip_prefix(']'))
+        else {
+            return false;
+        };
+        rest = after_target(tail).unwrap_or(tail).trim_start();
+    }
+    true
+}
+
+fn after_target(text: &str) -> Option<&str> {
+    let close = match text.chars().next()? {
+        '(' => ')',
+        '[' => ']',
+        _ => return None,
+    };
+    text.split_once(close).map(|(_, tail)| tail)
+}
+
+/// Returns the first heading, without its markup.
+pub(crate) fn first_heading(text: &str) -> Option<String> {
+    let mut fences = Fences::default();
+    let mut before = "";
+    for line in text.lines() {
+        if fences.is_code(line) {
+            continue;
+        }
+        let marks = line.len() - line.trim_start_matches('#').len();
+        if (1..=6).contains(&marks)
+            && let Some(title) = line
+                .get(marks..)
+                .filter(|rest| rest.starts_with([' ', '\t']))
+        {
+            let title = plain(title.trim().trim_end_matches('#'));
+            if !title.is_empty() {
+                return Some(title);
+            }
+        }
+        let underline = line.trim_end();
+        let is_underline = underline.len() >= 3
+            && (underline.chars().all(|c| c == '=') || underline.chars().all(|c| c == '-'));
+        if is_underline && before.starts_with(|c: char| c.is_alphanumeric() || c == '`') {
+            return Some(plain(before));
+        }
+        before = line;
+    }
+    None
+}
+
+/// Removes emphasis, code marks and link targets from one line.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.trim();
+    while let Some(at) = rest.find(['`', '*', '[', '\\', '<', '!']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let mut chars = from.chars();
+        let mark = chars.next();
+        rest = chars.as_str();
+        match mark {
+            Some('[') => {
+                if let Some((label, tail)) = rest.split_once(']')
+                    && let Some(after) = after_target(tail)
+                {
+                    out.push_str(&plain_label(label));
+                    rest = after;
+                } else {
+                    out.push('[');
+                }
+            }
+            Some('\\') => {
+                let mut tail = rest.chars();
+                out.extend(tail.next());
+                rest = tail.as_str();
+            }
+            // A tag.
+            Some('<') => match rest.split_once('>') {
+                Some((tag, tail))
+                    if tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') =>
+                {
+                    rest = tail;
+                }
+                _ => out.push('<'),
+            },
+            Some('!') if !rest.starts_with('[') => out.push('!'),
+            _ => {}
+        }
+    }
+    out.push_str(rest);
+    out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn plain_label(label: &str) -> String {
+    label.replace(['`', '*'], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_heading_is_plain_text() {
+        for (text, title) in [
+            ("# `Tokio` and *more* #\n", Some("Tokio and more")),
+            (
+                "```\n# no\n```\n## [Guide](a.html) to <b>x</b>\n",
+                Some("Guide to x"),
+            ),
+            ("intro\n\nTitle\n=====\n", Some("Title")),
+            ("text only\n", None),
+            ("#hash\n", None),
+            ("# \n## Second\n", Some("Second")),
+            ("# a < b!\n", Some("a < b!")),
+        ] {
+            assert_eq!(first_heading(text).as_deref(), title, "{text}");
+        }
+    }
+
+    #[test]
+    fn front_matter_gives_the_title_and_is_removed() {
+        assert_eq!(
+            front_matter("---\ntitle: \"A page\"\ntags: [a]\n---\nbody\n"),
+            (Some("A page".to_owned()), "body\n")
+        );
+        let rule = "---\nno front matter\n---\n";
+        assert_eq!(front_matter(rule), (None, rule));
+        assert_eq!(front_matter("---\nopen: end\n"), (None, "---\nopen: end\n"));
+    }
+
+    #[test]
+    fn badges_are_dropped_and_images_in_text_are_not() {
+        let text =
+            "# A\n[![Crates.io][a]][b]\n[![x](y)](z) [![x](y)](z)\ntext ![x](y)\n[link](a)\n";
+        assert_eq!(without_badges(text), "# A\ntext ![x](y)\n[link](a)\n");
+    }
+}

@@ -1,0 +1,36 @@
+//! The documentation of Rust sources: doc comments as Markdown, with item paths as headings.
+//!
+//! Sources are read as trees of tokens, not parsed: what is inside a function is never looked at,
+//! nesting costs no stack, and syntax that is newer than this crate does no harm.
+
+mod attributes;
+mod doc_text;
+mod items;
+mod names;
+mod render;
+mod scan;
+mod tokens;
+
+pub(crate) use names::{Alone, CrateTree, InCrate};
+pub(crate) use render::Rendered;
+
+use render::{Naming, render};
+
+/// Reads the documentation of one source file.
+///
+/// `include` gives the text of `#[doc = include_str!("…")]`. Returns `None` if nothing public is
+/// documented.
+pub(crate) fn document(
+    source: &str,
+    naming: &mut dyn Naming,
+    include: &dyn Fn(&str) -> Option<String>,
+) -> Option<Rendered> {
+    match items::read(source, include) {
+        Ok(module) => render(&module, naming),
+        // The text is no Rust, but its doc comments can be read all the same.
+        Err(items::NotRust) => scan::doc_comments(source).map(|markdown| Rendered {
+            title: naming.module().unwrap_or_default(),
+            markdown,
+        }),
+    }
+}
