@@ -1,0 +1,509 @@
+//! Drives documents through the flow and reports how it went.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use contexter_discovery::Discovery;
+use contexter_event_bus::Bus;
+use contexter_model::{
+    CollectionSpec, Count, CountTokens, Delete, Distance, DocsPage, Document, EnsureCollection,
+    FetchDocs, Filter, Flush, LibraryId, Optimize, Skipped, Upsert,
+};
+use contexter_protocol::rag::{DocumentIngested, DocumentProcessed, EmbeddingRequested};
+use contexter_service::{Capability, Handle, Service as _};
+use contexter_storage::Storage;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, FuturesUnordered};
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+use super::commit::{Committer, Store, Write};
+use super::ledger::{Entry, Ledger, Stage};
+use super::prepare::{Cutter, Prepared, prepare};
+use super::report::{LibraryEmbedded, ProcessingStarted, Progress};
+use super::settings::IngestionSettings;
+use super::steps::{Steps, subscribe};
+use super::tracker::{Outcome, Tracker};
+use crate::IntegrationError;
+use crate::embedding::EmbeddingService;
+use crate::payload;
+
+/// Documents asked for in one call of a source; sources may return fewer.
+const PAGE: usize = 64;
+/// Documents chunked at the same time; more than cores, since storing them waits for the disk.
+const PREPARING: usize = 4;
+/// Documents under way between the driver and the last step.
+const UNDER_WAY: usize = 256;
+
+/// What an ingestion works with.
+#[derive(Clone)]
+pub struct Environment {
+    /// Carries the events.
+    pub bus: Bus,
+    /// Finds the document source and the vector store.
+    pub discovery: Discovery,
+    /// Keeps documents, chunks and vectors.
+    pub storage: Storage,
+    /// Knows what is indexed.
+    pub ledger: Arc<Ledger>,
+    /// Embeds chunks.
+    pub embedding: EmbeddingService,
+    /// Counts tokens as the embedder does.
+    pub tokens: Arc<dyn CountTokens>,
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").finish_non_exhaustive()
+    }
+}
+
+/// The document processing of the specification, on whatever services are registered.
+///
+/// It owns the subscriptions of the flow: one ingestion for each bus. Dropping it ends them; what
+/// was not durable by then is done again by the next run.
+pub struct Ingestion {
+    environment: Environment,
+    settings: IngestionSettings,
+    profile: String,
+    cutter: Cutter,
+    committer: Arc<Committer>,
+    tracker: Arc<Tracker>,
+    progress: Arc<watch::Sender<Progress>>,
+    optimize: Handle<Optimize>,
+    _subscriptions: Vec<contexter_event_bus::Subscription>,
+}
+
+impl fmt::Debug for Ingestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ingestion")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ingestion {
+    /// Prepares the collection and subscribes the steps of the flow.
+    ///
+    /// A ledger that promises more than the store holds, because somebody removed the store, is
+    /// emptied: the documents are indexed again, with the vectors that are still stored.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IntegrationError`] if no healthy store is registered, or the existing collection
+    /// belongs to another embedding space.
+    pub async fn open(
+        environment: Environment,
+        settings: IngestionSettings,
+    ) -> Result<Self, IntegrationError> {
+        let find = Finder(&environment.discovery);
+        let store = Store {
+            collection: settings.collection.clone(),
+            upsert: find.handle::<Upsert>()?,
+            delete: find.handle::<Delete>()?,
+            flush: find.handle::<Flush>()?,
+        };
+        let ensure = find.handle::<EnsureCollection>()?;
+        let count = find.handle::<Count>()?;
+        let optimize = find.handle::<Optimize>()?;
+        open_collection(&environment, &settings, &ensure, &count).await?;
+
+        let cutter = Cutter::new(settings.division, Arc::clone(&environment.tokens));
+        let profile = format!(
+            "{} {} {}",
+            environment.embedding.space().id,
+            settings.division,
+            settings.bm25,
+        );
+        let committer = Arc::new(Committer::new(store, Arc::clone(&environment.ledger)));
+        let tracker = Arc::new(Tracker::default());
+        let (progress, _) = watch::channel(Progress::default());
+        let progress = Arc::new(progress);
+        let steps = Steps {
+            storage: environment.storage.clone(),
+            ledger: Arc::clone(&environment.ledger),
+            embedding: environment.embedding.clone(),
+            committer: Arc::clone(&committer),
+            tracker: Arc::clone(&tracker),
+            progress: Arc::clone(&progress),
+            bm25: settings.bm25.clone(),
+            profile: profile.clone(),
+        };
+        let subscriptions = subscribe(&environment.bus, &Arc::new(steps))?;
+        Ok(Self {
+            environment,
+            settings,
+            profile,
+            cutter,
+            committer,
+            tracker,
+            progress,
+            optimize,
+            _subscriptions: subscriptions,
+        })
+    }
+
+    /// Returns how far the ingestion has come, now and at every change.
+    #[must_use]
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Makes the documentation of a library findable by its words: the first half of the flow.
+    ///
+    /// Returns when every document is durable in the index or listed as skipped. Documents that
+    /// did not change are not touched; documents that vanished from the source are removed.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IntegrationError`] if no healthy source offers documents or fetching fails. What
+    /// was indexed by then stays; nothing is removed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the flow after the documents under way; running again goes on.
+    pub async fn process_library_documentation(
+        &self,
+        library: &LibraryId,
+    ) -> Result<ProcessingStarted, IntegrationError> {
+        let correlation_id = format!("lib_proc_{library}_{}", jiff::Timestamp::now().as_second());
+        let outcome = self.ingest(library, &correlation_id).await;
+        if let Err(error) = &outcome {
+            let failed = super::steps::failure(library.as_str(), None, error.step(), error);
+            let _ = self.publish(&failed, &correlation_id).await;
+        }
+        outcome.map_err(|error| error.with_correlation_id(correlation_id))
+    }
+
+    async fn ingest(
+        &self,
+        library: &LibraryId,
+        correlation_id: &str,
+    ) -> Result<ProcessingStarted, IntegrationError> {
+        let (service, fetch) = Finder(&self.environment.discovery).named::<FetchDocs>()?;
+        let mut run = LibraryRun::default();
+        let mut cursor = None;
+        self.progress
+            .send_modify(|progress| progress.library = Some(library.clone()));
+        loop {
+            let request = FetchDocs {
+                library: library.clone(),
+                cursor,
+                limit: PAGE,
+            };
+            let DocsPage {
+                documents,
+                skipped,
+                next,
+            } = fetch.call(request).await.map_err(|error| {
+                IntegrationError::new("fetch", format!("cannot fetch {library}"))
+                    .with_service(service.clone())
+                    .with_source(error)
+            })?;
+            run.skip(skipped);
+            self.ingest_page(documents, correlation_id, &mut run).await;
+            match next {
+                Some(at) => cursor = Some(at),
+                None => break,
+            }
+        }
+        run.finish().await;
+        let removed = self.remove_vanished(library, &run.seen).await?;
+        let document_count = self.environment.ledger.library_entries(library).len() as u64;
+        Ok(ProcessingStarted {
+            status: "processing_started",
+            library_id: library.clone(),
+            document_count,
+            correlation_id: correlation_id.to_owned(),
+            changed: run.changed,
+            unchanged: run.unchanged,
+            removed,
+            skipped: run.skipped,
+        })
+    }
+
+    async fn ingest_page(
+        &self,
+        documents: Vec<Document>,
+        correlation_id: &str,
+        run: &mut LibraryRun,
+    ) {
+        let mut prepared = stream::iter(documents)
+            .map(|document| {
+                let (library, path) = (document.library.clone(), document.path.clone());
+                let cutter = self.cutter.clone();
+                let (ledger, storage) = (&self.environment.ledger, &self.environment.storage);
+                async move {
+                    let outcome = prepare(document, cutter, &self.profile, ledger, storage).await;
+                    (library, path, outcome)
+                }
+            })
+            .buffered(PREPARING);
+        while let Some((library, path, outcome)) = prepared.next().await {
+            self.progress
+                .send_modify(|progress| progress.documents_seen += 1);
+            run.seen.insert(path.clone());
+            match outcome {
+                Ok(Prepared::Unchanged) => run.unchanged += 1,
+                Ok(Prepared::Empty) => run.refuse(path, "holds no text"),
+                Ok(Prepared::Changed {
+                    document,
+                    chunks,
+                    chunk_count,
+                }) => {
+                    let outcome = self.tracker.expect(&library, &path);
+                    let payload = DocumentIngested {
+                        library_id: library.to_string(),
+                        path: path.clone(),
+                        document,
+                        chunks,
+                        chunk_count,
+                    };
+                    match self.publish(&payload, correlation_id).await {
+                        Ok(()) => run.wait_for(path, outcome).await,
+                        Err(error) => run.refuse(path, error.to_string()),
+                    }
+                }
+                Err(error) => run.refuse(path, error.to_string()),
+            }
+        }
+    }
+
+    /// Removes what the ledger knows of a library and its source no longer has.
+    async fn remove_vanished(
+        &self,
+        library: &LibraryId,
+        seen: &BTreeSet<String>,
+    ) -> Result<u64, IntegrationError> {
+        let ledger = &self.environment.ledger;
+        let indexed = ledger.library_entries(library).into_iter().map(|e| e.path);
+        let vanished: BTreeSet<String> = indexed
+            .chain(ledger.unfinished(library))
+            .filter(|path| !seen.contains(path))
+            .collect();
+        let mut removals = stream::iter(&vanished)
+            .map(|path| {
+                let (library, path) = (library.clone(), path.clone());
+                self.committer.commit(Write::Remove { library, path })
+            })
+            .buffer_unordered(UNDER_WAY);
+        while let Some(outcome) = removals.next().await {
+            outcome.map_err(|error| {
+                IntegrationError::new("index", format!("cannot remove documents of {library}"))
+                    .with_source(error)
+            })?;
+        }
+        Ok(vanished.len() as u64)
+    }
+
+    /// Adds the vectors of a library's documents: the second half of the flow.
+    ///
+    /// Returns when every document is durable with its vectors or listed as failed, and publishes
+    /// `document.processed`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IntegrationError`] if the bus is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the flow after the documents under way; running again goes on.
+    pub async fn embed_library(
+        &self,
+        library: &LibraryId,
+    ) -> Result<LibraryEmbedded, IntegrationError> {
+        let started = Instant::now();
+        let correlation_id = format!("lib_embed_{library}_{}", jiff::Timestamp::now().as_second());
+        let pending = self.pending(library);
+        let (documents, chunks) = (pending.len() as u64, pending.iter().map(chunk_count).sum());
+        self.progress.send_modify(|progress| {
+            progress.library = Some(library.clone());
+        });
+        let mut run = LibraryRun::default();
+        for entry in pending {
+            let outcome = self.tracker.expect(library, &entry.path);
+            let payload = EmbeddingRequested {
+                library_id: library.to_string(),
+                path: entry.path.clone(),
+                document: entry.document,
+                chunks: entry.chunks,
+                chunk_count: entry.chunk_count as usize,
+                space_id: self.environment.embedding.space().id.clone(),
+            };
+            match self.publish(&payload, &correlation_id).await {
+                Ok(()) => run.wait_for(entry.path, outcome).await,
+                Err(error) => run.refuse(entry.path, error.to_string()),
+            }
+        }
+        run.finish().await;
+        let processing_time_seconds = started.elapsed().as_secs_f64();
+        let processed = DocumentProcessed {
+            library_id: library.to_string(),
+            document_count: self.environment.ledger.library_entries(library).len(),
+            processing_time_seconds,
+        };
+        self.publish(&processed, &correlation_id).await?;
+        Ok(LibraryEmbedded {
+            library_id: library.clone(),
+            documents,
+            chunks,
+            processing_time_seconds,
+            failed: run.skipped,
+        })
+    }
+
+    /// Returns how many chunks of a library still wait for their vectors.
+    #[must_use]
+    pub fn chunks_to_embed(&self, library: &LibraryId) -> u64 {
+        self.pending(library).iter().map(chunk_count).sum()
+    }
+
+    fn pending(&self, library: &LibraryId) -> Vec<Entry> {
+        let mut entries = self.environment.ledger.library_entries(library);
+        entries.retain(|entry| entry.stage == Stage::Lexical && entry.profile == self.profile);
+        entries
+    }
+
+    /// Builds the store's indexes; worth it after many documents.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IntegrationError`] if the store fails.
+    pub async fn optimize(&self) -> Result<(), IntegrationError> {
+        let request = Optimize {
+            collection: self.settings.collection.clone(),
+        };
+        self.optimize.call(request).await.map_err(|error| {
+            IntegrationError::new("index", "cannot optimize the collection").with_source(error)
+        })
+    }
+
+    async fn publish<P: contexter_protocol::EventPayload>(
+        &self,
+        payload: &P,
+        correlation_id: &str,
+    ) -> Result<(), IntegrationError> {
+        super::steps::publish(&self.environment.bus, payload, correlation_id)
+            .await
+            .map_err(|error| {
+                IntegrationError::new("publish", format!("cannot publish {}", P::TYPE))
+                    .with_correlation_id(correlation_id)
+                    .with_source(error)
+            })
+    }
+}
+
+fn chunk_count(entry: &Entry) -> u64 {
+    u64::from(entry.chunk_count)
+}
+
+async fn open_collection(
+    environment: &Environment,
+    settings: &IngestionSettings,
+    ensure: &Handle<EnsureCollection>,
+    count: &Handle<Count>,
+) -> Result<(), IntegrationError> {
+    let failed = |error| {
+        let name = &settings.collection;
+        IntegrationError::new("open", format!("cannot open the collection {name:?}"))
+            .with_source(error)
+    };
+    let spec = CollectionSpec {
+        name: settings.collection.clone(),
+        space: environment.embedding.space().clone(),
+        distance: Distance::Cosine,
+        keyword_fields: payload::KEYWORD_FIELDS.map(str::to_owned).to_vec(),
+    };
+    ensure.call(EnsureCollection(spec)).await.map_err(failed)?;
+    let request = Count {
+        collection: settings.collection.clone(),
+        filter: Filter::all(),
+    };
+    let stored = count.call(request).await.map_err(failed)?;
+    let counts = environment.ledger.libraries();
+    let promised: u64 = counts.values().map(|counts| counts.chunks).sum();
+    if stored < promised {
+        tracing::warn!(
+            stored,
+            promised,
+            "the store lost points: documents are indexed again"
+        );
+        super::commit::on_ledger(&environment.ledger, Ledger::forget_entries)
+            .await
+            .map_err(|error| {
+                IntegrationError::new("open", "cannot reset the ledger").with_source(error)
+            })?;
+    }
+    Ok(())
+}
+
+/// Finds healthy services and names those that are missing.
+struct Finder<'a>(&'a Discovery);
+
+impl Finder<'_> {
+    fn named<Req: Capability>(&self) -> Result<(String, Handle<Req>), IntegrationError> {
+        self.0.find::<Req>().map_err(|error| {
+            IntegrationError::new(
+                "discover",
+                format!("no healthy service offers {}", Req::NAME),
+            )
+            .with_source(error)
+        })
+    }
+
+    fn handle<Req: Capability>(&self) -> Result<Handle<Req>, IntegrationError> {
+        self.named().map(|(_, handle)| handle)
+    }
+}
+
+/// The documents of one library, as they come through.
+#[derive(Default)]
+struct LibraryRun {
+    seen: BTreeSet<String>,
+    changed: u64,
+    unchanged: u64,
+    skipped: Vec<Skipped>,
+    under_way: FuturesUnordered<Waiting>,
+}
+
+type Waiting = futures_util::future::BoxFuture<'static, (String, Outcome)>;
+
+impl LibraryRun {
+    /// Lists what a source could not read. It counts as seen: an earlier version stays findable.
+    fn skip(&mut self, skipped: Vec<Skipped>) {
+        self.seen
+            .extend(skipped.iter().map(|skip| skip.path.clone()));
+        self.skipped.extend(skipped);
+    }
+
+    fn refuse(&mut self, path: String, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.skipped.push(Skipped { path, reason });
+    }
+
+    /// Takes a document under way; waits for others to end while too many are.
+    async fn wait_for(&mut self, path: String, outcome: oneshot::Receiver<Outcome>) {
+        self.under_way.push(Box::pin(async move {
+            let lost = || Err("was given up by the event bus".to_owned());
+            (path, outcome.await.unwrap_or_else(|_closed| lost()))
+        }));
+        while self.under_way.len() >= UNDER_WAY {
+            self.settle_one().await;
+        }
+    }
+
+    async fn finish(&mut self) {
+        while !self.under_way.is_empty() {
+            self.settle_one().await;
+        }
+    }
+
+    async fn settle_one(&mut self) {
+        match self.under_way.next().await {
+            Some((_, Ok(()))) => self.changed += 1,
+            Some((path, Err(reason))) => self.refuse(path, reason),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The ingestion flow: from the documents of a library to an index that can be searched.
+//!
+//! The flow has two halves. The first makes every document findable by its words and ends when all
+//! of it is durable; the second adds the vectors. Both are driven by events:
+//!
+//! | event | what its handler does |
+//! |---|---|
+//! | `document.ingested` | indexes the words of the document's chunks |
+//! | `embedding.requested` | embeds the chunks, or finds the vectors of an earlier run |
+//! | `embedding.completed` | asks for the vectors to be indexed |
+//! | `vector.index_requested` | indexes words and vectors |
+//! | `vector.indexed` | announces `processing.completed` |
+//!
+//! A step that fails for good announces `processing.failed` and goes to the bus's dead letters.
+//! When a library ends, `document.processed` is published. Payloads carry references; the bytes
+//! are in the storage under their hash.
+//!
+//! Every step may be repeated: what is already there is found by its hash. So a killed run is
+//! resumed by running it again, and ends in the same index.
+
+mod commit;
+mod driver;
+mod ledger;
+mod prepare;
+mod report;
+mod settings;
+mod steps;
+mod tracker;
+mod vectors;
+
+pub use driver::{Environment, Ingestion};
+pub use ledger::{Entry, Ledger, LedgerError, LibraryCounts, Stage};
+pub use report::{LibraryEmbedded, ProcessingStarted, Progress};
+pub use settings::{Division, IngestionSettings};
