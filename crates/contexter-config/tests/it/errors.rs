@@ -167,7 +167,7 @@ fn bad_yaml_is_told_with_its_position() {
     );
     assert_eq!(
         fault::<serde_json::Value>("a: 1\n---\nb: 2"),
-        "t.yaml:2:1: more than one document; a configuration is one",
+        "t.yaml:3:1: more than one document; a configuration is one",
     );
     assert_eq!(
         fault::<serde_json::Value>("a: *nothing"),
