@@ -1,0 +1,171 @@
+//! The last published events, bounded by number and by size.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use contexter_protocol::IntegrationEvent;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use crate::pattern::{InvalidPattern, Pattern};
+
+/// Which stored events are wanted; all of them by default.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pattern: Option<Pattern>,
+    correlation_id: Option<String>,
+    since: Option<Timestamp>,
+}
+
+impl EventFilter {
+    /// Wants every stored event.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Wants only events whose type matches a pattern.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidPattern`] if `pattern` is none.
+    pub fn event_type(mut self, pattern: &str) -> Result<Self, InvalidPattern> {
+        self.pattern = Some(pattern.parse()?);
+        Ok(self)
+    }
+
+    /// Wants only events of one flow.
+    #[must_use]
+    pub fn correlation_id(mut self, id: impl Into<String>) -> Self {
+        self.correlation_id = Some(id.into());
+        self
+    }
+
+    /// Wants only events that happened at `time` or later.
+    #[must_use]
+    pub fn since(mut self, time: Timestamp) -> Self {
+        self.since = Some(time);
+        self
+    }
+
+    fn wants(&self, event: &IntegrationEvent) -> bool {
+        let of_type = |pattern: &Pattern| pattern.matches(event.event_type());
+        let of_flow = |id: &String| event.correlation_id() == Some(id);
+        let late_enough = |since: Timestamp| event.time().is_some_and(|time| time >= since);
+        self.pattern.as_ref().is_none_or(of_type)
+            && self.correlation_id.as_ref().is_none_or(of_flow)
+            && self.since.is_none_or(late_enough)
+    }
+}
+
+/// Stored events in the order of publishing.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct History {
+    /// The stored events that were wanted.
+    pub events: Vec<Arc<IntegrationEvent>>,
+    /// How many events, wanted or not, the bounds of the store have pushed out since the start.
+    pub evicted: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct EventStore {
+    max_events: usize,
+    max_bytes: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<(Arc<IntegrationEvent>, usize)>,
+    bytes: usize,
+    evicted: u64,
+    last: Option<Timestamp>,
+}
+
+impl EventStore {
+    pub(crate) fn new(max_events: usize, max_bytes: usize) -> Self {
+        Self {
+            max_events,
+            max_bytes,
+            kept: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn record(&self, event: &Arc<IntegrationEvent>) {
+        let bytes = if self.max_events == 0 { 0 } else { size(event) };
+        let mut kept = self.kept.lock();
+        kept.last = event.time().or(kept.last);
+        kept.events.push_back((Arc::clone(event), bytes));
+        kept.bytes += bytes;
+        while kept.events.len() > self.max_events || kept.bytes > self.max_bytes {
+            let Some((_, bytes)) = kept.events.pop_front() else {
+                break;
+            };
+            kept.bytes -= bytes;
+            kept.evicted += 1;
+        }
+    }
+
+    pub(crate) fn history(&self, filter: &EventFilter) -> History {
+        let kept = self.kept.lock();
+        let events = kept.events.iter().map(|(event, _)| event);
+        History {
+            events: events
+                .filter(|event| filter.wants(event))
+                .cloned()
+                .collect(),
+            evicted: kept.evicted,
+        }
+    }
+
+    /// Returns how many events are stored and the time of the last published one.
+    pub(crate) fn summary(&self) -> (usize, Option<Timestamp>) {
+        let kept = self.kept.lock();
+        (kept.events.len(), kept.last)
+    }
+}
+
+/// Estimates the memory of an event: its texts, and a fixed cost for each value.
+fn size(event: &IntegrationEvent) -> usize {
+    let attributes = [
+        event.subject(),
+        event.correlation_id(),
+        event.causation_id(),
+        event.partition_key(),
+        event.data_ref(),
+        event.trace_state(),
+    ];
+    let texts: usize = attributes.into_iter().flatten().map(str::len).sum();
+    let extensions: usize = event
+        .extensions()
+        .iter()
+        .map(|(name, value)| match value {
+            contexter_protocol::ExtensionValue::String(text) => name.len() + text.len() + NODE,
+            _ => name.len() + NODE,
+        })
+        .sum();
+    size_of::<IntegrationEvent>()
+        + event.id().len()
+        + event.source().len()
+        + event.event_type().len()
+        + texts
+        + extensions
+        + data_size(event.data())
+}
+
+/// What a value of JSON costs besides its text: the enum and its share of the map or vector.
+const NODE: usize = 48;
+
+fn data_size(value: &Value) -> usize {
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(data_size).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| name.len() + data_size(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}

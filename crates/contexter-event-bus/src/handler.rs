@@ -1,0 +1,222 @@
+//! What handles events, and how it says that it could not.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_protocol::{IntegrationEvent, PayloadError};
+use contexter_service::{Again, Verdict};
+use serde::Serialize;
+
+use crate::error::PublishError;
+
+/// Handles the events of a subscription.
+///
+/// Closures `Fn(Delivery) -> Future<Output = Result<(), HandlerError>>` are handlers. The same
+/// event may be delivered more than once, so handling it twice must do no harm.
+pub trait Handler: Send + Sync + 'static {
+    /// Handles one event.
+    ///
+    /// # Errors
+    ///
+    /// An error says whether another attempt can help.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped when the handler timeout is over, when the subscription is dropped
+    /// and when a drain gives up. A later attempt must be able to take up from there.
+    fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+impl<F, Fut> Handler for F
+where
+    F: Fn(Delivery) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), HandlerError>> + Send,
+{
+    fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        self(delivery)
+    }
+}
+
+/// One attempt to have an event handled.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    pub(crate) event: Arc<IntegrationEvent>,
+    pub(crate) attempt: u32,
+    pub(crate) max_attempts: u32,
+}
+
+impl Delivery {
+    /// Returns the event.
+    #[must_use]
+    pub fn event(&self) -> &Arc<IntegrationEvent> {
+        &self.event
+    }
+
+    /// Returns which attempt this is, counted from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Returns whether a failure of this attempt makes the event a dead letter.
+    #[must_use]
+    pub fn is_last_attempt(&self) -> bool {
+        self.attempt >= self.max_attempts
+    }
+}
+
+/// In what way an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// The handler says that another attempt may help.
+    Retryable,
+    /// The handler says that another attempt would end the same way.
+    Permanent,
+    /// The data of the event is not the payload that the handler takes; never tried again.
+    Undecodable,
+    /// The handler panicked; tried again.
+    Panicked,
+    /// The handler took longer than its timeout; tried again.
+    TimedOut,
+}
+
+impl FailureKind {
+    /// Returns whether another attempt may help.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Retryable | Self::Panicked | Self::TimedOut)
+    }
+}
+
+/// Why a handler failed, and whether another attempt can help.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_event_bus::HandlerError;
+///
+/// let busy = HandlerError::retryable("the index is being rebuilt");
+/// let hopeless = HandlerError::permanent("no such library: \"tokyo\"");
+/// assert!(busy.kind().is_retryable());
+/// assert!(!hopeless.kind().is_retryable());
+/// ```
+#[derive(Debug)]
+pub struct HandlerError {
+    kind: FailureKind,
+    retry_after: Option<Duration>,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl HandlerError {
+    /// Another attempt may help.
+    pub fn retryable(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(FailureKind::Retryable, None, error)
+    }
+
+    /// Another attempt may help, but not before `after`.
+    pub fn retryable_after(
+        after: Duration,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::new(FailureKind::Retryable, Some(after), error)
+    }
+
+    /// Another attempt would end the same way.
+    pub fn permanent(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(FailureKind::Permanent, None, error)
+    }
+
+    /// Asks the error itself whether another attempt can help, and when.
+    pub fn by_verdict<E: Verdict + Error + Send + Sync + 'static>(error: E) -> Self {
+        match error.again() {
+            Again::No => Self::permanent(error),
+            Again::Yes { after } => Self::new(FailureKind::Retryable, after, error),
+        }
+    }
+
+    /// Returns in what way the handler failed.
+    #[must_use]
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// Returns the shortest wait before another attempt, if the error names one.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    pub(crate) fn timed_out(timeout: Duration) -> Self {
+        let error = format!("handler took longer than {timeout:?}");
+        Self::new(FailureKind::TimedOut, None, error)
+    }
+
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        Self::new(
+            FailureKind::Panicked,
+            None,
+            format!("handler panicked: {text}"),
+        )
+    }
+
+    /// The error and what caused it, in one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut line = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
+    }
+
+    fn new(
+        kind: FailureKind,
+        retry_after: Option<Duration>,
+        error: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            retry_after,
+            error: error.into(),
+        }
+    }
+}
+
+impl From<PayloadError> for HandlerError {
+    fn from(error: PayloadError) -> Self {
+        Self::new(FailureKind::Undecodable, None, error)
+    }
+}
+
+impl From<PublishError> for HandlerError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::Closed => Self::retryable(error),
+            PublishError::InvalidType { .. } | PublishError::Build(_) => Self::permanent(error),
+        }
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for HandlerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}

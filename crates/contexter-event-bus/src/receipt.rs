@@ -1,0 +1,139 @@
+//! What became of a published event.
+
+use std::sync::Arc;
+
+use contexter_protocol::IntegrationEvent;
+
+/// How the queue of one subscription took an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Acceptance {
+    /// It waits for the handler.
+    Accepted,
+    /// It waits for the handler; the oldest waiting event was dropped for it.
+    AcceptedDroppingOldest,
+    /// The queue was full, so it was dropped.
+    Dropped,
+    /// The queue was full, so it was refused; publishing it again later may succeed.
+    Rejected,
+    /// The subscription ended meanwhile.
+    Closed,
+}
+
+impl Acceptance {
+    /// Returns whether the event waits for the handler.
+    #[must_use]
+    pub fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted | Self::AcceptedDroppingOldest)
+    }
+}
+
+/// Which subscriptions took a published event; nobody has handled it yet.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub(crate) event: Arc<IntegrationEvent>,
+    pub(crate) deliveries: Vec<(Arc<str>, Acceptance)>,
+}
+
+impl Receipt {
+    /// Returns the event that was published.
+    #[must_use]
+    pub fn event(&self) -> &Arc<IntegrationEvent> {
+        &self.event
+    }
+
+    /// Returns how each matching subscription took the event, by name.
+    #[must_use]
+    pub fn deliveries(&self) -> impl ExactSizeIterator<Item = (&str, Acceptance)> {
+        self.deliveries.iter().map(|(name, how)| (&**name, *how))
+    }
+
+    /// Returns how many subscriptions accepted the event.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        let accepted = |(_, how): &&(Arc<str>, Acceptance)| how.is_accepted();
+        self.deliveries.iter().filter(accepted).count()
+    }
+
+    /// Returns whether no subscription matches the type of the event.
+    #[must_use]
+    pub fn has_no_subscriber(&self) -> bool {
+        self.deliveries.is_empty()
+    }
+}
+
+/// How it ended with one subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The handler succeeded.
+    Handled {
+        /// At which attempt.
+        attempts: u32,
+    },
+    /// The handler failed for good; the event is a dead letter.
+    DeadLettered {
+        /// After how many attempts.
+        attempts: u32,
+        /// The last error with its causes, in one line.
+        error: String,
+    },
+    /// The queue was full, and its policy drops events.
+    Dropped,
+    /// The queue was full, and its policy refuses events; or there was no room before the deadline.
+    Rejected,
+    /// The event expired before it was handled.
+    Expired,
+    /// The subscription ended before the event was handled.
+    Abandoned,
+    /// The deadline came first; the event is still being handled.
+    Pending,
+}
+
+/// How a published event ended with each subscription.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    pub(crate) event: Arc<IntegrationEvent>,
+    pub(crate) outcomes: Vec<(Arc<str>, Outcome)>,
+}
+
+impl Settlement {
+    /// Returns the event that was published.
+    #[must_use]
+    pub fn event(&self) -> &Arc<IntegrationEvent> {
+        &self.event
+    }
+
+    /// Returns how it ended with each matching subscription, by name.
+    #[must_use]
+    pub fn outcomes(&self) -> impl ExactSizeIterator<Item = (&str, &Outcome)> {
+        self.outcomes.iter().map(|(name, how)| (&**name, how))
+    }
+
+    /// Returns whether every matching subscription has handled the event; true if none matches.
+    #[must_use]
+    pub fn is_handled(&self) -> bool {
+        let handled = |(_, how): &(Arc<str>, Outcome)| matches!(how, Outcome::Handled { .. });
+        self.outcomes.iter().all(handled)
+    }
+}
+
+/// What a drain leaves behind.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// How many deliveries came to an end while draining: handled, dead-lettered or expired.
+    pub settled: u64,
+    /// The deliveries that did not come to an end before the deadline.
+    pub abandoned: Vec<Abandoned>,
+}
+
+/// An event that a subscription accepted and did not handle.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Abandoned {
+    /// The name of the subscription.
+    pub subscription: Arc<str>,
+    /// The event.
+    pub event: Arc<IntegrationEvent>,
+}

@@ -1,0 +1,43 @@
+//! Runs the handler on what a queue gives.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::time::timeout;
+
+use crate::handler::{Delivery, Handler, HandlerError};
+use crate::queue::Queue;
+
+/// Handles one event after the other until the queue has come to its end.
+pub(crate) async fn work<H: Handler>(queue: Arc<Queue>, handler: Arc<H>, limit: Duration) {
+    while let Some(claim) = queue.claim().await {
+        let delivery = Delivery {
+            event: Arc::clone(claim.event()),
+            attempt: claim.attempt(),
+            max_attempts: queue.max_attempts,
+        };
+        match attempt(&*handler, delivery, limit).await {
+            Ok(()) => claim.handled(),
+            Err(error) => claim.failed(&error),
+        }
+        // A handler that never waits must not keep its thread from everybody else.
+        tokio::task::consume_budget().await;
+    }
+}
+
+async fn attempt<H: Handler>(
+    handler: &H,
+    delivery: Delivery,
+    limit: Duration,
+) -> Result<(), HandlerError> {
+    // Nothing of the attempt is used after a panic, except the handler's own shared state, for
+    // which a panic is like one of its other failures.
+    let call = AssertUnwindSafe(async { handler.handle(delivery).await }).catch_unwind();
+    match timeout(limit, call).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(HandlerError::panicked(&*panic)),
+        Err(_elapsed) => Err(HandlerError::timed_out(limit)),
+    }
+}

@@ -1,0 +1,12 @@
+//! Public behaviour of the event bus, in paused time.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod backpressure;
+mod dead_letters;
+mod delivery;
+mod lifecycle;
+mod order;
+mod pattern;
+mod store;
+mod support;
