@@ -32,11 +32,24 @@ impl HealthStatus {
 
 impl fmt::Display for HealthStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
 /// The result of one health check.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use contexter_adapter::{HealthStatus, ServiceHealth};
+/// use jiff::Timestamp;
+///
+/// let health = ServiceHealth::new(HealthStatus::Degraded, Duration::from_millis(250), Timestamp::now())
+///     .with_detail("points", 1200)
+///     .with_error("the collection is still being optimized");
+/// assert!(!health.is_healthy());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServiceHealth {
@@ -45,6 +58,7 @@ pub struct ServiceHealth {
     /// How long the check took, in milliseconds.
     pub response_time_ms: f64,
     /// What else the service says about itself; no secrets.
+    #[serde(default)]
     pub details: serde_json::Map<String, serde_json::Value>,
     /// When the check ended.
     pub timestamp: Timestamp,

@@ -48,11 +48,8 @@ fn health(status: HealthStatus, response_time_ms: u64) -> ServiceHealth {
 }
 
 fn breaker(state: &str, failures: u64) -> AdapterSnapshot {
-    let mut snapshot = AdapterSnapshot::default();
-    snapshot.breaker_state = Some(state.to_owned());
-    snapshot.failure_count = failures;
-    snapshot.last_failure = (failures > 0).then_some(Timestamp::UNIX_EPOCH);
-    snapshot
+    let last_failure = (failures > 0).then_some(Timestamp::UNIX_EPOCH);
+    AdapterSnapshot::default().with_breaker(state, failures, last_failure)
 }
 
 async fn register(
