@@ -168,7 +168,7 @@ impl Bus {
     /// Waits until nothing waits and nothing is being handled, and returns whether that happened.
     ///
     /// Events that handlers publish count too, so a flow of several steps is through when this
-    /// returns `true`.
+    /// returns `true`. Inside a handler it cannot be, because that handler is still running.
     pub async fn idle(&self, within: Duration) -> bool {
         timeout(within.min(MAX_WITHIN), self.inner.ledger.idle())
             .await

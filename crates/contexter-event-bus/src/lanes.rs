@@ -88,18 +88,15 @@ impl Lanes {
         let seq = self.next;
         self.next += 1;
         let key = item.event.partition_key();
-        let place = match key.and_then(|key| self.keys.get_mut(key)) {
-            Some(behind) => {
-                behind.push_back(seq);
-                Place::Behind
+        let place = if let Some(behind) = key.and_then(|key| self.keys.get_mut(key)) {
+            behind.push_back(seq);
+            Place::Behind
+        } else {
+            if let Some(key) = key {
+                self.keys.insert(key.to_owned(), VecDeque::new());
             }
-            None => {
-                if let Some(key) = key {
-                    self.keys.insert(key.to_owned(), VecDeque::new());
-                }
-                self.ready.insert(seq);
-                Place::Ready
-            }
+            self.ready.insert(seq);
+            Place::Ready
         };
         self.waiting.insert(seq, (item, place));
     }

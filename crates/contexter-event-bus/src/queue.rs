@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::config::Overflow;
 use crate::dead_letter::{DeadLetter, DeadLetters};
-use crate::handler::HandlerError;
+use crate::handler::{Delivery, HandlerError};
 use crate::lanes::{Item, Lanes};
 use crate::pattern::Pattern;
 use crate::receipt::{Abandoned, Acceptance, Outcome};
@@ -254,16 +254,17 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    pub(crate) fn event(&self) -> &Arc<IntegrationEvent> {
-        &self
+    /// Returns what the handler is to see.
+    pub(crate) fn delivery(&self) -> Delivery {
+        let item = self
             .item
             .as_ref()
-            .expect("only `self` methods take it")
-            .event
-    }
-
-    pub(crate) fn attempt(&self) -> u32 {
-        self.item.as_ref().map_or(0, |item| item.attempt)
+            .expect("only the methods that consume the claim take it");
+        Delivery {
+            event: Arc::clone(&item.event),
+            attempt: item.attempt,
+            max_attempts: self.queue.max_attempts,
+        }
     }
 
     /// The handler succeeded.

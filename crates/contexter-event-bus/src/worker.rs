@@ -13,12 +13,7 @@ use crate::queue::Queue;
 /// Handles one event after the other until the queue has come to its end.
 pub(crate) async fn work<H: Handler>(queue: Arc<Queue>, handler: Arc<H>, limit: Duration) {
     while let Some(claim) = queue.claim().await {
-        let delivery = Delivery {
-            event: Arc::clone(claim.event()),
-            attempt: claim.attempt(),
-            max_attempts: queue.max_attempts,
-        };
-        match attempt(&*handler, delivery, limit).await {
+        match attempt(&*handler, claim.delivery(), limit).await {
             Ok(()) => claim.handled(),
             Err(error) => claim.failed(&error),
         }

@@ -184,10 +184,10 @@ async fn a_redriven_event_is_handled_with_all_attempts_before_it() {
         noted.note(&delivery);
         let mended = flag.load(Ordering::SeqCst);
         async move {
-            match mended {
-                true if delivery.attempt() == 2 => Ok(()),
-                _ => Err(HandlerError::retryable("down")),
+            if mended && delivery.attempt() == 2 {
+                return Ok(());
             }
+            Err(HandlerError::retryable("down"))
         }
     };
     let two = config().with_attempts(2, Duration::from_secs(1), Duration::from_secs(1));

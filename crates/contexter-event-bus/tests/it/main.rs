@@ -1,6 +1,6 @@
 //! Public behaviour of the event bus, in paused time.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod backpressure;
 mod dead_letters;

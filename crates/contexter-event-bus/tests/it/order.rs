@@ -164,8 +164,7 @@ proptest! {
             }
             assert!(bus.idle(LONG).await);
             assert_eq!(bus.stats().pending, 0);
-            let done = done.lock().clone();
-            done
+            done.lock().clone()
         });
         let mut by_key: HashMap<usize, Vec<usize>> = HashMap::new();
         for number in &done {

@@ -52,8 +52,7 @@ fn broken_patterns_are_refused_by_name() {
 /// The rules, read as a recursion over lists.
 fn naive(pattern: &[&str], tokens: &[&str]) -> bool {
     match (pattern, tokens) {
-        ([], []) => true,
-        ([">"], [_, ..]) => true,
+        ([], []) | ([">"], [_, ..]) => true,
         (["*", pattern @ ..], [_, tokens @ ..]) => naive(pattern, tokens),
         ([wanted, pattern @ ..], [token, tokens @ ..]) => wanted == token && naive(pattern, tokens),
         _ => false,

@@ -37,7 +37,7 @@ pub(crate) fn number(event: &IntegrationEvent) -> usize {
     usize::try_from(event.data().as_u64().unwrap()).unwrap()
 }
 
-/// Settings without a wait between attempts worth mentioning.
+/// The default settings; time is paused, so their waits cost nothing.
 pub(crate) fn config() -> SubscriptionConfig {
     SubscriptionConfig::default()
 }
