@@ -4,6 +4,7 @@
 //! Markdown table with the fixed average length and with each collection's own.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use contexter_model::SparseVector;
@@ -20,14 +21,15 @@ fn main() -> Result<(), Failure> {
         let folder = Path::new(&folder);
         for avg_len in [256.0, average_length(folder)?] {
             let report = evaluate(folder, Bm25::new(1.2, 0.75, avg_len)?)?;
-            table += &format!(
-                "| {} | {avg_len:.0} | {:.4} | {:.4} | {:.4} | {:.4} |\n",
+            writeln!(
+                table,
+                "| {} | {avg_len:.0} | {:.4} | {:.4} | {:.4} | {:.4} |",
                 report.collection,
                 report.ndcg_at_10,
                 report.mrr_at_10,
                 report.recall_at_10,
                 report.recall_at_100,
-            );
+            )?;
         }
     }
     #[expect(clippy::print_stdout, reason = "the table is the result")]

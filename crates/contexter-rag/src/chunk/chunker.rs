@@ -95,7 +95,7 @@ impl Chunker {
         };
         for draft in drafts {
             let path = paths.of(draft.section);
-            writer.write(draft, &path);
+            writer.write(&draft, &path);
         }
         writer.chunks
     }
@@ -118,18 +118,18 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn write(&mut self, draft: Draft, path: &TitlePath) {
-        let Some((span, text)) = self.text(&draft) else {
+    fn write(&mut self, draft: &Draft, path: &TitlePath) {
+        let Some((span, text)) = self.text(draft) else {
             return;
         };
         let embedded = embed_text(&path.titles, &text);
         let token_count = self.splitter.tokens.count(&embedded);
         if token_count > self.max_tokens
-            && let Some((first, second)) = self.halve(&draft)
+            && let Some((first, second)) = self.halve(draft)
         {
             // The parts were counted one by one, and together they are more: some models count so.
-            self.write(first, path);
-            self.write(second, path);
+            self.write(&first, path);
+            self.write(&second, path);
             return;
         }
         self.chunks.push(Chunk {

@@ -109,27 +109,36 @@ impl Fusion {
             Self::Rrf { k } => {
                 let denominators =
                     (0_u32..).map(|position| f64::from((*k).max(1)) + f64::from(position));
-                votes.extend(finite().zip(denominators).map(|(hit, denominator)| Vote {
-                    id: hit.id,
-                    leg,
-                    score: 1.0 / denominator,
-                }));
+                votes.extend(
+                    finite()
+                        .zip(denominators)
+                        .map(|(hit, denominator)| Vote::new(hit, leg, denominator.recip())),
+                );
                 return;
             }
         };
-        votes.extend(finite().map(|hit| Vote {
-            id: hit.id,
-            leg,
-            score: weight * scale.apply(f64::from(hit.score)),
-        }));
+        votes.extend(
+            finite().map(|hit| Vote::new(hit, leg, weight * scale.apply(f64::from(hit.score)))),
+        );
     }
 }
 
 /// What one leg gives to one point.
 struct Vote {
-    id: PointId,
+    /// The point's id as a number, which compares faster than its bytes and in the same order.
+    id: u128,
     leg: usize,
     score: f64,
+}
+
+impl Vote {
+    fn new(hit: &Hit, leg: usize, score: f64) -> Self {
+        Self {
+            id: hit.id.as_u128(),
+            leg,
+            score,
+        }
+    }
 }
 
 /// A linear map of scores: `slope · score + offset`.
@@ -197,8 +206,8 @@ impl Scale {
 
 /// Adds the votes of each point up and returns the best points.
 fn count(mut votes: Vec<Vote>, limit: usize) -> Vec<Hit> {
-    // Stable, so that the first of a leg's votes for a point stays the first.
-    votes.sort_by_key(|vote| (vote.id, vote.leg));
+    // Stable, so that a leg's votes for a point stay in order, and so do the legs.
+    votes.sort_by_key(|vote| vote.id);
     votes.dedup_by_key(|vote| (vote.id, vote.leg));
     let mut fused: Vec<Hit> = votes
         .chunk_by_mut(|a, b| a.id == b.id)
@@ -207,12 +216,16 @@ fn count(mut votes: Vec<Vote>, limit: usize) -> Vec<Hit> {
             votes.sort_unstable_by(|a, b| a.score.total_cmp(&b.score));
             let score = votes.iter().map(|vote| vote.score).sum();
             votes.first().map(|vote| Hit {
-                id: vote.id,
+                id: PointId::from_u128(vote.id),
                 score: narrow(score),
             })
         })
         .collect();
-    let order = |a: &Hit, b: &Hit| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id));
+    let order = |a: &Hit, b: &Hit| {
+        b.score
+            .total_cmp(&a.score)
+            .then_with(|| a.id.as_u128().cmp(&b.id.as_u128()))
+    };
     if limit == 0 {
         return Vec::new();
     }

@@ -113,6 +113,7 @@ impl fmt::Display for Bm25 {
 ///
 /// Qdrant's own BM25 numbers its tokens the same way.
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "it cannot panic")]
 pub fn token_id(token: &str) -> u32 {
     let mut bytes = token.as_bytes();
     let hash = murmur3::murmur3_32(&mut bytes, 0).expect("reading from memory cannot fail");

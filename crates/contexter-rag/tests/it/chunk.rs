@@ -1,5 +1,11 @@
 //! Cutting documents.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "a test may panic; its texts are small"
+)]
+
 use std::sync::Arc;
 
 use contexter_model::{CountTokens, Document, Format, LibraryId};

@@ -1,5 +1,7 @@
 //! Reading collections and measuring rankings.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic; its texts are small")]
+
 use std::collections::BTreeMap;
 use std::fs;
 

@@ -1,5 +1,7 @@
 //! Fusing rankings.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic; its texts are small")]
+
 use contexter_model::{Hit, PointId};
 use contexter_rag::{Fusion, InvalidWeights};
 use proptest::collection::vec;

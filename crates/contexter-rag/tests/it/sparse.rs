@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn tokens(text: &str) -> BTreeMap<String, u32> {
     let mut tokens = BTreeMap::new();
     tokenize(text, |token, count| {
-        *tokens.entry(token.to_owned()).or_default() += count
+        *tokens.entry(token.to_owned()).or_default() += count;
     });
     tokens
 }
