@@ -25,6 +25,9 @@ pub enum StorageError {
         hash: Hash,
     },
     /// What is stored under the name is something else: a damaged disk or a stranger's file.
+    ///
+    /// A `put` of the right bytes does not mend it, because something is stored already: delete
+    /// the blob first.
     #[error("blob {hash} is damaged: {reason}")]
     Corrupt {
         /// The blob.
@@ -101,9 +104,39 @@ fn is_storage_full(error: &object_store::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {
-            return io.kind() == io::ErrorKind::StorageFull;
+            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+            return full.contains(&io.kind());
         }
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_store(kind: io::ErrorKind) -> StorageError {
+        // As the local store does it: its own error around the one of the system.
+        let own = StorageError::Folder {
+            path: PathBuf::new(),
+            source: kind.into(),
+        };
+        let source = object_store::Error::Generic {
+            store: "LocalFileSystem",
+            source: own.into(),
+        };
+        StorageError::store("write", Hash::from_bytes([7; 32]), source)
+    }
+
+    #[test]
+    fn a_full_disk_and_a_used_up_quota_are_told_apart_from_other_failures() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            let error = of_store(kind);
+            assert!(matches!(error, StorageError::Full { .. }), "{error:?}");
+            assert!(error.to_string().starts_with("no space is left"), "{error}");
+        }
+        let error = of_store(io::ErrorKind::PermissionDenied);
+        assert!(matches!(error, StorageError::Store { .. }), "{error:?}");
+    }
 }

@@ -13,12 +13,12 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::compression::{Undecodable, compress, decompress};
+use crate::compression::{Undecodable, compress, declared_size, decompress, largest_frame};
 use crate::{StorageError, hash};
 
 /// The ending of every blob's name.
 const ENDING: &str = "zst";
-/// Blobs below this size are compressed in place; larger ones on a thread for blocking work.
+/// Blobs below this size are worked on in place; larger ones on a thread for blocking work.
 const INLINE: usize = 16 * 1024;
 
 /// How blobs are kept.
@@ -173,20 +173,28 @@ impl Storage {
     pub async fn get(&self, name: &Hash) -> Result<Bytes, StorageError> {
         let read = |error| StorageError::store("read", *name, error);
         let found = self.store.get(&location(name)).await.map_err(read)?;
-        let frame = found.bytes().await.map_err(read)?;
         let (wanted, limit) = (*name, self.settings.max_size);
+        let too_large = move || StorageError::TooLarge {
+            size: limit.saturating_add(1),
+            limit,
+        };
+        // Before the file is read: a huge one must not fill the memory.
+        if found.meta.size > largest_frame(limit) {
+            return Err(too_large());
+        }
+        let frame = found.bytes().await.map_err(read)?;
+        let work = declared_size(&frame).map_or(usize::MAX, |size| {
+            usize::try_from(size).unwrap_or(usize::MAX)
+        });
         let corrupt = move |reason| StorageError::Corrupt {
             hash: wanted,
             reason,
         };
-        off_runtime(frame.len() * 4, move || match decompress(&frame, limit) {
+        off_runtime(work, move || match decompress(&frame, limit) {
             Ok(bytes) if hash(&bytes) == wanted => Ok(Bytes::from(bytes)),
             Ok(_) => Err(corrupt("its content has another hash")),
             Err(Undecodable::Damaged) => Err(corrupt("it does not decompress")),
-            Err(Undecodable::TooLarge) => Err(StorageError::TooLarge {
-                size: limit.saturating_add(1),
-                limit,
-            }),
+            Err(Undecodable::TooLarge) => Err(too_large()),
         })
         .await?
     }

@@ -80,6 +80,64 @@ async fn a_blob_that_claims_to_be_huge_is_refused_without_making_room() {
 }
 
 #[tokio::test]
+async fn a_stored_file_that_is_too_large_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings::default().with_max_size(1024);
+    let storage = Storage::open_with(folder.path(), settings).unwrap();
+    let name = storage.put("small".as_bytes()).await.unwrap();
+    // A sparse file: reading it would need more memory than there is.
+    let file = fs::File::create(file(folder.path(), &name)).unwrap();
+    file.set_len(1 << 42).unwrap();
+    let error = storage.get(&name).await.unwrap_err();
+    assert!(
+        matches!(error, StorageError::TooLarge { limit: 1024, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_follows_the_frame_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).unwrap();
+    let name = storage.put("one".as_bytes()).await.unwrap();
+    let other = storage.put(vec![0; 100_000]).await.unwrap();
+    let path = file(folder.path(), &name);
+    let mut frames = fs::read(&path).unwrap();
+    frames.extend(fs::read(file(folder.path(), &other)).unwrap());
+    fs::write(&path, frames).unwrap();
+    assert_eq!(storage.get(&name).await.unwrap(), "one");
+}
+
+#[tokio::test]
+async fn what_a_killed_writer_left_is_no_blob_and_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).unwrap();
+    let name = hash(b"the whole blob");
+    let path = file(folder.path(), &name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // The local store writes to `<name>#<number>` and renames.
+    fs::write(path.with_extension("zst#1"), b"half a fra").unwrap();
+    assert!(!storage.contains(&name).await.unwrap());
+    let names: Vec<Hash> = storage.list().try_collect().await.unwrap();
+    assert!(names.is_empty(), "{names:?}");
+    storage.put("the whole blob".as_bytes()).await.unwrap();
+    assert_eq!(storage.get(&name).await.unwrap(), "the whole blob");
+}
+
+#[tokio::test]
+async fn a_damaged_blob_can_be_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path()).unwrap();
+    let name = storage.put("text".as_bytes()).await.unwrap();
+    fs::write(file(folder.path(), &name), b"").unwrap();
+    let error = storage.get(&name).await.unwrap_err();
+    assert!(matches!(error, StorageError::Corrupt { .. }), "{error}");
+    storage.delete(&name).await.unwrap();
+    storage.put("text".as_bytes()).await.unwrap();
+    assert_eq!(storage.get(&name).await.unwrap(), "text");
+}
+
+#[tokio::test]
 async fn many_writers_of_the_same_blob_agree() {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open(folder.path()).unwrap();
