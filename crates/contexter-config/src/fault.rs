@@ -10,7 +10,10 @@ use crate::{Error, ErrorKind, Origin};
 
 /// What a type said about a value. It becomes an [`Error`] at the root.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct Fault(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     kind: ErrorKind,
     message: String,
     // What to say instead if the value turns out to be a secret.
@@ -26,7 +29,7 @@ pub(crate) struct Fault {
 impl Fault {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self {
+        Self(Box::new(Inner {
             kind,
             discreet: message.clone(),
             message,
@@ -34,63 +37,78 @@ impl Fault {
             origin: None,
             foreign: false,
             source: None,
-        }
+        }))
     }
 
     fn discreet(mut self, message: impl Into<String>) -> Self {
-        self.discreet = message.into();
+        self.0.discreet = message.into();
+        self
+    }
+
+    fn of_key(mut self, key: &str) -> Self {
+        self.0.path.push(key.to_owned());
         self
     }
 
     pub(crate) fn because(mut self, source: std::io::Error) -> Self {
-        self.source = Some(source);
+        self.0.source = Some(source);
         self
     }
 
-    /// Says which value it is about, if nobody further in has, and takes its text out of the message.
+    /// Says which value it is about, if nobody further in has, and clears the message of its text.
     pub(crate) fn at(mut self, node: &Node) -> Self {
-        if std::mem::take(&mut self.foreign) {
-            scrub(&mut self.message, node, false);
+        if std::mem::take(&mut self.0.foreign) {
+            scrub(&mut self.0.message, node, false);
         }
         self.at_origin(&node.origin)
     }
 
+    /// Says where it happened, if nobody further in has.
     pub(crate) fn at_origin(mut self, origin: &Origin) -> Self {
         if !origin.is_nowhere() {
-            self.origin.get_or_insert_with(|| origin.clone());
+            self.0.origin.get_or_insert_with(|| origin.clone());
         }
         self
     }
 
     /// Says under which key the value is.
-    pub(crate) fn within(mut self, key: &str) -> Self {
-        if sounds_secret(key) {
-            self = self.hide();
-        }
-        self.path.push(key.to_owned());
-        self
+    pub(crate) fn within(self, key: &str) -> Self {
+        let discreet = if sounds_secret(key) {
+            self.hide()
+        } else {
+            self
+        };
+        discreet.of_key(key)
     }
 
     /// Forgets what the value was.
     pub(crate) fn hide(mut self) -> Self {
-        self.message.clone_from(&self.discreet);
+        self.0.message.clone_from(&self.0.discreet);
         self
     }
 
     /// Ends the way up below `prefix`.
     pub(crate) fn into_error(self, prefix: &[String]) -> Error {
+        let Inner {
+            kind,
+            message,
+            path,
+            origin,
+            source,
+            ..
+        } = *self.0;
         let mut key = prefix.join(".");
-        for part in self.path.iter().rev() {
+        for part in path.iter().rev() {
             if !key.is_empty() && !part.starts_with('[') {
                 key.push('.');
             }
             key.push_str(part);
         }
-        let mut error = Error::new(self.kind, self.message).of_key(key);
-        if let Some(origin) = self.origin {
+        let mut error = Error::new(kind, message).of_key(key);
+        if let Some(origin) = origin {
             error = error.at(origin);
         }
-        if let Some(source) = self.source {
+        if let Some(source) = source {
             error = error.because(source);
         }
         error
@@ -139,7 +157,7 @@ impl SerdeError for Fault {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let mut fault = Self::new(ErrorKind::InvalidValue, message.to_string())
             .discreet("the value is not allowed");
-        fault.foreign = true;
+        fault.0.foreign = true;
         fault
     }
 
@@ -176,24 +194,19 @@ impl SerdeError for Fault {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let message = format!("unknown key; {}", choice(field, expected));
-        let mut fault = Self::new(ErrorKind::UnknownKey, message);
-        fault.path.push(field.to_owned());
-        fault
+        Self::new(ErrorKind::UnknownKey, message).of_key(field)
     }
 
     fn missing_field(field: &'static str) -> Self {
-        let mut fault = Self::new(ErrorKind::MissingKey, "is missing");
-        fault.path.push(field.to_owned());
-        fault
+        Self::new(ErrorKind::MissingKey, "is missing").of_key(field)
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        let mut fault = Self::new(
+        Self::new(
             ErrorKind::InvalidKey,
             "is there twice under different names",
-        );
-        fault.path.push(field.to_owned());
-        fault
+        )
+        .of_key(field)
     }
 }
 
@@ -244,7 +257,7 @@ fn distance(a: &str, b: &str) -> usize {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 

@@ -45,6 +45,7 @@
 //! | `update_config` | [`Config::update`], in memory |
 //! | `SERVICE_CONFIG_SCHEMA` | the type that a section is read into |
 
+mod access;
 mod config;
 mod env;
 mod error;
@@ -54,7 +55,9 @@ mod late;
 mod loader;
 mod node;
 mod origin;
+mod scalar;
 mod secret;
+mod secret_file;
 mod yaml;
 
 pub use config::{Config, Gone, Watch};

@@ -265,7 +265,7 @@ fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(error) => {
             let (valid, _) = bytes.split_at(error.valid_up_to());
-            let line = valid.iter().filter(|byte| **byte == b'\n').count() as u64 + 1;
+            let line = valid.split(|byte| *byte == b'\n').count() as u64;
             Err(
                 Error::new(ErrorKind::Unreadable, "is not valid UTF-8").at(Origin::file(
                     &path.into(),

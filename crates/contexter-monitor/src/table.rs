@@ -52,12 +52,10 @@ impl HealthReport {
             }
         }
         writeln!(f)?;
-        for [name, status, response, last_check, breaker] in &rows {
-            let [a, b, c, d, _] = widths;
-            writeln!(
-                f,
-                "{name:a$}  {status:b$}  {response:>c$}  {last_check:d$}  {breaker}",
-            )?;
+        let [names, statuses, responses, checks, _] = widths;
+        for [name, status, response, check, breaker] in &rows {
+            write!(f, "{name:names$}  {status:statuses$}  ")?;
+            writeln!(f, "{response:>responses$}  {check:checks$}  {breaker}")?;
         }
         writeln!(f)
     }

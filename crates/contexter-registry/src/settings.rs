@@ -107,18 +107,18 @@ impl Settings {
             ("shutdown timeout", self.shutdown_timeout),
         ] {
             if duration.is_zero() {
-                return Err(InvalidSettings::new(setting, "0 s", "longer than zero"));
+                return Err(InvalidSettings::new(setting, &"0 s", "longer than zero"));
             }
         }
         if self.concurrency == 0 || self.concurrency > tokio::sync::Semaphore::MAX_PERMITS {
             return Err(InvalidSettings::new(
                 "concurrency",
-                self.concurrency,
+                &self.concurrency,
                 "at least 1 and at most tokio's Semaphore::MAX_PERMITS",
             ));
         }
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Err(InvalidSettings::new("jitter", self.jitter, "from 0 to 1"));
+            return Err(InvalidSettings::new("jitter", &self.jitter, "from 0 to 1"));
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ pub struct InvalidSettings {
 }
 
 impl InvalidSettings {
-    fn new(setting: &'static str, value: impl ToString, allowed: &'static str) -> Self {
+    fn new(setting: &'static str, value: &impl ToString, allowed: &'static str) -> Self {
         Self {
             setting,
             value: value.to_string(),

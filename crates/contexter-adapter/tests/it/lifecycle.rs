@@ -17,7 +17,7 @@ struct Least {
 
 #[async_trait]
 impl ServiceAdapter for Least {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "least"
     }
 

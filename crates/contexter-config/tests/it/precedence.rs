@@ -1,21 +1,21 @@
 //! For any set of layers, a value is the one that the highest layer gives.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use contexter_config::Loader;
 use proptest::prelude::*;
 
-/// Which keys a layer sets, each to a value that names the layer.
-type Layer = BTreeMap<(u8, u8), ()>;
+/// Which keys a layer sets; each value is the name of the layer.
+type Layer = BTreeSet<(u8, u8)>;
 
 fn layer() -> impl Strategy<Value = Layer> {
-    prop::collection::btree_map((0u8..3, 0u8..3), Just(()), 0..9)
+    prop::collection::btree_set((0u8..3, 0u8..3), 0..9)
 }
 
 fn as_yaml(layer: &Layer, name: &str) -> String {
     let mut sections: BTreeMap<u8, String> = BTreeMap::new();
-    for (section, key) in layer.keys() {
+    for (section, key) in layer {
         writeln!(sections.entry(*section).or_default(), "  k{key}: {name}").unwrap();
     }
     sections
@@ -35,11 +35,10 @@ proptest! {
         overrides in layer(),
     ) {
         let mut loader = Loader::new();
-        for (section, key) in overrides.keys() {
+        for (section, key) in &overrides {
             loader = loader.set(format!("s{section}.k{key}"), "override");
         }
-        let variables_of_layer = variables
-            .keys()
+        let variables_of_layer = variables.iter()
             .map(|(section, key)| (format!("P__S{section}__K{key}"), "variable"));
         let config = loader
             .defaults("1.yaml", as_yaml(&first, "first"))
@@ -56,7 +55,7 @@ proptest! {
             (&overrides, "override"),
         ];
         for (layer, name) in layers {
-            for (section, key) in layer.keys() {
+            for (section, key) in layer {
                 let section = expected.entry(format!("s{section}")).or_default();
                 section.insert(format!("k{key}"), name.to_owned());
             }

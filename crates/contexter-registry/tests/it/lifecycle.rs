@@ -14,7 +14,10 @@ async fn shutdown_ends_every_service_and_stops_the_checks() {
     let registry = Registry::new();
     let adapters = ["a", "b"].map(|name| Arc::new(Scripted::new(name)));
     for adapter in &adapters {
-        registry.register(adapter.clone()).await.unwrap();
+        registry
+            .register(Arc::<Scripted>::clone(adapter))
+            .await
+            .unwrap();
     }
     registry.shutdown().await.unwrap();
     sleep(Duration::from_hours(1)).await;
@@ -59,7 +62,10 @@ async fn dropping_the_last_clone_stops_the_checks_and_frees_the_adapters() {
     let registry = Registry::new();
     let clone = registry.clone();
     let adapter = Arc::new(Scripted::new("qdrant"));
-    registry.register(adapter.clone()).await.unwrap();
+    registry
+        .register(Arc::<Scripted>::clone(&adapter))
+        .await
+        .unwrap();
 
     drop(registry);
     sleep(Duration::from_mins(10)).await;
@@ -76,7 +82,10 @@ async fn dropping_the_last_clone_stops_the_checks_and_frees_the_adapters() {
 async fn a_deregistered_service_is_ended_and_its_name_is_free() {
     let registry = Registry::new();
     let adapter = Arc::new(Scripted::new("qdrant"));
-    registry.register(adapter.clone()).await.unwrap();
+    registry
+        .register(Arc::<Scripted>::clone(&adapter))
+        .await
+        .unwrap();
     registry.deregister("qdrant").await.unwrap();
     assert_eq!(adapter.shut_down.load(Ordering::SeqCst), 1);
     assert!(registry.get("qdrant").is_err());
@@ -142,7 +151,7 @@ async fn a_service_still_starting_at_shutdown_is_ended_and_not_registered() {
     let registry = Registry::new();
     let slow = Scripted::new("qdrant").on_initialize(Does::Takes(Duration::from_mins(1)));
     let slow = Arc::new(slow);
-    let registering = registry.register(slow.clone());
+    let registering = registry.register(Arc::<Scripted>::clone(&slow));
     let stopping = async {
         sleep(Duration::from_secs(1)).await;
         registry.shutdown().await

@@ -87,7 +87,10 @@ async fn a_second_service_of_the_same_name_is_refused_without_being_initialized(
         .await
         .unwrap();
     let second = Arc::new(Scripted::new("qdrant"));
-    let error = registry.register(second.clone()).await.unwrap_err();
+    let error = registry
+        .register(Arc::<Scripted>::clone(&second))
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "a service \"qdrant\" is already registered"
