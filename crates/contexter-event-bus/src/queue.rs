@@ -177,7 +177,8 @@ impl Queue {
                 continue;
             }
             state.in_flight.insert(seq, Arc::clone(&item.event));
-            // A wake-up can stand for several items, so each taker passes it on.
+            // One wake-up can stand for several items, and this worker may now be too busy to
+            // see the next one become due, so each taker passes it on.
             if state.lanes.is_ready() || state.lanes.next_due().is_some() {
                 self.work.notify_one();
             }
@@ -322,9 +323,6 @@ impl Claim {
             return;
         }
         state.lanes.put_back(self.seq, item, Instant::now() + delay);
-        drop(state);
-        // Another worker may sleep until a later time.
-        self.queue.work.notify_one();
     }
 
     fn bury(&self, mut item: Item, error: &HandlerError) {

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::{Acceptance, Bus, Outcome, Overflow, Subscription};
+use contexter_event_bus::{
+    Acceptance, Bus, Delivery, HandlerError, Outcome, Overflow, Subscription,
+};
 use tokio::sync::Semaphore;
 
-use crate::support::{LONG, Seen, config, event, gated, keyed, noting, publish_all, quiet};
+use crate::support::{LONG, Seen, config, event, gated, keyed, noting, number, publish_all, quiet};
 
 /// A subscription with room for 4, whose handler holds event 0 until the gate opens.
 async fn stalled(overflow: Overflow) -> (Bus, Subscription, Seen, Arc<Semaphore>) {
@@ -103,6 +105,40 @@ async fn drop_oldest_keeps_the_order_and_the_life_of_keys() {
         "a dropped event does not hold its key"
     );
     assert_eq!(seen.numbers().last(), Some(&8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dropped_event_held_up_runs_beside_what_displaced_it() {
+    let bus = Bus::default();
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let hold = gated(&seen, &gate);
+    let handler = move |delivery: Delivery| {
+        let first = number(delivery.event()) == 0;
+        let held = hold(delivery);
+        async move {
+            if first {
+                return Err(HandlerError::retryable("busy"));
+            }
+            held.await
+        }
+    };
+    let two = config()
+        .with_queue(2, Overflow::DropOldest)
+        .with_concurrency(2);
+    let kept = bus.subscribe("a.b", two, handler).unwrap();
+    bus.publish(keyed("x", 0)).await.unwrap();
+    bus.publish(keyed("x", 1)).await.unwrap();
+    quiet().await;
+    assert_eq!(
+        kept.stats().waiting,
+        2,
+        "one to be tried again, one behind it"
+    );
+    bus.publish(keyed("y", 2)).await.unwrap();
+    quiet().await;
+    assert_eq!(kept.stats().in_flight, 2);
+    assert_eq!(seen.numbers(), [0, 1, 2]);
+    finish(&bus, &gate).await;
 }
 
 #[tokio::test(start_paused = true)]
