@@ -134,7 +134,25 @@ fn malformed_and_contradicting_variables_are_refused() {
 
 #[test]
 fn the_variables_of_the_process_can_be_used() {
-    // Cargo sets CARGO_PKG_NAME for tests; no separator follows its first part, so nothing is read.
-    let config = Loader::new().from_env("CARGO").load::<serde_json::Value>();
-    assert_eq!(*config.unwrap().current(), serde_json::json!({}));
+    let config = Loader::new()
+        .from_env("CTXTEST")
+        .load::<serde_json::Value>();
+    let found = config.unwrap().current();
+    if std::env::var_os("CTXTEST_CHILD").is_some() {
+        assert_eq!(*found, serde_json::json!({"server": {"port": 6334}}));
+        return;
+    }
+    // A process cannot safely set its own variables, so this test runs itself with some.
+    assert_eq!(*found, serde_json::json!({}));
+    let own_name = "environment::the_variables_of_the_process_can_be_used";
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", own_name])
+        .envs([("CTXTEST_CHILD", "1"), ("CTXTEST__SERVER__PORT", "6334")])
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && printed.contains("1 passed"),
+        "{printed}"
+    );
 }
