@@ -331,3 +331,21 @@ fn everything_shared_is_send_and_sync() {
     check::<Timeout>();
     check::<Handle<Get>>();
 }
+
+async fn fetch(url: &str) -> Result<String, std::io::Error> {
+    Ok(format!("the page at {url}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_lines_put_breaker_and_retry_around_any_future()
+-> Result<(), Box<dyn std::error::Error>> {
+    use contexter_breaker::Breaker;
+    use contexter_retry::Retry;
+    let breaker = Breaker::new(contexter_breaker::Config::new())?;
+    let retry = Retry::new(contexter_retry::Config::new())?;
+    let page = breaker
+        .call(|| retry.call(|| fetch("https://docs.rs")))
+        .await?;
+    assert_eq!(page, "the page at https://docs.rs");
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! Why a guarded call failed.
 
-use contexter_service::{Again, Classify, ErrIsFailure, Open, Sample, Verdict};
+use contexter_service::{Again, Classify, Open, Sample, Verdict};
 
 /// Why a call through a [`Breaker`](crate::Breaker) failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +47,8 @@ impl<E: Verdict> Verdict for Error<E> {
     }
 }
 
-/// Classifies what a breaker returns: a refusal is neutral and not retried, the rest by `K`.
+/// Classifies what a breaker returns, for any `E`: the operation's own errors are failures that may
+/// be retried, a refusal is neutral and final.
 ///
 /// For a retry around a breaker whose operation's error implements no [`Verdict`].
 ///
@@ -58,23 +59,25 @@ impl<E: Verdict> Verdict for Error<E> {
 /// use contexter_service::{Again, Classify, Open};
 ///
 /// let refused: Result<(), Error<&str>> = Err(Error::Open(Open { retry_after: None }));
-/// assert_eq!(UnlessOpen::default().again(&refused), Again::No);
+/// assert_eq!(UnlessOpen.again(&refused), Again::No);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UnlessOpen<K = ErrIsFailure>(pub K);
+pub struct UnlessOpen;
 
-impl<T, E, K: Classify<Result<T, Error<E>>>> Classify<Result<T, Error<E>>> for UnlessOpen<K> {
+impl<T, E> Classify<Result<T, Error<E>>> for UnlessOpen {
     fn sample(&self, out: &Result<T, Error<E>>) -> Sample {
         match out {
+            Ok(_) => Sample::Success,
             Err(Error::Open(open)) => open.sample(),
-            _ => self.0.sample(out),
+            Err(Error::Inner(_)) => Sample::Failure,
         }
     }
 
     fn again(&self, out: &Result<T, Error<E>>) -> Again {
         match out {
+            Ok(_) => Again::No,
             Err(Error::Open(open)) => open.again(),
-            _ => self.0.again(out),
+            Err(Error::Inner(_)) => Again::Yes { after: None },
         }
     }
 }

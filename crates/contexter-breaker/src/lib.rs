@@ -14,14 +14,14 @@
 //! either direction, teaches nothing.
 //!
 //! Transitions are `tracing` events with the fields `breaker`, `from`, `to` and `failures`; each
-//! comes exactly once and in order. They are emitted while transitions are held up: a subscriber
-//! may read the breaker, but must not isolate, release or reconfigure it.
+//! comes exactly once and in order. A subscriber may do anything with the breaker, or panic.
 //!
 //! # Features
 //!
 //! `serde` (settings from configuration, durations as `"30s"`) and `tokio` (the default clock
 //! follows tokio's paused time). None is on by default, and no runtime is needed.
 
+mod announce;
 mod breaker;
 mod call;
 mod config;

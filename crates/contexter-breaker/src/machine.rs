@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use contexter_service::{BreakerState, Clock, InvalidConfig, Open, PolicySnapshot, Sample};
 
 use crate::Config;
+use crate::announce::{Announcements, Transition};
 use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
 use crate::word::{Effect, Phase, Probes, Word, generation, is_quiet};
 
 /// Every change of the word is a compare-and-swap. A change of the generation also holds
-/// `transition`, which orders the break's end, the event and the word; nothing else needs the lock.
+/// `transition`, which orders the break's end, the announcement and the word; nothing else needs
+/// the lock. Announcements are delivered after it is released.
 pub(crate) struct Machine<C> {
     word: AtomicU64,
     /// When the break ends, in nanoseconds after `epoch`. Written before the word turns open.
@@ -21,7 +23,7 @@ pub(crate) struct Machine<C> {
     opened: AtomicU64,
     rejected: AtomicU64,
     config: RwLock<Config>,
-    transition: Mutex<()>,
+    transition: Mutex<Announcements>,
     name: OnceLock<Arc<str>>,
     epoch: Instant,
     clock: C,
@@ -37,7 +39,7 @@ impl<C: Clock> Machine<C> {
             opened: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             config: RwLock::new(config),
-            transition: Mutex::new(()),
+            transition: Mutex::new(Announcements::default()),
             name: OnceLock::new(),
             epoch: clock.now(),
             clock,
@@ -142,16 +144,18 @@ impl<C: Clock> Machine<C> {
 
     /// Ends the break that `open` stands for with one probe in flight.
     fn first_probe(&self, open: u64) -> Result<u32, u64> {
-        self.transition.hold(|| {
+        let admitted = self.transition.hold(|announcements| {
             let from = Word::unpack(open);
             let to = from.enter(Phase::HalfOpen(Probes {
                 in_flight: 1,
                 ..Probes::default()
             }));
             self.swap(open, to)?;
-            self.announce(from, to);
+            self.note(announcements, from, to);
             Ok(to.generation)
-        })
+        });
+        self.deliver();
+        admitted
     }
 
     /// Counts the outcome of a call that was admitted in `admitted`; from any other period it is
@@ -162,23 +166,25 @@ impl<C: Clock> Machine<C> {
             return;
         }
         let config = self.config();
-        if self.try_settle(raw, admitted, sample, &config, false) {
+        if self.try_settle(raw, admitted, sample, &config, None) {
             return;
         }
-        self.transition.hold(|| {
+        self.transition.hold(|announcements| {
             let raw = self.word.load(Ordering::Acquire);
-            self.try_settle(raw, admitted, sample, &config, true);
+            self.try_settle(raw, admitted, sample, &config, Some(announcements));
         });
+        self.deliver();
     }
 
-    /// Returns false if the outcome is a transition and the lock is not held.
+    /// Returns false if the outcome is a transition and the lock, which gives the announcements,
+    /// is not held.
     fn try_settle(
         &self,
         mut raw: u64,
         admitted: u32,
         sample: Sample,
         config: &Config,
-        locked: bool,
+        mut locked: Option<&mut Announcements>,
     ) -> bool {
         loop {
             let word = Word::unpack(raw);
@@ -187,7 +193,7 @@ impl<C: Clock> Machine<C> {
             }
             let to = match word.settle(sample, config) {
                 Effect::Nothing => return true,
-                Effect::Transition(_) if !locked => return false,
+                Effect::Transition(_) if locked.is_none() => return false,
                 Effect::Transition(to) => {
                     self.start_break(to, config);
                     to
@@ -200,8 +206,10 @@ impl<C: Clock> Machine<C> {
                         self.last_failure
                             .fetch_max(self.nanos() + 1, Ordering::AcqRel);
                     }
-                    if to.generation != word.generation {
-                        self.announce(word, to);
+                    if to.generation != word.generation
+                        && let Some(announcements) = locked.take()
+                    {
+                        self.note(announcements, word, to);
                     }
                     return true;
                 }
@@ -222,11 +230,11 @@ impl<C: Clock> Machine<C> {
     /// Takes new settings and keeps the state.
     pub(crate) fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
         config.validate()?;
-        self.transition.hold(|| {
+        self.transition.hold(|announcements| {
             self.config.replace(config);
             // Probes were admitted against other thresholds: their period starts over, or counts
             // beyond the new ones could leave it waiting for an outcome that nobody owes.
-            self.change(|word| match word.phase {
+            self.change(announcements, |word| match word.phase {
                 Phase::HalfOpen(_) => Some(word.enter(Phase::HalfOpen(Probes::default()))),
                 _ => None,
             });
@@ -236,30 +244,34 @@ impl<C: Clock> Machine<C> {
 
     /// Moves to `phase` by hand; does nothing if the breaker is in it already.
     pub(crate) fn force(&self, phase: Phase) {
-        self.transition.hold(|| {
-            self.change(|word| (word.phase != phase).then(|| word.enter(phase)));
+        self.transition.hold(|announcements| {
+            self.change(announcements, |word| {
+                (word.phase != phase).then(|| word.enter(phase))
+            });
         });
+        self.deliver();
     }
 
     /// Ends what was done by hand.
     pub(crate) fn release(&self) {
-        self.transition.hold(|| {
-            self.change(|word| match word.phase {
+        self.transition.hold(|announcements| {
+            self.change(announcements, |word| match word.phase {
                 Phase::Isolated | Phase::ForcedClosed => {
                     Some(word.enter(Phase::Closed { failures: 0 }))
                 }
                 _ => None,
             });
         });
+        self.deliver();
     }
 
-    fn change(&self, next: impl Fn(Word) -> Option<Word>) {
+    fn change(&self, announcements: &mut Announcements, next: impl Fn(Word) -> Option<Word>) {
         let mut raw = self.word.load(Ordering::Acquire);
         loop {
             let from = Word::unpack(raw);
             let Some(to) = next(from) else { return };
             match self.swap(raw, to) {
-                Ok(()) => return self.announce(from, to),
+                Ok(()) => return self.note(announcements, from, to),
                 Err(changed) => raw = changed,
             }
         }
@@ -271,32 +283,27 @@ impl<C: Clock> Machine<C> {
             .map(drop)
     }
 
-    /// Tells about a transition. The lock is held, so events come in order, one for each.
-    fn announce(&self, from: Word, to: Word) {
-        let (before, after) = (from.state(), to.state());
-        if before == after {
+    /// Notes a transition that others can see, in the order of the words.
+    fn note(&self, announcements: &mut Announcements, from: Word, to: Word) {
+        if from.state() == to.state() {
             return;
         }
         if let Phase::Open { .. } = to.phase {
             self.opened.fetch_add(1, Ordering::Relaxed);
         }
-        let breaker = self.name.get().map(|name| &**name);
-        let failures = from.failures().max(to.failures());
-        match after {
-            BreakerState::Open => tracing::warn!(
-                breaker,
-                from = before.as_str(),
-                to = after.as_str(),
-                failures,
-                "circuit breaker changed state"
-            ),
-            BreakerState::Closed | BreakerState::HalfOpen => tracing::info!(
-                breaker,
-                from = before.as_str(),
-                to = after.as_str(),
-                failures,
-                "circuit breaker changed state"
-            ),
+        announcements.push(Transition {
+            from: from.state(),
+            to: to.state(),
+            failures: from.failures().max(to.failures()),
+        });
+    }
+
+    /// Tells about the transitions noted so far, unless another thread, or a listener further up
+    /// this thread's stack, is at it and will tell about ours too.
+    fn deliver(&self) {
+        while let Some(transition) = self.transition.hold(Announcements::take) {
+            transition.tell(self.name.get().map(|name| &**name));
+            self.transition.hold(Announcements::told);
         }
     }
 }

@@ -22,9 +22,8 @@ impl<T> Mutex<T> {
         }
     }
 
-    pub(crate) fn hold<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _guard = self.inner.lock();
-        f()
+    pub(crate) fn hold<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.inner.lock())
     }
 }
 
@@ -36,9 +35,8 @@ impl<T> Mutex<T> {
         }
     }
 
-    pub(crate) fn hold<R>(&self, f: impl FnOnce() -> R) -> R {
-        let _guard = self.inner.lock().expect("no thread of a model panics");
-        f()
+    pub(crate) fn hold<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.inner.lock().expect("no thread of a model panics"))
     }
 }
 

@@ -1,0 +1,8 @@
+//! The public behaviour of what mechanisms share.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod backoff;
+mod clocks;
+mod config;
+mod policies;
