@@ -108,6 +108,21 @@ async fn drop_oldest_keeps_the_order_and_the_life_of_keys() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn dropping_what_waits_behind_a_running_event_keeps_its_key_alive() {
+    let bus = Bus::default();
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let two = config().with_queue(2, Overflow::DropOldest);
+    let _kept = bus.subscribe("a.b", two, gated(&seen, &gate)).unwrap();
+    bus.publish(keyed("x", 0)).await.unwrap();
+    quiet().await;
+    for number in 1..4 {
+        bus.publish(keyed("x", number)).await.unwrap();
+    }
+    finish(&bus, &gate).await;
+    assert_eq!(seen.numbers(), [0, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dropped_event_held_up_runs_beside_what_displaced_it() {
     let bus = Bus::default();
     let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));

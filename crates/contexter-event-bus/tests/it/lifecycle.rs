@@ -143,6 +143,18 @@ async fn without_a_bus_the_rest_is_handled_and_the_tasks_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn without_a_bus_idle_tasks_end() {
+    let bus = Bus::default();
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let three = config().with_concurrency(3);
+    let _kept = bus.subscribe("a.b", three, gated(&seen, &gate)).unwrap();
+    quiet().await;
+    drop(bus);
+    quiet().await;
+    assert_eq!(Arc::strong_count(&gate), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_idle_bus_is_idle_and_drains_at_once() {
     let bus = Bus::default();
     let seen = Seen::default();
