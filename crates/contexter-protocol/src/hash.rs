@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
-/// The error returned when a text is not a [`Hash`].
+/// The error returned when a text is not a [`struct@Hash`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid content hash {text:?}: 64 hexadecimal digits are allowed")]
 pub struct InvalidHash {

@@ -12,7 +12,7 @@
 //! | `document.processed` | [`DocumentProcessed`] | every document of a library is through |
 //!
 //! Payloads carry references and counts only. Texts, chunks and vectors are blobs in storage,
-//! named by their [`Hash`]. Fields may be added later, so decoding ignores fields it does not know.
+//! named by their [`struct@Hash`]. Fields may be added later, so decoding ignores fields it does not know.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Compressed, content-addressed document storage.
 //!
-//! A blob is named by the [`Hash`] of its uncompressed bytes: the SHA-256. Storing the same bytes
+//! A blob is named by the [`struct@Hash`] of its uncompressed bytes: the SHA-256. Storing the same bytes
 //! twice stores them once, and what is read is verified, so a blob is either what it was or an
 //! error, never something else.
 //!
