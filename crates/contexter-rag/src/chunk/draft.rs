@@ -31,11 +31,16 @@ impl Draft {
 
     /// Returns the tokens of the atoms and of the fences around them.
     fn tokens(&self) -> usize {
-        self.inner_tokens + fences(self.atoms.first()) + fences(self.atoms.last())
+        self.inner_tokens + self.open_tokens() + close_tokens(self.atoms.last())
     }
 
     fn tokens_with(&self, atom: &Atom) -> usize {
-        self.inner_tokens + atom.tokens + fences(self.atoms.first()) + fences(Some(atom))
+        self.inner_tokens + atom.tokens + self.open_tokens() + close_tokens(Some(atom))
+    }
+
+    fn open_tokens(&self) -> usize {
+        let torn = self.atoms.first().and_then(|atom| atom.torn);
+        torn.map_or(0, |torn| torn.open_tokens)
     }
 
     fn push(&mut self, atom: Atom) {
@@ -49,9 +54,9 @@ impl Draft {
     }
 }
 
-fn fences(atom: Option<&Atom>) -> usize {
-    atom.and_then(|atom| atom.torn)
-        .map_or(0, |torn| torn.open_tokens + torn.close_tokens)
+fn close_tokens(atom: Option<&Atom>) -> usize {
+    let torn = atom.and_then(|atom| atom.torn);
+    torn.map_or(0, |torn| torn.close_tokens)
 }
 
 /// Packs the atoms of one section, as many as fit in order into each draft.

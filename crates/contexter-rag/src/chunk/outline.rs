@@ -181,12 +181,8 @@ impl<'t> Reader<'t> {
             return;
         };
         let at = line_start(self.text, start);
-        let before = self.text.get(at..start).unwrap_or_default();
-        // What begins behind a list marker belongs to the item, which has a break of its own.
-        if !before.chars().all(|c| c.is_whitespace() || c == '>') {
-            return;
-        }
-        // The outermost block that begins here comes first and decides.
+        // The outermost block that begins on a line comes first and decides: what stands behind a
+        // list marker is not cut off from it.
         if self.outline.breaks.last().is_none_or(|last| last.at < at) {
             self.outline.breaks.push(Break { at, rank });
         }

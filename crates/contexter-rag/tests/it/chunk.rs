@@ -106,10 +106,32 @@ fn chunks_carry_the_headings_above_them() {
 
 #[test]
 fn a_number_sign_in_code_quotation_or_list_is_no_section() {
-    let text = "intro\n\n```sh\n# install\ncargo add pool\n```\n\n> # quoted\n\n- # item\n\n    # indented\n";
-    let found = chunks(100, text);
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].title_path, ["Guide"]);
+    let long = paragraph("word", 18);
+    for inner in [
+        format!("```sh\n# install {long}\n```"),
+        format!("> # quoted\n> {long}"),
+        format!("- # item\n  {long}"),
+        format!("    # indented {long}"),
+    ] {
+        for chunk in chunks(24, &format!("{long}\n\n{inner}\n\n{long}\n")) {
+            assert_eq!(chunk.title_path, ["Guide"], "{}", chunk.text);
+        }
+    }
+}
+
+#[test]
+fn chunks_are_filled_as_far_as_whole_blocks_allow() {
+    let text = "six words make up this block\n\n".repeat(9);
+    let counts: Vec<usize> = chunks(20, &text).iter().map(|c| c.token_count).collect();
+    assert_eq!(counts, [19, 19, 19]);
+    let groups = format!("{}\n", "line\n".repeat(14)).repeat(4);
+    let found = chunks(16, &format!("```\n{groups}```\n"));
+    let lines = |chunk: &Chunk| chunk.text.matches("line").count();
+    assert_eq!(
+        found.iter().map(lines).max(),
+        Some(13),
+        "two fences and a title beside them"
+    );
 }
 
 #[test]

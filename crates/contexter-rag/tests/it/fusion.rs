@@ -94,6 +94,22 @@ fn weights_scale_what_a_leg_gives() {
 }
 
 #[test]
+fn a_point_that_comes_twice_in_a_leg_counts_once() {
+    let twice = ranking(&[(1, 3.0), (2, 2.5), (1, 2.0)]);
+    assert_near(&fuse("weighted:1", &[twice]), &[(1, 3.0), (2, 2.5)]);
+}
+
+#[test]
+fn scores_that_are_no_numbers_are_left_out() {
+    let faulty = ranking(&[(1, f32::NAN), (2, f32::INFINITY), (3, 3.0), (4, 1.0)]);
+    assert_near(
+        &fuse("minmax:1", std::slice::from_ref(&faulty)),
+        &[(3, 1.0), (4, 0.0)],
+    );
+    assert_near(&fuse("rrf:1", &[faulty]), &[(3, 1.0), (4, 0.5)]);
+}
+
+#[test]
 fn ties_come_in_the_order_of_the_ids() {
     let dense = ranking(&[(9, 1.0), (4, 0.5)]);
     let sparse = ranking(&[(4, 1.0), (9, 0.5)]);
@@ -176,7 +192,7 @@ fn any_fusion(legs: usize) -> impl Strategy<Value = Fusion> {
 }
 
 fn any_ranking() -> impl Strategy<Value = Vec<Hit>> {
-    vec((0_u128..40, any::<f32>()), 0..50).prop_map(|scores| ranking(&scores))
+    vec((0_u128..40, proptest::num::f32::ANY), 0..50).prop_map(|scores| ranking(&scores))
 }
 
 fn sound_ranking() -> impl Strategy<Value = Vec<Hit>> {
