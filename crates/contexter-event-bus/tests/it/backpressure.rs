@@ -129,12 +129,12 @@ async fn what_a_dropped_event_held_up_runs_beside_what_displaced_it() {
     let hold = gated(&seen, &gate);
     let handler = move |delivery: Delivery| {
         let first = number(delivery.event()) == 0;
-        let held = hold(delivery);
+        let waiting = hold(delivery);
         async move {
             if first {
                 return Err(HandlerError::retryable("busy"));
             }
-            held.await
+            waiting.await
         }
     };
     let two = config()
