@@ -4,8 +4,11 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use contexter_adapter::{Capabilities, HealthStatus, ServiceAdapter, ServiceHealth};
+use contexter_adapter::{
+    AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
+};
 use contexter_model::{Count, Delete, EnsureCollection, Flush, Optimize, Query, Retrieve, Upsert};
+use contexter_resilience::{ResilientAdapter, StandardStack};
 use jiff::Timestamp;
 
 use super::fault::SERVICE;
@@ -14,6 +17,11 @@ use super::store::EmbeddedStore;
 
 /// An [`EmbeddedStore`] under the name `qdrant`, with the capabilities `vector_storage` and
 /// `vector_search`.
+///
+/// The stack goes around what reads: `Query`, `Retrieve` and `Count`. Changes go to the store
+/// directly. They wait for one another, behind an `Optimize` for minutes, so a time limit would give
+/// up work that still happens; and a breaker that a full disk opened must not keep a `Flush` or a
+/// search from what still works.
 ///
 /// # Examples
 ///
@@ -35,24 +43,32 @@ use super::store::EmbeddedStore;
 #[derive(Debug)]
 pub struct EmbeddedQdrant {
     store: EmbeddedStore,
+    stack: StandardStack,
     capabilities: Capabilities,
 }
 
 impl EmbeddedQdrant {
-    /// Presents `store`.
+    /// Presents `store`, with the default stack around its searches.
     #[must_use]
     pub fn new(store: EmbeddedStore) -> Self {
+        Self::with_stack(store, StandardStack::default())
+    }
+
+    /// Presents `store`, with `stack` around its searches.
+    #[must_use]
+    pub fn with_stack(store: EmbeddedStore, stack: StandardStack) -> Self {
         let capabilities = Capabilities::new()
             .with::<EnsureCollection>(store.clone())
             .with::<Upsert>(store.clone())
             .with::<Flush>(store.clone())
             .with::<Optimize>(store.clone())
             .with::<Delete>(store.clone())
-            .with::<Count>(store.clone())
-            .with::<Query>(store.clone())
-            .with::<Retrieve>(store.clone());
+            .with::<Count>(stack.service(store.clone()))
+            .with::<Query>(stack.service(store.clone()))
+            .with::<Retrieve>(stack.service(store.clone()));
         Self {
             store,
+            stack,
             capabilities,
         }
     }
@@ -122,9 +138,19 @@ impl ServiceAdapter for EmbeddedQdrant {
         }
     }
 
+    fn snapshot(&self) -> AdapterSnapshot {
+        self.stack.snapshot().into()
+    }
+
     async fn shutdown(&self) {
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "store closed without its last changes");
         }
+    }
+}
+
+impl ResilientAdapter for EmbeddedQdrant {
+    fn stack(&self) -> &StandardStack {
+        &self.stack
     }
 }

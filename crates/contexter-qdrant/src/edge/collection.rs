@@ -151,10 +151,13 @@ impl Collection {
         *self.state.failure.lock() = Some(error.to_string());
     }
 
-    /// Reopens the shard if an earlier change failed.
+    /// Reopens the shard if an earlier change failed; a closed collection stays closed.
     fn recover(&self) -> Result<(), Error> {
         if self.failure().is_none() {
-            return Ok(());
+            return match &*self.shard.read() {
+                Some(_) => Ok(()),
+                None => Err(self.closed()),
+            };
         }
         let mut slot = self.shard.write();
         if let Some(shard) = slot.take() {
@@ -180,6 +183,7 @@ impl Collection {
 
     /// Closes the shard, flushing it; later calls are refused.
     pub(super) fn close(&self) {
+        *self.state.failure.lock() = None;
         if let Some(shard) = self.shard.write().take() {
             close(shard, self.path());
         }

@@ -79,13 +79,17 @@ mod fault;
 mod folder;
 mod inspect;
 mod lock;
+mod options;
 mod repair;
 mod search;
 mod service;
+mod spec;
 mod store;
+mod threads;
 mod write;
 
 pub use adapter::EmbeddedQdrant;
 pub use inspect::{InspectedCollection, Inspection, inspect};
 pub use lock::Holder;
-pub use store::{EmbeddedStore, Options};
+pub use options::Options;
+pub use store::EmbeddedStore;

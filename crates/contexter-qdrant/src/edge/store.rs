@@ -9,13 +9,15 @@ use std::time::Duration;
 use contexter_model::{CollectionSpec, CollectionState, Error, ErrorKind};
 use parking_lot::RwLock;
 use qdrant_edge::EdgeShard;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::collection::{Collection, OpenFailure, open_shard};
-use super::fault::{self, SERVICE};
-use super::folder::Folder;
+use super::fault;
+use super::folder::{CollectionFolder, Folder};
 use super::lock::Lock;
-use super::{repair, search, write};
+use super::options::Options;
+use super::threads::{blocking, search_threads, turn};
+use super::{repair, search, spec, write};
 
 /// How long opening waits for the engine's own lock, which a killed process keeps for a moment.
 ///
@@ -25,59 +27,13 @@ const ENGINE_LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How often opening tries again for the engine's own lock.
 const ENGINE_LOCK_POLL: Duration = Duration::from_millis(50);
 
-/// Longest name of a collection, in bytes; it names a folder.
-const MAX_NAME: usize = 128;
-
-/// How a data folder is opened.
-///
-/// | setting | default | meaning |
-/// |---|---|---|
-/// | `lock_wait` | 1 s | how long to try while another process holds the folder |
-/// | `reserve` | 64 MiB | free bytes on the disk that changes leave untouched |
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Options {
-    /// How long to try while another process holds the folder: one that was just killed needs a
-    /// moment to let go.
-    pub lock_wait: Duration,
-    /// Free bytes on the disk that changes leave untouched.
-    ///
-    /// The engine maps files that take their space on the disk only as they are filled; a disk that
-    /// is full at that moment would kill the process. Changes are refused before it comes to that.
-    /// 64 MiB cover one part of the engine's log, 32 MiB, and what the files grow by meanwhile.
-    pub reserve: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            lock_wait: Duration::from_secs(1),
-            reserve: 64 << 20,
-        }
-    }
-}
-
-impl Options {
-    /// Sets how long to try while another process holds the folder.
-    #[must_use]
-    pub fn with_lock_wait(mut self, lock_wait: Duration) -> Self {
-        self.lock_wait = lock_wait;
-        self
-    }
-
-    /// Sets how many free bytes on the disk changes leave untouched.
-    #[must_use]
-    pub fn with_reserve(mut self, reserve: u64) -> Self {
-        self.reserve = reserve;
-        self
-    }
-}
-
 /// A vector store in a folder on disk, run by the Qdrant engine inside this process.
 ///
 /// Implements [`Service`](contexter_service::Service) for every vector capability of
-/// `contexter-model`. Cloning is cheap; all clones are the same open folder. The folder is released
-/// when the last clone is dropped, or by [`close`](Self::close).
+/// `contexter-model`. Cloning is cheap; all clones are the same open folder.
+///
+/// [`close`](Self::close) flushes and releases the folder. Dropping the last clone does the same,
+/// but blocks its thread meanwhile and can only log an error.
 ///
 /// Every collection has one dense vector and one sparse vector whose scores the engine multiplies
 /// by the inverse document frequency of each term. Limits: names of collections are up to 128
@@ -302,7 +258,7 @@ impl EmbeddedStore {
     }
 
     pub(super) async fn ensure(&self, spec: CollectionSpec) -> Result<CollectionState, Error> {
-        check_spec(&spec)?;
+        spec::check(&spec)?;
         let _creation = turn(&self.inner.creations).await?;
         let existing = {
             let open = self.inner.open.read();
@@ -310,7 +266,7 @@ impl EmbeddedStore {
             open.collections.get(&spec.name).map(Arc::clone)
         };
         if let Some(existing) = existing {
-            compare(existing.spec(), &spec)?;
+            spec::compare(existing.spec(), &spec)?;
             let points = self
                 .search(existing, "count", |shard| {
                     search::count(shard, search::Passes::All)
@@ -353,7 +309,7 @@ impl fmt::Debug for EmbeddedStore {
 }
 
 /// Loads a collection, waiting a moment for the engine's own lock.
-async fn load(folder: &super::folder::CollectionFolder, lock: &Lock) -> Result<EdgeShard, Error> {
+async fn load(folder: &CollectionFolder, lock: &Lock) -> Result<EdgeShard, Error> {
     let deadline = tokio::time::Instant::now() + ENGINE_LOCK_WAIT;
     loop {
         let folder = folder.clone();
@@ -394,112 +350,4 @@ fn create(folder: &Folder, spec: &CollectionSpec) -> Result<EdgeShard, Error> {
     let finished = folder.collection(&spec.name);
     unfinished.finish(&finished)?;
     open_shard(&finished, false).map_err(OpenFailure::into_error)
-}
-
-fn check_spec(spec: &CollectionSpec) -> Result<(), Error> {
-    let plain = |text: &str, extra: &[u8]| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || extra.contains(&byte))
-    };
-    let invalid = |message: String| Err(fault::error(ErrorKind::Invalid, message));
-    if spec.name.len() > MAX_NAME || !plain(&spec.name, b"-_") {
-        return invalid(format!(
-            "collection name {:?} must be 1 to {MAX_NAME} letters, digits, '-' or '_'",
-            spec.name,
-        ));
-    }
-    if spec.space.dimensions == 0 {
-        return invalid(format!("collection {:?} has 0 dimensions", spec.name));
-    }
-    match spec.keyword_fields.iter().find(|field| !plain(field, b"_")) {
-        Some(field) => invalid(format!(
-            "keyword field {field:?} must be letters, digits or '_'",
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Verifies that the collection that is there is the one that is wanted.
-fn compare(there: &CollectionSpec, wanted: &CollectionSpec) -> Result<(), Error> {
-    let mut differences = Vec::new();
-    if there.space.id != wanted.space.id {
-        differences.push(format!(
-            "it was made by the embedder {:?}, not by {:?}",
-            there.space.id, wanted.space.id,
-        ));
-    }
-    if there.space.dimensions != wanted.space.dimensions {
-        differences.push(format!(
-            "it has {} dimensions, not {}",
-            there.space.dimensions, wanted.space.dimensions,
-        ));
-    }
-    if there.distance != wanted.distance {
-        differences.push(format!(
-            "its distance is {:?}, not {:?}",
-            there.distance, wanted.distance,
-        ));
-    }
-    let sorted = |spec: &CollectionSpec| {
-        let mut fields = spec.keyword_fields.clone();
-        fields.sort();
-        fields.dedup();
-        fields
-    };
-    if sorted(there) != sorted(wanted) {
-        differences.push(format!(
-            "its keyword fields are {:?}, not {:?}",
-            there.keyword_fields, wanted.keyword_fields,
-        ));
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    Err(fault::error(
-        ErrorKind::Invalid,
-        format!(
-            "collection {:?} is another one: {}",
-            there.name,
-            differences.join("; "),
-        ),
-    ))
-}
-
-/// Runs `work` on a blocking thread; a panic becomes an error.
-pub(super) async fn blocking<T: Send + 'static>(
-    doing: &'static str,
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let kind = if error.is_cancelled() {
-                ErrorKind::Cancelled
-            } else {
-                ErrorKind::Unexpected
-            };
-            Err(
-                fault::error(kind, format!("{SERVICE} stopped while it tried to {doing}"))
-                    .with_source(error),
-            )
-        }
-    }
-}
-
-async fn turn(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Error> {
-    Arc::clone(semaphore)
-        .acquire_owned()
-        .await
-        .map_err(|closed| {
-            // Nothing closes these semaphores.
-            fault::error(ErrorKind::Unexpected, "the store is going away").with_source(closed)
-        })
-}
-
-/// Searches compute, so more threads than cores would only wait for one another; a few more keep
-/// the cores busy while one reads from the disk.
-fn search_threads() -> usize {
-    std::thread::available_parallelism().map_or(4, |cores| 2 * cores.get())
 }

@@ -5,16 +5,22 @@ use contexter_model::{
     Count, Delete, EnsureCollection, Filter, Flush, Optimize, Query, Retrieve, Upsert,
 };
 use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore};
+use contexter_resilience::{StackConfig, StandardStack};
 use contexter_service::Service;
 use serde_json::json;
 use tempfile::tempdir;
 
 use crate::fixture::{CHUNKS, point, spec};
 
+async fn open(path: &std::path::Path) -> EmbeddedQdrant {
+    let store = EmbeddedStore::open(path).await.unwrap();
+    EmbeddedQdrant::new(store)
+}
+
 #[tokio::test]
 async fn offers_storage_and_search_through_handles() {
     let folder = tempdir().unwrap();
-    let qdrant = EmbeddedQdrant::new(EmbeddedStore::open(folder.path()).await.unwrap());
+    let qdrant = open(folder.path()).await;
     qdrant.initialize().await.unwrap();
 
     assert_eq!(qdrant.name(), "qdrant");
@@ -61,11 +67,43 @@ async fn offers_storage_and_search_through_handles() {
 #[tokio::test]
 async fn is_unhealthy_after_the_shutdown() {
     let folder = tempdir().unwrap();
-    let qdrant = EmbeddedQdrant::new(EmbeddedStore::open(folder.path()).await.unwrap());
+    let qdrant = open(folder.path()).await;
     qdrant.shutdown().await;
 
     let health = qdrant.health_check().await;
     assert_eq!(health.status, HealthStatus::Unhealthy);
     assert!(health.error_message.unwrap().contains("was closed"));
     EmbeddedStore::open(folder.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn searches_go_through_the_stack_and_changes_do_not() {
+    let folder = tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let stack = StandardStack::new(StackConfig::new().retry(None)).unwrap();
+    let qdrant = EmbeddedQdrant::with_stack(store, stack);
+    let ensure = qdrant.capabilities().handle::<EnsureCollection>().unwrap();
+    ensure.call(EnsureCollection(spec(3))).await.unwrap();
+    qdrant.shutdown().await;
+
+    let flush = qdrant.capabilities().handle::<Flush>().unwrap();
+    for _ in 0..5 {
+        let collection = CHUNKS.into();
+        flush.call(Flush { collection }).await.unwrap_err();
+    }
+    assert_eq!(qdrant.snapshot().breaker_state.as_deref(), Some("closed"));
+    let count = qdrant.capabilities().handle::<Count>().unwrap();
+    for _ in 0..5 {
+        let request = Count {
+            collection: CHUNKS.into(),
+            filter: Filter::all(),
+        };
+        assert!(!count.call(request).await.unwrap_err().is_rejection());
+    }
+    let request = Count {
+        collection: CHUNKS.into(),
+        filter: Filter::all(),
+    };
+    assert!(count.call(request).await.unwrap_err().is_rejection());
+    assert_eq!(qdrant.snapshot().breaker_state.as_deref(), Some("open"));
 }

@@ -1,5 +1,6 @@
 //! Processes that are killed.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,7 +12,9 @@ use contexter_service::Service;
 use rand::{RngExt as _, SeedableRng as _};
 use tempfile::tempdir;
 
-use crate::fixture::{CHUNKS, count, flush, many, payload_of, search, store, upsert};
+use crate::fixture::{
+    CHUNKS, count, flush, found, id, many, payload_of, search, sparse, store, upsert,
+};
 
 const FOLDER: &str = "CONTEXTER_QDRANT_TEST_CRASH_FOLDER";
 const BATCH: u128 = 200;
@@ -73,7 +76,7 @@ fn run_and_kill(folder: &Path, reports: usize, more: Duration) -> u128 {
     let mut flushed = 0;
     for _ in 0..reports {
         flushed = receiver
-            .recv_timeout(Duration::from_secs(60))
+            .recv_timeout(Duration::from_mins(1))
             .expect("the victim reports its flushes");
     }
     // A kill at a random moment is the point here: there is no condition to wait for.
@@ -135,6 +138,51 @@ async fn what_was_not_flushed_is_gone_but_nothing_is_broken() {
     upsert(&store, many(there + 1, 10)).await.unwrap();
     flush(&store).await.unwrap();
     assert_eq!(u128::from(count(&store, Filter::all()).await), there + 10);
+}
+
+#[tokio::test]
+async fn older_copies_that_a_killed_process_left_behind_are_removed() {
+    let folder = tempdir().unwrap();
+    let first = store(folder.path(), 384).await;
+    upsert(&first, many(1, 1_500)).await.unwrap();
+    first.close().await.unwrap();
+    // What a kill in the middle of an optimization leaves: the same points in two segments, and a
+    // lock file that names the dead.
+    let segments = folder.path().join("collections/chunks/shard/segments");
+    let segment = fs::read_dir(&segments).unwrap().next().unwrap().unwrap();
+    copy(&segment.path(), &segments.join(id(77).to_string()));
+    let lock = folder.path().join("contexter-vectors.lock");
+    fs::write(
+        &lock,
+        r#"{"pid":4294967295,"since":"2026-01-01T00:00:00Z"}"#,
+    )
+    .unwrap();
+
+    let second = EmbeddedStore::open(folder.path()).await.unwrap();
+
+    assert_eq!(count(&second, Filter::all()).await, 1_500);
+    let vector = many(7, 1).remove(0).dense.unwrap();
+    let hits = search(&second, Leg::Dense(vector), Filter::all(), 2)
+        .await
+        .unwrap();
+    assert_eq!(hits[0].id, id(7));
+    assert!(hits[0].score > 0.999);
+    let term = Leg::Sparse(sparse(&[(7, 1.0)]));
+    assert_eq!(found(&second, term).await.len(), 16);
+    assert!(payload_of(&second, 1_500).await.is_some());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use contexter_model::{
 };
 use contexter_qdrant::edge::EmbeddedStore;
 use contexter_service::Service;
+use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
 pub(crate) const CHUNKS: &str = "chunks";
@@ -128,15 +129,10 @@ pub(crate) async fn payload_of(store: &EmbeddedStore, n: u128) -> Option<Payload
 pub(crate) fn many(first: u128, count: u128) -> Vec<Point> {
     (first..first + count)
         .map(|n| {
-            let mut state = n.wrapping_mul(0x9E37_79B9_7F4A_7C15) as u64 | 1;
-            let mut next = || {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
-            };
-            let dense: Vec<f32> = (0..384).map(|_| next()).collect();
-            let term = (n % 97) as u32;
+            let seed = u64::try_from(n).unwrap();
+            let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+            let dense: Vec<f32> = (0..384).map(|_| random.random_range(-0.5..0.5)).collect();
+            let term = u32::try_from(n % 97).unwrap();
             point(n, &dense, &[(term, 1.0), (1_000, 0.5)], "bulk")
         })
         .collect()

@@ -318,3 +318,46 @@ async fn an_engine_that_panics_gives_an_error_and_searches_go_on() {
     let store = EmbeddedStore::open(folder.path()).await.unwrap();
     assert_eq!(count(&store, Filter::all()).await, 2);
 }
+
+/// The engine's log is never read again but gives the next operation its number: without it the
+/// engine would take changes for old ones and ignore them.
+#[tokio::test]
+async fn the_log_does_not_grow_for_ever_and_changes_count_after_it_was_cut() {
+    let folder = tempdir().unwrap();
+    let first = store(folder.path(), 3).await;
+    for n in 1..=70 {
+        let mut large = point(n, &[1.0, 0.0, 0.0], &[(7, 1.0)], "a");
+        large
+            .payload
+            .insert("text".into(), "x".repeat(2 << 20).into());
+        upsert(&first, vec![large]).await.unwrap();
+    }
+    first.close().await.unwrap();
+    let log = collection(&folder).join("shard/wal");
+    assert!(closed_parts(&log) > 3, "{}", closed_parts(&log));
+
+    for round in ["b", "c"] {
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        assert!(closed_parts(&log) <= 2, "{}", closed_parts(&log));
+        upsert(&store, vec![point(1, &[], &[(8, 1.0)], round)])
+            .await
+            .unwrap();
+        store.close().await.unwrap();
+
+        let store = EmbeddedStore::open(folder.path()).await.unwrap();
+        assert_eq!(count(&store, Filter::all()).await, 70);
+        let changed = Filter::all().and("library", round);
+        assert_eq!(count(&store, changed).await, 1, "{round}");
+        store.close().await.unwrap();
+    }
+}
+
+fn closed_parts(log: &Path) -> usize {
+    fs::read_dir(log)
+        .unwrap()
+        .filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with("closed-")
+        })
+        .count()
+}

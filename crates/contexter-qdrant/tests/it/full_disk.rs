@@ -13,6 +13,10 @@ use crate::fixture::{count, flush, many, store, upsert};
 struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test that is left out must be heard of"
+    )]
     fn mount(path: &'a Path, megabytes: u32) -> Option<Self> {
         let mount = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])

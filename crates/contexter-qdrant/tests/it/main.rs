@@ -1,10 +1,5 @@
 //! The behaviour of the embedded store, on real files.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod adapter;
 mod changes;
