@@ -64,7 +64,7 @@ pub(crate) fn convert(
 /// Markdown from a person's hand.
 pub(crate) fn authored(path: &str, text: &str) -> Converted {
     let (title, body) = markdown::front_matter(text);
-    let mut converted = titled(path, markdown::without_badges(body));
+    let mut converted = titled(path, markdown::without_decoration(body));
     if let Some(title) = title {
         converted.title = title;
     }

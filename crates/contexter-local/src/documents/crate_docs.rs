@@ -221,7 +221,7 @@ fn entry_kind(
     if kind == Kind::Rust {
         let file = listed.file.as_ref().ok()?;
         let within = file.strip_prefix(tree.root_folder()).ok()?;
-        let mut parts = within.components().map(|part| part.as_os_str());
+        let mut parts = within.components().map(std::path::Component::as_os_str);
         let first = parts.next()?;
         let is_program = first == "bin" || first == "main.rs" || first == "build.rs";
         let is_beside =
@@ -252,4 +252,23 @@ fn is_for_developers(path: &str) -> bool {
         .replace('_', "-");
     // A second readme is the first one in another language.
     stem.starts_with("readme") || NO_GUIDES.iter().any(|name| stem.starts_with(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_read_as_cargo_writes_it() {
+        let text = "[package]\nname = \"x\"\ndescription = \"\"\"About\n it.\"\"\"\nreadme = false\n\n\
+                    [lib]\nname = \"y\"\npath = \"lib.rs\"\n";
+        let manifest: Manifest = toml::from_str(text).unwrap();
+        assert_eq!(
+            manifest.package.description.unwrap().as_str(),
+            Some("About\n it.")
+        );
+        assert_eq!(manifest.package.readme, Some(toml::Value::Boolean(false)));
+        assert_eq!(manifest.lib.name.as_deref(), Some("y"));
+        assert_eq!(manifest.lib.path.as_deref(), Some("lib.rs"));
+    }
 }

@@ -118,15 +118,14 @@ impl Folder {
 impl Inner {
     fn fetch(&self, request: &FetchDocs) -> Result<DocsPage, Error> {
         let known = self.listing.lock().clone();
-        let listing = match known.filter(|_| request.cursor.is_some()) {
-            Some(listing) => listing,
+        let listing = if let Some(listing) = known.filter(|_| request.cursor.is_some()) {
+            listing
+        } else {
             // The first page, or a cursor from another time: the folder may have changed.
-            None => {
-                self.check()?;
-                let fresh = Arc::new(walk::list(&self.root));
-                *self.listing.lock() = Some(Arc::clone(&fresh));
-                fresh
-            }
+            self.check()?;
+            let fresh = Arc::new(walk::list(&self.root));
+            *self.listing.lock() = Some(Arc::clone(&fresh));
+            fresh
         };
         let page = page::assemble(
             &listing,
@@ -149,16 +148,16 @@ impl Inner {
     }
 
     fn read(&self, listed: &Listed) -> Outcome {
+        let guess = kind::guess(&listed.name);
         let path = match &listed.file {
+            _ if guess == Guess::Asset => return Outcome::Nothing,
             Ok(path) => path,
             Err(reason) => return Outcome::Skipped(reason.clone()),
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kind = match kind::guess(&name) {
+        let kind = match guess {
             Guess::Text(kind) => kind,
-            Guess::Asset => return Outcome::Nothing,
             Guess::Compressed => return Outcome::Skipped("compressed file".to_owned()),
-            Guess::Unknown => {
+            Guess::Asset | Guess::Unknown => {
                 return Outcome::Skipped("not a documentation format".to_owned());
             }
         };

@@ -1,4 +1,9 @@
 //! HTML to Markdown: the main content, without what surrounds it on a site.
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "the handlers have the signature that the converter asks for"
+)]
 
 use std::rc::Rc;
 
@@ -79,10 +84,11 @@ pub(crate) fn convert(html: &str) -> Result<Page, String> {
         .html_to_tree(html)
         .map_err(|error| format!("malformed html: {error}"))?;
     let found = prune(&tree)?;
-    let content = found.main.unwrap_or(tree);
+    // The tree must live on: dropping it takes the children of all its nodes.
+    let content = found.main.as_ref().unwrap_or(&tree);
     Ok(Page {
         title: found.title,
-        markdown: unescape(&converter.tree_to_markdown(&content)),
+        markdown: unescape(&converter.tree_to_markdown(content)),
     })
 }
 

@@ -41,17 +41,45 @@ pub(crate) fn without_statements(text: &str) -> String {
     kept.join("\n")
 }
 
-/// Drops lines that hold nothing but linked images, such as the badges of a README.
-pub(crate) fn without_badges(text: &str) -> String {
+/// Drops lines that hold nothing to read: the badges of a README, HTML tags that lay it out.
+pub(crate) fn without_decoration(text: &str) -> String {
     let mut fences = Fences::default();
     let mut out = String::with_capacity(text.len());
     for line in text.lines() {
-        if fences.is_code(line) || !is_badges(line.trim()) {
+        let bare = line.trim();
+        if fences.is_code(line) || !(is_badges(bare) || is_bare_tags(bare)) {
             out.push_str(line);
             out.push('\n');
         }
     }
     out
+}
+
+/// Recognises lines such as `<div align="center">` and `</p>`.
+pub(crate) fn is_bare_tags(line: &str) -> bool {
+    if !line.starts_with('<') {
+        return false;
+    }
+    let mut rest = line;
+    while !rest.is_empty() {
+        let Some((tag, tail)) = rest.strip_prefix('<').and_then(|tag| tag.split_once('>')) else {
+            return false;
+        };
+        let name = tag.trim_start_matches('/');
+        let end = name
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(name.len());
+        let (name, attributes) = name.split_at(end);
+        let is_comment = tag.starts_with("!--") && tag.ends_with("--");
+        // `<https://…>` is a link.
+        let is_tag = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !attributes.starts_with([':', '.', '@']);
+        if !is_tag && !is_comment {
+            return false;
+        }
+        rest = tail.trim_start();
+    }
+    true
 }
 
 fn is_badges(line: &str) -> bool {
@@ -194,9 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn badges_are_dropped_and_images_in_text_are_not() {
-        let text =
-            "# A\n[![Crates.io][a]][b]\n[![x](y)](z) [![x](y)](z)\ntext ![x](y)\n[link](a)\n";
-        assert_eq!(without_badges(text), "# A\ntext ![x](y)\n[link](a)\n");
+    fn lines_without_words_are_dropped() {
+        let text = "# A\n<div align=\"center\">\n<!-- a --><br/>\n<https://a.b>\n<b>x</b>\n[![Crates.io][a]][b]\n[![x](y)](z) [![x](y)](z)\ntext ![x](y)\n[link](a)\n";
+        assert_eq!(
+            without_decoration(text),
+            "# A\n<https://a.b>\n<b>x</b>\ntext ![x](y)\n[link](a)\n"
+        );
     }
 }

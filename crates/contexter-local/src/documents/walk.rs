@@ -19,6 +19,8 @@ const SPHINX_INDEXES: [&str; 3] = ["genindex.html", "py-modindex.html", "search.
 pub(crate) struct Listed {
     /// The path within the folder, with `/` between the parts; unique.
     pub(crate) path: String,
+    /// The last part of the path, as it is on disk.
+    pub(crate) name: String,
     /// The file, or why it cannot be read.
     pub(crate) file: Result<PathBuf, String>,
 }
@@ -48,7 +50,8 @@ pub(crate) fn list(root: &Path) -> Vec<Listed> {
                     Err("not a regular file".to_owned())
                 };
                 let path = shown(root, entry.path());
-                listed.push(Listed { path, file });
+                let name = entry.file_name().to_string_lossy().into_owned();
+                listed.push(Listed { path, name, file });
             }
             Err(error) => {
                 let path = error
@@ -60,6 +63,7 @@ pub(crate) fn list(root: &Path) -> Vec<Listed> {
                 };
                 listed.push(Listed {
                     path,
+                    name: String::new(),
                     file: Err(reason),
                 });
             }
@@ -118,15 +122,15 @@ fn make_unique(listed: &mut [Listed]) {
     let mut taken: HashSet<String> = HashSet::with_capacity(listed.len());
     let mut renamed = false;
     for entry in &mut *listed {
-        if taken.contains(&entry.path) {
-            let free = (2_u32..)
-                .map(|n| format!("{}~{n}", entry.path))
-                .find(|path| !taken.contains(path));
-            // The range is longer than any listing.
-            entry.path = free.unwrap_or_default();
-            renamed = true;
+        let mut path = entry.path.clone();
+        let mut number = 1_u32;
+        while taken.contains(&path) {
+            number += 1;
+            path = format!("{}~{number}", entry.path);
         }
-        taken.insert(entry.path.clone());
+        renamed |= number > 1;
+        taken.insert(path.clone());
+        entry.path = path;
     }
     if renamed {
         listed.sort_by(|a, b| a.path.cmp(&b.path));

@@ -241,9 +241,9 @@ fn interpreted(role: &str, inner: &str, out: &mut String) {
         None => text.trim_start_matches('!').to_owned(),
     };
     match role {
-        "pep" => out.push_str(&format!("PEP {text}")),
-        "rfc" => out.push_str(&format!("RFC {text}")),
-        "strong" => out.push_str(&format!("**{text}**")),
+        "pep" => out.extend(["PEP ", &text]),
+        "rfc" => out.extend(["RFC ", &text]),
+        "strong" => out.extend(["**", &text, "**"]),
         "sup" | "sub" | "abbr" | "term" | "ref" | "doc" | "title" | "menuselection"
         | "guilabel" | "dfn" | "mimetype" | "newsgroup" | "regexp" | "manpage" | "makevar" => {
             out.push_str(&text);
@@ -271,9 +271,9 @@ fn split_address(inner: &str) -> (&str, Option<&str>) {
 fn link_to(text: &str, address: &str, out: &mut String) {
     let text = squeeze(text);
     if text == address {
-        out.push_str(&format!("<{address}>"));
+        out.extend(["<", address, ">"]);
     } else {
-        out.push_str(&format!("[{text}]({address})"));
+        out.extend(["[", &text, "](", address, ")"]);
     }
 }
 
@@ -287,7 +287,7 @@ fn code(inner: &str, out: &mut String) {
         .unwrap_or_default();
     let marks = "`".repeat(longest + 1);
     let pad = if longest > 0 { " " } else { "" };
-    out.push_str(&format!("{marks}{pad}{inner}{pad}{marks}"));
+    out.extend([marks.as_str(), pad, &inner, pad, &marks]);
 }
 
 /// Returns the text before `end`, which must come soon and not at once.

@@ -236,7 +236,6 @@ fn unescape(inner: &str) -> String {
         match chars.next() {
             Some('n') => out.push('\n'),
             Some('t') => out.push('\t'),
-            Some('r') => {}
             // A backslash at the end of a line joins it with the next one.
             Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
             Some('u') => {
@@ -252,8 +251,9 @@ fn unescape(inner: &str) -> String {
                 let code: String = chars.by_ref().take(2).collect();
                 out.extend(u32::from_str_radix(&code, 16).ok().and_then(char::from_u32));
             }
+            // Line ends are uniform by now.
+            Some('r') | None => {}
             Some(other) => out.push(other),
-            None => {}
         }
     }
     out

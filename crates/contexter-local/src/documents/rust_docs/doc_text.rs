@@ -1,5 +1,8 @@
 //! Doc comments to Markdown that reads well outside rustdoc.
 
+use std::collections::HashMap;
+
+use crate::documents::markdown;
 use crate::documents::nesting::Fences;
 
 /// Words in the info string of a code block that mean Rust, besides `edition…` and error codes.
@@ -21,13 +24,14 @@ const MAX_LINK: usize = 1000;
 ///
 /// Lines that rustdoc hides are left out of code blocks, and links to items become their text.
 pub(crate) fn clean(docs: &str, above: usize) -> String {
+    let definitions = definitions(docs);
     let mut out: Vec<String> = Vec::new();
     let mut text: Vec<&str> = Vec::new();
     let mut fences = Fences::default();
     let mut code: Vec<&str> = Vec::new();
     for line in docs.lines() {
         if fences.is_code(line) {
-            flush(&mut text, above, &mut out);
+            flush(&mut text, above, &definitions, &mut out);
             code.push(line);
             if !fences.is_open() {
                 code_block(&code, &mut out);
@@ -37,7 +41,7 @@ pub(crate) fn clean(docs: &str, above: usize) -> String {
             text.push(line);
         }
     }
-    flush(&mut text, above, &mut out);
+    flush(&mut text, above, &definitions, &mut out);
     // A block that is never closed reaches to the end.
     if !code.is_empty() {
         let closing: String = code
@@ -54,17 +58,38 @@ pub(crate) fn clean(docs: &str, above: usize) -> String {
     squeeze_blank_lines(&out)
 }
 
-fn flush(text: &mut Vec<&str>, above: usize, out: &mut Vec<String>) {
+/// What the labels of a text stand for: an address or an item.
+type Definitions<'d> = HashMap<String, &'d str>;
+
+/// Collects lines such as `[Name]: path::to::item`.
+fn definitions(docs: &str) -> Definitions<'_> {
+    let mut fences = Fences::default();
+    docs.lines()
+        .filter(|line| !fences.is_code(line))
+        .filter_map(definition)
+        .map(|(label, target)| (label.to_lowercase(), target))
+        .collect()
+}
+
+fn definition(line: &str) -> Option<(&str, &str)> {
+    let (label, target) = line.trim_start().strip_prefix('[')?.split_once("]:")?;
+    let target = target.split_whitespace().next()?;
+    // A footnote is text.
+    (!label.starts_with('^')).then_some((label, target))
+}
+
+fn flush(text: &mut Vec<&str>, above: usize, definitions: &Definitions<'_>, out: &mut Vec<String>) {
     if text.is_empty() {
         return;
     }
     let lines = headings(text, above);
-    let joined: Vec<&str> = lines
+    let kept: Vec<&str> = lines
         .iter()
         .map(String::as_str)
-        .filter(|line| !is_item_definition(line))
+        .filter(|line| definition(line).is_none() && !markdown::is_bare_tags(line.trim()))
         .collect();
-    out.extend(plain_links(&joined.join("\n")).lines().map(str::to_owned));
+    let linked = plain_links(&kept.join("\n"), definitions);
+    out.extend(linked.split('\n').map(str::to_owned));
     text.clear();
 }
 
@@ -107,17 +132,6 @@ fn underline(line: &str) -> Option<usize> {
 
 fn is_title(line: &str) -> bool {
     line.starts_with(|c: char| c.is_alphanumeric() || c == '`') && !line.contains('|')
-}
-
-/// Recognises `[Name]: path::to::item`, which leads nowhere outside rustdoc.
-fn is_item_definition(line: &str) -> bool {
-    line.trim_start()
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("]:"))
-        .is_some_and(|(label, address)| {
-            let label_is_footnote = label.starts_with('^');
-            !label_is_footnote && !is_address(address.trim())
-        })
 }
 
 fn is_address(text: &str) -> bool {
@@ -184,7 +198,7 @@ fn is_rust(info: &str) -> bool {
 }
 
 /// Turns links to items into their text; links to addresses stay.
-fn plain_links(text: &str) -> String {
+fn plain_links(text: &str, definitions: &Definitions<'_>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['`', '[', '\\']) {
@@ -199,7 +213,7 @@ fn plain_links(text: &str) -> String {
             out.push_str(from.get(..width).unwrap_or_default());
             width
         } else {
-            link(from, &mut out)
+            link(from, definitions, &mut out)
         };
         rest = from.get(used.max(1)..).unwrap_or_default();
     }
@@ -226,37 +240,49 @@ fn code_span(text: &str) -> usize {
 }
 
 /// Writes what stands for the link at the start of `text`, and returns the length of the link.
-fn link(text: &str, out: &mut String) -> usize {
+fn link(text: &str, definitions: &Definitions<'_>, out: &mut String) -> usize {
     let Some(inner) = bracketed(text, '[', ']') else {
         out.push('[');
         return 1;
     };
-    let label = plain_links(inner);
+    let label = plain_links(inner, definitions);
     let after = inner.len() + 2;
     let tail = text.get(after..).unwrap_or_default();
     if let Some(target) = tail.strip_prefix('(').and(bracketed(tail, '(', ')')) {
-        let used = after + target.len() + 2;
-        if is_address(target.trim()) {
-            out.push_str(text.get(..used).unwrap_or_default());
-        } else {
-            out.push_str(item_name(&label));
-        }
-        return used;
+        write_link(&label, target.trim(), out);
+        return after + target.len() + 2;
     }
     if let Some(reference) = tail.strip_prefix('[').and(bracketed(tail, '[', ']')) {
-        let used = after + reference.len() + 2;
-        out.push_str(item_name(&label));
-        return used;
+        // `[label][]` is short for `[label][label]`.
+        let key = if reference.is_empty() {
+            inner
+        } else {
+            reference
+        };
+        let target = definitions.get(&key.to_lowercase()).copied();
+        write_link(&label, target.unwrap_or_default(), out);
+        return after + reference.len() + 2;
     }
-    // A label with a definition elsewhere, or `[brackets]` in the text.
-    if is_item_reference(&label) && !tail.starts_with(':') {
+    if let Some(target) = definitions.get(&inner.to_lowercase()) {
+        write_link(&label, target, out);
+    } else if is_item_reference(&label) {
         out.push_str(item_name(&label));
     } else {
+        // Brackets that are no link.
         out.push('[');
         out.push_str(&label);
         out.push(']');
     }
     after
+}
+
+/// Addresses stay; items become the text of their link.
+fn write_link(label: &str, target: &str, out: &mut String) {
+    if is_address(target) {
+        out.extend(["[", label, "](", target, ")"]);
+    } else {
+        out.push_str(item_name(label));
+    }
 }
 
 /// Returns what stands between the first bracket and the one that closes it.
@@ -358,10 +384,6 @@ mod tests {
             ),
             ("a [struct@Foo] and [1@x]", "a Foo and [1@x]"),
             ("text\n\n[`Mutex`]: crate::Mutex", "text"),
-            (
-                "text\n\n[site]: https://example.org",
-                "text\n\n[site]: https://example.org",
-            ),
             ("open [ bracket", "open [ bracket"),
             (r"escaped \[`x`\]", r"escaped \[`x`\]"),
         ] {

@@ -5,10 +5,13 @@
 
 mod attributes;
 mod doc_text;
+mod imports;
 mod items;
 mod names;
+mod parts;
 mod render;
 mod scan;
+mod signature;
 mod tokens;
 
 pub(crate) use names::{Alone, CrateTree, InCrate};

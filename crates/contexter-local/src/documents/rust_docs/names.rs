@@ -2,7 +2,7 @@
 //!
 //! Only the modules above a file are read, when the file is: the crate is never held as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::documents::file;
@@ -28,7 +28,7 @@ pub(crate) struct CrateTree {
 /// What a file says about modules and re-exports.
 #[derive(Debug, Default)]
 struct Outline {
-    modules: HashMap<ModulePath, Visibility>,
+    modules: BTreeMap<ModulePath, Visibility>,
     exports: Vec<Export>,
 }
 
@@ -133,26 +133,29 @@ impl CrateTree {
         self.joined(module, name)
     }
 
-    /// Finds the nearest module above that exports the item.
+    /// Finds the nearest module that exports the item: one above it, or a public one beside those.
     fn export_of(&mut self, module: &[String], item: &str) -> Option<(ModulePath, String)> {
-        for outline in self.outlines_above(module) {
-            for export in &outline.exports {
-                if export.from == module {
-                    continue;
-                }
-                let found = match &export.name {
-                    Some(alias) => {
-                        let (last, target) = export.target.split_last()?;
-                        (target == module && last == item).then(|| alias.clone())
-                    }
-                    None => (export.target == module).then(|| item.to_owned()),
-                };
-                if let Some(alias) = found {
-                    return Some((export.from.clone(), alias));
-                }
+        let above = self.outlines_above(module);
+        let mut found: Vec<(ModulePath, String)> = above
+            .iter()
+            .flat_map(|outline| outline.exports_of(module, item))
+            .collect();
+        if found.is_empty() {
+            let beside: Vec<ModulePath> = above
+                .iter()
+                .flat_map(|outline| &outline.modules)
+                .filter(|(path, visibility)| {
+                    **visibility == Visibility::Public && !module.starts_with(path)
+                })
+                .map(|(path, _)| path.clone())
+                .collect();
+            for path in &beside {
+                found.extend(self.outline(path).exports_of(module, item));
             }
         }
-        None
+        found
+            .into_iter()
+            .find(|(from, _)| self.visibility(from) != Visibility::Hidden)
     }
 
     /// Returns the outlines of the files that hold `module` and the modules above it, the nearest
@@ -163,15 +166,22 @@ impl CrateTree {
             .filter_map(|length| module.get(..length))
             .collect();
         for path in &paths {
-            if !self.outlines.contains_key(*path) {
-                let outline = self.read(path);
-                self.outlines.insert(path.to_vec(), outline);
-            }
+            self.outline(path);
         }
         paths
             .iter()
             .filter_map(|path| self.outlines.get(*path))
             .collect()
+    }
+
+    /// Returns the outline of the file that holds `module`, read when it is first asked for.
+    fn outline(&mut self, module: &[String]) -> &Outline {
+        if !self.outlines.contains_key(module) {
+            let outline = self.read(module);
+            self.outlines.insert(module.to_vec(), outline);
+        }
+        // Inserted above, if it was missing.
+        self.outlines.entry(module.to_vec()).or_default()
     }
 
     fn read(&self, module: &[String]) -> Outline {
@@ -205,6 +215,28 @@ impl CrateTree {
 }
 
 impl Outline {
+    /// Returns where, and under which names, this file exports an item of another module.
+    fn exports_of<'o>(
+        &'o self,
+        module: &'o [String],
+        item: &'o str,
+    ) -> impl Iterator<Item = (ModulePath, String)> + 'o {
+        let others = self
+            .exports
+            .iter()
+            .filter(move |export| export.from != module);
+        others.filter_map(move |export| {
+            let name = match &export.name {
+                Some(alias) => {
+                    let (last, target) = export.target.split_last()?;
+                    (target == module && last == item).then(|| alias.clone())
+                }
+                None => (export.target == module).then(|| item.to_owned()),
+            };
+            Some((export.from.clone(), name?))
+        })
+    }
+
     fn add(&mut self, module: &Module, path: &[String]) {
         let children: Vec<&str> = module
             .items

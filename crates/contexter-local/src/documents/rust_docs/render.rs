@@ -173,15 +173,15 @@ impl Page<'_> {
             if is_shown {
                 let docs = doc_text::clean(&part.docs, 6);
                 let docs = docs.replace('\n', "\n  ");
-                list.push_str(&format!("- `{}`: {docs}\n", part.name));
+                list.extend(["- `", part.name.as_str(), "`: ", docs.as_str(), "\n"]);
             }
         }
         self.text(&without_trailing_spaces(&list));
     }
 
     fn heading(&mut self, level: usize, path: &str) {
-        self.out
-            .push_str(&format!("{} {path}\n\n", "#".repeat(level)));
+        let marks = "#".repeat(level);
+        self.out.extend([marks.as_str(), " ", path, "\n\n"]);
     }
 
     fn signature(&mut self, signature: &str) {
@@ -195,8 +195,8 @@ impl Page<'_> {
         }
         let code = lines.join("\n");
         let fence = nesting::fence(&code);
-        self.out
-            .push_str(&format!("{fence}rust\n{code}\n{fence}\n\n"));
+        let parts = [fence.as_str(), "rust\n", &code, "\n", &fence, "\n\n"];
+        self.out.extend(parts);
     }
 
     fn text(&mut self, text: &str) {

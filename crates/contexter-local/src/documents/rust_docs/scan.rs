@@ -34,7 +34,7 @@ fn line_of(comment: &str) -> String {
 fn push(out: &mut String, heading: Option<&str>, text: &str) {
     if let Some(heading) = heading {
         let ticks = if heading.contains('`') { "``" } else { "`" };
-        out.push_str(&format!("\n## {ticks}{heading}{ticks}\n\n"));
+        out.extend(["\n## ", ticks, heading, ticks, "\n\n"]);
     }
     out.push_str(text);
     out.push('\n');

@@ -22,11 +22,27 @@ async fn read(folder: &Path, limit: usize) -> All {
 #[tokio::test]
 async fn documents_come_in_the_order_of_their_paths_whatever_the_page_size() {
     let folder = tempfile::tempdir().unwrap();
-    let names = ["b.md", "a/z.md", "a.md", "a/b/c.txt", "README", "z.html", "m.rst"];
+    let names = [
+        "b.md",
+        "a/z.md",
+        "a.md",
+        "a/b/c.txt",
+        "README",
+        "z.html",
+        "m.rst",
+    ];
     for name in names {
         write(&folder, name, format!("text of {name}\n"));
     }
-    let expected = ["README", "a.md", "a/b/c.txt", "a/z.md", "b.md", "m.rst", "z.html"];
+    let expected = [
+        "README",
+        "a.md",
+        "a/b/c.txt",
+        "a/z.md",
+        "b.md",
+        "m.rst",
+        "z.html",
+    ];
     for limit in [1, 2, 3, 100] {
         let all = read(folder.path(), limit).await;
         assert_eq!(all.paths(), expected, "pages of {limit}");
@@ -164,9 +180,16 @@ async fn links_are_never_a_way_out_nor_a_loop() {
     symlink("/nowhere/at/all", folder.path().join("broken.md")).unwrap();
     symlink("docs/a.md", folder.path().join("again.md")).unwrap();
     let all = read(folder.path(), 10).await;
-    assert_eq!(all.paths(), ["docs/a.md"], "each file once, in its own place");
+    assert_eq!(
+        all.paths(),
+        ["docs/a.md"],
+        "each file once, in its own place"
+    );
     assert_eq!(all.reason("docs/loop"), "symbolic link loop");
-    assert!(all.reason("self").starts_with("symbolic link that cannot be followed"));
+    assert!(
+        all.reason("self")
+            .starts_with("symbolic link that cannot be followed")
+    );
     assert_eq!(all.reason("out"), "symbolic link out of the folder");
     assert_eq!(all.reason("broken.md"), "broken symbolic link");
     assert_eq!(all.skipped.len(), 4);
@@ -231,12 +254,18 @@ async fn a_folder_that_has_vanished_is_an_error_and_not_an_empty_library() {
         cursor: None,
         limit: 1,
     };
-    assert_eq!(source.call(request).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        source.call(request).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
     let any = ResolveLibrary {
         name: String::new(),
         limit: 1,
     };
-    assert_eq!(source.call(any).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        source.call(any).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[tokio::test]
@@ -259,7 +288,10 @@ async fn the_library_is_called_after_the_folder() {
             limit: 5,
         })
     };
-    assert_eq!(found("HAND").await.unwrap()[0].id.as_str(), "/acme/handbook/3");
+    assert_eq!(
+        found("HAND").await.unwrap()[0].id.as_str(),
+        "/acme/handbook/3"
+    );
     assert_eq!(found("").await.unwrap().len(), 1);
     assert_eq!(found("other").await.unwrap(), []);
 }

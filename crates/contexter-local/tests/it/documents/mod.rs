@@ -23,17 +23,23 @@ impl All {
 
     pub(crate) fn text(&self, path: &str) -> &str {
         let found = self.documents.iter().find(|d| d.path == path);
-        &found.unwrap_or_else(|| panic!("no {path} in {:?}", self.paths())).text
+        &found
+            .unwrap_or_else(|| panic!("no {path} in {:?}", self.paths()))
+            .text
     }
 
     pub(crate) fn title(&self, path: &str) -> &str {
         let found = self.documents.iter().find(|d| d.path == path);
-        &found.unwrap_or_else(|| panic!("no {path} in {:?}", self.paths())).title
+        &found
+            .unwrap_or_else(|| panic!("no {path} in {:?}", self.paths()))
+            .title
     }
 
     pub(crate) fn reason(&self, path: &str) -> &str {
         let found = self.skipped.iter().find(|s| s.path == path);
-        &found.unwrap_or_else(|| panic!("{path} not in {:?}", self.skipped)).reason
+        &found
+            .unwrap_or_else(|| panic!("{path} not in {:?}", self.skipped))
+            .reason
     }
 }
 
