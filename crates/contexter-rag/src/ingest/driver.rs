@@ -210,6 +210,9 @@ impl Ingestion {
         }
         run.finish().await;
         let removed = self.remove_vanished(library, &run.seen).await?;
+        let to_embed = self.chunks_to_embed(library);
+        self.progress
+            .send_modify(|progress| progress.chunks_to_embed += to_embed);
         let document_count = self.environment.ledger.library_entries(library).len() as u64;
         Ok(ProcessingStarted {
             status: "processing_started",
@@ -363,6 +366,28 @@ impl Ingestion {
         let mut entries = self.environment.ledger.library_entries(library);
         entries.retain(|entry| entry.stage == Stage::Lexical && entry.profile == self.profile);
         entries
+    }
+
+    /// Deletes stored blobs that no indexed document refers to any more, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`IntegrationError`] if the storage fails.
+    pub async fn remove_unreferenced(&self) -> Result<u64, IntegrationError> {
+        let failed =
+            |error| IntegrationError::new("tidy", "cannot delete stored blobs").with_source(error);
+        let needed = self.environment.ledger.retain_needed();
+        let storage = &self.environment.storage;
+        let mut blobs = std::pin::pin!(storage.list());
+        let mut removed = 0;
+        while let Some(blob) = blobs.next().await {
+            let blob = blob.map_err(failed)?;
+            if !needed.contains(&blob) {
+                storage.delete(&blob).await.map_err(failed)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// Builds the store's indexes; worth it after many documents.

@@ -5,7 +5,7 @@
 //! the store may hold more: points of a document whose line was not reached. The line before the
 //! write, the *intent*, says how many points there may be, so that the next run can tidy up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -313,11 +313,21 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns every stored blob that an entry or a computed vector refers to.
-    pub(super) fn is_referenced(&self, hash: &Hash) -> bool {
-        let inner = self.inner.lock();
-        let mut entries = inner.state.entries.values();
-        entries.any(|entry| entry.document == *hash || entry.chunks == *hash)
+    /// Forgets vectors of chunks that no document has any more, and returns every blob that is
+    /// still needed.
+    pub(super) fn retain_needed(&self) -> HashSet<Hash> {
+        let mut inner = self.inner.lock();
+        let state = &mut inner.state;
+        let chunks: HashSet<Hash> = state.entries.values().map(|entry| entry.chunks).collect();
+        state
+            .embedded
+            .retain(|(embedded, _), _| chunks.contains(embedded));
+        let documents = state.entries.values().map(|entry| entry.document);
+        let vectors = state.embedded.values().copied();
+        documents
+            .chain(vectors)
+            .chain(chunks.iter().copied())
+            .collect()
     }
 
     fn append(&self, lines: Vec<Line>) -> Result<(), LedgerError> {

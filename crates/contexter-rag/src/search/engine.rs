@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contexter_model::{Error, ErrorKind, Filter, Hit, Leg, Payload, Query, Record, Retrieve};
+use contexter_model::{Error, Filter, Hit, Leg, Payload, Query, Record, Retrieve};
 use contexter_service::{Handle, Service as _};
 use tokio::time::Instant;
 
@@ -16,11 +16,6 @@ use crate::sparse::Bm25;
 ///
 /// The reference figures of the evaluation were measured with 100.
 const CANDIDATES: usize = 100;
-/// The longest query, in bytes. Far beyond what any model reads, far below what would hurt.
-const MAX_QUERY_BYTES: usize = 32 * 1024;
-/// The most hits one search returns.
-const MAX_LIMIT: usize = 1_000;
-
 /// The hybrid search engine over one collection.
 ///
 /// Cloning is cheap.
@@ -83,7 +78,7 @@ impl HybridSearchEngine {
     ///
     /// Dropping the future drops the calls under way; nothing else is affected.
     pub async fn search(&self, request: &SearchRequest) -> Result<SearchResponse, SearchError> {
-        validate(request)?;
+        request.validate()?;
         let started = Instant::now();
         let dense = match request.mode {
             Mode::Sparse => None,
@@ -116,7 +111,7 @@ impl HybridSearchEngine {
     ///
     /// As [`search`](Self::search).
     pub async fn ids(&self, request: &SearchRequest) -> Result<Vec<Hit>, SearchError> {
-        validate(request)?;
+        request.validate()?;
         let dense = match request.mode {
             Mode::Sparse => None,
             Mode::Hybrid | Mode::Dense => Some(self.embedding.embed_query(&request.query).await?),
@@ -173,24 +168,6 @@ impl HybridSearchEngine {
     }
 }
 
-fn validate(request: &SearchRequest) -> Result<(), SearchError> {
-    let bytes = request.query.len();
-    if request.query.trim().is_empty() {
-        return Err(SearchError::InvalidQuery("is empty".to_owned()));
-    }
-    if bytes > MAX_QUERY_BYTES {
-        return Err(SearchError::InvalidQuery(format!(
-            "has {bytes} bytes, at most {MAX_QUERY_BYTES} are allowed"
-        )));
-    }
-    if request.limit == 0 || request.limit > MAX_LIMIT {
-        return Err(SearchError::InvalidLimit {
-            limit: request.limit,
-        });
-    }
-    Ok(())
-}
-
 /// Why a search failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -199,10 +176,12 @@ pub enum SearchError {
     #[error("the query {0}")]
     InvalidQuery(String),
     /// More or fewer hits are asked for than can be given.
-    #[error("the limit is {limit}, expected 1 to {MAX_LIMIT}")]
+    #[error("the limit is {limit}, expected 1 to {max}")]
     InvalidLimit {
         /// The limit asked for.
         limit: usize,
+        /// The highest that is allowed.
+        max: usize,
     },
     /// The weights of the fusion do not fit two legs.
     #[error(transparent)]
@@ -213,12 +192,9 @@ pub enum SearchError {
 }
 
 impl SearchError {
-    /// Returns whether the request is at fault, not a service.
+    /// Returns whether the request is at fault, not a service or the index.
     #[must_use]
-    pub fn is_invalid(&self) -> bool {
-        match self {
-            Self::InvalidQuery(_) | Self::InvalidLimit { .. } | Self::Fusion(_) => true,
-            Self::Service(error) => error.kind() == ErrorKind::Invalid,
-        }
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, Self::Service(_))
     }
 }

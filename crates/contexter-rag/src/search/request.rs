@@ -6,6 +6,13 @@ use std::str::FromStr;
 use contexter_model::{LibraryId, PointId};
 use serde::{Deserialize, Serialize};
 
+use super::SearchError;
+
+/// The longest query, in bytes. Far beyond what any model reads, far below what would hurt.
+const MAX_QUERY_BYTES: usize = 32 * 1024;
+/// The most hits one search returns.
+const MAX_LIMIT: usize = 1_000;
+
 /// Which legs a search uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +104,31 @@ impl SearchRequest {
     pub fn with_limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
+    }
+
+    /// Checks what can be checked without a search.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SearchError::InvalidQuery`] for a query that is empty or longer than 32 KiB, and
+    /// [`SearchError::InvalidLimit`] for a limit of 0 or above 1,000.
+    pub fn validate(&self) -> Result<(), SearchError> {
+        let bytes = self.query.len();
+        if self.query.trim().is_empty() {
+            return Err(SearchError::InvalidQuery("is empty".to_owned()));
+        }
+        if bytes > MAX_QUERY_BYTES {
+            return Err(SearchError::InvalidQuery(format!(
+                "has {bytes} bytes, at most {MAX_QUERY_BYTES} are allowed"
+            )));
+        }
+        if self.limit == 0 || self.limit > MAX_LIMIT {
+            return Err(SearchError::InvalidLimit {
+                limit: self.limit,
+                max: MAX_LIMIT,
+            });
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,187 @@
+//! The assembly: services, registry, bus and store over one data folder.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use contexter_adapter::ServiceAdapter;
+use contexter_discovery::Discovery;
+use contexter_event_bus::{Bus, BusConfig};
+use contexter_local::{EmbedderChoice, LocalEmbedder, ModelSources};
+use contexter_model::{CountTokens, DescribeSpace, Embed, Query, Retrieve, SpaceKind};
+use contexter_monitor::{HealthMonitor, HealthReport};
+use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore, inspect};
+use contexter_rag::ingest::{Division, Environment, Ingestion, IngestionSettings, Ledger};
+use contexter_rag::{BatchLimits, Bm25, EmbeddingService, Fusion, HybridSearchEngine};
+use contexter_registry::Registry;
+use contexter_service::Service as _;
+use contexter_storage::Storage;
+
+use crate::data::DataFolder;
+use crate::health::HealthFile;
+use crate::settings::Settings;
+
+/// A service slower than this is not used. Services in this process answer late while all cores
+/// embed, and there is no other instance to turn to.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that a command works with.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) registry: Registry,
+    pub(crate) bus: Bus,
+    discovery: Discovery,
+    storage: Storage,
+    embedding: EmbeddingService,
+    tokens: Arc<dyn CountTokens>,
+    monitor: HealthMonitor,
+    _health: HealthFile,
+}
+
+impl App {
+    /// Opens the data folder and registers the services over it; `documents` is the source to
+    /// index, if the command has one.
+    pub(crate) async fn open(
+        settings: Settings,
+        data: &DataFolder,
+        choice: EmbedderChoice,
+        documents: Option<Arc<dyn ServiceAdapter>>,
+    ) -> Result<Self> {
+        let store = EmbeddedStore::open(data.store()).await?;
+        let qdrant = EmbeddedQdrant::new(store);
+        let ledger = {
+            let path = data.ledger();
+            tokio::task::spawn_blocking(move || Ledger::open(&path)).await??
+        };
+        let embedder = open_embedder(&settings, data, choice).await?;
+        let tokens = embedder.token_counter();
+
+        let registry = Registry::new();
+        registry.register(Arc::new(qdrant)).await?;
+        registry.register(Arc::new(embedder)).await?;
+        if let Some(documents) = documents {
+            registry.register(documents).await?;
+        }
+        let discovery = Discovery::new(registry.clone()).with_max_response_time(PATIENCE);
+        let (_, describe) = discovery.find::<DescribeSpace>()?;
+        let (_, embed) = discovery.find::<Embed>()?;
+        let space = describe.call(DescribeSpace).await?;
+        let bus = Bus::new(&BusConfig::default());
+        let monitor = HealthMonitor::new(registry.clone()).with_event_bus(bus.clone());
+        Ok(Self {
+            settings,
+            ledger: Arc::new(ledger),
+            bus,
+            discovery,
+            storage: Storage::open(data.blobs())?,
+            embedding: EmbeddingService::new(embed, space, BatchLimits::default()),
+            tokens,
+            _health: HealthFile::keep(data.health(), monitor.clone()),
+            monitor,
+            registry,
+        })
+    }
+
+    /// Subscribes the ingestion flow.
+    pub(crate) async fn ingestion(&self, division: Division) -> Result<Ingestion> {
+        let environment = Environment {
+            bus: self.bus.clone(),
+            discovery: self.discovery.clone(),
+            storage: self.storage.clone(),
+            ledger: Arc::clone(&self.ledger),
+            embedding: self.embedding.clone(),
+            tokens: Arc::clone(&self.tokens),
+        };
+        let settings = IngestionSettings::default()
+            .with_collection(&self.settings.collection)
+            .with_division(division);
+        Ok(Ingestion::open(environment, settings).await?)
+    }
+
+    /// Makes the search engine over the collection.
+    pub(crate) fn search_engine(&self) -> Result<HybridSearchEngine> {
+        let fusion = match (&self.settings.search.fusion, self.embedding.space().kind) {
+            (Some(fusion), _) => fusion.clone(),
+            (None, SpaceKind::Semantic) => Fusion::Dbsf,
+            (None, SpaceKind::Lexical) => Fusion::MinMax {
+                weights: vec![0.3, 0.7],
+            },
+        };
+        let (_, query) = self.discovery.find::<Query>()?;
+        let (_, retrieve) = self.discovery.find::<Retrieve>()?;
+        Ok(HybridSearchEngine::new(
+            &self.settings.collection,
+            self.embedding.clone(),
+            query,
+            retrieve,
+            Bm25::default(),
+            fusion,
+        ))
+    }
+
+    /// Returns how every service is, checked now.
+    pub(crate) async fn health_report(&self) -> HealthReport {
+        self.registry.check_now().await;
+        self.monitor.report()
+    }
+
+    /// Ends every service, so that the data folder is free when this returns.
+    pub(crate) async fn close(self) -> Result<()> {
+        self.registry.shutdown().await?;
+        Ok(())
+    }
+}
+
+async fn open_embedder(
+    settings: &Settings,
+    data: &DataFolder,
+    choice: EmbedderChoice,
+) -> Result<LocalEmbedder> {
+    let sources = ModelSources::default().offline(settings.offline);
+    let choice = match (choice, recorded_kind(data, &settings.collection)) {
+        (EmbedderChoice::Auto, Some(SpaceKind::Lexical)) => {
+            eprintln!(
+                "note: this index was made with the lexical embedder, which compares wording and \
+                 not meaning; index into a new folder to change that"
+            );
+            EmbedderChoice::Lexical
+        }
+        // An index made by a model cannot be searched by wording: fail rather than fall back.
+        (EmbedderChoice::Auto, Some(SpaceKind::Semantic)) => EmbedderChoice::MiniLm,
+        (choice, _) => choice,
+    };
+    let selected = LocalEmbedder::open(&choice, &sources, |notice| eprintln!("{notice}"))
+        .await
+        .context("the embedder cannot be used (try --embedder lexical in a new data folder)")?;
+    if let Some(notice) = selected.notice {
+        eprintln!("note: {notice}");
+    }
+    Ok(match settings.services.local_embedding {
+        Some(stack) => selected.embedder.with_stack(stack.build()?),
+        None => selected.embedder,
+    })
+}
+
+/// Which kind of embedder made the collection, if it is there.
+fn recorded_kind(data: &DataFolder, collection: &str) -> Option<SpaceKind> {
+    let found = inspect(data.store()).ok()?.collections;
+    let specs = found.into_iter().map(|found| found.spec);
+    let spec = specs.into_iter().find(|spec| spec.name == collection)?;
+    Some(spec.space.kind)
+}
+
+/// Describes a value that is missing, for a message.
+pub(crate) fn unknown_library(ledger: &Ledger, library: &contexter_model::LibraryId) -> anyhow::Error {
+    let known: Vec<String> = ledger
+        .libraries()
+        .keys()
+        .take(10)
+        .map(ToString::to_string)
+        .collect();
+    anyhow!(
+        "library {library} is not indexed; indexed are: {}{}",
+        known.join(", "),
+        if known.len() == 10 { ", …" } else { "" },
+    )
+}

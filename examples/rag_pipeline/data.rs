@@ -1,0 +1,88 @@
+//! The data folder: what is where, and whether it is ours.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Marks a folder as ours and names its layout.
+const MARKER: &str = "contexter.json";
+const LAYOUT: &str = "{\"layout\":1}\n";
+
+/// A folder that holds an index.
+#[derive(Clone, Debug)]
+pub(crate) struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// Opens `path`, creating it if it is not there or empty.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path)
+            .with_context(|| format!("cannot create the data folder {}", path.display()))?;
+        let marker = path.join(MARKER);
+        let torn = fs::read_to_string(&marker).is_ok_and(|text| is_torn(&text));
+        if torn || !marker.exists() {
+            let mut files = read_folder(path)?;
+            let foreign = files.find(|file| !matches!(file, Ok(f) if f.file_name() == MARKER));
+            if let Some(file) = foreign {
+                let name = file?.file_name();
+                bail!(
+                    "{} is not a Contexter data folder: it holds {}; choose an empty or new folder",
+                    path.display(),
+                    name.display(),
+                );
+            }
+            fs::write(&marker, LAYOUT)
+                .with_context(|| format!("cannot write {}", marker.display()))?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens `path`, which must hold an index.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let marker = path.join(MARKER);
+        match fs::read_to_string(&marker) {
+            Ok(text) if text == LAYOUT => Ok(Self(path.to_owned())),
+            Ok(_) => bail!(
+                "{} names another layout: it was written by another version",
+                marker.display(),
+            ),
+            Err(error) if error.kind() == ErrorKind::NotFound => bail!(
+                "there is no index in {}: run `index --source DIR --data {}` first",
+                path.display(),
+                path.display(),
+            ),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", marker.display())),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.0.join("store")
+    }
+
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.0.join("blobs")
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.0.join("ledger.jsonl")
+    }
+
+    /// The last health report of the process that holds the data, for `status`.
+    pub(crate) fn health(&self) -> PathBuf {
+        self.0.join("health.json")
+    }
+}
+
+/// Whether the marker was cut off by a kill while it was written.
+fn is_torn(marker: &str) -> bool {
+    marker.len() < LAYOUT.len() && LAYOUT.starts_with(marker)
+}
+
+fn read_folder(path: &Path) -> Result<fs::ReadDir> {
+    fs::read_dir(path).with_context(|| format!("cannot read the data folder {}", path.display()))
+}

@@ -1,0 +1,248 @@
+//! `index`, and the tour that runs without a command.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use contexter_adapter::ServiceAdapter;
+use contexter_local::{CargoLock, DocumentSource, Folder, LocalDocuments, default_registry};
+use contexter_model::{LibraryId, ResolveLibrary, Skipped};
+use contexter_rag::ingest::{Division, Ingestion};
+use contexter_resilience::StandardStack;
+use contexter_service::Service as _;
+
+use crate::app::App;
+use crate::bars::Bars;
+use crate::cli::Index;
+use crate::data::DataFolder;
+use crate::search;
+use crate::settings::Settings;
+
+/// What the tour indexes: small crates of this workspace's own lock file, so that two cores embed
+/// them within a minute.
+const TOUR_CRATES: [&str; 5] = [
+    "pin-project-lite",
+    "semver",
+    "tempfile",
+    "thiserror",
+    "walkdir",
+];
+/// What the tour asks.
+const TOUR_QUESTIONS: [&str; 3] = [
+    "How do I create a temporary file that is deleted automatically?",
+    "derive Display for an error enum with the cause as source",
+    "skip hidden directories while walking a tree",
+];
+/// From this many new documents on, building the vector index pays off.
+const WORTH_OPTIMIZING: u64 = 100;
+
+pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
+    let documents = open_source(&settings, &args.source, args.library).await?;
+    let data = DataFolder::create(&settings.data)?;
+    let outcome = index(settings, &data, documents).await?;
+    outcome.print();
+    if outcome.documents == 0 {
+        bail!(
+            "nothing was indexed: {} holds no documents",
+            args.source.display()
+        );
+    }
+    if args.strict && !outcome.skipped.is_empty() {
+        bail!(
+            "{} documents were skipped (--strict)",
+            outcome.skipped.len()
+        );
+    }
+    Ok(())
+}
+
+/// Indexes a few crates and answers three questions.
+pub(crate) async fn tour(settings: Settings) -> Result<()> {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    let mut documents = open_source(&settings, &lock, None).await?;
+    // Newest first: of a crate that is locked twice, the newer version stays.
+    let mut toured = BTreeSet::new();
+    documents.libraries.retain(|library| {
+        TOUR_CRATES.contains(&library.name()) && toured.insert(library.name().to_owned())
+    });
+    let data = DataFolder::create(&settings.data)?;
+    let folder = settings.data.display().to_string();
+    eprintln!(
+        "indexing the documentation of {} into {folder}",
+        TOUR_CRATES.join(", ")
+    );
+    let (app, ingestion) = open(settings, &data, documents.adapter).await?;
+    let outcome = until_interrupted(&data, work(&ingestion, &documents.libraries)).await?;
+    outcome.print();
+    let engine = app.search_engine()?;
+    for question in TOUR_QUESTIONS {
+        search::answer(&engine, question, 2).await?;
+    }
+    eprintln!("\nAsk more:      rag_pipeline search \"your question\" --data {folder}");
+    eprintln!("Index your own: rag_pipeline index --source DIR --data {folder}");
+    eprintln!("(from the workspace: cargo run --release --example rag_pipeline -- search …)");
+    drop(ingestion);
+    app.close().await
+}
+
+/// A document source, and which of its libraries to index.
+struct Documents {
+    adapter: Arc<dyn ServiceAdapter>,
+    libraries: Vec<LibraryId>,
+    skipped: Vec<Skipped>,
+}
+
+async fn open_source(
+    settings: &Settings,
+    path: &Path,
+    library: Option<LibraryId>,
+) -> Result<Documents> {
+    let stack = match settings.services.local_documents {
+        Some(stack) => stack.build()?,
+        None => StandardStack::default(),
+    };
+    if !path.is_file() {
+        let folder = Folder::open(path, library).await?;
+        let id = folder.library().id.clone();
+        return Ok(Documents {
+            adapter: Arc::new(LocalDocuments::new([DocumentSource::new(folder)], stack)),
+            libraries: vec![id],
+            skipped: Vec::new(),
+        });
+    }
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let lock = CargoLock::open(path, default_registry(cargo_home)?).await?;
+    let all = ResolveLibrary {
+        name: String::new(),
+        limit: usize::MAX,
+    };
+    let mut libraries: Vec<LibraryId> = lock
+        .call(all)
+        .await?
+        .into_iter()
+        .map(|found| found.id)
+        .collect();
+    let mut skipped = lock.skipped().to_vec();
+    if let Some(wanted) = library {
+        libraries.retain(|id| *id == wanted);
+        skipped.clear();
+        if libraries.is_empty() {
+            bail!("{wanted} is not among the crates of {}", path.display());
+        }
+    }
+    Ok(Documents {
+        adapter: Arc::new(LocalDocuments::new([DocumentSource::new(lock)], stack)),
+        libraries,
+        skipped,
+    })
+}
+
+async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> Result<Outcome> {
+    let (app, ingestion) = open(settings, data, documents.adapter).await?;
+    let mut outcome = until_interrupted(data, work(&ingestion, &documents.libraries)).await?;
+    outcome.skipped.extend(documents.skipped);
+    drop(ingestion);
+    app.close().await?;
+    Ok(outcome)
+}
+
+async fn open(
+    settings: Settings,
+    data: &DataFolder,
+    documents: Arc<dyn ServiceAdapter>,
+) -> Result<(App, Ingestion)> {
+    let choice = settings.choice()?;
+    let app = App::open(settings, data, choice, Some(documents)).await?;
+    let ingestion = app.ingestion(Division::default()).await?;
+    Ok((app, ingestion))
+}
+
+/// Runs both halves of the flow over all libraries: first the words of every one, then the vectors.
+async fn work(ingestion: &Ingestion, libraries: &[LibraryId]) -> Result<Outcome> {
+    let started = Instant::now();
+    let bars = Bars::follow(ingestion);
+    let mut outcome = Outcome::default();
+    for library in libraries {
+        let started = ingestion.process_library_documentation(library).await?;
+        outcome.documents += started.document_count;
+        outcome.changed += started.changed;
+        outcome.unchanged += started.unchanged;
+        outcome.removed += started.removed;
+        outcome.skip(library, started.skipped);
+    }
+    bars.searchable(started.elapsed());
+    for library in libraries {
+        let embedded = ingestion.embed_library(library).await?;
+        outcome.embedded_chunks += embedded.chunks;
+        outcome.skip(library, embedded.failed);
+    }
+    if outcome.changed + outcome.removed >= WORTH_OPTIMIZING {
+        bars.say("optimizing the vector index");
+        ingestion.optimize().await?;
+    }
+    if outcome.changed + outcome.removed > 0 {
+        ingestion.remove_unreferenced().await?;
+    }
+    bars.finish();
+    outcome.seconds = started.elapsed().as_secs_f64();
+    Ok(outcome)
+}
+
+async fn until_interrupted<T>(
+    data: &DataFolder,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        outcome = work => outcome,
+        signal = tokio::signal::ctrl_c() => {
+            signal.context("cannot listen for Ctrl-C")?;
+            bail!(
+                "interrupted; {} is consistent and can be searched: run the same command again to \
+                 go on",
+                data.path().display(),
+            )
+        }
+    }
+}
+
+/// What an index run did.
+#[derive(Default)]
+struct Outcome {
+    documents: u64,
+    changed: u64,
+    unchanged: u64,
+    removed: u64,
+    embedded_chunks: u64,
+    seconds: f64,
+    skipped: Vec<Skipped>,
+}
+
+impl Outcome {
+    fn skip(&mut self, library: &LibraryId, skipped: Vec<Skipped>) {
+        self.skipped.extend(skipped.into_iter().map(|skip| Skipped {
+            path: format!("{library} {}", skip.path),
+            reason: skip.reason,
+        }));
+    }
+
+    fn print(&self) {
+        println!(
+            "{} documents indexed ({} new or changed, {} unchanged, {} removed), {} chunks \
+             embedded in {:.1} s",
+            self.documents,
+            self.changed,
+            self.unchanged,
+            self.removed,
+            self.embedded_chunks,
+            self.seconds,
+        );
+        if !self.skipped.is_empty() {
+            eprintln!("{} skipped:", self.skipped.len());
+        }
+        for skip in &self.skipped {
+            eprintln!("  {}: {}", skip.path, skip.reason);
+        }
+    }
+}

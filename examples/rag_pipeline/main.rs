@@ -1,0 +1,89 @@
+//! Index documentation, then search it, with everything in this process: documents from disk, a
+//! local embedding model, the embedded Qdrant engine.
+//!
+//! ```text
+//! cargo run --release --example rag_pipeline                            # a tour
+//! cargo run --release --example rag_pipeline -- index --source docs/    # your own documents
+//! cargo run --release --example rag_pipeline -- search "your question"
+//! ```
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a program prints, and it reads its environment and the clock"
+)]
+
+mod app;
+mod bars;
+mod cli;
+mod corpus;
+mod data;
+mod evaluate;
+mod health;
+mod index;
+mod search;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use contexter_config::Error as ConfigError;
+use contexter_local::InvalidEmbedderChoice;
+use contexter_rag::SearchError;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::settings::Settings;
+
+const FAILURE: u8 = 1;
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let outcome = tokio::runtime::Runtime::new()
+        .map_err(Into::into)
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(run(cli));
+            // A blocking call that is still under way must not hold up the exit.
+            runtime.shutdown_background();
+            outcome
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
+    let data_given = cli.common.data.is_some();
+    let settings = Settings::load(&cli.common)?;
+    match cli.command {
+        None => index::tour(settings).await,
+        Some(Command::Index(args)) => index::run(settings, args).await,
+        Some(Command::Search(args)) => search::run(settings, args).await,
+        Some(Command::Eval(args)) => evaluate::run(settings, args, data_given).await,
+        Some(Command::Status { json }) => status::status(settings, json).await,
+        Some(Command::Libraries { json }) => status::libraries(&settings, json),
+    }
+}
+
+/// Wrong usage is 2, like a wrong flag; everything else is 1.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let usage = error.chain().any(|cause| {
+        cause
+            .downcast_ref::<SearchError>()
+            .is_some_and(SearchError::is_usage)
+            || cause.is::<ConfigError>()
+            || cause.is::<InvalidEmbedderChoice>()
+    });
+    if usage { USAGE } else { FAILURE }
+}

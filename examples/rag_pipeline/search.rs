@@ -1,0 +1,80 @@
+//! `search`.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use contexter_local::EmbedderChoice;
+use contexter_rag::{HybridSearchEngine, Mode, SearchHit, SearchRequest, SearchResponse};
+
+use crate::app::{App, unknown_library};
+use crate::cli::Search;
+use crate::data::DataFolder;
+use crate::settings::Settings;
+
+/// How much of a chunk is shown on a terminal.
+const SHOWN_LINES: usize = 4;
+const SHOWN_WIDTH: usize = 100;
+
+pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
+    let mode = args.mode.unwrap_or(settings.search.mode);
+    let limit = args.limit.unwrap_or(settings.search.limit);
+    let data = DataFolder::open(&settings.data)?;
+    let request = SearchRequest::new(args.query)
+        .with_library(args.library)
+        .with_mode(mode)
+        .with_limit(limit);
+    request.validate()?;
+    let choice = match mode {
+        // The sparse leg needs no embedder: do not load one.
+        Mode::Sparse => EmbedderChoice::Lexical,
+        Mode::Hybrid | Mode::Dense => settings.choice()?,
+    };
+    let app = App::open(settings, &data, choice, None).await?;
+    if let Some(library) = &request.library
+        && !app.ledger.libraries().contains_key(library)
+    {
+        return Err(unknown_library(&app.ledger, library));
+    }
+    let response = app.search_engine()?.search(&request).await?;
+    if args.json {
+        println!("{}", serde_json::to_string(&response)?);
+    } else {
+        print(&response)?;
+    }
+    app.close().await
+}
+
+/// Answers a question on standard output.
+pub(crate) async fn answer(engine: &HybridSearchEngine, question: &str, limit: usize) -> Result<()> {
+    let response = engine.search_with_embeddings(question, limit).await?;
+    println!("\n? {question}");
+    print(&response)
+}
+
+fn print(response: &SearchResponse) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (rank, hit) in (1..).zip(&response.hits) {
+        print_hit(&mut out, rank, hit)?;
+    }
+    if response.hits.is_empty() {
+        writeln!(out, "nothing found")?;
+    }
+    eprintln!(
+        "{} hits; query embedded in {:.1} ms, searched in {:.1} ms",
+        response.hits.len(),
+        response.took_ms.embed,
+        response.took_ms.search,
+    );
+    Ok(())
+}
+
+fn print_hit(out: &mut impl std::io::Write, rank: usize, hit: &SearchHit) -> Result<()> {
+    writeln!(out, "{rank}. {}  [{:.3}]", hit.title, hit.score)?;
+    writeln!(out, "   {} {}", hit.library, hit.path)?;
+    let lines = hit.text.lines().filter(|line| !line.trim().is_empty());
+    for line in lines.take(SHOWN_LINES) {
+        let shown: String = line.chars().take(SHOWN_WIDTH).collect();
+        writeln!(out, "     {shown}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! The program as a user runs it: its messages, its exit codes, and what survives a kill.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod bad_input;
+mod commands;
+mod corpus;
+mod kill;
+mod program;
