@@ -35,7 +35,7 @@ use super::title_path::{TitlePath, TitlePaths};
 /// use contexter_rag::{Chunker, Chunking};
 ///
 /// let words = |text: &str| text.split_whitespace().count();
-/// let chunker = Chunker::new(Chunking::new(16, 0)?, Arc::new(words));
+/// let chunker = Chunker::new(Chunking::new(20, 0)?, Arc::new(words));
 /// let chunks = chunker.chunk(&Document {
 ///     library: "/crates/pool/1.0.0".parse()?,
 ///     path: "README.md".into(),
