@@ -181,7 +181,7 @@ async fn a_crate_is_its_readme_its_guides_and_its_modules() {
                 ("src/main.rs", "//! Program.\n"),
                 ("src/bin/tool.rs", "//! Tool.\n"),
                 ("src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n//! The crate.\npub mod net;\n"),
-                ("src/net/mod.rs", "#![doc = include_str!(\"net.txt\")]\n#![doc = include_str!(\"../../../../../Cargo.lock\")]\n"),
+                ("src/net/mod.rs", "#![doc = include_str!(\"net.txt\")]\n#![doc = include_str!(\"../../../../../../Cargo.lock\")]\n"),
                 ("src/net/net.txt", "Included text.\n"),
             ],
         )
@@ -213,6 +213,8 @@ async fn a_crate_is_its_readme_its_guides_and_its_modules() {
 const LIB: &str = r"//! The crate.
 mod sem;
 pub mod time;
+#[doc(hidden)]
+pub mod internals { pub use crate::deep::Buried; }
 pub mod outer { pub use crate::deep::Buried; }
 mod deep;
 mod beside;
@@ -244,7 +246,7 @@ where
     T: Clone,
 {
     /// How many.
-    pub permits: std::collections::HashMap<u8, T>,
+    pub permits: std::collections::HashMap<fn() -> u8, T>,
     #[doc(hidden)]
     pub internal: u8,
     secret: T,
@@ -312,7 +314,7 @@ pub struct Semaphore<T = Vec<u8>>
 where
     T: Clone,
 {
-    pub permits: std::collections::HashMap<u8, T>,
+    pub permits: std::collections::HashMap<fn() -> u8, T>,
     // private fields
 }
 ```

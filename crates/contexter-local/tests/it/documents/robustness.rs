@@ -34,6 +34,9 @@ async fn deep_nesting_is_skipped_or_converted_and_never_a_crash() {
         let all = read(name, &content).await;
         assert_eq!(all.documents.len() + all.skipped.len(), 1, "{name}");
     }
+    // Deep enough to overflow the stack of a converter, and not deep enough to be slow to parse.
+    let all = read("deep.html", &("<div>".repeat(900) + "text")).await;
+    assert_eq!(all.reason("deep.html"), "elements are nested too deeply");
     let brackets = "(".repeat(DEPTH) + &")".repeat(DEPTH);
     let mut indented = String::new();
     for depth in 0..2000 {
