@@ -285,7 +285,7 @@ pub enum Notice {
     },
     /// A download failed; the next source is asked.
     Failed(String),
-    /// The cached file is not what was put there; it is replaced.
+    /// The cached file is not what was put there; the next one that is got replaces it.
     CorruptCache {
         /// The file.
         path: PathBuf,
@@ -307,12 +307,16 @@ impl fmt::Display for Notice {
                 write!(
                     f,
                     "downloading the embedding model ({megabytes} MB) from {source}"
-                )
+                )?;
+                match source {
+                    ModelSource::Hub { url } => write!(f, ": {url}"),
+                    _ => Ok(()),
+                }
             }
             Self::Failed(attempt) => f.write_str(attempt),
             Self::CorruptCache { path } => {
                 let path = path.display();
-                write!(f, "the cached model {path} is corrupt and will be replaced")
+                write!(f, "the cached model {path} is corrupt and is not used")
             }
             Self::NotCached { path, reason } => {
                 write!(f, "cannot keep the model in {}: {reason}", path.display())

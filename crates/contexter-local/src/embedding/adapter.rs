@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use contexter_adapter::{
     AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
 };
+use contexter_breaker::Abandoned;
 use contexter_model::{
     CountTokens, DescribeSpace, Embed, EmbeddingSpace, Embeddings, Error, ErrorKind, Purpose, Usage,
 };
@@ -137,9 +138,10 @@ impl LocalEmbedder {
 
     /// Replaces the mechanisms around the embedding of texts.
     ///
-    /// The default is a breaker without time limit, and no retry: a machine that is slow is not
-    /// broken, and computing the same again ends the same way. A limit must leave room for the
-    /// largest call, at about 25 texts of 200 tokens a second and processor core.
+    /// The default is a breaker that has no time limit and does not count calls that were dropped,
+    /// and no retry: a machine that is slow is not broken, and computing the same again ends the
+    /// same way. A limit must leave room for the largest call, at about 25 texts of 200 tokens a
+    /// second and processor core.
     #[must_use]
     pub fn with_stack(self, stack: StandardStack) -> Self {
         Self::assemble(self.engine, stack)
@@ -206,7 +208,8 @@ impl ResilientAdapter for LocalEmbedder {
 }
 
 fn default_stack() -> Result<StandardStack, InvalidConfig> {
-    let breaker = BreakerConfig::default().timeout(None);
+    let breaker = contexter_breaker::Config::new().abandoned(Abandoned::Neutral);
+    let breaker = BreakerConfig::from(breaker).timeout(None);
     StandardStack::new(StackConfig::new().breaker(breaker).retry(None))
 }
 

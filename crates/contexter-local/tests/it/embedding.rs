@@ -1,6 +1,7 @@
 //! The local embedder as a service, and the choice between its engines.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use contexter_adapter::{HealthStatus, ServiceAdapter};
 use contexter_local::{EmbedderChoice, LocalEmbedder, MiniLm, ModelSources, OpenError};
@@ -134,6 +135,23 @@ async fn calls_go_through_the_stack() {
         purpose: Purpose::Query,
     };
     assert!(handle.call(request).await.unwrap_err().is_rejection());
+}
+
+#[tokio::test]
+async fn dropped_calls_do_not_count_against_the_embedder() {
+    let embedder = LocalEmbedder::minilm(model().await);
+    let handle = embedder.capabilities().handle::<Embed>().unwrap();
+    for _ in 0..10 {
+        let request = Embed {
+            texts: vec!["word".to_owned()],
+            purpose: Purpose::Query,
+        };
+        let call = handle.call(request);
+        let given_up = tokio::time::timeout(Duration::ZERO, call).await;
+        assert!(given_up.is_err());
+    }
+    assert_eq!(embedder.snapshot().failure_count, 0);
+    assert_eq!(embed(&embedder, &["word"]).await.vectors.len(), 1);
 }
 
 #[tokio::test]

