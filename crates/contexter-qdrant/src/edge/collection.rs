@@ -69,6 +69,10 @@ impl Collection {
         self.folder.path()
     }
 
+    pub(super) fn folder(&self) -> &CollectionFolder {
+        &self.folder
+    }
+
     /// The turn of changes: one permit.
     pub(super) fn changes(&self) -> Arc<Semaphore> {
         Arc::clone(&self.changes)

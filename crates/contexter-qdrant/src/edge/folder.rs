@@ -5,6 +5,7 @@
 //! DATA/contexter-vectors.lock          held while a process has the folder open
 //! DATA/collections/NAME/collection.json   what the collection is made of
 //! DATA/collections/NAME/flushed.json      how many points it held at the last flush
+//! DATA/collections/NAME/repair.json       points on their way from one segment to another
 //! DATA/collections/NAME/shard/            the engine's files
 //! ```
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use contexter_model::{CollectionSpec, Error, ErrorKind};
 use jiff::Timestamp;
+use qdrant_edge::PointStructPersisted;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,7 @@ pub(super) const LOCK: &str = "contexter-vectors.lock";
 const COLLECTIONS: &str = "collections";
 const METADATA: &str = "collection.json";
 const FLUSHED: &str = "flushed.json";
+const REPAIR: &str = "repair.json";
 const SHARD: &str = "shard";
 /// Starts the name of a collection that is being created; it holds no points yet.
 const UNFINISHED: &str = ".new-";
@@ -240,6 +243,27 @@ impl CollectionFolder {
 
     pub(super) fn write_flushed(&self, flushed: Flushed) -> Result<(), Error> {
         write(&self.path.join(FLUSHED), &flushed)
+    }
+
+    pub(super) fn is_in_repair(&self) -> bool {
+        self.path.join(REPAIR).exists()
+    }
+
+    pub(super) fn read_repair(&self) -> Result<Option<Vec<PointStructPersisted>>, Error> {
+        if !self.is_in_repair() {
+            return Ok(None);
+        }
+        read(&self.path.join(REPAIR)).map(Some)
+    }
+
+    pub(super) fn write_repair(&self, points: &[PointStructPersisted]) -> Result<(), Error> {
+        write(&self.path.join(REPAIR), &points)
+    }
+
+    pub(super) fn end_repair(&self) -> Result<(), Error> {
+        let path = self.path.join(REPAIR);
+        fs::remove_file(&path).map_err(|source| fault::io("remove", &path, source))?;
+        sync_parent(&path)
     }
 }
 

@@ -15,27 +15,57 @@ use super::collection::Collection;
 /// How many ids are looked at at once.
 const PAGE: usize = 1_000;
 
-/// Removes older copies of points.
+/// Removes all but the newest copy of each point.
 ///
 /// A point that is changed after it was indexed moves to another segment, and a segment that was
 /// optimized replaces its sources. A process that dies in the middle leaves both copies on disk;
 /// the engine's server removes the older one when it starts, the embedded engine does not
 /// (`qdrant-edge` 0.7.2, `load_segments`). They would count twice, and a search could find the
-/// older one. Storing the newest version once more makes the engine delete the others.
+/// older one.
 pub(super) fn deduplicate(collection: &Collection) -> Result<(), Error> {
-    let doubled = collection.read("verify", doubled)?;
-    if doubled.is_empty() {
+    finish(collection)?;
+    let doubled = || collection.read("verify", doubled);
+    let first = doubled()?;
+    if first.is_empty() {
         return Ok(());
     }
     tracing::warn!(
         path = %collection.path().display(),
-        points = doubled.len(),
-        "removing older copies that a killed process left behind",
+        points = first.len(),
+        "removing copies that a killed process left behind",
     );
-    for page in doubled.chunks(PAGE) {
-        collection.change("repair", |shard| store_again(shard, page))?;
+    // Storing the newest version once more makes the engine delete older ones, and the one in an
+    // indexed segment.
+    for ids in first.chunks(PAGE) {
+        collection.change("repair", |shard| store(shard, newest(shard, ids)?))?;
     }
-    collection.flush()
+    collection.flush()?;
+    // What is left are copies of the same version in segments without an index.
+    for ids in doubled()?.chunks(PAGE) {
+        let points = collection.read("repair", |shard| newest(shard, ids))?;
+        collection.folder().write_repair(&points)?;
+        collection.change("repair", |shard| {
+            let ids = ids.to_vec();
+            shard.update(UpdateOperation::PointOperation(
+                PointOperations::DeletePoints { ids },
+            ))
+        })?;
+        finish(collection)?;
+    }
+    Ok(())
+}
+
+/// Stores the points of a repair that was begun.
+///
+/// A kill between deleting the copies and flushing the point that replaces them would lose it, so
+/// the points are in a file of their own until then.
+fn finish(collection: &Collection) -> Result<(), Error> {
+    let Some(points) = collection.folder().read_repair()? else {
+        return Ok(());
+    };
+    collection.change("repair", |shard| store(shard, points))?;
+    collection.flush()?;
+    collection.folder().end_repair()
 }
 
 /// Returns the points that are in more than one segment.
@@ -83,13 +113,16 @@ fn copies(shard: &EdgeShard, ids: &[PointId]) -> Result<usize, OperationError> {
     })
 }
 
-fn store_again(shard: &EdgeShard, ids: &[PointId]) -> Result<(), OperationError> {
+fn newest(shard: &EdgeShard, ids: &[PointId]) -> Result<Vec<PointStructPersisted>, OperationError> {
     let records = shard.retrieve(
         ids,
         Some(WithPayloadInterface::Bool(true)),
         Some(WithVector::Bool(true)),
     )?;
-    let points = records.into_iter().map(point).collect();
+    Ok(records.into_iter().map(point).collect())
+}
+
+fn store(shard: &EdgeShard, points: Vec<PointStructPersisted>) -> Result<(), OperationError> {
     shard.update(UpdateOperation::PointOperation(
         PointOperations::UpsertPoints(PointInsertOperations::PointsList(points)),
     ))

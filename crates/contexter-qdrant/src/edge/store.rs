@@ -101,7 +101,7 @@ impl EmbeddedStore {
             let shard = load(&collection, &lock).await?;
             let collection = Collection::new(spec, collection, shard, Arc::clone(&lock));
             let collection = Arc::new(collection);
-            if !lock.is_clean() {
+            if !lock.is_clean() || collection.folder().is_in_repair() {
                 let repaired = Arc::clone(&collection);
                 blocking("repair", move || repair::deduplicate(&repaired)).await?;
             }

@@ -13,7 +13,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use tempfile::tempdir;
 
 use crate::fixture::{
-    CHUNKS, count, flush, found, id, many, payload_of, search, sparse, store, upsert,
+    CHUNKS, count, flush, found, id, many, payload_of, point, search, sparse, store, upsert,
 };
 
 const FOLDER: &str = "CONTEXTER_QDRANT_TEST_CRASH_FOLDER";
@@ -170,6 +170,44 @@ async fn older_copies_that_a_killed_process_left_behind_are_removed() {
     let term = Leg::Sparse(sparse(&[(7, 1.0)]));
     assert_eq!(found(&second, term).await.len(), 16);
     assert!(payload_of(&second, 1_500).await.is_some());
+}
+
+fn name_a_dead_holder(folder: &Path) {
+    let lock = folder.join("contexter-vectors.lock");
+    fs::write(lock, r#"{"pid":4294967295,"since":"2026-01-01T00:00:00Z"}"#).unwrap();
+}
+
+#[tokio::test]
+async fn of_copies_in_an_index_and_beside_it_the_newest_stays() {
+    let folder = tempdir().unwrap();
+    let first = store(folder.path(), 384).await;
+    let segments = folder.path().join("collections/chunks/shard/segments");
+    upsert(&first, many(1, 7_000)).await.unwrap();
+    let before = tempdir().unwrap();
+    flush(&first).await.unwrap();
+    let plain = fs::read_dir(&segments).unwrap().next().unwrap().unwrap();
+    copy(&plain.path(), &before.path().join("plain"));
+    let collection = CHUNKS.into();
+    first.call(Optimize { collection }).await.unwrap();
+    upsert(&first, vec![point(1, &[], &[(9_000, 1.0)], "new")])
+        .await
+        .unwrap();
+    first.close().await.unwrap();
+    // The optimized segment's source is still there.
+    copy(
+        &before.path().join("plain"),
+        &segments.join(plain.file_name()),
+    );
+    name_a_dead_holder(folder.path());
+
+    let second = EmbeddedStore::open(folder.path()).await.unwrap();
+
+    assert_eq!(count(&second, Filter::all()).await, 7_000);
+    assert_eq!(payload_of(&second, 1).await.unwrap()["library"], "new");
+    let vector = many(1, 1).remove(0).dense.unwrap();
+    assert!(!found(&second, Leg::Dense(vector)).await.contains(&1));
+    let vector = many(2, 1).remove(0).dense.unwrap();
+    assert_eq!(found(&second, Leg::Dense(vector)).await[0], 2);
 }
 
 fn copy(from: &Path, to: &Path) {
