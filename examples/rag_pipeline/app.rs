@@ -49,7 +49,8 @@ impl App {
         documents: Option<Arc<dyn ServiceAdapter>>,
     ) -> Result<Self> {
         let store = EmbeddedStore::open(data.store()).await?;
-        let qdrant = EmbeddedQdrant::new(store);
+        let stack = settings.services.qdrant.unwrap_or_default().build()?;
+        let qdrant = EmbeddedQdrant::with_stack(store, stack);
         let ledger = {
             let path = data.ledger();
             tokio::task::spawn_blocking(move || Ledger::open(&path)).await??
@@ -74,7 +75,7 @@ impl App {
             ledger: Arc::new(ledger),
             bus,
             discovery,
-            storage: Storage::open(data.blobs())?,
+            storage: Storage::open_with(data.blobs(), blob_settings())?,
             embedding: EmbeddingService::new(embed, space, BatchLimits::default()),
             tokens,
             _health: HealthFile::keep(data.health(), monitor.clone()),
@@ -133,6 +134,12 @@ impl App {
     }
 }
 
+/// Blobs are not synced one by one: what a power failure damages is noticed when it is read, and
+/// made again from its source. The index and the ledger are synced.
+fn blob_settings() -> contexter_storage::Settings {
+    contexter_storage::Settings::default().with_sync(false)
+}
+
 async fn open_embedder(
     settings: &Settings,
     data: &DataFolder,
@@ -172,7 +179,10 @@ fn recorded_kind(data: &DataFolder, collection: &str) -> Option<SpaceKind> {
 }
 
 /// Describes a value that is missing, for a message.
-pub(crate) fn unknown_library(ledger: &Ledger, library: &contexter_model::LibraryId) -> anyhow::Error {
+pub(crate) fn unknown_library(
+    ledger: &Ledger,
+    library: &contexter_model::LibraryId,
+) -> anyhow::Error {
     let known: Vec<String> = ledger
         .libraries()
         .keys()

@@ -10,7 +10,6 @@ use contexter_adapter::ServiceAdapter;
 use contexter_local::{CargoLock, DocumentSource, Folder, LocalDocuments, default_registry};
 use contexter_model::{LibraryId, ResolveLibrary, Skipped};
 use contexter_rag::ingest::{Division, Ingestion};
-use contexter_resilience::StandardStack;
 use contexter_service::Service as _;
 
 use crate::app::App;
@@ -99,10 +98,11 @@ async fn open_source(
     path: &Path,
     library: Option<LibraryId>,
 ) -> Result<Documents> {
-    let stack = match settings.services.local_documents {
-        Some(stack) => stack.build()?,
-        None => StandardStack::default(),
-    };
+    let stack = settings
+        .services
+        .local_documents
+        .unwrap_or_default()
+        .build()?;
     if !path.is_file() {
         let folder = Folder::open(path, library).await?;
         let id = folder.library().id.clone();

@@ -45,7 +45,11 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
 }
 
 /// Answers a question on standard output.
-pub(crate) async fn answer(engine: &HybridSearchEngine, question: &str, limit: usize) -> Result<()> {
+pub(crate) async fn answer(
+    engine: &HybridSearchEngine,
+    question: &str,
+    limit: usize,
+) -> Result<()> {
     let response = engine.search_with_embeddings(question, limit).await?;
     println!("\n? {question}");
     print(&response)

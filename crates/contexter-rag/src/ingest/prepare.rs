@@ -60,10 +60,13 @@ pub(super) async fn prepare(
         && entry.document == name
         && entry.profile == profile
     {
-        // The second half needs the stored chunks; a lost blob means doing the document again.
-        if entry.stage == Stage::Complete || storage.contains(&entry.chunks).await? {
+        // The second half needs the stored chunks. If they were lost or damaged, say by a power
+        // failure, the document is done again.
+        if entry.stage == Stage::Complete || storage.get(&entry.chunks).await.is_ok() {
             return Ok(Prepared::Unchanged);
         }
+        storage.delete(&entry.chunks).await?;
+        storage.delete(&entry.document).await?;
     }
     let chunks = tokio::task::spawn_blocking(move || cutter.cut(&document)).await?;
     if chunks.is_empty() {

@@ -81,9 +81,9 @@ impl Steps {
             )
             .into());
         }
-        let embeddings = match self.ledger.embeddings(&event.chunks, &space.id) {
-            Some(known) if self.storage.contains(&known).await? => known,
-            _ => {
+        let embeddings = match self.known_vectors(&event.chunks, &space.id).await? {
+            Some(known) => known,
+            None => {
                 let chunks = self.chunks(&event.chunks).await?;
                 let texts = chunks.iter().map(StoredChunk::indexed_text).collect();
                 let vectors = self.embedding.embed_documents(texts).await?;
@@ -108,6 +108,18 @@ impl Steps {
             space_id: event.space_id.clone(),
             chunk_count: event.chunk_count,
         })
+    }
+
+    /// Returns the vectors of an earlier run, unless they were lost or damaged.
+    async fn known_vectors(&self, chunks: &Hash, space: &str) -> Result<Option<Hash>, Failure> {
+        let Some(known) = self.ledger.embeddings(chunks, space) else {
+            return Ok(None);
+        };
+        if self.storage.get(&known).await.is_ok() {
+            return Ok(Some(known));
+        }
+        self.storage.delete(&known).await?;
+        Ok(None)
     }
 
     /// Indexes words and vectors of a document.

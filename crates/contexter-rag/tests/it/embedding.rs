@@ -58,7 +58,10 @@ async fn keeps_the_order_of_texts_across_calls() {
     let embedder = Lengths::default();
     let calls = Arc::clone(&embedder.calls);
     let service = service(embedder, BatchLimits::default().with_max_texts(3));
-    let vectors = service.embed_documents(texts(&[5, 1, 4, 2, 3])).await.unwrap();
+    let vectors = service
+        .embed_documents(texts(&[5, 1, 4, 2, 3]))
+        .await
+        .unwrap();
     assert_eq!(vectors, [[5.0], [1.0], [4.0], [2.0], [3.0]]);
     assert_eq!(*calls.lock(), [3, 2]);
 }

@@ -1,6 +1,7 @@
 //! The public behaviour of `contexter-rag`.
 
 mod chunk;
+mod embedding;
 mod evaluation;
 mod fusion;
 mod sparse;
