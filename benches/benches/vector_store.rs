@@ -54,7 +54,6 @@ const LARGE: usize = 100_000;
 const CHILD: &str = "--measure-memory-of";
 
 fn main() -> Outcome<()> {
-    #[expect(clippy::disallowed_methods, reason = "a program reads its arguments")]
     let arguments: Vec<String> = env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == CHILD) {
         let side = arguments.get(at + 1).map(String::as_str);
