@@ -9,6 +9,7 @@
     reason = "a command line program that measures"
 )]
 
+use std::path::Path;
 use std::time::Instant;
 
 use contexter_adapter::ServiceAdapter;
@@ -31,7 +32,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let mut documents = 0_usize;
     let mut bytes = 0_usize;
-    let adapter = if path.ends_with(".lock") {
+    let is_lock = Path::new(path).extension().is_some_and(|end| end == "lock");
+    let adapter = if is_lock {
         let cargo_home = std::env::var_os("CARGO_HOME").map(Into::into);
         let lock = CargoLock::open(path, default_registry(cargo_home)?).await?;
         LocalDocuments::new([lock.into()], StandardStack::default())

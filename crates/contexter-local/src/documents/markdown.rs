@@ -84,22 +84,22 @@ pub(crate) fn is_bare_tags(line: &str) -> bool {
 
 fn is_badges(line: &str) -> bool {
     let mut rest = line;
-    if !rest.starts_with("[![") {
-        return false;
-    }
     while !rest.is_empty() {
-        // `[![alt](image)](address)`, with brackets in place of parentheses for references.
-        let Some(tail) = rest
-            .strip_prefix("[![")
-            .and_then(|tail| tail.split_once(']'))
-            .and_then(|(_, tail)| after_target(tail))
-            .and_then(|tail| tail.strip_prefix(']'))
-        else {
+        let Some(tail) = after_badge(rest) else {
             return false;
         };
-        rest = after_target(tail).unwrap_or(tail).trim_start();
+        rest = tail.trim_start();
     }
-    true
+    !line.is_empty()
+}
+
+/// Returns what follows `[![alt](image)](address)` at the start of `text`.
+///
+/// Brackets in place of parentheses refer to addresses elsewhere.
+fn after_badge(text: &str) -> Option<&str> {
+    let (_, tail) = text.strip_prefix("[![")?.split_once(']')?;
+    let tail = after_target(tail)?.strip_prefix(']')?;
+    Some(after_target(tail).unwrap_or(tail))
 }
 
 fn after_target(text: &str) -> Option<&str> {
@@ -134,7 +134,10 @@ pub(crate) fn first_heading(text: &str) -> Option<String> {
         let is_underline = underline.len() >= 3
             && (underline.chars().all(|c| c == '=') || underline.chars().all(|c| c == '-'));
         if is_underline && before.starts_with(|c: char| c.is_alphanumeric() || c == '`') {
-            return Some(plain(before));
+            let title = plain(before);
+            if !title.is_empty() {
+                return Some(title);
+            }
         }
         before = line;
     }
@@ -153,7 +156,9 @@ fn plain(text: &str) -> String {
         rest = chars.as_str();
         match mark {
             Some('[') => {
-                if let Some((label, tail)) = rest.split_once(']')
+                if let Some(after) = after_badge(from) {
+                    rest = after;
+                } else if let Some((label, tail)) = rest.split_once(']')
                     && let Some(after) = after_target(tail)
                 {
                     out.push_str(&plain_label(label));
@@ -205,6 +210,8 @@ mod tests {
             ("#hash\n", None),
             ("# \n## Second\n", Some("Second")),
             ("# a < b!\n", Some("a < b!")),
+            ("# yoke [![v](https://i)](https://c)\n", Some("yoke")),
+            ("# ![logo](a.png) Name\n", Some("logo Name")),
         ] {
             assert_eq!(first_heading(text).as_deref(), title, "{text}");
         }

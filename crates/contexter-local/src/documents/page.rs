@@ -1,6 +1,9 @@
-//! Assembling one page of documents, bounded by count, bytes and entries looked at.
+//! Assembling one page of documents, bounded by count, bytes, entries looked at and time.
+
+use std::time::Duration;
 
 use contexter_model::{DocsPage, Document, Skipped};
+use contexter_service::{Clock, DefaultClock};
 
 /// The text of one page; a page ends with the document that passes it.
 const MAX_PAGE_BYTES: usize = 8 << 20;
@@ -8,6 +11,9 @@ const MAX_PAGE_BYTES: usize = 8 << 20;
 /// The entries looked at for one page, so that a folder without a single document cannot keep a
 /// caller waiting for all of it.
 const MAX_PAGE_ENTRIES: usize = 4096;
+
+/// A page ends with the entry that passes this time, so that no caller's deadline is in danger.
+const MAX_PAGE_TIME: Duration = Duration::from_secs(2);
 
 /// What became of one entry of a listing.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub(crate) fn assemble<E>(
     path_of: impl Fn(&E) -> &str,
     mut read: impl FnMut(&E) -> Outcome,
 ) -> DocsPage {
+    let deadline = DefaultClock.now() + MAX_PAGE_TIME;
     let start = cursor.map_or(0, |last| {
         entries.partition_point(|entry| path_of(entry) <= last)
     });
@@ -51,7 +58,8 @@ pub(crate) fn assemble<E>(
         }
         let full = page.documents.len() >= limit.max(1)
             || bytes >= MAX_PAGE_BYTES
-            || seen + 1 >= MAX_PAGE_ENTRIES;
+            || seen + 1 >= MAX_PAGE_ENTRIES
+            || DefaultClock.now() >= deadline;
         if full && seen + 1 < rest.len() {
             page.next = Some(path.to_owned());
             break;

@@ -97,16 +97,13 @@ fn flush(text: &mut Vec<&str>, above: usize, definitions: &Definitions<'_>, out:
 fn headings(text: &[&str], above: usize) -> Vec<String> {
     let mut out: Vec<String> = Vec::with_capacity(text.len());
     for line in text {
-        let marks = line.len() - line.trim_start_matches('#').len();
-        let is_heading =
-            (1..=6).contains(&marks) && line.get(marks..).is_some_and(|t| t.starts_with(' '));
-        if is_heading {
-            let level = (marks + above).min(6);
-            out.push(format!(
-                "{}{}",
-                "#".repeat(level),
-                line.get(marks..).unwrap_or_default()
-            ));
+        // Up to three spaces may stand before a heading.
+        let bare = line.trim_start_matches(' ');
+        let is_indented = line.len() - bare.len() > 3;
+        let marks = bare.len() - bare.trim_start_matches('#').len();
+        let title = bare.get(marks..).unwrap_or_default();
+        if (1..=6).contains(&marks) && title.starts_with(' ') && !is_indented {
+            out.push(format!("{}{title}", "#".repeat((marks + above).min(6))));
             continue;
         }
         if let (Some(level), Some(title)) = (underline(line), out.last_mut())
@@ -406,7 +403,7 @@ mod tests {
 
     #[test]
     fn headings_move_below_the_item() {
-        let docs = "# Examples\n\n```\n# hidden\nlet a;\n```\n\nPanics\n------\n\n###### Deep";
+        let docs = " # Examples\n\n```\n# hidden\nlet a;\n```\n\nPanics\n------\n\n###### Deep";
         assert_eq!(
             clean(docs, 2),
             "### Examples\n\n```rust\nlet a;\n```\n\n#### Panics\n\n###### Deep"

@@ -267,28 +267,20 @@ fn qualifiers(tokens: &mut Tokens) {
     }
 }
 
-/// Steps over the generics and the type of an inherent `impl`, up to its bounds or its block.
-///
-/// Returns the name of the type, or `None` if a trait is implemented.
-fn inherent_type(tokens: &mut Tokens) -> Option<String> {
-    let mut rest = tokens.clone();
+/// Returns the name of the type that the `impl` at the cursor is for; `None` if it implements a
+/// trait.
+fn inherent_type(tokens: &Tokens) -> Option<String> {
     let mut angles = Angles::default();
-    if rest.is_punct(0, '<') {
-        while let Some(tree) = rest.next() {
-            angles.step(&tree);
-            if angles.is_outside() {
-                break;
-            }
-        }
-    }
     let mut name = None;
-    while let Some(tree) = rest.next() {
-        match &tree {
+    for ahead in 0.. {
+        let tree = tokens.peek_at(ahead)?;
+        match tree {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => break,
             TokenTree::Ident(word) if angles.is_outside() => {
                 let word = word.to_string();
                 match word.as_str() {
-                    "for" if !rest.is_punct(0, '<') => return None,
+                    // `for<'a>` belongs to a bound.
+                    "for" if !tokens.is_punct(ahead + 1, '<') => return None,
                     "where" => break,
                     "dyn" | "mut" | "const" | "unsafe" => {}
                     _ => name = Some(word),
@@ -296,7 +288,7 @@ fn inherent_type(tokens: &mut Tokens) -> Option<String> {
             }
             _ => {}
         }
-        angles.step(&tree);
+        angles.step(tree);
     }
     name
 }
