@@ -173,18 +173,16 @@ async fn a_disabled_stack_starts_nothing_before_it_is_polled() {
 struct Twice;
 
 impl<Out: Send> Policy<Out> for Twice {
-    fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> impl Future<Output = Out> + Send + 'a
+    async fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> Out
     where
         Op: Fn(Cx) -> Fut + Clone + Send + Sync + 'a,
         Fut: Future<Output = Out> + Send + 'a,
         Out: 'a,
     {
-        async move {
-            let first = std::pin::pin!(op(cx.with_attempt(1)));
-            let second = std::pin::pin!(op(cx.with_attempt(2)));
-            match future::select(first, second).await {
-                First::Left((out, _)) | First::Right((out, _)) => out,
-            }
+        let first = std::pin::pin!(op(cx.with_attempt(1)));
+        let second = std::pin::pin!(op(cx.with_attempt(2)));
+        match future::select(first, second).await {
+            First::Left((out, _)) | First::Right((out, _)) => out,
         }
     }
 }
@@ -273,16 +271,14 @@ async fn policies_nest_to_eight_levels_outermost_first() {
 struct Mark<'t>(&'static str, &'t std::sync::Mutex<Vec<&'static str>>);
 
 impl<Out: Send> Policy<Out> for Mark<'_> {
-    fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> impl Future<Output = Out> + Send + 'a
+    async fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> Out
     where
         Op: Fn(Cx) -> Fut + Clone + Send + Sync + 'a,
         Fut: Future<Output = Out> + Send + 'a,
         Out: 'a,
     {
-        async move {
-            self.1.lock().unwrap().push(self.0);
-            op(cx).await
-        }
+        self.1.lock().unwrap().push(self.0);
+        op(cx).await
     }
 }
 

@@ -13,8 +13,8 @@ use contexter_adapter::{Capabilities, HealthStatus, ServiceAdapter, ServiceHealt
 use contexter_discovery::Discovery;
 use contexter_event_bus::{Bus, BusConfig, EventFilter};
 use contexter_model::{
-    DocsPage, Document, Embed, Embeddings, Error, ErrorKind, FetchDocs, Format, LibraryId, Query,
-    Retrieve, Usage,
+    DocsPage, Document, Embed, Embeddings, Error, ErrorKind, FetchDocs, Format, LibraryId, Purpose,
+    Query, Retrieve, Usage,
 };
 use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore};
 use contexter_rag::ingest::{Environment, Ingestion, IngestionSettings, Ledger, Stage};
@@ -61,7 +61,7 @@ impl Service<FetchDocs> for Shelf {
     }
 }
 
-/// Embeds by hashed wording, unless a text holds the word that makes it fail.
+/// Embeds by hashed wording and counts the documents' texts, unless a text holds the word that makes it fail.
 #[derive(Clone, Default)]
 struct Embedder {
     poison: Arc<Mutex<Option<&'static str>>>,
@@ -77,7 +77,9 @@ impl Service<Embed> for Embedder {
         if poison.is_some_and(|word| req.texts.iter().any(|text| text.contains(word))) {
             return Err(Error::new(ErrorKind::Invalid, "a text is poisonous"));
         }
-        self.texts.fetch_add(req.texts.len(), Ordering::Relaxed);
+        if req.purpose == Purpose::Document {
+            self.texts.fetch_add(req.texts.len(), Ordering::Relaxed);
+        }
         let lexical = contexter_local::Lexical::new();
         Ok(Embeddings {
             vectors: req.texts.iter().map(|text| lexical.embed(text)).collect(),
