@@ -10,6 +10,7 @@ use contexter_breaker::{Breaker, Config, Error};
 
 /// Works but for calls 3 to 8.
 async fn far_side(call: u32) -> Result<&'static str, String> {
+    tokio::time::sleep(Duration::from_millis(5)).await;
     match call {
         3..=8 => Err(format!("call {call}: connection refused")),
         _ => Ok("pong"),

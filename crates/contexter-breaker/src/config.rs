@@ -71,7 +71,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             failure_threshold: 5,
-            recovery_timeout: Duration::from_secs(60),
+            recovery_timeout: Duration::from_mins(1),
             success_threshold: 3,
             permitted_probes: None,
             abandoned: Abandoned::default(),

@@ -50,6 +50,7 @@ pub(crate) enum Effect {
 const PHASE_BITS: u32 = 4;
 const COUNT_BITS: u32 = 30;
 const PROBE_BITS: u32 = 10;
+const GENERATION_BITS: u32 = 30;
 const GENERATION_SHIFT: u32 = PHASE_BITS + COUNT_BITS;
 
 const CLOSED: u64 = 0;
@@ -65,7 +66,7 @@ pub(crate) const fn is_quiet(raw: u64) -> bool {
 
 /// The generation of a packed word.
 pub(crate) const fn generation(raw: u64) -> u32 {
-    (raw >> GENERATION_SHIFT) as u32
+    low_half(raw >> GENERATION_SHIFT)
 }
 
 const fn mask(bits: u32) -> u64 {
@@ -73,7 +74,12 @@ const fn mask(bits: u32) -> u64 {
 }
 
 const fn field(raw: u64, shift: u32, bits: u32) -> u32 {
-    ((raw >> shift) & mask(bits)) as u32
+    low_half((raw >> shift) & mask(bits))
+}
+
+const fn low_half(raw: u64) -> u32 {
+    let [a, b, c, d, ..] = raw.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 impl Word {
@@ -115,7 +121,7 @@ impl Word {
     /// Begins the next period.
     pub(crate) fn enter(self, phase: Phase) -> Self {
         Self {
-            generation: self.generation.wrapping_add(1) & mask(COUNT_BITS) as u32,
+            generation: self.generation.wrapping_add(1) & low_half(mask(GENERATION_BITS)),
             phase,
         }
     }

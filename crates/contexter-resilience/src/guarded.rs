@@ -20,16 +20,19 @@ impl<S, T: Timer, K> Guarded<S, T, K> {
     }
 
     /// Returns the stack.
+    #[must_use]
     pub fn stack(&self) -> &StandardStack<T, K> {
         &self.stack
     }
 
     /// Returns the bare service.
+    #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.service
     }
 
     /// Gives the bare service back.
+    #[must_use]
     pub fn into_inner(self) -> S {
         self.service
     }

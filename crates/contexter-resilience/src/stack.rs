@@ -181,6 +181,7 @@ impl<T: Timer, K> StandardStack<T, K> {
     }
 
     /// Puts the stack around a service; this is what an adapter registers as a capability.
+    #[must_use]
     pub fn service<S>(&self, service: S) -> Guarded<S, T, K> {
         Guarded::new(self.clone(), service)
     }

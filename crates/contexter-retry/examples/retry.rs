@@ -10,6 +10,7 @@ use contexter_retry::{Config, Retry};
 use contexter_service::Cx;
 
 async fn flaky(attempt: u32) -> Result<&'static str, String> {
+    tokio::time::sleep(Duration::from_millis(5)).await;
     match attempt {
         1 | 2 => Err(format!("attempt {attempt}: connection reset")),
         _ => Ok("pong"),

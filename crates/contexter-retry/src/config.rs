@@ -60,11 +60,11 @@ impl Default for Config {
         Self {
             max_attempts: 3,
             base_delay: Duration::from_secs(1),
-            max_delay: Duration::from_secs(60),
+            max_delay: Duration::from_mins(1),
             backoff_multiplier: 2.0,
             jitter: Jitter::default(),
             max_elapsed: None,
-            max_retry_after: Duration::from_secs(60),
+            max_retry_after: Duration::from_mins(1),
             seed: None,
         }
     }
@@ -162,16 +162,5 @@ impl Config {
             Some(seed) => backoff.with_seed(seed),
             None => backoff,
         })
-    }
-
-    /// Brings every setting into its range.
-    pub(crate) fn clamped(mut self) -> Self {
-        self.max_attempts = self.max_attempts.max(1);
-        self.base_delay = self.base_delay.max(Duration::from_nanos(1));
-        self.max_delay = self.max_delay.max(self.base_delay);
-        if !self.backoff_multiplier.is_finite() || self.backoff_multiplier < 1.0 {
-            self.backoff_multiplier = 1.0;
-        }
-        self
     }
 }

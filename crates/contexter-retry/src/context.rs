@@ -1,6 +1,7 @@
 //! The specification's names for a retry on the default clock.
 
 use std::future::Future;
+use std::time::Duration;
 
 use contexter_service::InvalidConfig;
 
@@ -19,6 +20,10 @@ use crate::{Config, Retry};
 /// # Cancel safety
 ///
 /// Dropping the future drops the running attempt or the wait; no further attempt is made.
+///
+/// # Panics
+///
+/// Panics when it must wait outside a tokio runtime whose timer is enabled.
 ///
 /// # Examples
 ///
@@ -45,8 +50,20 @@ where
     Op: FnMut() -> Fut,
     Fut: Future<Output = Result<V, E>>,
 {
-    let retry = Retry::new(config.clamped()).expect("clamping brings every setting into its range");
+    let retry = Retry::new(clamped(*config)).expect("clamping brings every setting into its range");
     retry.call(operation).await
+}
+
+/// Brings every setting into its range.
+fn clamped(mut config: Config) -> Config {
+    config.max_attempts = config.max_attempts.max(1);
+    config.base_delay = config.base_delay.max(Duration::from_nanos(1));
+    config.max_delay = config.max_delay.max(config.base_delay);
+    if !config.backoff_multiplier.is_finite() || config.backoff_multiplier < 1.0 {
+        config.backoff_multiplier = 1.0;
+    }
+    config.max_elapsed = config.max_elapsed.filter(|limit| !limit.is_zero());
+    config
 }
 
 /// Runs several operations under one set of checked settings.

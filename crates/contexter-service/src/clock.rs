@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A place beyond any configured wait, for sums that leave the range of `Instant`.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365 * 30);
+const FAR: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// Reads a monotonic clock.
 pub trait Clock: Send + Sync {

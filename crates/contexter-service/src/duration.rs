@@ -71,7 +71,6 @@ pub mod option {
     /// # Errors
     ///
     /// Fails only if the serializer does.
-    #[expect(clippy::ref_option, reason = "the signature is serde's")]
     pub fn serialize<S: Serializer>(
         duration: &Option<Duration>,
         serializer: S,

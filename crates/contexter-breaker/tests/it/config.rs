@@ -8,7 +8,7 @@ use contexter_breaker::{Abandoned, Config};
 fn what_is_left_out_has_the_default_of_the_specification() {
     let config: Config = serde_json::from_str("{}").unwrap();
     assert_eq!(config.failure_threshold, 5);
-    assert_eq!(config.recovery_timeout, Duration::from_secs(60));
+    assert_eq!(config.recovery_timeout, Duration::from_mins(1));
     assert_eq!(config.success_threshold, 3);
     assert_eq!(config.permitted_probes, None);
     assert_eq!(config.abandoned, Abandoned::Failure);

@@ -1,6 +1,6 @@
 //! The public behaviour of the breaker, mostly on a manual clock.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod call;
 mod closed;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use contexter_breaker::{Breaker, Config, Permit};
 use contexter_service::{ManualClock, Sample};
 
-const BREAK: Duration = Duration::from_secs(60);
+const BREAK: Duration = Duration::from_mins(1);
 
 /// A closed breaker with the settings of the specification, and its clock.
 fn breaker(config: Config) -> (Breaker<ManualClock>, ManualClock) {

@@ -1,6 +1,6 @@
 //! The public behaviour of the stack, on paused time.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod adapter;
 mod config;

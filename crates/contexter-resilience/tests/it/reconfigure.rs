@@ -30,7 +30,7 @@ async fn every_part_takes_its_new_settings() {
     stack
         .reconfigure(
             plain()
-                .breaker(BreakerConfig::default().timeout(Duration::from_secs(600)))
+                .breaker(BreakerConfig::default().timeout(Duration::from_mins(10)))
                 .retry(contexter_retry::Config::new().max_attempts(1))
                 .attempt_timeout(limit),
         )

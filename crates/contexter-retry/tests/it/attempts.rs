@@ -180,7 +180,7 @@ async fn dropping_it_during_an_attempt_or_a_wait_makes_no_further_attempt() {
     }));
     assert_eq!(running.as_mut().now_or_never(), None);
     drop(running);
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     assert_eq!(log.at(), [0, 0]);
 }
 
@@ -216,7 +216,8 @@ async fn the_function_brings_impossible_settings_into_range() {
         .max_attempts(0)
         .base_delay(Duration::ZERO)
         .max_delay(Duration::ZERO)
-        .backoff_multiplier(f64::NAN);
+        .backoff_multiplier(f64::NAN)
+        .max_elapsed(Duration::ZERO);
     assert_eq!(
         retry_with_backoff(log.failing(), &config).await,
         Err("down")

@@ -10,7 +10,7 @@ fn what_is_left_out_has_the_default_of_the_specification() {
     let config: Config = serde_json::from_str("{}").unwrap();
     assert_eq!(config.max_attempts, 3);
     assert_eq!(config.base_delay, Duration::from_secs(1));
-    assert_eq!(config.max_delay, Duration::from_secs(60));
+    assert_eq!(config.max_delay, Duration::from_mins(1));
     assert!((config.backoff_multiplier - 2.0).abs() < f64::EPSILON);
     assert_eq!(config.jitter, Jitter::Equal);
 }

@@ -57,7 +57,7 @@ async fn jitter_only_adds_to_it() {
 
 #[tokio::test(start_paused = true)]
 async fn above_the_ceiling_it_gives_up_at_once_with_the_original_error() {
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let (out, at) = attempts_at(plain(), Cx::new(), day).await;
     assert_eq!(out, Err(Some(day)));
     assert_eq!(at, [0]);

@@ -103,8 +103,8 @@ fn jitter_uses_its_whole_range_evenly() {
         .with_seed(1);
     let mut tenths = [0; 10];
     for delay in flat.delays().take(10_000) {
-        let tenth = (delay.as_nanos() * 10 / (CAP.as_nanos() + 1)) as usize;
-        tenths[tenth] += 1;
+        let tenth = delay.as_nanos() * 10 / (CAP.as_nanos() + 1);
+        tenths[usize::try_from(tenth).unwrap()] += 1;
     }
     assert!(
         tenths.iter().all(|count| (850..=1150).contains(count)),

@@ -54,7 +54,7 @@ fn what_is_no_duration_is_named() {
 fn durations_are_written_as_people_write_them() {
     let settings = Settings {
         wait: Duration::from_millis(90_250),
-        limit: Some(Duration::from_secs(3600)),
+        limit: Some(Duration::from_hours(1)),
     };
     let text = serde_json::to_string(&settings).unwrap();
     assert_eq!(text, r#"{"wait":"1m 30s 250ms","limit":"1h"}"#);
