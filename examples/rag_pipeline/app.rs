@@ -23,7 +23,7 @@ use crate::settings::Settings;
 
 /// A service slower than this is not used. Services in this process answer late while all cores
 /// embed, and there is no other instance to turn to.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that a command works with.
 pub(crate) struct App {

@@ -92,7 +92,7 @@ impl CorpusAdapter {
 
 #[async_trait]
 impl ServiceAdapter for CorpusAdapter {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "test_collection"
     }
 

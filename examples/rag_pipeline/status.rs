@@ -23,16 +23,16 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
         .iter()
         .find(|c| c.spec.name == settings.collection);
     let space = embedder.map(|found| found.spec.space.clone());
-    let (holder, report) = match store.holder {
+    let holder = store.holder.map(|holder| holder.to_string());
+    let report = if holder.is_some() {
         // Somebody works on it: show what they reported last.
-        Some(holder) => (Some(holder.to_string()), health::read(&data.health())),
-        None => {
-            let choice = settings.choice()?;
-            let app = App::open(settings, &data, choice, None).await?;
-            let report = app.health_report().await;
-            app.close().await?;
-            (None, Some(report))
-        }
+        health::read(&data.health())
+    } else {
+        let choice = settings.choice()?;
+        let app = App::open(settings, &data, choice, None).await?;
+        let report = app.health_report().await;
+        app.close().await?;
+        Some(report)
     };
     let total = total(&libraries);
     if json {

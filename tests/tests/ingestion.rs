@@ -92,7 +92,7 @@ struct ShelfAdapter(Capabilities);
 
 #[async_trait]
 impl ServiceAdapter for ShelfAdapter {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "shelf"
     }
 

@@ -17,11 +17,11 @@ pub(crate) fn write(folder: &Path, documents: usize) {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        WORDS[usize::try_from(state % 24).unwrap()]
+        *WORDS.get(usize::try_from(state % 24).unwrap()).unwrap()
     };
     for document in 0..documents {
         let mut text = format!("# The {} guide {document}\n\n", word());
-        for section in 0..1 + document % 5 {
+        for section in 0..=(document % 5) {
             writeln!(text, "## Section {section}: {} and {}\n", word(), word()).unwrap();
             for _ in 0..4 {
                 let sentence: Vec<&str> = (0..40).map(|_| word()).collect();

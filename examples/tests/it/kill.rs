@@ -122,11 +122,12 @@ async fn read(data: &Path) -> Index {
             limit: 5,
         };
         let found = store.call(query).await.unwrap();
-        let own = found.rankings[0].iter().find(|hit| hit.id == *id);
-        let score = own.map_or(0.0, |hit| hit.score);
+        let ranking = found.rankings.first().unwrap();
+        let own = ranking.iter().find(|hit| hit.id == *id);
+        let nearness = own.map_or(0.0, |hit| hit.score);
         assert!(
-            score > 0.999,
-            "point {id} is found by its own vector with {score}"
+            nearness > 0.999,
+            "point {id} is found by its own vector with {nearness}"
         );
     }
     Index { entries, points }

@@ -1,6 +1,6 @@
 //! The program as a user runs it: its messages, its exit codes, and what survives a kill.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_input;
 mod commands;

@@ -127,7 +127,7 @@ impl Ingestion {
             committer: Arc::clone(&committer),
             tracker: Arc::clone(&tracker),
             progress: Arc::clone(&progress),
-            bm25: settings.bm25.clone(),
+            bm25: settings.bm25,
             profile: profile.clone(),
         };
         let subscriptions = subscribe(&environment.bus, &Arc::new(steps))?;

@@ -36,7 +36,7 @@ const EMBEDDING: usize = 64;
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// A step is given up after this time. Embedding the longest documents on slow machines takes
 /// minutes; what takes longer hangs.
-const STEP_TIMEOUT: Duration = Duration::from_mins(60);
+const STEP_TIMEOUT: Duration = Duration::from_hours(1);
 /// The `source` of the flow's events.
 const SOURCE: &str = "contexter/ingestion";
 
@@ -81,21 +81,10 @@ impl Steps {
             )
             .into());
         }
-        let embeddings = match self.known_vectors(&event.chunks, &space.id).await? {
+        let known = self.known_vectors(&event.chunks, &space.id).await?;
+        let embeddings = match known {
             Some(known) => known,
-            None => {
-                let chunks = self.chunks(&event.chunks).await?;
-                let texts = chunks.iter().map(StoredChunk::indexed_text).collect();
-                let vectors = self.embedding.embed_documents(texts).await?;
-                let bytes = vectors::encode(&vectors, space.dimensions);
-                let embeddings = self.storage.put(bytes).await?;
-                let (chunks, space) = (event.chunks, space.id.clone());
-                super::commit::on_ledger(&self.ledger, move |ledger| {
-                    ledger.embedded(&chunks, &space, &embeddings)
-                })
-                .await?;
-                embeddings
-            }
+            None => self.compute_vectors(&event.chunks).await?,
         };
         self.progress
             .send_modify(|progress| progress.chunks_embedded += event.chunk_count as u64);
@@ -108,6 +97,21 @@ impl Steps {
             space_id: event.space_id.clone(),
             chunk_count: event.chunk_count,
         })
+    }
+
+    async fn compute_vectors(&self, chunks: &Hash) -> Result<Hash, Failure> {
+        let space = self.embedding.space();
+        let stored = self.chunks(chunks).await?;
+        let texts = stored.iter().map(StoredChunk::indexed_text).collect();
+        let vectors = self.embedding.embed_documents(texts).await?;
+        let bytes = vectors::encode(&vectors, space.dimensions);
+        let embeddings = self.storage.put(bytes).await?;
+        let (chunks, space) = (*chunks, space.id.clone());
+        super::commit::on_ledger(&self.ledger, move |ledger| {
+            ledger.embedded(&chunks, &space, &embeddings)
+        })
+        .await?;
+        Ok(embeddings)
     }
 
     /// Returns the vectors of an earlier run, unless they were lost or damaged.
