@@ -27,6 +27,8 @@ mod call;
 mod config;
 mod error;
 mod machine;
+#[cfg(all(test, contexter_loom))]
+mod models;
 mod permit;
 mod sync;
 mod word;

@@ -1,20 +1,20 @@
 //! The atomics and locks of the state machine, or loom's models of them.
 
-#[cfg(not(contexter_loom))]
+#[cfg(not(all(test, contexter_loom)))]
 pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
 
-#[cfg(contexter_loom)]
+#[cfg(all(test, contexter_loom))]
 pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
 
 /// A lock that is held for the time of a closure, so that no guard can cross an `.await`.
 pub(crate) struct Mutex<T> {
-    #[cfg(not(contexter_loom))]
+    #[cfg(not(all(test, contexter_loom)))]
     inner: parking_lot::Mutex<T>,
-    #[cfg(contexter_loom)]
+    #[cfg(all(test, contexter_loom))]
     inner: loom::sync::Mutex<T>,
 }
 
-#[cfg(not(contexter_loom))]
+#[cfg(not(all(test, contexter_loom)))]
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl<T> Mutex<T> {
     }
 }
 
-#[cfg(contexter_loom)]
+#[cfg(all(test, contexter_loom))]
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
         Self {

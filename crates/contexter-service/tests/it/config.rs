@@ -88,7 +88,7 @@ fn breaker_states_are_spelled_as_in_the_specification() {
         (BreakerState::HalfOpen, "half_open"),
     ] {
         assert_eq!(state.as_str(), name);
-        assert_eq!(state.to_string(), name);
+        assert_eq!(format!("{state:>10}"), format!("{name:>10}"));
         assert_eq!(serde_json::to_string(&state).unwrap(), format!("{name:?}"));
     }
 }
