@@ -1,4 +1,20 @@
 //! Document processing, embedding, hybrid search and the ingestion flow over capabilities.
+//!
+//! The crate names no vendor: what it needs are capabilities of `contexter-model`, found through
+//! `contexter-discovery`.
+//!
+//! # Names of the specification
+//!
+//! | specification | here |
+//! |---|---|
+//! | Hybrid Search Engine | [`HybridSearchEngine`] |
+//! | Embedding Service | [`EmbeddingService`] |
+//! | Document Processor | [`Chunker`], driven by [`ingest::Ingestion`] |
+//! | `SynchronousIntegration.search_with_embeddings` | [`HybridSearchEngine::search_with_embeddings`] |
+//! | its `results`, `embedding_time_ms`, `search_time_ms` | [`SearchResponse`]: `hits`, [`TookMs`] |
+//! | `DocumentProcessingIntegration.process_library_documentation` | [`ingest::Ingestion::process_library_documentation`] |
+//! | `AsynchronousIntegration` and its handlers | the steps of [`ingest`], subscribed by [`ingest::Ingestion::open`] |
+//! | `IntegrationError` | [`IntegrationError`] |
 
 mod chunk;
 mod embedding;

@@ -7,34 +7,34 @@ use std::sync::Arc;
 use contexter_discovery::Discovery;
 use contexter_event_bus::Bus;
 use contexter_model::{
-    CollectionSpec, Count, CountTokens, Delete, Distance, DocsPage, Document, EnsureCollection,
-    FetchDocs, Filter, Flush, LibraryId, Optimize, Skipped, Upsert,
+    Count, CountTokens, Delete, DocsPage, Document, EnsureCollection, FetchDocs, Flush, LibraryId,
+    Optimize, Upsert,
 };
 use contexter_protocol::rag::{DocumentIngested, DocumentProcessed, EmbeddingRequested};
-use contexter_service::{Capability, Handle, Service as _};
+use contexter_service::{Handle, Service as _};
 use contexter_storage::Storage;
 use futures_util::StreamExt as _;
-use futures_util::stream::{self, FuturesUnordered};
-use tokio::sync::{oneshot, watch};
+use futures_util::stream;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::collection::{Finder, open_collection};
 use super::commit::{Committer, Store, Write};
+use super::flow::{failure, publish, subscribe};
 use super::ledger::{Entry, Ledger, Stage};
 use super::prepare::{Cutter, Prepared, prepare};
 use super::report::{LibraryEmbedded, ProcessingStarted, Progress};
+use super::run::{LibraryRun, UNDER_WAY};
 use super::settings::IngestionSettings;
-use super::steps::{Steps, subscribe};
-use super::tracker::{Outcome, Tracker};
+use super::steps::Steps;
+use super::tracker::Tracker;
 use crate::IntegrationError;
 use crate::embedding::EmbeddingService;
-use crate::payload;
 
 /// Documents asked for in one call of a source; sources may return fewer.
 const PAGE: usize = 64;
 /// Documents chunked at the same time; more than cores, since storing them waits for the disk.
 const PREPARING: usize = 4;
-/// Documents under way between the driver and the last step.
-const UNDER_WAY: usize = 256;
 
 /// What an ingestion works with.
 #[derive(Clone)]
@@ -170,7 +170,7 @@ impl Ingestion {
         let correlation_id = format!("lib_proc_{library}_{}", jiff::Timestamp::now().as_second());
         let outcome = self.ingest(library, &correlation_id).await;
         if let Err(error) = &outcome {
-            let failed = super::steps::failure(library.as_str(), None, error.step(), error);
+            let failed = failure(library.as_str(), None, error.step(), error);
             let _ = self.publish(&failed, &correlation_id).await;
         }
         outcome.map_err(|error| error.with_correlation_id(correlation_id))
@@ -409,7 +409,7 @@ impl Ingestion {
         payload: &P,
         correlation_id: &str,
     ) -> Result<(), IntegrationError> {
-        super::steps::publish(&self.environment.bus, payload, correlation_id)
+        publish(&self.environment.bus, payload, correlation_id)
             .await
             .map_err(|error| {
                 IntegrationError::new("publish", format!("cannot publish {}", P::TYPE))
@@ -421,114 +421,4 @@ impl Ingestion {
 
 fn chunk_count(entry: &Entry) -> u64 {
     u64::from(entry.chunk_count)
-}
-
-async fn open_collection(
-    environment: &Environment,
-    settings: &IngestionSettings,
-    ensure: &Handle<EnsureCollection>,
-    count: &Handle<Count>,
-) -> Result<(), IntegrationError> {
-    let failed = |error| {
-        let name = &settings.collection;
-        IntegrationError::new("open", format!("cannot open the collection {name:?}"))
-            .with_source(error)
-    };
-    let spec = CollectionSpec {
-        name: settings.collection.clone(),
-        space: environment.embedding.space().clone(),
-        distance: Distance::Cosine,
-        keyword_fields: payload::KEYWORD_FIELDS.map(str::to_owned).to_vec(),
-    };
-    ensure.call(EnsureCollection(spec)).await.map_err(failed)?;
-    let request = Count {
-        collection: settings.collection.clone(),
-        filter: Filter::all(),
-    };
-    let stored = count.call(request).await.map_err(failed)?;
-    let counts = environment.ledger.libraries();
-    let promised: u64 = counts.values().map(|counts| counts.chunks).sum();
-    if stored < promised {
-        tracing::warn!(
-            stored,
-            promised,
-            "the store lost points: documents are indexed again"
-        );
-        super::commit::on_ledger(&environment.ledger, Ledger::forget_entries)
-            .await
-            .map_err(|error| {
-                IntegrationError::new("open", "cannot reset the ledger").with_source(error)
-            })?;
-    }
-    Ok(())
-}
-
-/// Finds healthy services and names those that are missing.
-struct Finder<'a>(&'a Discovery);
-
-impl Finder<'_> {
-    fn named<Req: Capability>(&self) -> Result<(String, Handle<Req>), IntegrationError> {
-        self.0.find::<Req>().map_err(|error| {
-            IntegrationError::new(
-                "discover",
-                format!("no healthy service offers {}", Req::NAME),
-            )
-            .with_source(error)
-        })
-    }
-
-    fn handle<Req: Capability>(&self) -> Result<Handle<Req>, IntegrationError> {
-        self.named().map(|(_, handle)| handle)
-    }
-}
-
-/// The documents of one library, as they come through.
-#[derive(Default)]
-struct LibraryRun {
-    seen: BTreeSet<String>,
-    changed: u64,
-    unchanged: u64,
-    skipped: Vec<Skipped>,
-    under_way: FuturesUnordered<Waiting>,
-}
-
-type Waiting = futures_util::future::BoxFuture<'static, (String, Outcome)>;
-
-impl LibraryRun {
-    /// Lists what a source could not read. It counts as seen: an earlier version stays findable.
-    fn skip(&mut self, skipped: Vec<Skipped>) {
-        self.seen
-            .extend(skipped.iter().map(|skip| skip.path.clone()));
-        self.skipped.extend(skipped);
-    }
-
-    fn refuse(&mut self, path: String, reason: impl Into<String>) {
-        let reason = reason.into();
-        self.skipped.push(Skipped { path, reason });
-    }
-
-    /// Takes a document under way; waits for others to end while too many are.
-    async fn wait_for(&mut self, path: String, outcome: oneshot::Receiver<Outcome>) {
-        self.under_way.push(Box::pin(async move {
-            let lost = || Err("was given up by the event bus".to_owned());
-            (path, outcome.await.unwrap_or_else(|_closed| lost()))
-        }));
-        while self.under_way.len() >= UNDER_WAY {
-            self.settle_one().await;
-        }
-    }
-
-    async fn finish(&mut self) {
-        while !self.under_way.is_empty() {
-            self.settle_one().await;
-        }
-    }
-
-    async fn settle_one(&mut self) {
-        match self.under_way.next().await {
-            Some((_, Ok(()))) => self.changed += 1,
-            Some((path, Err(reason))) => self.refuse(path, reason),
-            None => {}
-        }
-    }
 }

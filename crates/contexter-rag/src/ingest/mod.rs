@@ -18,11 +18,14 @@
 //! Every step may be repeated: what is already there is found by its hash. So a killed run is
 //! resumed by running it again, and ends in the same index.
 
+mod collection;
 mod commit;
 mod driver;
+mod flow;
 mod ledger;
 mod prepare;
 mod report;
+mod run;
 mod settings;
 mod steps;
 mod tracker;

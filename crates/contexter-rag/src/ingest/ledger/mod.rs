@@ -5,9 +5,12 @@
 //! the store may hold more: points of a document whose line was not reached. The line before the
 //! write, the *intent*, says how many points there may be, so that the next run can tidy up.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod error;
+mod line;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use contexter_model::LibraryId;
@@ -15,8 +18,10 @@ use contexter_storage::Hash;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// The version of the journal's format.
-const VERSION: u32 = 1;
+pub use error::LedgerError;
+
+use line::{Line, State, parse, write_line};
+
 /// Compaction pays off when this many lines stand for one live entry.
 const LINES_PER_ENTRY: usize = 4;
 
@@ -47,97 +52,6 @@ pub struct Entry {
     pub stage: Stage,
     /// The settings under which it was indexed; other settings index it anew.
     pub profile: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case")]
-enum Line {
-    Format {
-        version: u32,
-    },
-    Intent {
-        library: LibraryId,
-        path: String,
-        chunk_count: u32,
-    },
-    Embedded {
-        chunks: Hash,
-        space: String,
-        embeddings: Hash,
-    },
-    Indexed(Entry),
-    Removed {
-        library: LibraryId,
-        path: String,
-    },
-}
-
-type Key = (LibraryId, String);
-
-#[derive(Debug, Default)]
-struct State {
-    entries: BTreeMap<Key, Entry>,
-    intents: HashMap<Key, u32>,
-    embedded: HashMap<(Hash, String), Hash>,
-    lines: usize,
-}
-
-impl State {
-    fn apply(&mut self, line: Line) {
-        self.lines += 1;
-        match line {
-            Line::Format { .. } => {}
-            Line::Intent {
-                library,
-                path,
-                chunk_count,
-            } => {
-                let most = self.intents.entry((library, path)).or_default();
-                *most = chunk_count.max(*most);
-            }
-            Line::Embedded {
-                chunks,
-                space,
-                embeddings,
-            } => {
-                self.embedded.insert((chunks, space), embeddings);
-            }
-            Line::Indexed(entry) => {
-                let key = (entry.library.clone(), entry.path.clone());
-                self.intents.remove(&key);
-                self.entries.insert(key, entry);
-            }
-            Line::Removed { library, path } => {
-                let key = (library, path);
-                self.intents.remove(&key);
-                self.entries.remove(&key);
-            }
-        }
-    }
-
-    fn live_lines(&self) -> impl Iterator<Item = Line> + '_ {
-        let intents = self
-            .intents
-            .iter()
-            .map(|((library, path), &chunk_count)| Line::Intent {
-                library: library.clone(),
-                path: path.clone(),
-                chunk_count,
-            });
-        let embedded = self
-            .embedded
-            .iter()
-            .map(|((chunks, space), embeddings)| Line::Embedded {
-                chunks: *chunks,
-                space: space.clone(),
-                embeddings: *embeddings,
-            });
-        let entries = self.entries.values().cloned().map(Line::Indexed);
-        std::iter::once(Line::Format { version: VERSION })
-            .chain(embedded)
-            .chain(entries)
-            .chain(intents)
-    }
 }
 
 /// The journal of one data folder.
@@ -411,106 +325,8 @@ pub struct LibraryCounts {
     pub embedded_chunks: u64,
 }
 
-fn write_line(out: &mut Vec<u8>, line: &Line) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    out.push(b'\n');
-    Ok(())
-}
-
 fn whole_lines(path: &Path) -> io::Result<u64> {
     let bytes = std::fs::read(path)?;
     let end = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
     Ok(end as u64)
-}
-
-fn parse(path: &Path, mut reader: impl BufRead) -> Result<State, LedgerError> {
-    let mut state = State::default();
-    let mut text = Vec::new();
-    for number in 1.. {
-        text.clear();
-        let read = reader
-            .read_until(b'\n', &mut text)
-            .map_err(|error| LedgerError::io(path, "read", error))?;
-        if read == 0 || text.last() != Some(&b'\n') {
-            break; // The end, or a line that a crash cut off.
-        }
-        let line: Line = serde_json::from_slice(&text).map_err(|source| LedgerError::Corrupt {
-            path: path.to_owned(),
-            line: number,
-            source,
-        })?;
-        match (&line, number) {
-            (Line::Format { version }, 1) if *version == VERSION => {}
-            (Line::Format { version }, 1) => {
-                return Err(LedgerError::Version {
-                    path: path.to_owned(),
-                    version: *version,
-                });
-            }
-            (_, 1) => {
-                return Err(LedgerError::Foreign {
-                    path: path.to_owned(),
-                });
-            }
-            _ => {}
-        }
-        state.apply(line);
-    }
-    Ok(state)
-}
-
-/// Why a journal cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LedgerError {
-    /// The file system refused.
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        action: &'static str,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A line is not what the format allows.
-    #[error("{}:{line} is damaged: move the data folder away and index again", path.display())]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// The file does not begin as a journal.
-    #[error("{} is no index journal", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file was written by another version.
-    #[error("{} has format {version}, this program reads format {VERSION}", path.display())]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        version: u32,
-    },
-    /// The journal was opened for reading.
-    #[error("{} was opened for reading only", path.display())]
-    ReadOnly {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl LedgerError {
-    fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            action,
-            source,
-        }
-    }
 }

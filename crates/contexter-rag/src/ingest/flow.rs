@@ -1,0 +1,262 @@
+//! From events to steps: subscriptions, failures and what is published next.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_event_bus::{Bus, Delivery, HandlerError, Subscription, SubscriptionConfig};
+use contexter_protocol::rag::{
+    DocumentIngested, EmbeddingCompleted, EmbeddingRequested, ProcessingCompleted,
+    ProcessingFailed, ProcessingStatus, VectorIndexRequested, VectorIndexed,
+};
+use contexter_protocol::{EventPayload, IntegrationEvent};
+
+use super::steps::{Failure, Steps};
+use super::tracker::Tracker;
+use crate::IntegrationError;
+
+/// How often a step is tried before its document is given up. The calls inside have retries of
+/// their own; this is for what they cannot mend, such as a full disk that somebody clears.
+const ATTEMPTS: u32 = 2;
+/// Documents that one step works on at the same time: enough to fill a commit group, or a batch
+/// of the embedder.
+const COMMITTING: usize = 256;
+const EMBEDDING: usize = 64;
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// A step is given up after this time. Embedding the longest documents on slow machines takes
+/// minutes; what takes longer hangs.
+const STEP_TIMEOUT: Duration = Duration::from_hours(1);
+/// The `source` of the flow's events.
+const SOURCE: &str = "contexter/ingestion";
+
+/// An event about one document, and what is done at it.
+trait Step: EventPayload + Sync {
+    /// The name of the step in errors and dead letters.
+    const NAME: &'static str;
+    /// How many documents it works on at the same time.
+    const CONCURRENCY: usize = COMMITTING;
+
+    fn document(&self) -> (&str, &str);
+
+    fn run(&self, flow: &Flow) -> impl Future<Output = Result<(), Failure>> + Send;
+}
+
+impl Step for DocumentIngested {
+    const NAME: &'static str = "index_words";
+
+    fn document(&self) -> (&str, &str) {
+        (&self.library_id, &self.path)
+    }
+
+    async fn run(&self, flow: &Flow) -> Result<(), Failure> {
+        flow.steps.index_words(self).await
+    }
+}
+
+impl Step for EmbeddingRequested {
+    const NAME: &'static str = "embed";
+    const CONCURRENCY: usize = EMBEDDING;
+
+    fn document(&self) -> (&str, &str) {
+        (&self.library_id, &self.path)
+    }
+
+    async fn run(&self, flow: &Flow) -> Result<(), Failure> {
+        let completed = flow.steps.embed(self).await?;
+        flow.publish(&completed).await
+    }
+}
+
+impl Step for EmbeddingCompleted {
+    const NAME: &'static str = "request_index";
+
+    fn document(&self) -> (&str, &str) {
+        (&self.library_id, &self.path)
+    }
+
+    async fn run(&self, flow: &Flow) -> Result<(), Failure> {
+        let requested = VectorIndexRequested {
+            library_id: self.library_id.clone(),
+            path: self.path.clone(),
+            document: self.document,
+            chunks: self.chunks,
+            embeddings: self.embeddings,
+            space_id: self.space_id.clone(),
+            chunk_count: self.chunk_count,
+        };
+        flow.publish(&requested).await
+    }
+}
+
+impl Step for VectorIndexRequested {
+    const NAME: &'static str = "index";
+
+    fn document(&self) -> (&str, &str) {
+        (&self.library_id, &self.path)
+    }
+
+    async fn run(&self, flow: &Flow) -> Result<(), Failure> {
+        let indexed = flow.steps.index_vectors(self).await?;
+        flow.publish(&indexed).await
+    }
+}
+
+impl Step for VectorIndexed {
+    const NAME: &'static str = "complete";
+
+    fn document(&self) -> (&str, &str) {
+        (&self.library_id, &self.path)
+    }
+
+    async fn run(&self, flow: &Flow) -> Result<(), Failure> {
+        let completed = ProcessingCompleted {
+            library_id: self.library_id.clone(),
+            path: self.path.clone(),
+            status: ProcessingStatus::Success,
+            completion_time: jiff::Timestamp::now(),
+        };
+        flow.publish(&completed).await?;
+        flow.steps
+            .tracker
+            .settle(&self.library_id, &self.path, Ok(()));
+        Ok(())
+    }
+}
+
+/// One delivery of an event: the steps, and the event that the next one follows from.
+struct Flow {
+    steps: Arc<Steps>,
+    bus: Bus,
+    cause: Arc<IntegrationEvent>,
+}
+
+impl Flow {
+    async fn publish<P: EventPayload>(&self, payload: &P) -> Result<(), Failure> {
+        let event = IntegrationEvent::of(SOURCE, payload)?
+            .caused_by(&self.cause)
+            .build()?;
+        self.bus.publish(event).await?;
+        Ok(())
+    }
+}
+
+/// Subscribes every step.
+pub(super) fn subscribe(
+    bus: &Bus,
+    steps: &Arc<Steps>,
+) -> Result<Vec<Subscription>, IntegrationError> {
+    let subscriptions = [
+        subscribe_step::<DocumentIngested>(bus, steps),
+        subscribe_step::<EmbeddingRequested>(bus, steps),
+        subscribe_step::<EmbeddingCompleted>(bus, steps),
+        subscribe_step::<VectorIndexRequested>(bus, steps),
+        subscribe_step::<VectorIndexed>(bus, steps),
+    ];
+    subscriptions.into_iter().collect()
+}
+
+fn subscribe_step<P: Step>(
+    bus: &Bus,
+    steps: &Arc<Steps>,
+) -> Result<Subscription, IntegrationError> {
+    let config = SubscriptionConfig::default()
+        .with_name(P::NAME)
+        .with_concurrency(P::CONCURRENCY)
+        .with_attempts(ATTEMPTS, RETRY_DELAY, RETRY_DELAY)
+        .with_handler_timeout(STEP_TIMEOUT);
+    let (steps, publisher) = (Arc::clone(steps), bus.clone());
+    bus.subscribe_to(config, move |event: P, delivery: Delivery| {
+        let flow = Flow {
+            steps: Arc::clone(&steps),
+            bus: publisher.clone(),
+            cause: Arc::clone(delivery.event()),
+        };
+        handle(event, delivery, flow)
+    })
+    .map_err(|error| {
+        IntegrationError::new("open", format!("cannot subscribe to {}", P::TYPE)).with_source(error)
+    })
+}
+
+async fn handle<P: Step>(event: P, delivery: Delivery, flow: Flow) -> Result<(), HandlerError> {
+    let (library, path) = event.document();
+    // A step that panics or takes too long drops this, so that nobody waits for its document.
+    let mut unsettled = Unsettled {
+        tracker: &flow.steps.tracker,
+        library,
+        path,
+        armed: delivery.is_last_attempt(),
+    };
+    let outcome = event.run(&flow).await;
+    unsettled.armed = false;
+    let Err(error) = outcome else {
+        return Ok(());
+    };
+    if delivery.is_last_attempt() {
+        let failed = failure(library, Some(path), P::NAME, &*error);
+        flow.steps
+            .tracker
+            .settle(library, path, Err(failed.error.clone()));
+        if let Err(unheard) = flow.publish(&failed).await {
+            tracing::warn!(step = P::NAME, error = %unheard, "a failure could not be announced");
+        }
+    }
+    Err(HandlerError::retryable(error))
+}
+
+struct Unsettled<'a> {
+    tracker: &'a Tracker,
+    library: &'a str,
+    path: &'a str,
+    armed: bool,
+}
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            let reason = "its step panicked or took too long".to_owned();
+            self.tracker.settle(self.library, self.path, Err(reason));
+        }
+    }
+}
+
+/// Describes a failure, with all its causes in one line.
+pub(super) fn failure(
+    library: &str,
+    path: Option<&str>,
+    step: &str,
+    error: &(dyn std::error::Error + 'static),
+) -> ProcessingFailed {
+    let mut kind = None;
+    let mut text = error.to_string();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        kind = kind.or_else(|| error.downcast_ref().map(contexter_model::Error::kind));
+        cause = error.source();
+        if let Some(cause) = cause {
+            text = format!("{text}: {cause}");
+        }
+    }
+    ProcessingFailed {
+        library_id: library.to_owned(),
+        path: path.map(str::to_owned),
+        step: step.to_owned(),
+        error: text,
+        error_type: kind
+            .map_or("integration", contexter_model::ErrorKind::as_str)
+            .to_owned(),
+    }
+}
+
+/// Publishes the first event of a flow.
+pub(super) async fn publish<P: EventPayload>(
+    bus: &Bus,
+    payload: &P,
+    correlation_id: &str,
+) -> Result<(), Failure> {
+    let event = IntegrationEvent::of(SOURCE, payload)?
+        .correlation_id(correlation_id)
+        .build()?;
+    bus.publish(event).await?;
+    Ok(())
+}

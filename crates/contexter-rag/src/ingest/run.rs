@@ -1,0 +1,65 @@
+//! The documents of one library, as they come through the flow.
+
+use std::collections::BTreeSet;
+
+use contexter_model::Skipped;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+
+use super::tracker::Outcome;
+
+/// Documents under way between the driver and the last step.
+pub(super) const UNDER_WAY: usize = 256;
+
+/// The documents of one library, as they come through.
+#[derive(Default)]
+pub(super) struct LibraryRun {
+    pub(super) seen: BTreeSet<String>,
+    pub(super) changed: u64,
+    pub(super) unchanged: u64,
+    pub(super) skipped: Vec<Skipped>,
+    under_way: FuturesUnordered<Waiting>,
+}
+
+type Waiting = BoxFuture<'static, (String, Outcome)>;
+
+impl LibraryRun {
+    /// Lists what a source could not read. It counts as seen: an earlier version stays findable.
+    pub(super) fn skip(&mut self, skipped: Vec<Skipped>) {
+        self.seen
+            .extend(skipped.iter().map(|skip| skip.path.clone()));
+        self.skipped.extend(skipped);
+    }
+
+    pub(super) fn refuse(&mut self, path: String, reason: impl Into<String>) {
+        let reason = reason.into();
+        self.skipped.push(Skipped { path, reason });
+    }
+
+    /// Takes a document under way; waits for others to end while too many are.
+    pub(super) async fn wait_for(&mut self, path: String, outcome: oneshot::Receiver<Outcome>) {
+        self.under_way.push(Box::pin(async move {
+            let lost = || Err("was given up by the event bus".to_owned());
+            (path, outcome.await.unwrap_or_else(|_closed| lost()))
+        }));
+        while self.under_way.len() >= UNDER_WAY {
+            self.settle_one().await;
+        }
+    }
+
+    pub(super) async fn finish(&mut self) {
+        while !self.under_way.is_empty() {
+            self.settle_one().await;
+        }
+    }
+
+    async fn settle_one(&mut self) {
+        match self.under_way.next().await {
+            Some((_, Ok(()))) => self.changed += 1,
+            Some((path, Err(reason))) => self.refuse(path, reason),
+            None => {}
+        }
+    }
+}
