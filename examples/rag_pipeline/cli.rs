@@ -75,7 +75,7 @@ pub(crate) struct Index {
 
 #[derive(Args, Debug)]
 pub(crate) struct Search {
-    /// What to look for.
+    /// What to look for; - reads it from standard input.
     pub(crate) query: String,
     /// Search only in this library.
     #[arg(long, value_name = "ID")]

@@ -1,10 +1,13 @@
 //! The data folder: what is where, and whether it is ours.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use contexter_model::LibraryId;
 
 /// Marks a folder as ours and names its layout.
 const MARKER: &str = "contexter.json";
@@ -56,6 +59,41 @@ impl DataFolder {
         }
     }
 
+    /// Records that the libraries come from `source`; refuses one that came from elsewhere, because
+    /// indexing it would remove the documents of the other.
+    pub(crate) fn claim(&self, libraries: &[LibraryId], source: &Path) -> Result<()> {
+        let path = self.0.join("sources.json");
+        let mut sources: BTreeMap<LibraryId, PathBuf> = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is damaged", path.display()))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let source = source.canonicalize()?;
+        for library in libraries {
+            // A crate is the same wherever it is locked.
+            if library.owner() == "crates" {
+                continue;
+            }
+            match sources.get(library) {
+                Some(known) if *known != source => {
+                    return Err(Taken {
+                        library: library.clone(),
+                        known: known.clone(),
+                    }
+                    .into());
+                }
+                _ => sources.insert(library.clone(), source.clone()),
+            };
+        }
+        let aside = path.with_extension("json.new");
+        fs::write(&aside, serde_json::to_vec(&sources)?)
+            .and_then(|()| fs::rename(&aside, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -77,6 +115,26 @@ impl DataFolder {
         self.0.join("health.json")
     }
 }
+
+/// A library id that stands for another source already.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    library: LibraryId,
+    known: PathBuf,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "library {} was indexed from {}: give this source another id with --library",
+            self.library,
+            self.known.display()
+        )
+    }
+}
+
+impl std::error::Error for Taken {}
 
 /// Whether the marker was cut off by a kill while it was written.
 fn is_torn(marker: &str) -> bool {

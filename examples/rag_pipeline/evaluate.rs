@@ -1,7 +1,7 @@
 //! `eval`: measures retrieval on a collection in BEIR form.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -15,12 +15,13 @@ use crate::bars::Bars;
 use crate::cli::Eval;
 use crate::corpus::CorpusAdapter;
 use crate::data::DataFolder;
+use crate::output::say;
 use crate::settings::Settings;
 
 /// How deep rankings are judged: recall@100 is the deepest metric.
 const DEPTH: usize = 100;
 
-pub(crate) async fn run(mut settings: Settings, args: Eval, data_given: bool) -> Result<()> {
+pub(crate) async fn run(mut settings: Settings, args: Eval) -> Result<()> {
     let mode = args.mode.unwrap_or(settings.search.mode);
     if args.fusion.is_some() {
         settings.search.fusion = args.fusion;
@@ -33,11 +34,12 @@ pub(crate) async fn run(mut settings: Settings, args: Eval, data_given: bool) ->
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     let name = name.to_string_lossy().into_owned();
     let library = library_id(&name)?;
-    if !data_given {
-        settings.data = cache_folder(&folder)?;
-    }
-    let data = DataFolder::create(&settings.data)?;
     let choice = settings.choice()?;
+    let data = match &settings.data {
+        Some(data) => data.clone(),
+        None => cache_folder(&folder, &choice.to_string())?,
+    };
+    let data = DataFolder::create(&data)?;
     let corpus = CorpusAdapter::new(folder, library.clone());
     let app = App::open(settings, &data, choice, Some(Arc::new(corpus))).await?;
     let ingestion = app.ingestion(Division::Whole).await?;
@@ -60,7 +62,7 @@ pub(crate) async fn run(mut settings: Settings, args: Eval, data_given: bool) ->
     let documents = documents(&app.ledger, &library);
     let mut evaluation = Evaluation::new(&qrels);
     for query in queries.iter().filter(|query| qrels.contains_key(&query.id)) {
-        let found = ranking(&engine, &query.text, mode).await?;
+        let found = ranking(&engine, &library, &query.text, mode).await?;
         let found = found.iter().filter_map(|(id, score)| {
             documents
                 .get(id)
@@ -75,13 +77,17 @@ pub(crate) async fn run(mut settings: Settings, args: Eval, data_given: bool) ->
 
 async fn ranking(
     engine: &HybridSearchEngine,
+    library: &LibraryId,
     query: &str,
     mode: Mode,
 ) -> Result<Vec<(PointId, f32)>> {
     if query.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let request = SearchRequest::new(query).with_mode(mode).with_limit(DEPTH);
+    let request = SearchRequest::new(query)
+        .with_library(Some(library.clone()))
+        .with_mode(mode)
+        .with_limit(DEPTH);
     let hits = engine.ids(&request).await?;
     Ok(hits.into_iter().map(|hit| (hit.id, hit.score)).collect())
 }
@@ -101,25 +107,26 @@ fn library_id(name: &str) -> Result<LibraryId> {
 }
 
 /// Where a collection's index is kept between runs, so that vectors are computed once.
-fn cache_folder(collection: &Path) -> Result<std::path::PathBuf> {
+fn cache_folder(collection: &Path, embedder: &str) -> Result<PathBuf> {
     use etcetera::BaseStrategy as _;
     let cache = etcetera::choose_base_strategy()?.cache_dir();
-    let path = contexter_storage::hash(collection.as_os_str().as_encoded_bytes()).to_string();
+    let key = format!("{embedder} {}", collection.display());
+    let path = contexter_storage::hash(key.as_bytes()).to_string();
     let short = path.get(..16).unwrap_or(&path);
     Ok(cache.join("contexter").join("eval").join(short))
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(report)?);
+        say!("{}", serde_json::to_string(report)?);
         return Ok(());
     }
-    println!("collection  {}", report.collection);
-    println!("mode        {}", report.mode);
-    println!("queries     {}", report.queries);
-    println!("nDCG@10     {:.4}", report.ndcg_at_10);
-    println!("MRR@10      {:.4}", report.mrr_at_10);
-    println!("recall@10   {:.4}", report.recall_at_10);
-    println!("recall@100  {:.4}", report.recall_at_100);
+    say!("collection  {}", report.collection);
+    say!("mode        {}", report.mode);
+    say!("queries     {}", report.queries);
+    say!("nDCG@10     {:.4}", report.ndcg_at_10);
+    say!("MRR@10      {:.4}", report.mrr_at_10);
+    say!("recall@10   {:.4}", report.recall_at_10);
+    say!("recall@100  {:.4}", report.recall_at_100);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use contexter_adapter::ServiceAdapter;
 use contexter_local::{CargoLock, DocumentSource, Folder, LocalDocuments, default_registry};
 use contexter_model::{LibraryId, ResolveLibrary, Skipped};
@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::bars::Bars;
 use crate::cli::Index;
 use crate::data::DataFolder;
+use crate::output::say;
 use crate::search;
 use crate::settings::Settings;
 
@@ -34,19 +35,21 @@ const TOUR_QUESTIONS: [&str; 3] = [
     "derive Display for an error enum with the cause as source",
     "skip hidden directories while walking a tree",
 ];
-/// From this many new documents on, building the vector index pays off.
+/// From this many embedded documents on, building the vector index pays off.
 const WORTH_OPTIMIZING: u64 = 100;
 
 pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
     let documents = open_source(&settings, &args.source, args.library).await?;
-    let data = DataFolder::create(&settings.data)?;
+    let data = DataFolder::create(&settings.data())?;
+    data.claim(&documents.libraries, &args.source)?;
     let outcome = index(settings, &data, documents).await?;
-    outcome.print();
-    if outcome.documents == 0 {
-        bail!(
-            "nothing was indexed: {} holds no documents",
-            args.source.display()
-        );
+    outcome.print()?;
+    if outcome.changed + outcome.unchanged == 0 {
+        let source = args.source.display();
+        match outcome.skipped.len() {
+            0 => bail!("nothing was indexed: {source} holds no documents; the index is as it was"),
+            all => bail!("nothing was indexed: all {all} documents of {source} were skipped"),
+        }
     }
     if args.strict && !outcome.skipped.is_empty() {
         bail!(
@@ -66,15 +69,15 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
     documents.libraries.retain(|library| {
         TOUR_CRATES.contains(&library.name()) && toured.insert(library.name().to_owned())
     });
-    let data = DataFolder::create(&settings.data)?;
-    let folder = settings.data.display().to_string();
+    let data = DataFolder::create(&settings.data())?;
+    let folder = settings.data().display().to_string();
     eprintln!(
         "indexing the documentation of {} into {folder}",
         TOUR_CRATES.join(", ")
     );
     let (app, ingestion) = open(settings, &data, documents.adapter).await?;
-    let outcome = until_interrupted(&data, work(&ingestion, &documents.libraries)).await?;
-    outcome.print();
+    let outcome = work(&ingestion, &documents.libraries).await?;
+    outcome.print()?;
     let engine = app.search_engine()?;
     for question in TOUR_QUESTIONS {
         search::answer(&engine, question, 2).await?;
@@ -141,7 +144,7 @@ async fn open_source(
 
 async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> Result<Outcome> {
     let (app, ingestion) = open(settings, data, documents.adapter).await?;
-    let mut outcome = until_interrupted(data, work(&ingestion, &documents.libraries)).await?;
+    let mut outcome = work(&ingestion, &documents.libraries).await?;
     outcome.skipped.extend(documents.skipped);
     drop(ingestion);
     app.close().await?;
@@ -175,36 +178,20 @@ async fn work(ingestion: &Ingestion, libraries: &[LibraryId]) -> Result<Outcome>
     bars.searchable(started.elapsed());
     for library in libraries {
         let embedded = ingestion.embed_library(library).await?;
+        outcome.embedded_documents += embedded.documents;
         outcome.embedded_chunks += embedded.chunks;
         outcome.skip(library, embedded.failed);
     }
-    if outcome.changed + outcome.removed >= WORTH_OPTIMIZING {
+    if outcome.embedded_documents + outcome.removed >= WORTH_OPTIMIZING {
         bars.say("optimizing the vector index");
         ingestion.optimize().await?;
     }
-    if outcome.changed + outcome.removed > 0 {
+    if outcome.embedded_documents + outcome.changed + outcome.removed > 0 {
         ingestion.remove_unreferenced().await?;
     }
     bars.finish();
     outcome.seconds = started.elapsed().as_secs_f64();
     Ok(outcome)
-}
-
-async fn until_interrupted<T>(
-    data: &DataFolder,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    tokio::select! {
-        outcome = work => outcome,
-        signal = tokio::signal::ctrl_c() => {
-            signal.context("cannot listen for Ctrl-C")?;
-            bail!(
-                "interrupted; {} is consistent and can be searched: run the same command again to \
-                 go on",
-                data.path().display(),
-            )
-        }
-    }
 }
 
 /// What an index run did.
@@ -214,6 +201,7 @@ struct Outcome {
     changed: u64,
     unchanged: u64,
     removed: u64,
+    embedded_documents: u64,
     embedded_chunks: u64,
     seconds: f64,
     skipped: Vec<Skipped>,
@@ -227,8 +215,8 @@ impl Outcome {
         }));
     }
 
-    fn print(&self) {
-        println!(
+    fn print(&self) -> Result<()> {
+        say!(
             "{} documents indexed ({} new or changed, {} unchanged, {} removed), {} chunks \
              embedded in {:.1} s",
             self.documents,
@@ -244,5 +232,6 @@ impl Outcome {
         for skip in &self.skipped {
             eprintln!("  {}: {}", skip.path, skip.reason);
         }
+        Ok(())
     }
 }

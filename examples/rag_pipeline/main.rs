@@ -7,7 +7,6 @@
 //! cargo run --release --example rag_pipeline -- search "your question"
 //! ```
 #![expect(
-    clippy::print_stdout,
     clippy::print_stderr,
     clippy::disallowed_methods,
     reason = "a program prints, and it reads its environment and the clock"
@@ -21,13 +20,15 @@ mod data;
 mod evaluate;
 mod health;
 mod index;
+mod output;
 mod search;
 mod settings;
 mod status;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use contexter_config::Error as ConfigError;
 use contexter_local::InvalidEmbedderChoice;
@@ -45,17 +46,19 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .init();
     let outcome = tokio::runtime::Runtime::new()
         .map_err(Into::into)
         .and_then(|runtime| {
-            let outcome = runtime.block_on(run(cli));
+            let outcome = runtime.block_on(until_interrupted(run(cli)));
             // A blocking call that is still under way must not hold up the exit.
             runtime.shutdown_background();
             outcome
         });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(exit_code(&error))
@@ -63,14 +66,23 @@ fn main() -> ExitCode {
     }
 }
 
+async fn until_interrupted(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::select! {
+        outcome = work => outcome,
+        signal = tokio::signal::ctrl_c() => {
+            signal.context("cannot listen for Ctrl-C")?;
+            bail!("interrupted; the index is consistent: run the same command again to go on")
+        }
+    }
+}
+
 async fn run(cli: Cli) -> Result<()> {
-    let data_given = cli.common.data.is_some();
     let settings = Settings::load(&cli.common)?;
     match cli.command {
         None => index::tour(settings).await,
         Some(Command::Index(args)) => index::run(settings, args).await,
         Some(Command::Search(args)) => search::run(settings, args).await,
-        Some(Command::Eval(args)) => evaluate::run(settings, args, data_given).await,
+        Some(Command::Eval(args)) => evaluate::run(settings, args).await,
         Some(Command::Status { json }) => status::status(settings, json).await,
         Some(Command::Libraries { json }) => status::libraries(&settings, json),
     }
@@ -83,6 +95,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             .downcast_ref::<SearchError>()
             .is_some_and(SearchError::is_usage)
             || cause.is::<ConfigError>()
+            || cause.is::<data::Taken>()
             || cause.is::<InvalidEmbedderChoice>()
     });
     if usage { USAGE } else { FAILURE }

@@ -9,6 +9,7 @@ use contexter_rag::{HybridSearchEngine, Mode, SearchHit, SearchRequest, SearchRe
 use crate::app::{App, unknown_library};
 use crate::cli::Search;
 use crate::data::DataFolder;
+use crate::output::say;
 use crate::settings::Settings;
 
 /// How much of a chunk is shown on a terminal.
@@ -18,8 +19,12 @@ const SHOWN_WIDTH: usize = 100;
 pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
     let mode = args.mode.unwrap_or(settings.search.mode);
     let limit = args.limit.unwrap_or(settings.search.limit);
-    let data = DataFolder::open(&settings.data)?;
-    let request = SearchRequest::new(args.query)
+    let data = DataFolder::open(&settings.data())?;
+    let query = match args.query.as_str() {
+        "-" => std::io::read_to_string(std::io::stdin())?,
+        _ => args.query,
+    };
+    let request = SearchRequest::new(query)
         .with_library(args.library)
         .with_mode(mode)
         .with_limit(limit);
@@ -37,7 +42,7 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
     }
     let response = app.search_engine()?.search(&request).await?;
     if args.json {
-        println!("{}", serde_json::to_string(&response)?);
+        say!("{}", serde_json::to_string(&response)?);
     } else {
         print(&response)?;
     }
@@ -51,7 +56,7 @@ pub(crate) async fn answer(
     limit: usize,
 ) -> Result<()> {
     let response = engine.search_with_embeddings(question, limit).await?;
-    println!("\n? {question}");
+    say!("\n? {question}");
     print(&response)
 }
 

@@ -16,7 +16,7 @@ use crate::cli::Common;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Where the index is kept.
-    pub(crate) data: PathBuf,
+    pub(crate) data: Option<PathBuf>,
     /// What embeds text: `auto`, `minilm`, `lexical` or a path.
     pub(crate) embedder: String,
     /// Never download a model.
@@ -49,7 +49,7 @@ pub(crate) struct Services {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            data: ".contexter".into(),
+            data: None,
             embedder: "auto".to_owned(),
             offline: false,
             collection: "documentation".to_owned(),
@@ -82,13 +82,18 @@ impl Settings {
             .context("the settings cannot be used")?;
         let mut settings = (*config.current()).clone();
         if let Some(data) = &flags.data {
-            settings.data.clone_from(data);
+            settings.data = Some(data.clone());
         }
         if let Some(embedder) = &flags.embedder {
             settings.embedder.clone_from(embedder);
         }
         settings.offline |= flags.offline;
         Ok(settings)
+    }
+
+    /// Returns where the index is kept: `.contexter` unless something else is set.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| ".contexter".into())
     }
 
     /// Returns the embedder that was asked for; `CONTEXTER_MODEL` names one where nothing else does.

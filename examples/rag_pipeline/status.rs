@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use contexter_model::LibraryId;
+use contexter_monitor::HealthReport;
 use contexter_qdrant::edge::inspect;
 use contexter_rag::ingest::{Ledger, LibraryCounts};
 use serde_json::json;
@@ -11,28 +12,33 @@ use serde_json::json;
 use crate::app::App;
 use crate::data::DataFolder;
 use crate::health;
+use crate::output::say;
 use crate::settings::Settings;
 
 pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
-    let data = DataFolder::open(&settings.data)?;
+    let data = DataFolder::open(&settings.data())?;
     let ledger = Ledger::read(&data.ledger())?;
     let libraries = ledger.libraries();
-    let store = inspect(data.store())?;
-    let embedder = store
-        .collections
-        .iter()
-        .find(|c| c.spec.name == settings.collection);
-    let space = embedder.map(|found| found.spec.space.clone());
-    let holder = store.holder.map(|holder| holder.to_string());
+    // A run that was killed at its very start has no store yet.
+    let store = inspect(data.store()).ok();
+    let collections = store.iter().flat_map(|store| &store.collections);
+    let embedder = collections
+        .map(|found| &found.spec)
+        .find(|spec| spec.name == settings.collection);
+    let space = embedder.map(|spec| spec.space.clone());
+    let holder = store.and_then(|store| store.holder);
+    let holder = holder.map(|holder| holder.to_string());
     let report = if holder.is_some() {
         // Somebody works on it: show what they reported last.
         health::read(&data.health())
     } else {
-        let choice = settings.choice()?;
-        let app = App::open(settings, &data, choice, None).await?;
-        let report = app.health_report().await;
-        app.close().await?;
-        Some(report)
+        match own_report(settings, &data).await {
+            Ok(report) => Some(report),
+            Err(error) => {
+                eprintln!("the services cannot be opened: {error:#}");
+                None
+            }
+        }
     };
     let total = total(&libraries);
     if json {
@@ -46,33 +52,44 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
             "embedded_chunks": total.embedded_chunks,
             "health": report,
         });
-        println!("{status}");
+        say!("{status}");
         return Ok(());
     }
-    println!("data        {}", data.path().display());
+    say!("data        {}", data.path().display());
     if let Some(holder) = holder {
-        println!("in use by   {holder}; health as it reported last");
+        say!("in use by   {holder}; health as it reported last");
     }
     if let Some(space) = space {
-        println!("embedder    {} ({})", space.id, space.kind);
+        say!("embedder    {} ({})", space.id, space.kind);
     }
-    println!("libraries   {}", libraries.len());
-    println!("documents   {}", total.documents);
-    println!(
+    say!("libraries   {}", libraries.len());
+    say!("documents   {}", total.documents);
+    say!(
         "chunks      {}, {} with vectors",
-        total.chunks, total.embedded_chunks
+        total.chunks,
+        total.embedded_chunks
     );
     if let Some(report) = report {
-        println!("\n{report}");
+        say!("\n{report}");
     }
     Ok(())
 }
 
+/// Opens the services for a moment and asks how they are; downloads nothing.
+async fn own_report(mut settings: Settings, data: &DataFolder) -> Result<HealthReport> {
+    settings.offline = true;
+    let choice = settings.choice()?;
+    let app = App::open(settings, data, choice, None).await?;
+    let report = app.health_report().await;
+    app.close().await?;
+    Ok(report)
+}
+
 pub(crate) fn libraries(settings: &Settings, json: bool) -> Result<()> {
-    let data = DataFolder::open(&settings.data)?;
+    let data = DataFolder::open(&settings.data())?;
     let libraries = Ledger::read(&data.ledger())?.libraries();
     if json {
-        println!("{}", serde_json::to_string(&libraries)?);
+        say!("{}", serde_json::to_string(&libraries)?);
         return Ok(());
     }
     let width = libraries
@@ -81,7 +98,7 @@ pub(crate) fn libraries(settings: &Settings, json: bool) -> Result<()> {
         .max()
         .unwrap_or(0);
     for (id, counts) in &libraries {
-        println!(
+        say!(
             "{:width$}  {} documents, {} chunks, {} with vectors",
             id.as_str(),
             counts.documents,

@@ -295,6 +295,9 @@ impl From<Limited> for Error {
 
 impl From<Elapsed> for Error {
     fn from(elapsed: Elapsed) -> Self {
+        if elapsed.is_not_sent() {
+            return Self::rejection(ErrorKind::Timeout, None, elapsed);
+        }
         Self::new(ErrorKind::Timeout, elapsed.to_string())
     }
 }

@@ -166,5 +166,6 @@ async fn check_forever(watched: Arc<Watched>, settings: Arc<Settings>, slots: Ar
 fn pause(settings: &Settings) -> Duration {
     let factor = 1.0 + settings.jitter * rand::random_range(-1.0..=1.0);
     // A jitter of 1 may draw a factor of 0; a tenth of the interval keeps a loop from spinning.
-    settings.interval.mul_f64(factor.max(0.1))
+    let longest = Duration::from_hours(24 * 365);
+    settings.interval.min(longest).mul_f64(factor.max(0.1))
 }

@@ -60,14 +60,31 @@ macro_rules! not_sent {
 
 not_sent!(Open, Full, Limited);
 
-/// The far side did not answer in time: a failure, and another attempt may be faster.
+impl Elapsed {
+    /// Returns whether the call was given up before it began, because no time was left for it.
+    #[must_use]
+    pub const fn is_not_sent(&self) -> bool {
+        self.after.is_zero()
+    }
+}
+
+/// The far side did not answer in time: a failure, and another attempt may be faster. A call that
+/// had no time to begin says nothing about the far side.
 impl Verdict for Elapsed {
     fn sample(&self) -> Sample {
-        Sample::Failure
+        if self.is_not_sent() {
+            Sample::Neutral
+        } else {
+            Sample::Failure
+        }
     }
 
     fn again(&self) -> Again {
-        Again::Yes { after: None }
+        if self.is_not_sent() {
+            Again::No
+        } else {
+            Again::Yes { after: None }
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tokio::task::coop::{Unconstrained, unconstrained};
+
 use crate::{Clock, Timer};
 
 /// Tokio's clock and timer; both follow time that a test has paused.
@@ -17,7 +19,9 @@ impl Clock for TokioTimer {
 }
 
 impl Timer for TokioTimer {
-    type Sleep = tokio::time::Sleep;
+    /// Outside tokio's cooperative budget: an operation that uses up the budget of its task at
+    /// every poll must not keep its own timeout from ending it.
+    type Sleep = Unconstrained<tokio::time::Sleep>;
 
     /// Waits until `deadline`.
     ///
@@ -25,6 +29,8 @@ impl Timer for TokioTimer {
     ///
     /// Panics outside a tokio runtime whose timer is enabled.
     fn sleep_until(&self, deadline: Instant) -> Self::Sleep {
-        tokio::time::sleep_until(tokio::time::Instant::from_std(deadline))
+        unconstrained(tokio::time::sleep_until(tokio::time::Instant::from_std(
+            deadline,
+        )))
     }
 }

@@ -144,17 +144,61 @@ async fn wrong_usage_is_exit_code_2() {
 }
 
 #[tokio::test]
+async fn an_emptied_source_leaves_the_index_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("docs");
+    corpus::write(&source, 3);
+    let data = folder.path().join("data");
+    index(&data, &source).await.success();
+    fs::remove_dir_all(&source).unwrap();
+    fs::create_dir(&source).unwrap();
+    index(&data, &source)
+        .await
+        .fails(1, "the index is as it was");
+    let libraries = run(&data, &["libraries"]).await.success();
+    assert!(libraries.contains("3 documents"), "{libraries}");
+}
+
+#[tokio::test]
+async fn a_folder_of_the_same_name_does_not_replace_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("a/docs");
+    let second = folder.path().join("b/docs");
+    corpus::write(&first, 3);
+    corpus::write(&second, 2);
+    let data = folder.path().join("data");
+    index(&data, &first).await.success();
+    index(&data, &second).await.fails(2, "--library");
+    let args = [
+        "index",
+        "--source",
+        second.to_str().unwrap(),
+        "--library",
+        "/my/docs",
+    ];
+    run(&data, &args).await.success();
+    let libraries = run(&data, &["libraries"]).await.success();
+    assert!(
+        libraries.contains("/local/docs") && libraries.contains("/my/docs"),
+        "{libraries}"
+    );
+}
+
+#[tokio::test]
 async fn a_query_of_a_megabyte_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("docs");
     corpus::write(&source, 1);
     let data = folder.path().join("data");
     index(&data, &source).await.success();
-    // One argument may have 128 KiB on Linux: the kernel itself refuses a megabyte.
-    let query = "x".repeat(100 * 1024);
-    run(&data, &["search", &query])
+    // From standard input: one argument may have no more than 128 KiB on Linux.
+    let query = folder.path().join("query.txt");
+    fs::write(&query, "x".repeat(1 << 20)).unwrap();
+    let mut search = program(&data, &["search", "-"]);
+    search.stdin(fs::File::open(&query).unwrap());
+    finish(search)
         .await
-        .fails(2, "102400 bytes, at most 32768");
+        .fails(2, "1048576 bytes, at most 32768");
 }
 
 #[tokio::test]

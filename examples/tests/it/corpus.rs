@@ -33,3 +33,35 @@ pub(crate) fn write(folder: &Path, documents: usize) {
         fs::write(part.join(format!("doc{document}.md")), text).unwrap();
     }
 }
+
+/// Rewrites every third document, shorter, and removes every fifth of the others.
+pub(crate) fn change(folder: &Path, documents: usize) {
+    for document in 0..documents {
+        let path = folder
+            .join(format!("part{}", document % 7))
+            .join(format!("doc{document}.md"));
+        if document % 3 == 0 {
+            fs::write(
+                path,
+                format!("# Rewritten {document}\n\nNow about a worker.\n"),
+            )
+            .unwrap();
+        } else if document % 5 == 0 {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+/// Copies a folder with everything in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -68,6 +68,45 @@ async fn twenty_kills_and_a_rerun_each_end_in_the_undisturbed_index() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_while_documents_change_and_vanish_leave_no_trace_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("docs");
+    corpus::write(&source, DOCUMENTS);
+    let path = source.to_str().unwrap();
+    let args = ["index", "--source", path, "--library", "/test/docs"];
+    let before = folder.path().join("before");
+    run(&before, &args).await.success();
+    corpus::change(&source, DOCUMENTS);
+
+    let undisturbed = folder.path().join("undisturbed");
+    corpus::copy(&before, &undisturbed);
+    let started = tokio::time::Instant::now();
+    run(&undisturbed, &args).await.success();
+    let whole = started.elapsed();
+    let expected = read(&undisturbed).await;
+    assert!(
+        expected.entries.len() < DOCUMENTS,
+        "some documents vanished"
+    );
+
+    let seed: u64 = rand::random();
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    for round in 0..KILLS / 2 {
+        let moment = whole.mul_f64(random.random_range(0.02..0.95));
+        let data = folder.path().join(format!("killed{round}"));
+        corpus::copy(&before, &data);
+        kill_at(&data, &args, moment).await;
+        run(&data, &args).await.success();
+        let found = read(&data).await;
+        assert_eq!(
+            found, expected,
+            "killed after {moment:?} of {whole:?}, seed {seed}"
+        );
+        std::fs::remove_dir_all(&data).unwrap();
+    }
+}
+
 /// Starts a run and kills it at `moment`; returns whether it was still going.
 async fn kill_at(data: &Path, args: &[&str], moment: Duration) -> bool {
     let mut child = program(data, args)

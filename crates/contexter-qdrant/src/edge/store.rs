@@ -259,6 +259,17 @@ impl EmbeddedStore {
 
     pub(super) async fn ensure(&self, spec: CollectionSpec) -> Result<CollectionState, Error> {
         spec::check(&spec)?;
+        // A task of its own: a creation that was begun is ended and taken in, whoever still waits.
+        let store = self.clone();
+        tokio::spawn(async move { store.ensure_to_the_end(spec).await })
+            .await
+            .map_err(|ended| {
+                fault::error(ErrorKind::Cancelled, "the runtime has ended".to_owned())
+                    .with_source(ended)
+            })?
+    }
+
+    async fn ensure_to_the_end(&self, spec: CollectionSpec) -> Result<CollectionState, Error> {
         let _creation = turn(&self.inner.creations).await?;
         let existing = {
             let open = self.inner.open.read();

@@ -50,6 +50,16 @@ impl Write {
         }
     }
 
+    /// Whether the chunks stay those of `known`.
+    fn keeps(&self, known: &Entry) -> bool {
+        match self {
+            Self::Index { entry, .. } => {
+                entry.chunks == known.chunks && entry.profile == known.profile
+            }
+            Self::Remove { .. } => false,
+        }
+    }
+
     fn points(&self) -> &[Point] {
         match self {
             Self::Index { points, .. } => points,
@@ -152,13 +162,15 @@ async fn write_all(
         let keep = u32::try_from(write.points().len()).unwrap_or(u32::MAX);
         let most = ledger.most_points(library, path);
         stale.extend((keep..most).map(|ordinal| chunk_id(library, path, ordinal)));
+        // Adding vectors to the same chunks changes nothing that a kill could leave half done.
+        let same = ledger
+            .entry(library, path)
+            .is_some_and(|known| write.keeps(&known));
+        if !same {
+            intents.push((library.clone(), path.to_owned(), keep.max(most)));
+        }
         changes.push(match write {
-            Write::Index { entry, .. } => {
-                if keep > most || ledger.entry(library, path).is_none() {
-                    intents.push((library.clone(), path.to_owned(), keep));
-                }
-                Change::Indexed(entry.clone())
-            }
+            Write::Index { entry, .. } => Change::Indexed(entry.clone()),
             Write::Remove { library, path } => Change::Removed {
                 library: library.clone(),
                 path: path.clone(),

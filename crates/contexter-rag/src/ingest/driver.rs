@@ -209,7 +209,7 @@ impl Ingestion {
             }
         }
         run.finish().await;
-        let removed = self.remove_vanished(library, &run.seen).await?;
+        let removed = self.remove_vanished(library, &run).await?;
         let to_embed = self.chunks_to_embed(library);
         self.progress
             .send_modify(|progress| progress.chunks_to_embed += to_embed);
@@ -246,10 +246,14 @@ impl Ingestion {
         while let Some((library, path, outcome)) = prepared.next().await {
             self.progress
                 .send_modify(|progress| progress.documents_seen += 1);
+            if matches!(outcome, Ok(Prepared::Empty)) {
+                // Not seen: what it held before is removed.
+                run.refuse(path, "holds no text");
+                continue;
+            }
             run.seen.insert(path.clone());
             match outcome {
-                Ok(Prepared::Unchanged) => run.unchanged += 1,
-                Ok(Prepared::Empty) => run.refuse(path, "holds no text"),
+                Ok(Prepared::Unchanged | Prepared::Empty) => run.unchanged += 1,
                 Ok(Prepared::Changed {
                     document,
                     chunks,
@@ -274,16 +278,22 @@ impl Ingestion {
     }
 
     /// Removes what the ledger knows of a library and its source no longer has.
+    ///
+    /// A source without any document is more likely not there, such as a disk that is not mounted,
+    /// than emptied: nothing is removed then.
     async fn remove_vanished(
         &self,
         library: &LibraryId,
-        seen: &BTreeSet<String>,
+        run: &LibraryRun,
     ) -> Result<u64, IntegrationError> {
+        if run.seen.is_empty() && run.skipped.is_empty() {
+            return Ok(0);
+        }
         let ledger = &self.environment.ledger;
         let indexed = ledger.library_entries(library).into_iter().map(|e| e.path);
         let vanished: BTreeSet<String> = indexed
             .chain(ledger.unfinished(library))
-            .filter(|path| !seen.contains(path))
+            .filter(|path| !run.covers(path))
             .collect();
         let mut removals = stream::iter(&vanished)
             .map(|path| {

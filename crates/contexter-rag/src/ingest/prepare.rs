@@ -107,7 +107,9 @@ impl Cutter {
                 });
                 stored.collect()
             }
-            Self::Whole if document.text.trim().is_empty() => Vec::new(),
+            Self::Whole if document.text.trim().is_empty() && document.title.trim().is_empty() => {
+                Vec::new()
+            }
             Self::Whole => vec![StoredChunk {
                 title: document.title.clone(),
                 text: document.text.clone(),

@@ -17,6 +17,7 @@ pub(super) const UNDER_WAY: usize = 256;
 #[derive(Default)]
 pub(super) struct LibraryRun {
     pub(super) seen: BTreeSet<String>,
+    unread: BTreeSet<String>,
     pub(super) changed: u64,
     pub(super) unchanged: u64,
     pub(super) skipped: Vec<Skipped>,
@@ -28,9 +29,19 @@ type Waiting = BoxFuture<'static, (String, Outcome)>;
 impl LibraryRun {
     /// Lists what a source could not read. It counts as seen: an earlier version stays findable.
     pub(super) fn skip(&mut self, skipped: Vec<Skipped>) {
-        self.seen
-            .extend(skipped.iter().map(|skip| skip.path.clone()));
+        let paths: Vec<String> = skipped.iter().map(|skip| skip.path.clone()).collect();
+        self.seen.extend(paths.iter().cloned());
+        self.unread.extend(paths);
         self.skipped.extend(skipped);
+    }
+
+    /// Whether the source has the document, or could not say: what is below a folder that could not
+    /// be read counts as there.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        let above = path
+            .match_indices('/')
+            .filter_map(|(end, _)| path.get(..end));
+        self.seen.contains(path) || above.chain([""]).any(|folder| self.unread.contains(folder))
     }
 
     pub(super) fn refuse(&mut self, path: String, reason: impl Into<String>) {

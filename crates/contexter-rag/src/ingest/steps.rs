@@ -6,7 +6,7 @@ use contexter_model::{LibraryId, Point};
 use contexter_protocol::rag::{
     DocumentIngested, EmbeddingCompleted, EmbeddingRequested, VectorIndexRequested, VectorIndexed,
 };
-use contexter_storage::{Hash, Storage};
+use contexter_storage::{Hash, Storage, StorageError};
 use tokio::sync::watch;
 
 use super::commit::{Committer, Write};
@@ -52,7 +52,10 @@ impl Steps {
     }
 
     /// Embeds the chunks of a document, unless that was done before.
-    pub(super) async fn embed(&self, event: &EmbeddingRequested) -> Result<EmbeddingCompleted, Failure> {
+    pub(super) async fn embed(
+        &self,
+        event: &EmbeddingRequested,
+    ) -> Result<EmbeddingCompleted, Failure> {
         let space = self.embedding.space();
         if event.space_id != space.id {
             return Err(format!(
@@ -107,7 +110,10 @@ impl Steps {
     }
 
     /// Indexes words and vectors of a document.
-    pub(super) async fn index_vectors(&self, event: &VectorIndexRequested) -> Result<VectorIndexed, Failure> {
+    pub(super) async fn index_vectors(
+        &self,
+        event: &VectorIndexRequested,
+    ) -> Result<VectorIndexed, Failure> {
         let library: LibraryId = event.library_id.parse()?;
         let known = self.ledger.entry(&library, &event.path);
         let Some(entry) = known.filter(|entry| entry.chunks == event.chunks) else {
@@ -136,7 +142,15 @@ impl Steps {
     }
 
     async fn chunks(&self, hash: &Hash) -> Result<Vec<StoredChunk>, Failure> {
-        Ok(self.storage.get_json(hash).await?)
+        match self.storage.get_json(hash).await {
+            Ok(chunks) => Ok(chunks),
+            Err(damaged @ StorageError::Corrupt { .. }) => {
+                // Out of the way, so that the next run can store it again.
+                self.storage.delete(hash).await?;
+                Err(damaged.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn points(

@@ -8,8 +8,8 @@ use contexter_model::LibraryId;
 use contexter_storage::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::error::{LedgerError, VERSION};
 use super::Entry;
+use super::error::{LedgerError, VERSION};
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
@@ -54,7 +54,10 @@ impl State {
                 path,
                 chunk_count,
             } => {
-                let most = self.intents.entry((library, path)).or_default();
+                // From here on the store may hold anything of this document: it is no longer known.
+                let key = (library, path);
+                self.entries.remove(&key);
+                let most = self.intents.entry(key).or_default();
                 *most = chunk_count.max(*most);
             }
             Line::Embedded {
@@ -143,4 +146,3 @@ pub(super) fn parse(path: &Path, mut reader: impl BufRead) -> Result<State, Ledg
     }
     Ok(state)
 }
-

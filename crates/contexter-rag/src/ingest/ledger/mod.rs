@@ -213,15 +213,16 @@ impl Ledger {
         )
     }
 
-    /// Forgets every entry, because the store no longer holds them; computed vectors stay known.
+    /// Takes every entry back to an intent, because the store no longer holds all of them; computed
+    /// vectors stay known.
     pub(super) fn forget_entries(&self) -> Result<(), LedgerError> {
         let mut inner = self.inner.lock();
-        let embedded = std::mem::take(&mut inner.state.embedded);
-        inner.state = State {
-            embedded,
-            ..State::default()
-        };
-        inner.state.lines = inner.state.embedded.len() + 1;
+        let entries = std::mem::take(&mut inner.state.entries);
+        for (key, entry) in entries {
+            let most = inner.state.intents.entry(key).or_default();
+            *most = entry.chunk_count.max(*most);
+        }
+        inner.state.lines = inner.state.embedded.len() + inner.state.intents.len() + 1;
         self.rewrite(&inner.state)?;
         inner.file = Some(self.open_for_append()?);
         Ok(())
@@ -233,9 +234,12 @@ impl Ledger {
         let mut inner = self.inner.lock();
         let state = &mut inner.state;
         let chunks: HashSet<Hash> = state.entries.values().map(|entry| entry.chunks).collect();
-        state
-            .embedded
-            .retain(|(embedded, _), _| chunks.contains(embedded));
+        // A document that is not known at the moment may still need its vectors.
+        if state.intents.is_empty() {
+            state
+                .embedded
+                .retain(|(embedded, _), _| chunks.contains(embedded));
+        }
         let documents = state.entries.values().map(|entry| entry.document);
         let vectors = state.embedded.values().copied();
         documents
