@@ -4,6 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,6 +169,13 @@ impl HandlerError {
             None,
             format!("handler panicked: {text}"),
         )
+    }
+
+    /// The same error as one line of text: nothing of the handler's own is run after this.
+    pub(crate) fn rendered(self) -> Self {
+        let line = catch_unwind(AssertUnwindSafe(|| self.chain()))
+            .unwrap_or_else(|_panic| "an error that panics when it is printed".to_owned());
+        Self::new(self.kind, self.retry_after, line)
     }
 
     /// The error and what caused it, in one line.

@@ -29,10 +29,11 @@ async fn attempt<H: Handler>(
 ) -> Result<(), HandlerError> {
     // Nothing of the attempt is used after a panic, except the handler's own shared state, for
     // which a panic is like one of its other failures.
-    let call = AssertUnwindSafe(async { handler.handle(delivery).await }).catch_unwind();
-    match timeout(limit, call).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(panic)) => Err(HandlerError::panicked(&*panic)),
-        Err(_elapsed) => Err(HandlerError::timed_out(limit)),
+    // The timeout is inside, so that a future that panics when it is dropped is caught, too.
+    let call = async { timeout(limit, handler.handle(delivery)).await };
+    match AssertUnwindSafe(call).catch_unwind().await {
+        Ok(Ok(result)) => result.map_err(HandlerError::rendered),
+        Ok(Err(_elapsed)) => Err(HandlerError::timed_out(limit)),
+        Err(panic) => Err(HandlerError::panicked(&*panic)),
     }
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::{
-    Bus, BusConfig, Delivery, FailureKind, HandlerError, Overflow, RedriveError,
+    Bus, BusConfig, Delivery, FailureKind, HandlerError, Overflow, RedriveError, SubscriptionConfig,
 };
+use contexter_protocol::IntegrationEvent;
 use contexter_protocol::rag::DocumentProcessed;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -71,6 +72,59 @@ async fn a_permanent_failure_is_not_tried_again() {
         (letters[0].attempts, letters[0].kind),
         (1, FailureKind::Permanent)
     );
+}
+
+/// An error whose message cannot be printed.
+#[derive(Debug)]
+struct Unprintable;
+
+impl std::fmt::Display for Unprintable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no message")
+    }
+}
+
+impl std::error::Error for Unprintable {}
+
+/// A value that cannot be dropped.
+struct Hostile;
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("not to be dropped")
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_an_error_nor_a_future_that_panics_takes_the_worker_along() {
+    let bus = Bus::default();
+    let config = SubscriptionConfig::default()
+        .with_attempts(1, Duration::from_millis(1), Duration::from_millis(1))
+        .with_handler_timeout(Duration::from_secs(1));
+    let subscription = bus
+        .subscribe(
+            "hostile",
+            config,
+            async |delivery: Delivery| match delivery.event().subject() {
+                Some("hang") => {
+                    let _undroppable = Hostile;
+                    std::future::pending().await
+                }
+                Some("fail") => Err(HandlerError::permanent(Box::new(Unprintable))),
+                _ => Ok(()),
+            },
+        )
+        .unwrap();
+    for subject in ["hang", "fail", "fine"] {
+        let event = IntegrationEvent::builder("test", "hostile").subject(subject);
+        bus.publish(event.build().unwrap()).await.unwrap();
+    }
+    assert!(bus.idle(Duration::from_secs(60)).await);
+    let stats = bus.stats();
+    assert_eq!((stats.delivered, stats.dead_letters), (1, 2));
+    drop(subscription);
 }
 
 #[tokio::test(start_paused = true)]
