@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use contexter_service::{Classify, Clock, Open};
 use pin_project_lite::pin_project;
@@ -70,8 +70,14 @@ where
                     });
                 }
                 StageProjection::Running { fut, permit } => {
-                    let out = ready!(fut.poll(cx));
-                    if let Some(permit) = permit.take() {
+                    // Held here while the operation runs: if that panics, the unwinding drops the
+                    // permit, which then knows that it was a panic.
+                    let held = permit.take();
+                    let Poll::Ready(out) = fut.poll(cx) else {
+                        *permit = held;
+                        return Poll::Pending;
+                    };
+                    if let Some(permit) = held {
                         permit.record(this.classify.sample(&out));
                     }
                     this.stage.set(Stage::Done);

@@ -14,7 +14,8 @@
 //! either direction, teaches nothing.
 //!
 //! Transitions are `tracing` events with the fields `breaker`, `from`, `to` and `failures`; each
-//! comes exactly once and in order. A subscriber may do anything with the breaker, or panic.
+//! comes once and in order; only those beyond 1,024 that wait for a stuck subscriber are left out. A
+//! subscriber may do anything with the breaker, or panic.
 //!
 //! # Features
 //!

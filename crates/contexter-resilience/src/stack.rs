@@ -207,8 +207,8 @@ impl<T: Timer, K> StandardStack<T, K> {
         *self.inner.config.read()
     }
 
-    /// Takes new settings and keeps all state: an open breaker stays open. Calls under way keep
-    /// the limits they began with.
+    /// Takes new settings and keeps all state: an open breaker stays open. A call under way keeps
+    /// the deadline it began with; its next attempt has the new attempt timeout.
     ///
     /// # Errors
     ///

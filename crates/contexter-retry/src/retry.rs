@@ -163,7 +163,10 @@ impl<T: Timer, K> Retry<T, K> {
     /// Returns every setting that is out of range; the old settings then stay.
     pub fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
         config.validate()?;
-        *self.shared.settings.write() = (config, config.backoff()?);
+        let backoff = config.backoff()?;
+        let mut settings = self.shared.settings.write();
+        *settings = (config, backoff);
+        // Under the same lock, so that the two never tell of different settings.
         self.shared
             .timed
             .store(config.max_elapsed.is_some(), Ordering::Relaxed);

@@ -88,7 +88,11 @@ fn a_dropped_probe_makes_room_for_the_next_at_once() {
 
 #[tokio::test]
 async fn a_panicking_operation_counts_as_a_failure() {
-    let (breaker, _clock) = breaker(Config::new().failure_threshold(1));
+    // Even where an abandoned call counts nothing, and the panic is caught around the call.
+    let config = Config::new()
+        .failure_threshold(1)
+        .abandoned(Abandoned::Neutral);
+    let (breaker, _clock) = breaker(config);
     let call = breaker.call(|| async {
         assert_ne!(breaker.failure_count(), 0, "inside the operation");
         Outcome::Ok(())

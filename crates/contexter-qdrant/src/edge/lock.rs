@@ -15,6 +15,9 @@ use super::fault;
 /// How often a waiting process tries again.
 const POLL: Duration = Duration::from_millis(20);
 
+/// Nobody waits longer; beyond it the clock could overflow.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// The process that holds a data folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -42,7 +45,7 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock file at `path`, trying for at most `patience`.
     pub(super) async fn acquire(path: &Path, patience: Duration) -> Result<Self, Error> {
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = tokio::time::Instant::now() + patience.min(LONGEST_WAIT);
         loop {
             match Self::try_acquire(path)? {
                 Some(lock) => return Ok(lock),
