@@ -273,6 +273,18 @@ impl Verdict for Error {
             _ => Again::No,
         }
     }
+
+    fn sent(&self) -> bool {
+        !self.is_rejection()
+    }
+
+    /// A used-up quota whose renewal is known keeps calls away until then.
+    fn trip(&self) -> Option<Duration> {
+        match self.kind() {
+            ErrorKind::QuotaExhausted => self.retry_after(),
+            _ => None,
+        }
+    }
 }
 
 impl From<Open> for Error {

@@ -47,6 +47,20 @@ pub trait Classify<Out>: Send + Sync {
     fn sample(&self, out: &Out) -> Sample;
     /// Returns whether trying again can help.
     fn again(&self, out: &Out) -> Again;
+
+    /// Returns whether the request may have reached the far side; `true` unless it is known that
+    /// it did not. Only such a call is repeated if repeating it could do harm.
+    fn sent(&self, out: &Out) -> bool {
+        let _ = out;
+        true
+    }
+
+    /// Returns for how long the far side wants no call at all, such as until a used-up quota is
+    /// renewed; a breaker then opens at once, for that time. Never by default.
+    fn trip(&self, out: &Out) -> Option<Duration> {
+        let _ = out;
+        None
+    }
 }
 
 impl<Out, F> Classify<Out> for F
@@ -68,6 +82,16 @@ pub trait Verdict {
     fn sample(&self) -> Sample;
     /// Returns whether trying again can help.
     fn again(&self) -> Again;
+
+    /// As [`Classify::sent`]; `true` by default.
+    fn sent(&self) -> bool {
+        true
+    }
+
+    /// As [`Classify::trip`]; never by default.
+    fn trip(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Classifies any `Result<T, E>` by the [`Verdict`] of its error; `Ok` is a success.
@@ -87,6 +111,14 @@ impl<T, E: Verdict> Classify<Result<T, E>> for ByVerdict {
             Ok(_) => Again::No,
             Err(error) => error.again(),
         }
+    }
+
+    fn sent(&self, out: &Result<T, E>) -> bool {
+        out.as_ref().err().is_none_or(Verdict::sent)
+    }
+
+    fn trip(&self, out: &Result<T, E>) -> Option<Duration> {
+        out.as_ref().err().and_then(Verdict::trip)
     }
 }
 

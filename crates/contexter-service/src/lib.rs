@@ -10,12 +10,14 @@
 //! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`] |
 //! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`] |
 //! | time | [`Clock`], [`Timer`], [`StdClock`], [`DefaultClock`] |
+//! | what mechanisms did | [`Event`] |
 //! | data that mechanisms share | [`Backoff`], [`BreakerState`], [`PolicySnapshot`], [`InvalidConfig`] |
 //!
 //! # Features
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `metrics` | counts and gauges of [`Event`]s through the `metrics` facade |
 //! | `serde` | serialisation of the shared data, and durations that people write |
 //! | `tokio` | `TokioTimer`; makes [`DefaultClock`] a [`Timer`] |
 //! | `test-util` | `ManualClock`, which moves only when a test says so |
@@ -30,6 +32,7 @@ mod compose;
 mod cx;
 #[cfg(feature = "serde")]
 pub mod duration;
+mod event;
 mod invalid_config;
 #[cfg(feature = "test-util")]
 mod manual_clock;
@@ -46,11 +49,12 @@ pub use classify::{Again, ByVerdict, Classify, ErrIsFailure, Sample, Verdict};
 pub use clock::{Clock, DefaultClock, StdClock, Timer, later};
 pub use compose::Either;
 pub use cx::Cx;
+pub use event::{BREAKER_STATE, EVENTS_TOTAL, Event, gauge_breaker_state};
 pub use invalid_config::{Fault, InvalidConfig};
 #[cfg(feature = "test-util")]
 pub use manual_clock::{ManualClock, ManualSleep};
 pub use policy::Policy;
-pub use rejection::{Elapsed, Full, Limited, Open};
+pub use rejection::{Elapsed, FromRejection, Full, Limited, Open};
 pub use service::Service;
 pub use snapshot::{BreakerState, PolicySnapshot};
 #[cfg(feature = "tokio")]

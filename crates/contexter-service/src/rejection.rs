@@ -54,6 +54,10 @@ macro_rules! not_sent {
             fn again(&self) -> Again {
                 Again::No
             }
+
+            fn sent(&self) -> bool {
+                false
+            }
         }
     )+};
 }
@@ -86,7 +90,18 @@ impl Verdict for Elapsed {
             Again::Yes { after: None }
         }
     }
+
+    fn sent(&self) -> bool {
+        !self.is_not_sent()
+    }
 }
+
+/// An error type that takes up every rejection; what a stack of all mechanisms asks of one.
+///
+/// Implemented for every type that has the four conversions.
+pub trait FromRejection: From<Open> + From<Full> + From<Limited> + From<Elapsed> {}
+
+impl<E: From<Open> + From<Full> + From<Limited> + From<Elapsed>> FromRejection for E {}
 
 struct Remaining(Option<Duration>);
 

@@ -1,0 +1,1 @@
+//! Fault injection: errors, latency, hangs and panics by rate and seed.

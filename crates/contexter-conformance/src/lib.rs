@@ -1,0 +1,1 @@
+//! Behaviour scenarios for resilience mechanisms, to run on anyone's types.

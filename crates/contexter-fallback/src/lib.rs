@@ -1,0 +1,1 @@
+//! Fallback, single-flight, stale-if-error and a bounded response cache.

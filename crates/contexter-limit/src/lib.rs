@@ -1,0 +1,1 @@
+//! Rate limiter, bulkhead and adaptive concurrency limit.
