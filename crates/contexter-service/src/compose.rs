@@ -70,7 +70,7 @@ where
 
 pin_project! {
     #[project = OneOfProjection]
-    enum OneOf<A, B> {
+    pub(crate) enum OneOf<A, B> {
         Left { #[pin] fut: A },
         Right { #[pin] fut: B },
     }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a call | [`Service`]; [`Capability`] and [`Handle`] where its type is forgotten |
 //! | what an outcome means | [`Classify`], [`Verdict`], [`Sample`], [`Again`] |
-//! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`] |
+//! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`], [`Switch`] |
 //! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`] |
 //! | time | [`Clock`], [`Timer`], [`StdClock`], [`DefaultClock`] |
 //! | what mechanisms did | [`Event`] |
@@ -20,6 +20,7 @@
 //! | `metrics` | counts and gauges of [`Event`]s through the `metrics` facade |
 //! | `serde` | serialisation of the shared data, and durations that people write |
 //! | `tokio` | `TokioTimer`; makes [`DefaultClock`] a [`Timer`] |
+//! | `tower` | `FromTower` and `IntoTower`, the ways across to `tower` and back |
 //! | `test-util` | `ManualClock`, which moves only when a test says so |
 //!
 //! None is on by default.
@@ -40,8 +41,11 @@ mod policy;
 mod rejection;
 mod service;
 mod snapshot;
+mod switch;
 #[cfg(feature = "tokio")]
 mod tokio_timer;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use backoff::{Backoff, Delays, Jitter};
 pub use capability::{Capability, Handle};
@@ -57,5 +61,8 @@ pub use policy::Policy;
 pub use rejection::{Elapsed, FromRejection, Full, Limited, Open};
 pub use service::Service;
 pub use snapshot::{BreakerState, PolicySnapshot};
+pub use switch::Switch;
 #[cfg(feature = "tokio")]
 pub use tokio_timer::TokioTimer;
+#[cfg(feature = "tower")]
+pub use tower::{BoxedCall, FromTower, IntoTower, ReadyCall};

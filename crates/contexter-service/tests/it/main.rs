@@ -6,3 +6,5 @@ mod backoff;
 mod clocks;
 mod config;
 mod policies;
+#[cfg(feature = "tower")]
+mod tower;
