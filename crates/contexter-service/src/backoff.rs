@@ -14,7 +14,7 @@ use crate::InvalidConfig;
 pub enum Jitter {
     /// Exactly `d`.
     None,
-    /// Uniform in `[0, d]`.
+    /// Uniform in `[0, d]`, but never nothing at all.
     Full,
     /// Uniform in `[d/2, d]`. The default.
     #[default]
@@ -23,10 +23,15 @@ pub enum Jitter {
     Decorrelated,
 }
 
+/// The shortest delay: a wait of nothing could make a loop that never gives its thread back.
+const SHORTEST: Duration = Duration::from_nanos(1);
+
 /// A capped exponential backoff: it computes delays and never sleeps.
 ///
 /// The delay before retry `n`, counted from zero, is `base × multiplierⁿ`, at most `cap`, and then
-/// spread by the [`Jitter`]. Jitter never leads above the cap, and no `n` overflows.
+/// spread by the [`Jitter`]. Jitter never leads above the cap, no `n` overflows, and no delay is
+/// zero. The kinds of jitter are those of Marc Brooker, "Exponential Backoff And Jitter" (AWS
+/// Architecture Blog, 2015).
 ///
 /// | setting | default |
 /// |---|---|
@@ -102,6 +107,15 @@ impl Backoff {
         })
     }
 
+    /// Creates a backoff whose every delay is `delay`, without jitter.
+    ///
+    /// # Errors
+    ///
+    /// Returns a fault if `delay` is zero.
+    pub fn constant(delay: Duration) -> Result<Self, InvalidConfig> {
+        Ok(Self::exponential(delay, delay, 1.0)?.with_jitter(Jitter::None))
+    }
+
     /// Sets how delays are spread.
     #[must_use]
     pub const fn with_jitter(mut self, jitter: Jitter) -> Self {
@@ -153,13 +167,13 @@ impl Iterator for Delays {
             self.next = self.random.between(base, upper);
             return Some(self.next);
         }
-        // Growth out of range is growth above the cap.
+        // Growth out of range is growth above the cap; rounding never makes a delay shrink.
         self.next = Duration::try_from_secs_f64(delay.as_secs_f64() * multiplier)
-            .map_or(cap, |grown| grown.min(cap));
+            .map_or(cap, |grown| grown.clamp(delay, cap));
         Some(match jitter {
             Jitter::None | Jitter::Decorrelated => delay,
-            Jitter::Full => self.random.between(Duration::ZERO, delay),
-            Jitter::Equal => self.random.between(delay / 2, delay),
+            Jitter::Full => self.random.between(SHORTEST, delay),
+            Jitter::Equal => self.random.between((delay / 2).max(SHORTEST), delay),
         })
     }
 }

@@ -61,6 +61,13 @@ pub trait Classify<Out>: Send + Sync {
         let _ = out;
         None
     }
+
+    /// Returns, if a mechanism on this side refused the call without sending it, how long until it
+    /// may admit one; a retry can be told to wait for that once. Nothing by default.
+    fn refused(&self, out: &Out) -> Option<Duration> {
+        let _ = out;
+        None
+    }
 }
 
 impl<Out, F> Classify<Out> for F
@@ -92,6 +99,11 @@ pub trait Verdict {
     fn trip(&self) -> Option<Duration> {
         None
     }
+
+    /// As [`Classify::refused`]; nothing by default.
+    fn refused(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Classifies any `Result<T, E>` by the [`Verdict`] of its error; `Ok` is a success.
@@ -119,6 +131,10 @@ impl<T, E: Verdict> Classify<Result<T, E>> for ByVerdict {
 
     fn trip(&self, out: &Result<T, E>) -> Option<Duration> {
         out.as_ref().err().and_then(Verdict::trip)
+    }
+
+    fn refused(&self, out: &Result<T, E>) -> Option<Duration> {
+        out.as_ref().err().and_then(Verdict::refused)
     }
 }
 

@@ -10,12 +10,14 @@ use std::time::Instant;
 /// | deadline | none | when the whole call must be over |
 /// | weight | 1 | how much of a quota the call takes |
 /// | idempotent | `true` | whether sending it twice does no harm |
+/// | budgeted | `false` | whether the call has already been counted in a retry budget |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cx {
     attempt: u32,
     weight: u32,
     deadline: Option<Instant>,
     idempotent: bool,
+    budgeted: bool,
 }
 
 impl Default for Cx {
@@ -33,6 +35,7 @@ impl Cx {
             weight: 1,
             deadline: None,
             idempotent: true,
+            budgeted: false,
         }
     }
 
@@ -60,6 +63,13 @@ impl Cx {
         self.idempotent
     }
 
+    /// Returns whether an outer mechanism has already counted the call in a retry budget, so that
+    /// its repeats do not earn further ones.
+    #[must_use]
+    pub const fn is_budgeted(&self) -> bool {
+        self.budgeted
+    }
+
     /// Sets the attempt number.
     #[must_use]
     pub const fn with_attempt(mut self, attempt: u32) -> Self {
@@ -85,6 +95,13 @@ impl Cx {
     #[must_use]
     pub const fn with_idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = idempotent;
+        self
+    }
+
+    /// Says whether the call has been counted in a retry budget.
+    #[must_use]
+    pub const fn with_budgeted(mut self, budgeted: bool) -> Self {
+        self.budgeted = budgeted;
         self
     }
 }

@@ -44,7 +44,7 @@ pub struct Elapsed {
 }
 
 macro_rules! not_sent {
-    ($($rejection:ty),+) => {$(
+    ($($rejection:ty: $refused:expr;)+) => {$(
         /// The call was not sent: neutral, and not retried.
         impl Verdict for $rejection {
             fn sample(&self) -> Sample {
@@ -58,11 +58,19 @@ macro_rules! not_sent {
             fn sent(&self) -> bool {
                 false
             }
+
+            fn refused(&self) -> Option<Duration> {
+                $refused(self)
+            }
         }
     )+};
 }
 
-not_sent!(Open, Full, Limited);
+not_sent! {
+    Open: |open: &Open| open.retry_after;
+    Full: |_full: &Full| None;
+    Limited: |limited: &Limited| limited.retry_after;
+}
 
 impl Elapsed {
     /// Returns whether the call was given up before it began, because no time was left for it.

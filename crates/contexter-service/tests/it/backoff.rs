@@ -40,6 +40,19 @@ fn grows_by_any_multiplier_from_one_on() {
 }
 
 #[test]
+fn a_constant_is_always_the_same() {
+    for delay in [Duration::from_nanos(1), BASE, Duration::MAX] {
+        let backoff = Backoff::constant(delay).unwrap();
+        assert!(backoff.delays().take(1000).all(|found| found == delay));
+    }
+    let faults = Backoff::constant(Duration::ZERO).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "invalid configuration: base_delay must be longer than zero, got 0s"
+    );
+}
+
+#[test]
 fn a_hundred_thousand_delays_stay_in_range() {
     for jitter in [
         Jitter::None,
@@ -52,7 +65,10 @@ fn a_hundred_thousand_delays_stay_in_range() {
                 .unwrap()
                 .with_jitter(jitter);
             for (n, delay) in backoff.delays().take(100_000).enumerate() {
-                assert!(delay <= cap, "{jitter:?} delay {n}: {delay:?}");
+                assert!(
+                    !delay.is_zero() && delay <= cap,
+                    "{jitter:?} delay {n}: {delay:?}"
+                );
             }
         }
     }
@@ -64,7 +80,67 @@ fn a_growing_delay_without_jitter_ends_at_the_cap_and_stays_there() {
     assert_eq!(last, Some(CAP));
 }
 
+/// A delay of any size, the tiny and the huge as likely as the usual.
+fn any_delay() -> impl Strategy<Value = Duration> {
+    (0_u32..=96, 1_u64..1000).prop_map(|(doublings, nanos)| {
+        let nanos = u128::from(nanos) << doublings;
+        let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+        let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
+        Duration::new(seconds, rest)
+    })
+}
+
+fn any_jitter() -> impl Strategy<Value = Jitter> {
+    prop_oneof![
+        Just(Jitter::None),
+        Just(Jitter::Full),
+        Just(Jitter::Equal),
+        Just(Jitter::Decorrelated),
+    ]
+}
+
+/// The delay before jitter as the documentation says it, without regard for speed or range.
+fn model(base: Duration, cap: Duration, multiplier: f64, retry: i32) -> f64 {
+    (base.as_secs_f64() * multiplier.powi(retry)).min(cap.as_secs_f64())
+}
+
 proptest! {
+    #[test]
+    fn every_setting_keeps_its_law(
+        (one, two) in (any_delay(), any_delay()),
+        multiplier in 1.0..1e6_f64,
+        jitter in any_jitter(),
+        seed: u64,
+    ) {
+        let (base, cap) = (one.min(two), one.max(two));
+        let backoff = Backoff::exponential(base, cap, multiplier)
+            .unwrap()
+            .with_jitter(jitter)
+            .with_seed(seed);
+        let mut last = base;
+        for (retry, delay) in backoff.delays().take(200).enumerate() {
+            prop_assert!(!delay.is_zero(), "delay {} is nothing", retry);
+            prop_assert!(delay <= cap, "delay {} is {:?}", retry, delay);
+            let ceiling = model(base, cap, multiplier, i32::try_from(retry).unwrap());
+            // What rounding to whole nanoseconds at every step, and to 53 bits, may add up to.
+            let slack = ceiling * 1e-6 + 1e-9;
+            let found = delay.as_secs_f64();
+            match jitter {
+                Jitter::Decorrelated => {
+                    prop_assert!(base <= delay && delay <= last.saturating_mul(3));
+                    last = delay;
+                }
+                _ if base < Duration::from_millis(1) => {}
+                Jitter::None => prop_assert!((found - ceiling).abs() <= slack),
+                Jitter::Full => prop_assert!(found <= ceiling + slack),
+                _ => prop_assert!(
+                    found >= ceiling / 2.0 - slack && found <= ceiling + slack,
+                    "delay {} is {}, before jitter {}", retry, found, ceiling
+                ),
+            }
+        }
+    }
+
     #[test]
     fn full_jitter_lies_between_zero_and_the_delay(seed: u64) {
         for (delay, ceiling) in with(Jitter::Full).with_seed(seed).delays().zip(ceilings()).take(20) {
