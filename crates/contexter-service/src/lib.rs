@@ -6,7 +6,7 @@
 //! | idea | types |
 //! |---|---|
 //! | a call | [`Service`]; [`Capability`] and [`Handle`] where its type is forgotten |
-//! | what an outcome means | [`Classify`], [`Verdict`], [`Sample`], [`Again`] |
+//! | what an outcome means | [`Classify`], [`Verdict`], [`Sample`], [`Again`]; ready-made: [`ErrIsFailure`], [`ByVerdict`], [`ByStatus`] |
 //! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`], [`Switch`] |
 //! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`] |
 //! | time | [`Clock`], [`Timer`], [`StdClock`], [`DefaultClock`] |
@@ -24,6 +24,43 @@
 //! | `test-util` | `ManualClock`, which moves only when a test says so |
 //!
 //! None is on by default.
+//!
+//! # Telemetry
+//!
+//! Mechanisms emit `tracing` events and, with feature `metrics`, count in the `metrics` facade;
+//! nothing is installed, and little is done when nobody listens. Both use the words of [`Event`],
+//! so their cardinality is that of the table below times the names that one gave out:
+//!
+//! - an event of `tracing` has the fields `name` (of the instance), `mechanism` and `event`, and
+//!   what is special to it; never a request, a response or a key. What happens to single calls is
+//!   on level `DEBUG`, what is rare on `INFO` or `WARN`.
+//! - the counter [`EVENTS_TOTAL`] has the labels `name`, `mechanism` and `event`.
+//! - the gauge [`BREAKER_STATE`] has the labels `name` and `state`; exactly one state of a name
+//!   is 1.
+//!
+//! An instance without a name has the label `unnamed`.
+//!
+//! | `mechanism` | `event` | [`Event`] |
+//! |---|---|---|
+//! | `breaker` | `opened` | [`BreakerOpened`](Event::BreakerOpened) |
+//! | `breaker` | `half_opened` | [`BreakerHalfOpened`](Event::BreakerHalfOpened) |
+//! | `breaker` | `closed` | [`BreakerClosed`](Event::BreakerClosed) |
+//! | `breaker` | `rejected` | [`BreakerRejected`](Event::BreakerRejected) |
+//! | `retry` | `scheduled` | [`RetryScheduled`](Event::RetryScheduled) |
+//! | `retry` | `gave_up` | [`RetryGaveUp`](Event::RetryGaveUp) |
+//! | `retry` | `budget_exhausted` | [`RetryBudgetExhausted`](Event::RetryBudgetExhausted) |
+//! | `hedge` | `started` | [`HedgeStarted`](Event::HedgeStarted) |
+//! | `hedge` | `won` | [`HedgeWon`](Event::HedgeWon) |
+//! | `rate_limit` | `limited` | [`RateLimited`](Event::RateLimited) |
+//! | `rate_limit` | `paused` | [`RateLimitPaused`](Event::RateLimitPaused) |
+//! | `bulkhead` | `full` | [`BulkheadFull`](Event::BulkheadFull) |
+//! | `timeout` | `elapsed` | [`TimeoutElapsed`](Event::TimeoutElapsed) |
+//! | `fallback` | `served` | [`FallbackServed`](Event::FallbackServed) |
+//! | `fallback` | `stale_served` | [`StaleServed`](Event::StaleServed) |
+//! | `single_flight` | `joined` | [`FlightJoined`](Event::FlightJoined) |
+//! | `cache` | `hit` | [`CacheHit`](Event::CacheHit) |
+//! | `cache` | `miss` | [`CacheMiss`](Event::CacheMiss) |
+//! | `chaos` | `injected` | [`ChaosInjected`](Event::ChaosInjected) |
 
 mod backoff;
 mod capability;
@@ -34,10 +71,12 @@ mod cx;
 #[cfg(feature = "serde")]
 pub mod duration;
 mod event;
+mod http_status;
 mod invalid_config;
 #[cfg(feature = "test-util")]
 mod manual_clock;
 mod policy;
+mod refine;
 mod rejection;
 mod service;
 mod snapshot;
@@ -54,10 +93,12 @@ pub use clock::{Clock, DefaultClock, StdClock, Timer, later};
 pub use compose::Either;
 pub use cx::Cx;
 pub use event::{BREAKER_STATE, EVENTS_TOTAL, Event, gauge_breaker_state};
+pub use http_status::{ByStatus, HttpStatus, http_status};
 pub use invalid_config::{Fault, InvalidConfig};
 #[cfg(feature = "test-util")]
 pub use manual_clock::{ManualClock, ManualSleep};
 pub use policy::Policy;
+pub use refine::{WithSent, WithTrip};
 pub use rejection::{Elapsed, FromRejection, Full, Limited, Open};
 pub use service::Service;
 pub use snapshot::{BreakerState, PolicySnapshot};

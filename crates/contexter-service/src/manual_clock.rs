@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::{Clock, StdClock, Timer, later};
@@ -63,6 +64,60 @@ impl ManualClock {
         }
     }
 
+    /// Moves the time on to the end of the wait that ends first, wakes all that are over by then,
+    /// and returns how far it moved; `None` if nothing waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use contexter_service::ManualClock;
+    ///
+    /// assert_eq!(ManualClock::new().advance_to_next_sleeper(), None::<Duration>);
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "it is called to move the time")]
+    pub fn advance_to_next_sleeper(&self) -> Option<Duration> {
+        let state = self.lock();
+        let &(next, _id) = state.sleepers.keys().next()?;
+        let distance = next.saturating_duration_since(state.now);
+        drop(state);
+        self.advance(distance);
+        Some(distance)
+    }
+
+    /// Runs `future` without a runtime, moving the time on whenever it waits; `None` if it waits
+    /// for something that is no wait on this clock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use contexter_service::{ManualClock, Timer};
+    ///
+    /// let clock = ManualClock::new();
+    /// let slow = async {
+    ///     clock.sleep(Duration::from_hours(1)).await;
+    ///     "an hour later"
+    /// };
+    /// assert_eq!(clock.run_until_stalled(slow), Some("an hour later"));
+    /// assert_eq!(clock.run_until_stalled(std::future::pending::<()>()), None);
+    /// ```
+    pub fn run_until_stalled<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = std::pin::pin!(future);
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(out) = future.as_mut().poll(&mut cx) {
+                return Some(out);
+            }
+            if !woken.0.swap(false, Ordering::AcqRel) {
+                self.advance_to_next_sleeper()?;
+                woken.0.store(false, Ordering::Release);
+            }
+        }
+    }
+
     /// Returns how many waits are registered.
     #[must_use]
     pub fn sleepers(&self) -> usize {
@@ -71,6 +126,18 @@ impl ManualClock {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -125,13 +192,19 @@ impl Future for ManualSleep {
         if self.key.0 <= state.now {
             return Poll::Ready(());
         }
-        state.sleepers.insert(self.key, cx.waker().clone());
+        let replaced = state.sleepers.insert(self.key, cx.waker().clone());
+        // A waker may own what waits on this clock: it goes when the clock is free.
+        drop(state);
+        drop(replaced);
         Poll::Pending
     }
 }
 
 impl Drop for ManualSleep {
     fn drop(&mut self) {
-        self.clock.lock().sleepers.remove(&self.key);
+        let mut state = self.clock.lock();
+        let removed = state.sleepers.remove(&self.key);
+        drop(state);
+        drop(removed);
     }
 }

@@ -75,3 +75,42 @@ fn a_wait_in_the_past_is_over() {
     assert_eq!(clock.sleep_until(start).now_or_never(), Some(()));
     assert_eq!(clock.sleep(Duration::ZERO).now_or_never(), Some(()));
 }
+
+#[test]
+fn the_clock_can_go_from_wait_to_wait() {
+    let clock = ManualClock::new();
+    assert_eq!(clock.advance_to_next_sleeper(), None);
+    let mut waits: Vec<_> = [3, 1, 1, 2]
+        .map(|steps| Box::pin(clock.sleep(STEP * steps)))
+        .into();
+    for wait in &mut waits {
+        assert_eq!(wait.as_mut().now_or_never(), None);
+    }
+    let start = clock.now();
+    for left in [2, 1, 0] {
+        assert_eq!(clock.advance_to_next_sleeper(), Some(STEP));
+        assert_eq!(clock.sleepers(), left);
+    }
+    assert_eq!(clock.now() - start, STEP * 3);
+    assert_eq!(clock.advance_to_next_sleeper(), None);
+}
+
+#[test]
+fn a_future_runs_without_a_runtime_until_it_waits_for_something_else() {
+    let clock = ManualClock::new();
+    let start = clock.now();
+    let twice = async {
+        clock.sleep(STEP).await;
+        tokio::task::yield_now().await;
+        clock.sleep(STEP).await;
+        clock.now() - start
+    };
+    assert_eq!(clock.run_until_stalled(twice), Some(STEP * 2));
+    let stuck = async {
+        clock.sleep(STEP).await;
+        std::future::pending::<()>().await;
+    };
+    assert_eq!(clock.run_until_stalled(stuck), None);
+    assert_eq!(clock.now() - start, STEP * 3);
+    assert_eq!(clock.sleepers(), 0);
+}

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod backoff;
+mod bounds;
+mod classifiers;
 mod clocks;
 mod config;
 mod policies;
-#[cfg(feature = "tower")]
+mod telemetry;
 mod tower;
