@@ -1,5 +1,7 @@
 //! Why a timed call failed.
 
+use std::time::Duration;
+
 use contexter_service::{Again, Elapsed, Sample, Verdict};
 
 /// Why a call through a [`Timeout`](crate::Timeout) failed.
@@ -43,6 +45,27 @@ impl<E: Verdict> Verdict for Error<E> {
         match self {
             Self::Elapsed(elapsed) => elapsed.again(),
             Self::Inner(error) => error.again(),
+        }
+    }
+
+    fn sent(&self) -> bool {
+        match self {
+            Self::Elapsed(elapsed) => elapsed.sent(),
+            Self::Inner(error) => error.sent(),
+        }
+    }
+
+    fn trip(&self) -> Option<Duration> {
+        match self {
+            Self::Elapsed(elapsed) => elapsed.trip(),
+            Self::Inner(error) => error.trip(),
+        }
+    }
+
+    fn refused(&self) -> Option<Duration> {
+        match self {
+            Self::Elapsed(elapsed) => elapsed.refused(),
+            Self::Inner(error) => error.refused(),
         }
     }
 }

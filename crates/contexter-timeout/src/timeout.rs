@@ -2,11 +2,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use contexter_service::{Cx, DefaultClock, Elapsed, InvalidConfig, Policy, Timer};
+use contexter_service::{Cx, DefaultClock, Elapsed, InvalidConfig, Policy, PolicySnapshot, Timer};
 
+use crate::TimeoutService;
+use crate::shared::Shared;
 use crate::timed::{Call, Flat, Timed};
 
 /// Gives up an operation whose time is over.
@@ -15,9 +16,11 @@ use crate::timed::{Call, Flat, Timed};
 /// operation sees the resulting deadline in its own `Cx`. So one type serves both places: outside
 /// a retry it is the total deadline, inside it is the timeout of each attempt.
 ///
-/// Clones share the limit. An operation that is ready at its first poll registers no timer; one
-/// that is ready in the poll in which the time is over has made it. When no time is left at the
-/// start, the operation is not begun.
+/// Clones share the limit, the name and the count. An operation that is ready at its first poll
+/// registers no timer; one that is ready in the poll in which the time is over has made it. When no
+/// time is left at the start, the operation is not begun.
+///
+/// The time runs from the first poll of the call, whatever that poll itself takes.
 ///
 /// # Examples
 ///
@@ -34,11 +37,17 @@ use crate::timed::{Call, Flat, Timed};
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Timeout<T = DefaultClock> {
-    /// In nanoseconds.
-    limit: Arc<AtomicU64>,
-    timer: T,
+    pub(crate) shared: Arc<Shared<T>>,
+}
+
+impl<T> Clone for Timeout<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
 }
 
 #[cfg(feature = "tokio")]
@@ -61,25 +70,30 @@ impl<T: Timer> Timeout<T> {
     /// Returns a fault if `limit` is zero.
     pub fn with_timer(limit: Duration, timer: T) -> Result<Self, InvalidConfig> {
         Ok(Self {
-            limit: Arc::new(AtomicU64::new(checked(limit)?)),
-            timer,
+            shared: Arc::new(Shared::new(limit, timer)?),
         })
+    }
+
+    /// Gives the timeout the name under which its events appear; the first name stays.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        self.shared.set_name(name.into());
+        self
     }
 
     /// Returns how long an operation may take.
     #[must_use]
     pub fn limit(&self) -> Duration {
-        Duration::from_nanos(self.limit.load(Ordering::Relaxed))
+        self.shared.limit()
     }
 
-    /// Takes a new limit, for this timeout and its clones; calls under way keep theirs.
+    /// Takes a new limit, for this timeout and its clones; calls that have begun keep theirs.
     ///
     /// # Errors
     ///
     /// Returns a fault if `limit` is zero; the old limit then stays.
     pub fn reconfigure(&self, limit: Duration) -> Result<(), InvalidConfig> {
-        self.limit.store(checked(limit)?, Ordering::Relaxed);
-        Ok(())
+        self.shared.set_limit(limit)
     }
 
     /// Runs `op` until its time is over.
@@ -101,23 +115,70 @@ impl<T: Timer> Timeout<T> {
         Op: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
-        Call::new(self.timed(Cx::new(), move |_cx| op()))
+        self.call_within(self.limit(), op)
     }
 
-    fn timed<Op, Fut>(&self, cx: Cx, op: Op) -> Timed<'_, Op, Fut, T> {
-        Timed::new(&self.timer, self.limit(), cx, op)
+    /// Runs `op` as [`call`](Self::call) does, but for at most `limit`, shorter or longer than the
+    /// limit of this timeout. With a limit of zero the operation is not begun.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+    /// use std::time::Duration;
+    /// use contexter_timeout::Timeout;
+    ///
+    /// let timeout = Timeout::new(Duration::from_secs(30))?;
+    /// let report = async {
+    ///     tokio::time::sleep(Duration::from_mins(2)).await;
+    ///     Ok::<_, std::io::Error>("the large report")
+    /// };
+    /// let out = timeout.call_within(Duration::from_mins(5), || report).await;
+    /// assert_eq!(out?, "the large report");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call_within<V, E, Op, Fut>(
+        &self,
+        limit: Duration,
+        op: Op,
+    ) -> Call<'_, impl FnOnce(Cx) -> Fut + use<V, E, Op, Fut, T>, Fut, T>
+    where
+        Op: FnOnce() -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        let begin = move |_cx| op();
+        Call::new(Timed::new(&*self.shared, limit, Cx::new(), begin))
     }
-}
 
-/// Five hundred years in nanoseconds fit; more is the same.
-fn checked(limit: Duration) -> Result<u64, InvalidConfig> {
-    InvalidConfig::check([(
-        "timeout",
-        limit
-            .is_zero()
-            .then(|| "must be longer than zero, got 0s".to_owned()),
-    )])?;
-    Ok(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))
+    /// Puts this timeout around a service; it is shared, not copied.
+    #[must_use]
+    pub fn service<S>(&self, inner: S) -> TimeoutService<S, T> {
+        TimeoutService::new(self.clone(), inner)
+    }
+
+    /// Returns how many calls had no time left, as the counter `elapsed`.
+    #[must_use]
+    pub fn snapshot(&self) -> PolicySnapshot {
+        PolicySnapshot::new("timeout").with_counter("elapsed", self.shared.elapsed())
+    }
+
+    /// Returns whether nobody could tell this timeout from a new one of the same limit: no call had
+    /// its time end, and no clone, service or call of it exists besides this handle.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        self.shared.elapsed() == 0 && Arc::strong_count(&self.shared) == 1
+    }
 }
 
 impl<V, E, T> Policy<Result<V, E>> for Timeout<T>
@@ -131,6 +192,6 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'a,
         Result<V, E>: 'a,
     {
-        Flat::new(self.timed(cx, op))
+        Flat::new(Timed::new(&*self.shared, self.limit(), cx, op))
     }
 }

@@ -90,6 +90,14 @@ fn an_outcome_without_a_status_is_for_the_other_classifier() {
     assert_eq!(by_status.again(&refused), Again::No);
     assert!(!by_status.sent(&refused));
     assert_eq!(by_status.trip(&refused), None);
+
+    let open: Result<u16, Open> = Err(Open {
+        retry_after: Some(WAIT),
+    });
+    let status = |out: &Result<u16, Open>| out.ok().map(HttpStatus::from);
+    let by_status = ByStatus::new(status).or(ByVerdict);
+    assert_eq!(by_status.refused(&open), Some(WAIT));
+    assert_eq!(by_status.refused(&Ok(503)), None);
 }
 
 #[test]
@@ -110,6 +118,7 @@ fn a_refined_classifier_differs_in_one_answer() {
         for other in [&trips as &dyn Classify<Reply>, &unsent] {
             assert_eq!(other.sample(out), base.sample(out));
             assert_eq!(other.again(out), base.again(out));
+            assert_eq!(other.refused(out), base.refused(out));
         }
     }
 }
@@ -134,6 +143,7 @@ fn by_default_everything_was_sent_and_nothing_trips() {
         for out in [Ok(()), Err(Plain)] {
             assert!(classifier.sent(&out));
             assert_eq!(classifier.trip(&out), None);
+            assert_eq!(classifier.refused(&out), None);
         }
     }
 }
@@ -157,6 +167,10 @@ impl Verdict for Quota {
     fn trip(&self) -> Option<Duration> {
         Some(WAIT)
     }
+
+    fn refused(&self) -> Option<Duration> {
+        Some(WAIT * 2)
+    }
 }
 
 #[test]
@@ -166,6 +180,7 @@ fn a_verdict_answers_every_question() {
     assert_eq!(ByVerdict.again(&out), Again::Yes { after: Some(WAIT) });
     assert!(!ByVerdict.sent(&out));
     assert_eq!(ByVerdict.trip(&out), Some(WAIT));
+    assert_eq!(ByVerdict.refused(&out), Some(WAIT * 2));
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! The public behaviour of the timeout, on paused time and on the manual clock.
 
-use std::future::{Future, pending, ready};
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bounds;
+mod faces;
+mod telemetry;
+
+use std::future::{pending, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use contexter_service::{Clock, Cx, DefaultClock, Elapsed, ManualClock, Policy, Verdict};
+use contexter_service::{
+    Again, Clock, Cx, DefaultClock, Elapsed, ManualClock, Open, Policy, Sample, Verdict,
+};
 use contexter_timeout::{Error, Timeout};
-use futures_util::task::noop_waker;
 use tokio::time::Instant;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -36,78 +42,8 @@ async fn an_operation_keeps_its_own_outcome_within_the_limit() {
     );
 }
 
-#[test]
-fn an_operation_that_is_ready_at_once_registers_no_timer() {
-    let clock = ManualClock::new();
-    let timeout = Timeout::with_timer(LIMIT, clock.clone()).unwrap();
-    let waker = noop_waker();
-    let mut cx = Context::from_waker(&waker);
-    let mut call = Box::pin(timeout.call(|| ready(Outcome::Ok(()))));
-    assert_eq!(call.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
-    assert_eq!(clock.sleepers(), 0);
-
-    let mut call = Box::pin(timeout.call(pending::<Outcome>));
-    assert_eq!(clock.sleepers(), 0);
-    assert!(call.as_mut().poll(&mut cx).is_pending());
-    assert_eq!(clock.sleepers(), 1);
-    drop(call);
-    assert_eq!(clock.sleepers(), 0, "dropping it unregisters the timer");
-}
-
-#[test]
-fn ready_in_the_poll_in_which_the_time_is_over_is_in_time() {
-    let clock = ManualClock::new();
-    let timeout = Timeout::with_timer(LIMIT, clock.clone()).unwrap();
-    let waker = noop_waker();
-    let mut cx = Context::from_waker(&waker);
-    let done = AtomicBool::new(false);
-    let mut call = Box::pin(timeout.call(|| {
-        std::future::poll_fn(|_| {
-            if done.load(Ordering::Relaxed) {
-                Poll::Ready(Outcome::Ok(()))
-            } else {
-                Poll::Pending
-            }
-        })
-    }));
-    assert!(call.as_mut().poll(&mut cx).is_pending());
-    clock.advance(LIMIT);
-    done.store(true, Ordering::Relaxed);
-    assert_eq!(call.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
-}
-
-struct Flag<'a>(&'a AtomicBool);
-
-impl Drop for Flag<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-#[test]
-fn the_operation_is_dropped_before_the_error_is_returned() {
-    let clock = ManualClock::new();
-    let timeout = Timeout::with_timer(LIMIT, clock.clone()).unwrap();
-    let waker = noop_waker();
-    let mut cx = Context::from_waker(&waker);
-    let dropped = AtomicBool::new(false);
-    let mut call = Box::pin(timeout.call(|| {
-        let flag = Flag(&dropped);
-        async move {
-            let _flag = flag;
-            pending::<Outcome>().await
-        }
-    }));
-    assert!(call.as_mut().poll(&mut cx).is_pending());
-    clock.advance(LIMIT);
-    assert!(call.as_mut().poll(&mut cx).is_ready());
-    assert!(
-        dropped.load(Ordering::Relaxed),
-        "while the future still exists"
-    );
-}
-
-#[derive(Debug, PartialEq)]
+/// An error of one's own.
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Late(Duration);
 
 impl From<Elapsed> for Late {
@@ -185,9 +121,89 @@ async fn a_limit_beyond_the_clock_never_ends() {
 
 #[test]
 fn an_elapsed_time_is_a_failure_that_may_be_retried() {
-    use contexter_service::{Again, Sample};
     let elapsed: Error<Elapsed> = Error::Elapsed(Elapsed { after: LIMIT });
     assert_eq!(elapsed.to_string(), "operation timed out after 30s");
     assert_eq!(elapsed.sample(), Sample::Failure);
     assert_eq!(elapsed.again(), Again::Yes { after: None });
+}
+
+#[test]
+fn an_error_of_the_operation_speaks_for_itself() {
+    let open = Open {
+        retry_after: Some(LIMIT),
+    };
+    let inner = Error::Inner(open);
+    assert_eq!(inner.sample(), Sample::Neutral);
+    assert_eq!(inner.again(), Again::No);
+    assert_eq!(inner.refused(), Some(LIMIT));
+    assert!(!inner.sent());
+    assert_eq!(inner.into_inner(), Some(open));
+    let unbegun: Error<Open> = Error::Elapsed(Elapsed {
+        after: Duration::ZERO,
+    });
+    assert!(!unbegun.sent());
+    assert_eq!(unbegun.trip(), None);
+    assert_eq!(unbegun.into_inner(), None);
+}
+
+#[test]
+fn each_attempt_gets_the_less_of_its_own_limit_and_what_is_left_and_none_begins_after_it() {
+    let clock = ManualClock::new();
+    let total = Timeout::with_timer(Duration::from_secs(10), clock.clone()).unwrap();
+    let attempt = Timeout::with_timer(Duration::from_secs(4), clock.clone()).unwrap();
+    let start = clock.now();
+    let begun = std::sync::Mutex::new(Vec::new());
+    let ended = std::sync::Mutex::new(Vec::new());
+    let attempts = |cx| {
+        let (attempt, begun, ended, clock) = (&attempt, &begun, &ended, &clock);
+        async move {
+            loop {
+                let hang = |_cx| {
+                    begun.lock().unwrap().push((clock.now() - start).as_secs());
+                    pending::<Result<(), Late>>()
+                };
+                let Err(Late(after)) = attempt.run(cx, hang).await else {
+                    continue;
+                };
+                ended.lock().unwrap().push(after.as_secs());
+                if after.is_zero() {
+                    return Err(Late(after));
+                }
+            }
+        }
+    };
+    let out: Option<Result<(), Late>> = clock.run_until_stalled(total.run(Cx::new(), attempts));
+    // The last attempt and the whole call end at the same moment; the attempt is heard first.
+    assert!(matches!(out, Some(Err(_))), "{out:?}");
+    assert_eq!(begun.into_inner().unwrap(), [0, 4, 8]);
+    assert_eq!(ended.into_inner().unwrap(), [4, 4, 2, 0]);
+    assert_eq!(clock.now() - start, Duration::from_secs(10));
+}
+
+#[test]
+fn a_limit_of_one_call_replaces_the_limit_shorter_or_longer() {
+    let clock = ManualClock::new();
+    let timeout = Timeout::with_timer(LIMIT, clock.clone()).unwrap();
+    for limit in [Duration::ZERO, LIMIT / 30, LIMIT, LIMIT * 10] {
+        let start = clock.now();
+        let call = timeout.call_within(limit, pending::<Outcome>);
+        let elapsed = Error::Elapsed(Elapsed { after: limit });
+        assert_eq!(clock.run_until_stalled(call), Some(Err(elapsed)));
+        assert_eq!(clock.now() - start, limit);
+    }
+    assert_eq!(timeout.limit(), LIMIT);
+}
+
+#[test]
+fn a_call_that_is_never_polled_begins_nothing() {
+    let clock = ManualClock::new();
+    let timeout = Timeout::with_timer(LIMIT, clock.clone()).unwrap();
+    let begun = AtomicBool::new(false);
+    let op = || {
+        begun.store(true, Ordering::Relaxed);
+        pending::<Outcome>()
+    };
+    drop(timeout.call(op));
+    assert!(!begun.load(Ordering::Relaxed));
+    assert_eq!(clock.sleepers(), 0);
 }
