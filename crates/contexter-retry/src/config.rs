@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use contexter_service::{Backoff, InvalidConfig, Jitter};
 
+use crate::BudgetConfig;
+
 /// The settings of a retry.
 ///
 /// | setting | default | allowed |
@@ -15,6 +17,9 @@ use contexter_service::{Backoff, InvalidConfig, Jitter};
 /// | `jitter` | [`Jitter::Equal`]: half to all of the delay | |
 /// | `max_elapsed` | none | longer than zero |
 /// | `max_retry_after` | 60 s | |
+/// | `wait_if_refused` | `false` | |
+/// | `budget` | none: as many retries as the other settings allow | see [`BudgetConfig`] |
+/// | `seed` | none: every call has its own jitter | |
 ///
 /// # Examples
 ///
@@ -51,6 +56,11 @@ pub struct Config {
     /// The longest wait that the far side may ask for; above it the retry gives up at once.
     #[cfg_attr(feature = "serde", serde(with = "contexter_service::duration"))]
     pub max_retry_after: Duration,
+    /// Whether a call that a mechanism on this side refused, such as an open breaker, waits once
+    /// until that may admit it, if that is within `max_retry_after`, `max_elapsed` and the deadline.
+    pub wait_if_refused: bool,
+    /// Bounds retries as a share of first attempts.
+    pub budget: Option<BudgetConfig>,
     /// Makes the jitter of every call the same; for tests.
     pub seed: Option<u64>,
 }
@@ -65,6 +75,8 @@ impl Default for Config {
             jitter: Jitter::default(),
             max_elapsed: None,
             max_retry_after: Duration::from_mins(1),
+            wait_if_refused: false,
+            budget: None,
             seed: None,
         }
     }
@@ -75,6 +87,18 @@ impl Config {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Creates settings whose every delay is `delay`, without jitter; the rest as by default.
+    #[must_use]
+    pub fn constant(delay: Duration) -> Self {
+        Self {
+            base_delay: delay,
+            max_delay: delay,
+            backoff_multiplier: 1.0,
+            jitter: Jitter::None,
+            ..Self::default()
+        }
     }
 
     /// Sets how many attempts are made at most, the first one included; 3 by default.
@@ -126,6 +150,24 @@ impl Config {
         self
     }
 
+    /// Sets whether a refused call waits once until it may be admitted; not by default.
+    ///
+    /// The classifier says what was refused, and for how long
+    /// ([`Classify::refused`](contexter_service::Classify::refused)). The wait takes one attempt,
+    /// and no token of the budget, because the far side has seen nothing of it.
+    #[must_use]
+    pub const fn wait_if_refused(mut self, wait: bool) -> Self {
+        self.wait_if_refused = wait;
+        self
+    }
+
+    /// Bounds retries as a share of first attempts; no bound by default.
+    #[must_use]
+    pub const fn budget(mut self, budget: BudgetConfig) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
     /// Makes the jitter of every call the same one, chosen by `seed`.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
@@ -151,6 +193,9 @@ impl Config {
                     .is_some_and(|limit| limit.is_zero())
                     .then(|| "must be longer than zero, got 0s".to_owned()),
             )]),
+            self.budget
+                .map_or(Ok(()), |budget| budget.validate())
+                .map_err(|faults| faults.within("budget")),
         ])
     }
 

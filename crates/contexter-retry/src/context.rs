@@ -3,14 +3,15 @@
 use std::future::Future;
 use std::time::Duration;
 
-use contexter_service::InvalidConfig;
+use contexter_service::{Classify, DefaultClock, ErrIsFailure, InvalidConfig};
 
 use crate::{Config, Retry};
 
 /// Runs `operation` until it succeeds or the attempts of `config` are used up.
 ///
 /// Every error is retried; the last one is returned unchanged. Settings out of range are brought
-/// into it: at least one attempt, a multiplier of at least 1, a cap of at least the base delay.
+/// into it: at least one attempt, a multiplier of at least 1, a cap of at least the base delay; a
+/// budget that cannot be is none, and one call has no use for it anyway.
 /// [`Retry`] checks its settings instead, and is made once for many calls.
 ///
 /// # Errors
@@ -63,6 +64,7 @@ fn clamped(mut config: Config) -> Config {
         config.backoff_multiplier = 1.0;
     }
     config.max_elapsed = config.max_elapsed.filter(|limit| !limit.is_zero());
+    config.budget = config.budget.filter(|budget| budget.validate().is_ok());
     config
 }
 
@@ -83,8 +85,8 @@ fn clamped(mut config: Config) -> Config {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct RetryContext {
-    retry: Retry,
+pub struct RetryContext<K = ErrIsFailure> {
+    retry: Retry<DefaultClock, K>,
 }
 
 impl RetryContext {
@@ -95,6 +97,16 @@ impl RetryContext {
     /// Returns every setting that is out of range.
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         Retry::new(config).map(|retry| Self { retry })
+    }
+}
+
+impl<K> RetryContext<K> {
+    /// Makes the context read outcomes by `classify`: what may be retried, and what is final.
+    #[must_use]
+    pub fn classify_by<K2>(self, classify: K2) -> RetryContext<K2> {
+        RetryContext {
+            retry: self.retry.classify_by(classify),
+        }
     }
 
     /// Runs `operation` until it succeeds or its attempts are used up.
@@ -110,6 +122,7 @@ impl RetryContext {
     where
         Op: FnMut() -> Fut,
         Fut: Future<Output = Result<V, E>>,
+        K: Classify<Result<V, E>>,
     {
         self.retry.call(operation).await
     }

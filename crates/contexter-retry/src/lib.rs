@@ -21,15 +21,33 @@
 //! on by default.
 
 mod attempts;
+mod bucket;
+mod budget;
+mod budget_config;
 mod config;
 #[cfg(feature = "tokio")]
 mod context;
+mod hooks;
+mod opening;
+mod operation;
+mod plan;
+mod repeat;
 mod retry;
 mod retry_after;
+mod run;
+mod schedule;
+mod service;
+mod shared;
+mod sync;
 
 pub use attempts::{Attempts, Counted};
+pub use budget::{Budget, Token};
+pub use budget_config::BudgetConfig;
 pub use config::Config;
 #[cfg(feature = "tokio")]
 pub use context::{RetryContext, retry_with_backoff};
+pub use hooks::{GaveUp, Reason, Scheduled};
+pub use repeat::{ByClone, Repeat};
 pub use retry::Retry;
 pub use retry_after::{parse_retry_after, parse_retry_after_ms};
+pub use service::RetryService;

@@ -2,28 +2,39 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use contexter_service::{
-    Backoff, Classify, Cx, DefaultClock, Delays, ErrIsFailure, InvalidConfig, Policy, Timer,
+    Classify, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Policy, PolicySnapshot, Timer,
 };
-use parking_lot::RwLock;
 
-use crate::{Attempts, Config};
+use crate::schedule::Schedule;
+use crate::shared::Shared;
+use crate::{Attempts, Budget, Config, GaveUp, RetryService, Scheduled};
 
 /// Runs an operation again when that can help.
 ///
-/// Clones share their settings. The last outcome is returned unchanged.
+/// Clones share their settings and their budget. The last outcome is returned unchanged.
 ///
 /// | parameter | default | meaning |
 /// |---|---|---|
 /// | `T` | [`DefaultClock`] (a timer with feature `tokio`) | where the time is read and waited for |
 /// | `K` | [`ErrIsFailure`] | whether trying again can help |
 ///
-/// A further attempt is made if the classifier says that it can help, the operation is idempotent
-/// by its [`Cx`], attempts are left, and the delay ends before `max_elapsed` and before the
-/// deadline of the [`Cx`].
+/// A further attempt is made if
 ///
+/// 1. the classifier says that it can help ([`Classify::again`]),
+/// 2. attempts are left, and the request can be sent once more,
+/// 3. the call is idempotent by its [`Cx`], or the classifier knows that it was not sent
+///    ([`Classify::sent`]),
+/// 4. the far side asks for no longer wait than `max_retry_after`,
+/// 5. the delay ends before `max_elapsed`, which counts the time of the attempts too, and before
+///    the deadline of the [`Cx`],
+/// 6. and the [`Budget`], if there is one, has a token, which is held during the delay.
+///
+/// Otherwise the outcome is returned at once.
+///
+
 /// # Examples
 ///
 /// ```
@@ -47,37 +58,9 @@ use crate::{Attempts, Config};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Retry<T = DefaultClock, K = ErrIsFailure> {
-    shared: Arc<Shared>,
-    timer: T,
-    classify: K,
-}
-
-/// The settings that clones share. A call that succeeds at once reads none but `timed`.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    settings: RwLock<(Config, Backoff)>,
-    timed: AtomicBool,
-}
-
-impl Shared {
-    fn new(config: Config) -> Result<Self, InvalidConfig> {
-        config.validate()?;
-        Ok(Self {
-            timed: AtomicBool::new(config.max_elapsed.is_some()),
-            settings: RwLock::new((config, config.backoff()?)),
-        })
-    }
-
-    /// Whether the start of a call must be remembered.
-    pub(crate) fn is_timed(&self) -> bool {
-        self.timed.load(Ordering::Relaxed)
-    }
-
-    /// The settings in force, and a fresh sequence of delays.
-    pub(crate) fn begin(&self) -> (Config, Delays) {
-        let (config, backoff) = *self.settings.read();
-        (config, backoff.delays())
-    }
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) timer: T,
+    pub(crate) classify: K,
 }
 
 #[cfg(feature = "tokio")]
@@ -118,11 +101,80 @@ impl<T: Timer, K> Retry<T, K> {
         }
     }
 
+    /// Gives the retry the name under which its events appear; the first name stays.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        self.shared.set_name(name.into());
+        self
+    }
+
+    /// Bounds retries by `budget`, in place of the one of the settings. Give clones of it to all
+    /// retries and hedges of one far side.
+    ///
+    /// Clones that were made before keep what they have, as for the next three settings.
+    #[must_use]
+    pub fn with_budget(self, budget: Budget) -> Self {
+        self.edited(|shared| shared.set_budget(budget))
+    }
+
+    /// Takes the delays of each call from the sequence that `make` returns, in place of the
+    /// exponential ones. Where it ends, so do the attempts.
+    ///
+    /// The other settings hold: at most `max_attempts`, no delay above `max_delay`, none of nothing
+    /// at all. The sequence is made, and boxed, when a call has failed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use std::time::Duration;
+    /// use contexter_retry::{Config, Retry};
+    ///
+    /// let retry = Retry::new(Config::new().max_attempts(4))?
+    ///     .with_schedule(|| [1, 1, 2].map(Duration::from_secs));
+    /// # }
+    /// # Ok::<(), contexter_service::InvalidConfig>(())
+    /// ```
+    #[must_use]
+    pub fn with_schedule<F, I>(self, make: F) -> Self
+    where
+        F: Fn() -> I + Send + Sync + 'static,
+        I: IntoIterator<Item = Duration>,
+        I::IntoIter: Send + Sync + 'static,
+    {
+        self.edited(|shared| shared.set_schedule(Schedule::new(make)))
+    }
+
+    /// Calls `hook` before every delay, in place of an earlier hook.
+    ///
+    /// It is called while no lock is held, and may use this retry. If it panics, the panic is
+    /// caught and the call goes on.
+    #[must_use]
+    pub fn on_retry(self, hook: impl Fn(&Scheduled<'_>) + Send + Sync + 'static) -> Self {
+        self.edited(|shared| shared.hooks_mut().on_retry = Some(Arc::new(hook)))
+    }
+
+    /// Calls `hook` when an outcome is returned although another attempt might have helped, in
+    /// place of an earlier hook; otherwise as [`on_retry`](Self::on_retry).
+    #[must_use]
+    pub fn on_give_up(self, hook: impl Fn(&GaveUp<'_>) + Send + Sync + 'static) -> Self {
+        self.edited(|shared| shared.hooks_mut().on_give_up = Some(Arc::new(hook)))
+    }
+
+    fn edited(self, edit: impl FnOnce(&mut Shared)) -> Self {
+        Self {
+            shared: Shared::edited(self.shared, edit),
+            ..self
+        }
+    }
+
     /// Runs `op` until its outcome needs no retry or allows none, and returns that outcome.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the running attempt or the wait; no further attempt is made.
+    /// Dropping the future drops the running attempt or the wait; no further attempt is made, and
+    /// the token of one that would have followed goes back to the budget.
+    #[inline]
     pub fn call<Op, Fut>(
         &self,
         mut op: Op,
@@ -140,37 +192,64 @@ impl<T: Timer, K> Retry<T, K> {
     /// # Cancel safety
     ///
     /// As for [`call`](Self::call).
+    #[inline]
     pub fn call_with<Op, Fut>(&self, cx: Cx, op: Op) -> Attempts<'_, Op, Fut, T, K>
     where
         Op: FnMut(Cx) -> Fut,
         Fut: Future,
         K: Classify<Fut::Output>,
     {
-        Attempts::new(&self.shared, &self.timer, &self.classify, cx, op)
+        Attempts::new(self, cx, op)
+    }
+
+    /// Puts the retry around a service whose requests can be cloned, or as
+    /// [`RetryService::repeat_by`] says.
+    #[must_use]
+    pub fn service<S>(&self, inner: S) -> RetryService<S, T, K>
+    where
+        T: Clone,
+        K: Clone,
+    {
+        RetryService::new(self.clone(), inner)
     }
 
     /// Returns the settings in force.
     #[must_use]
     pub fn config(&self) -> Config {
-        self.shared.settings.read().0
+        self.shared.config()
+    }
+
+    /// Returns the budget that bounds the retries, to share it or to read it.
+    #[must_use]
+    pub fn budget(&self) -> Option<&Budget> {
+        self.shared.budget()
     }
 
     /// Takes new settings, for this retry and its clones. A call that has already failed once goes
-    /// on with those it began with.
+    /// on with those it began with; the budget keeps its tokens.
+    ///
+    /// A budget that was given by [`with_budget`](Self::with_budget) is not changed: it has its own
+    /// [`reconfigure`](Budget::reconfigure).
     ///
     /// # Errors
     ///
     /// Returns every setting that is out of range; the old settings then stay.
     pub fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
-        config.validate()?;
-        let backoff = config.backoff()?;
-        let mut settings = self.shared.settings.write();
-        *settings = (config, backoff);
-        // Under the same lock, so that the two never tell of different settings.
-        self.shared
-            .timed
-            .store(config.max_elapsed.is_some(), Ordering::Relaxed);
-        Ok(())
+        self.shared.reconfigure(config)
+    }
+
+    /// Returns the counters `retries` and `gave_up`, and, with a budget, `budget_tokens`.
+    #[must_use]
+    pub fn snapshot(&self) -> PolicySnapshot {
+        self.shared.snapshot()
+    }
+
+    /// Returns whether nobody could tell this retry from a new one: it has never retried or given
+    /// up, its own budget is as new, and it has no other handle. A budget that was given to it does
+    /// not matter.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        Arc::strong_count(&self.shared) == 1 && self.shared.is_pristine()
     }
 }
 
