@@ -195,17 +195,9 @@ impl Allowance {
         let Some(config) = config.filter(|_| !self.given) else {
             return Ok(());
         };
-        match self.budget.get() {
-            Some(budget) => budget.reconfigure(config),
-            None => {
-                // Two at once make one: the settings that lose are set again below.
-                let budget = self.budget.get_or_init({
-                    let made = Budget::new(config)?;
-                    move || made
-                });
-                budget.reconfigure(config)
-            }
-        }
+        // Two at once make one budget, and the later settings are its.
+        let made = Budget::new(config)?;
+        self.budget.get_or_init(|| made).reconfigure(config)
     }
 
     /// Whether replacing it by a new one would change nothing.

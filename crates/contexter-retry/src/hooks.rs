@@ -81,11 +81,14 @@ impl fmt::Display for Reason {
     }
 }
 
+type OnRetry = dyn Fn(&Scheduled<'_>) + Send + Sync;
+type OnGiveUp = dyn Fn(&GaveUp<'_>) + Send + Sync;
+
 /// Whoever was given to a retry to be told.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
-    pub(crate) on_retry: Option<Arc<dyn Fn(&Scheduled<'_>) + Send + Sync>>,
-    pub(crate) on_give_up: Option<Arc<dyn Fn(&GaveUp<'_>) + Send + Sync>>,
+    pub(crate) on_retry: Option<Arc<OnRetry>>,
+    pub(crate) on_give_up: Option<Arc<OnGiveUp>>,
 }
 
 impl fmt::Debug for Hooks {

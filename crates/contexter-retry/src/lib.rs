@@ -27,10 +27,18 @@ mod budget_config;
 mod config;
 #[cfg(feature = "tokio")]
 mod context;
+mod hedge;
+mod hedge_config;
+mod hedge_service;
+mod hedge_shared;
+#[cfg(feature = "tower")]
+mod hedge_tower;
+mod hedged;
 mod hooks;
 mod opening;
 mod operation;
 mod plan;
+mod race;
 mod repeat;
 mod retry;
 mod retry_after;
@@ -39,6 +47,8 @@ mod schedule;
 mod service;
 mod shared;
 mod sync;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use attempts::{Attempts, Counted};
 pub use budget::{Budget, Token};
@@ -46,8 +56,16 @@ pub use budget_config::BudgetConfig;
 pub use config::Config;
 #[cfg(feature = "tokio")]
 pub use context::{RetryContext, retry_with_backoff};
+pub use hedge::Hedge;
+pub use hedge_config::{HedgeConfig, MAX_HEDGED_ATTEMPTS};
+pub use hedge_service::HedgeService;
+#[cfg(feature = "tower")]
+pub use hedge_tower::HedgeFuture;
+pub use hedged::Hedged;
 pub use hooks::{GaveUp, Reason, Scheduled};
 pub use repeat::{ByClone, Repeat};
 pub use retry::Retry;
 pub use retry_after::{parse_retry_after, parse_retry_after_ms};
 pub use service::RetryService;
+#[cfg(feature = "tower")]
+pub use tower::RetryFuture;

@@ -164,7 +164,7 @@ impl Plan {
             // Never earlier than asked, and not all callers at the same moment; but what is added
             // must not be what makes the call miss its deadline.
             Some(after) => {
-                let slack = left.map_or(Duration::MAX, |left| (left - shortest) / 2);
+                let slack = left.map_or(Duration::MAX, |left| left.saturating_sub(shortest) / 2);
                 let spread = repeats.delays.spread(repeats.config.base_delay.min(slack));
                 backoff.max(after.saturating_add(spread))
             }

@@ -34,7 +34,6 @@ use crate::{Attempts, Budget, Config, GaveUp, RetryService, Scheduled};
 ///
 /// Otherwise the outcome is returned at once.
 ///
-
 /// # Examples
 ///
 /// ```
