@@ -1,24 +1,17 @@
 //! Embedding with MiniLM against a bare loop around rten, the runtime beneath it.
 //!
-//! Both sides get the same texts in the same batches. The bare loop pads a batch to its longest
-//! text, runs it on rten's own threads and takes the mean over the tokens; it is spared the
-//! tokenizing, which ours does.
-
-#![expect(
-    clippy::print_stderr,
-    clippy::cast_precision_loss,
-    reason = "a program that reports, and counts far below what a float holds exactly"
-)]
+//! Both sides get the same texts in the same batches: chunks of real documentation, and the
+//! questions and titles in it. The bare loop pads a batch to its longest text, runs it on rten's
+//! own threads and takes the mean over the tokens; it is spared the tokenizing, which ours does.
 
 use std::error::Error;
 use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
 
-use contexter_benches::{MIN_RUNS, Row, interleaved};
+use contexter_benches::{MIN_RUNS, Row, grouped, interleaved, size, text};
 use contexter_local::{MiniLm, ModelFile, ModelSources, WordPiece};
-use contexter_service::{Clock, StdClock};
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
+use contexter_model::CountTokens;
 use rten::{Model, NodeId};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, NdTensorView};
@@ -28,86 +21,69 @@ const BATCH: usize = 32;
 /// How much the model reads of a text.
 const MAX_TOKENS: usize = 256;
 
-/// The lengths to measure: a name, the fewest and most words, how many texts.
-const SIZES: [(&str, usize, usize, usize); 3] = [
-    ("chunks of about 200 tokens", 130, 210, 96),
-    ("texts of 10 to 256 tokens", 6, 220, 128),
-    ("questions of about 12 tokens", 7, 9, 512),
-];
-
-/// Words of documentation: the model's cost depends on their number only.
-const WORDS: &str = "the a request may be sent again when its deadline has not passed and breaker \
-    is closed retry waits for delay that doubles with every attempt up to cap returns an error if \
-    connection was refused by server which keeps no state between calls configuration file names \
-    each service timeout limit in seconds default value can overridden from environment variable \
-    function takes slice of bytes writes them into buffer until full then flushes";
-
 fn main() -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let file = runtime.block_on(ModelSources::default().acquire(|notice| eprintln!("{notice}")))?;
+    let file = runtime
+        .block_on(ModelSources::default().acquire(|notice| text::say(&notice.to_string())))?;
     let bare = Bare::load(&file)?;
     let ours = MiniLm::load(file)?;
     let tokenizer = ours.tokenizer();
 
-    for (size, fewest, most, count) in SIZES {
-        let batches = batches(fewest, most, count);
+    let chunks = size(2_000, 96);
+    let counter: Arc<dyn CountTokens> = ours.tokenizer();
+    let passages = runtime.block_on(text::read(chunks, counter))?;
+    let texts: Vec<String> = passages.iter().map(text::Passage::indexed_text).collect();
+    let sample: Vec<String> = texts.iter().take(size(256, 64)).cloned().collect();
+    let queries = text::queries(&passages, size(512, 64));
+
+    let batched = ("bare rten loop", BATCH);
+    let single = ("bare rten loop, text by text", 1);
+    let sets = [
+        ("chunks of documentation", &texts, batched),
+        ("chunks of documentation", &sample, single),
+        ("questions and titles", &queries, batched),
+        ("questions and titles", &queries, single),
+    ];
+    for (what, texts, (peer, texts_per_run)) in sets {
+        let batches: Vec<Vec<String>> = texts.chunks(BATCH).map(<[String]>::to_vec).collect();
         let tokens: Vec<Vec<Vec<u32>>> = batches
             .iter()
             .map(|batch| ids_of(batch, &tokenizer))
             .collect();
+        let row = format!("embed {} {what}, {BATCH} a call", grouped(texts.len()));
+        let read: usize = tokens.iter().flatten().map(Vec::len).sum();
+        text::say(&format!("{row}: {} tokens each", read / texts.len().max(1)));
         let run_ours = || {
-            nanoseconds_per_text(count, || {
+            let rate = per_second(texts.len(), || {
                 for batch in &batches {
                     let reply = runtime.block_on(ours.embed(batch.clone()));
                     black_box(reply.expect("the model embeds any text"));
                 }
-            })
+            });
+            text::say(&format!("{row}: {rate:.1} a second"));
+            rate
         };
-        let peers = [
-            ("bare rten loop", BATCH),
-            ("bare rten loop, text by text", 1),
-        ];
-        for (peer, texts_per_run) in peers {
-            let run_bare = || {
-                nanoseconds_per_text(count, || {
-                    for run in tokens.iter().flat_map(|batch| batch.chunks(texts_per_run)) {
-                        black_box(bare.embed(run).expect("the model embeds any text"));
-                    }
-                })
-            };
-            let (of_ours, of_peer) = interleaved(MIN_RUNS, run_ours, run_bare);
-            let row = format!("embed: {size}, {BATCH} a call");
-            eprintln!(
-                "{row}: {:.1} texts/s, {peer}: {:.1} texts/s",
-                1e9 / of_ours,
-                1e9 / of_peer
-            );
-            Row::cost(&row, of_ours, of_peer, peer, "ns/text").print()?;
-        }
+        let run_bare = || {
+            let rate = per_second(texts.len(), || {
+                for run in tokens.iter().flat_map(|batch| batch.chunks(texts_per_run)) {
+                    black_box(bare.embed(run).expect("the model embeds any text"));
+                }
+            });
+            text::say(&format!("{row}: {rate:.1} a second, {peer}"));
+            rate
+        };
+        let (of_ours, of_peer) = interleaved(MIN_RUNS, run_ours, run_bare);
+        Row::rate(&row, of_ours, of_peer, peer, "texts/s").print()?;
     }
     Ok(())
 }
 
-fn nanoseconds_per_text(count: usize, work: impl FnOnce()) -> f64 {
-    let started = StdClock.now();
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+fn per_second(count: usize, work: impl FnOnce()) -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    let started = Instant::now();
     work();
-    let took = StdClock.now() - started;
-    took.as_secs_f64() * 1e9 / count as f64
-}
-
-fn batches(fewest: usize, most: usize, count: usize) -> Vec<Vec<String>> {
-    let mut random = StdRng::seed_from_u64(42);
-    let words: Vec<&str> = WORDS.split_whitespace().collect();
-    let texts: Vec<String> = (0..count)
-        .map(|_| {
-            let length = random.random_range(fewest..=most);
-            let text: Vec<&str> = (0..length)
-                .filter_map(|_| words.choose(&mut random).copied())
-                .collect();
-            text.join(" ")
-        })
-        .collect();
-    texts.chunks(BATCH).map(<[String]>::to_vec).collect()
+    count as f64 / started.elapsed().as_secs_f64()
 }
 
 fn ids_of(batch: &[String], tokenizer: &WordPiece) -> Vec<Vec<u32>> {

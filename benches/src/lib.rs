@@ -3,6 +3,14 @@
 //! A benchmark is a plain program (`[[bench]]` with `harness = false`). Every row of its table is
 //! one line of JSON on standard output; anything else it prints is for people and belongs on
 //! standard error. `cargo xtask bench` reads the lines, prints the table and keeps the list.
+//!
+//! With the environment variable [`QUICK`] set, everything is small: to see that a benchmark works.
+
+pub mod points;
+mod scale;
+pub mod text;
+
+pub use scale::{QUICK, grouped, size};
 
 use std::io::{self, Write};
 
