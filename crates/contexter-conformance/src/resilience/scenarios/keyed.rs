@@ -1,0 +1,131 @@
+//! A registry of breakers.
+
+use std::sync::Barrier;
+use std::time::Duration;
+
+use crate::resilience::Time;
+use crate::resilience::flight::once;
+use crate::resilience::op::{Op, Step};
+use crate::resilience::subjects::around::{KeyedSettings, KeyedSubject};
+use crate::resilience::subjects::breaker::BreakerSubject;
+use crate::resilience::suite::Stand;
+use crate::verdict::{Checked, check, same};
+
+use super::workbench::streak;
+
+type Registries = Stand<KeyedSettings, dyn KeyedSubject>;
+
+const CAPACITY: usize = 100;
+const IDLE: Duration = Duration::from_mins(1);
+
+fn settings(failures: u32) -> KeyedSettings {
+    KeyedSettings {
+        breaker: crate::resilience::BreakerSettings {
+            break_for: Duration::from_hours(24),
+            ..streak(failures)
+        },
+        capacity: CAPACITY,
+        idle: IDLE,
+    }
+}
+
+/// Makes one call; returns whether it was admitted.
+fn go(breaker: &dyn BreakerSubject, time: &Time, step: Step) -> bool {
+    let op = Op::new(time, step);
+    drop(once(breaker.call(&op)));
+    op.started() == 1
+}
+
+/// Many keys that nothing is known of but one success each.
+fn crowd(registry: &dyn KeyedSubject, time: &Time) {
+    for number in 0..100 * CAPACITY {
+        go(
+            &*registry.breaker(&format!("crowd {number}")),
+            time,
+            Step::ok(),
+        );
+        if number % CAPACITY == 0 {
+            time.advance(IDLE);
+        }
+    }
+}
+
+pub(super) fn registry(stand: &Registries) -> Checked {
+    one_for_a_key(stand)?;
+    keeps_what_is_known(stand)
+}
+
+fn one_for_a_key(stand: &Registries) -> Checked {
+    let (registry, time) = stand.make(&settings(8))?;
+    for round in 0..20 {
+        let key = format!("key {round}");
+        let barrier = Barrier::new(8);
+        let breakers: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        registry.breaker(&key)
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().ok())
+                .collect()
+        });
+        for breaker in &breakers {
+            check(go(&**breaker, &time, Step::fail()), || {
+                "8 failures through the handles of 8 threads: expected them admitted".to_owned()
+            })?;
+        }
+        for breaker in &breakers {
+            check(!go(&**breaker, &time, Step::ok()), || {
+                format!("{key}: expected 8 threads to share one breaker, which is open")
+            })?;
+        }
+        check(
+            go(&*registry.breaker("another key"), &time, Step::ok()),
+            || "another key: expected a breaker of its own".to_owned(),
+        )?;
+    }
+    Ok(())
+}
+
+fn keeps_what_is_known(stand: &Registries) -> Checked {
+    let (registry, time) = stand.make(&settings(3))?;
+    for _ in 0..3 {
+        go(&*registry.breaker("open"), &time, Step::fail());
+    }
+    for _ in 0..2 {
+        go(&*registry.breaker("failing"), &time, Step::fail());
+    }
+    let isolated = registry.breaker("isolated").isolate().is_ok();
+    crowd(&*registry, &time);
+    check(registry.len() <= 2 * CAPACITY, || {
+        format!(
+            "{} keys, {CAPACITY} kept: expected at most twice as many, saw {}",
+            100 * CAPACITY,
+            registry.len()
+        )
+    })?;
+    same(
+        "whether a breaker that was open admits, after many other keys",
+        &go(&*registry.breaker("open"), &time, Step::ok()),
+        &false,
+    )?;
+    go(&*registry.breaker("failing"), &time, Step::fail());
+    same(
+        "whether a breaker with 2 of 3 failures admits, after many other keys and one more",
+        &go(&*registry.breaker("failing"), &time, Step::ok()),
+        &false,
+    )?;
+    if isolated {
+        same(
+            "whether a breaker that was isolated admits, after many other keys",
+            &go(&*registry.breaker("isolated"), &time, Step::ok()),
+            &false,
+        )?;
+    }
+    Ok(())
+}
