@@ -1,5 +1,6 @@
 //! How policies nest: nothing, perhaps, either, shared, and one inside the other.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,8 +31,23 @@ pub enum Either<A, B> {
 }
 
 pin_project! {
-    /// Calls the operation at the first poll, as an `async` block would, and then is its future.
-    struct Start<Op, Fut> {
+    /// Calls an operation at the first poll, as an `async` block would, and then is its future.
+    ///
+    /// A future that can be named, of an operation that is begun only if it is polled: for
+    /// mechanisms that may end a call without beginning it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use contexter_service::{Cx, Start};
+    ///
+    /// let attempt = Start::new(Cx::new(), |cx| async move { cx.attempt() });
+    /// assert_eq!(attempt.await, 1);
+    /// # });
+    /// ```
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Start<Op, Fut> {
         op: Option<Op>,
         cx: Cx,
         #[pin]
@@ -39,8 +55,18 @@ pin_project! {
     }
 }
 
-impl<Op, Fut> Start<Op, Fut> {
-    fn new(cx: Cx, op: Op) -> Self {
+impl<Op, Fut> fmt::Debug for Start<Op, Fut> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Start")
+            .field("cx", &self.cx)
+            .field("begun", &self.op.is_none())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<Op: FnOnce(Cx) -> Fut, Fut> Start<Op, Fut> {
+    /// Makes the future of `op`, which is not called yet.
+    pub const fn new(cx: Cx, op: Op) -> Self {
         Self {
             op: Some(op),
             cx,

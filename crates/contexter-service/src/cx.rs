@@ -84,6 +84,14 @@ impl Cx {
         self
     }
 
+    /// Takes the deadline away: for work that several callers share, so that the end of one's time
+    /// does not end it for the others.
+    #[must_use]
+    pub const fn without_deadline(mut self) -> Self {
+        self.deadline = None;
+        self
+    }
+
     /// Sets how much of a quota the call takes.
     #[must_use]
     pub const fn with_weight(mut self, weight: u32) -> Self {

@@ -8,7 +8,7 @@
 //! | a call | [`Service`]; [`Capability`] and [`Handle`] where its type is forgotten |
 //! | what an outcome means | [`Classify`], [`Verdict`], [`Sample`], [`Again`]; ready-made: [`ErrIsFailure`], [`ByVerdict`], [`ByStatus`] |
 //! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`], [`Switch`] |
-//! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`] |
+//! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`]; [`Both`] errors of a call and its fallback |
 //! | time | [`Clock`], [`Timer`], [`StdClock`], [`DefaultClock`] |
 //! | what mechanisms did | [`Event`] |
 //! | data that mechanisms share | [`Backoff`], [`BreakerState`], [`PolicySnapshot`], [`InvalidConfig`] |
@@ -63,6 +63,7 @@
 //! | `chaos` | `injected` | [`ChaosInjected`](Event::ChaosInjected) |
 
 mod backoff;
+mod both;
 mod capability;
 mod classify;
 mod clock;
@@ -87,10 +88,11 @@ mod tokio_timer;
 mod tower;
 
 pub use backoff::{Backoff, Delays, Jitter};
+pub use both::Both;
 pub use capability::{Capability, Handle};
 pub use classify::{Again, ByVerdict, Classify, ErrIsFailure, Sample, Verdict};
 pub use clock::{Clock, DefaultClock, StdClock, Timer, later};
-pub use compose::Either;
+pub use compose::{Either, Start};
 pub use cx::Cx;
 pub use event::{BREAKER_STATE, EVENTS_TOTAL, Event, gauge_breaker_state};
 pub use http_status::{ByStatus, HttpStatus, http_status};

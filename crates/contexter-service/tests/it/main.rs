@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod backoff;
+mod both;
 mod bounds;
 mod classifiers;
 mod clocks;
