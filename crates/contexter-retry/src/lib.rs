@@ -35,6 +35,8 @@ mod hedge_shared;
 mod hedge_tower;
 mod hedged;
 mod hooks;
+#[cfg(all(test, contexter_loom))]
+mod models;
 mod opening;
 mod operation;
 mod plan;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_retry::Config;
+use contexter_retry::{BudgetConfig, Config, HedgeConfig};
 use contexter_service::Jitter;
 
 #[test]
@@ -47,4 +47,40 @@ fn bad_values_are_errors_that_name_them() {
             .to_string();
         assert!(error.contains(named), "{error}");
     }
+}
+
+#[test]
+fn a_budget_and_a_hedge_are_understood_and_checked() {
+    let text = r#"{
+        "wait_if_refused": true, "max_elapsed": "2m",
+        "budget": { "ratio": 0.1, "reserve": 5 }
+    }"#;
+    let config: Config = serde_json::from_str(text).unwrap();
+    let budget = BudgetConfig::new().ratio(0.1).reserve(5);
+    let expected = Config::new()
+        .wait_if_refused(true)
+        .max_elapsed(Duration::from_mins(2))
+        .budget(budget);
+    assert_eq!(config, expected);
+
+    let text = r#"{ "delay": "80ms", "max_attempts": 3, "budget": {} }"#;
+    let hedge: HedgeConfig = serde_json::from_str(text).unwrap();
+    let expected = HedgeConfig::new()
+        .delay(Duration::from_millis(80))
+        .max_attempts(3)
+        .budget(BudgetConfig::new());
+    assert_eq!(hedge, expected);
+    let written = serde_json::to_string(&hedge).unwrap();
+    assert_eq!(
+        serde_json::from_str::<HedgeConfig>(&written).unwrap(),
+        hedge
+    );
+
+    let unknown = serde_json::from_str::<BudgetConfig>(r#"{ "tokens": 3 }"#).unwrap_err();
+    assert!(unknown.to_string().contains("tokens"), "{unknown}");
+    let config: Config = serde_json::from_str(r#"{ "budget": { "ratio": 2 } }"#).unwrap();
+    assert_eq!(
+        config.validate().unwrap_err().to_string(),
+        "invalid configuration: budget.ratio must be above 0 and at most 1, got 2"
+    );
 }

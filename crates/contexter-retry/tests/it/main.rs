@@ -3,10 +3,21 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod attempts;
+mod bounds;
+mod budget;
 #[cfg(feature = "serde")]
 mod config;
+mod events;
+mod gate;
+mod hedge;
+mod hedge_limits;
 mod limits;
+mod model;
 mod retry_after;
+mod schedule;
+mod service;
+#[cfg(feature = "tower")]
+mod tower;
 
 use std::cell::RefCell;
 use std::future::{Future, Ready, ready};

@@ -73,6 +73,17 @@ async fn beyond_the_deadline_it_gives_up_at_once() {
     assert_eq!(at, [0, 10_000]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_jitter_adds_does_not_miss_a_deadline_that_the_far_side_keeps() {
+    let asked = Duration::from_millis(9900);
+    for seed in 0..50 {
+        let cx = Cx::new().with_deadline(DefaultClock.now() + Duration::from_secs(10));
+        let config = Config::new().max_attempts(2).seed(seed);
+        let (_, at) = attempts_at(config, cx, asked).await;
+        assert!((9900..9999).contains(&at[1]), "seed {seed}: {at:?}");
+    }
+}
+
 #[test]
 fn the_field_is_seconds_or_a_date() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
