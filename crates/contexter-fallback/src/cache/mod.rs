@@ -1,0 +1,427 @@
+//! The handle to a response cache.
+
+mod call;
+mod config;
+mod service;
+
+use std::fmt;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use contexter_service::{Clock, Cx, DefaultClock, Event, InvalidConfig, PolicySnapshot};
+
+pub use call::CachedCall;
+pub use config::CacheConfig;
+pub use service::CacheService;
+
+use crate::announce::Name;
+use crate::stale::fixed;
+use crate::store::{Store, Ticket};
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::{
+    AnyError, Configured, Eligible, FlightConfig, Freshness, JudgeFreshness, Served, SingleFlight,
+    StaleConfig, StaleValue,
+};
+use call::Fetch;
+
+/// What a cached call gives: a value that is fresh or stale, or an error that nothing stands in for.
+pub type Outcome<V, E> = Result<Served<V, E>, E>;
+
+/// Serves responses that are still fresh, and asks the far side once for all who miss.
+///
+/// | what is stored | what a call of its key gets |
+/// |---|---|
+/// | a fresh value | the value, without a call |
+/// | a fresh error | the error, without a call |
+/// | a stale value | what the far side gives; the stale value if that is an eligible error |
+/// | nothing | what the far side gives |
+///
+/// The caller supplies the key, and for each outcome how long it is fresh and how much longer it
+/// may stand in for an error ([`freshness_by`](Self::freshness_by); by default the settings say so,
+/// for values only). Calls of one key that miss at the same time share one execution, as by
+/// [`SingleFlight`]; stale values are those of [`StaleValue`]. Both are in the cache.
+///
+/// Values are bounded by weight and errors by number. What is asked for rarely goes first, and a
+/// newcomer may be turned away for what is asked for more often (TinyLFU, of `moka`). Clones share
+/// the cache.
+///
+/// A hit clones the value, which should be cheap (an `Arc`), reads the clock, and allocates nothing
+/// itself. A miss allocates what a shared execution does, and clones the key and the value.
+///
+/// | parameter | default | meaning |
+/// |---|---|---|
+/// | `F` | [`Configured`] | how long an outcome may be used |
+/// | `C` | [`DefaultClock`] | where the time is read |
+/// | `P` | [`AnyError`] | for which errors a stale value may stand in |
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use contexter_fallback::{CacheConfig, Freshness, ResponseCache};
+/// use contexter_service::Cx;
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// enum Failed {
+///     NotFound,
+///     Unavailable,
+/// }
+///
+/// let hour = Duration::from_secs(3600);
+/// let pages = ResponseCache::<String, Arc<str>, Failed>::new(CacheConfig::new())?
+///     .freshness_by(move |page: &Result<Arc<str>, Failed>| match page {
+///         Ok(_) => Freshness::fresh_for(hour).stale_if_error_for(24 * hour),
+///         Err(Failed::NotFound) => Freshness::fresh_for(Duration::from_secs(30)),
+///         Err(Failed::Unavailable) => Freshness::DO_NOT_STORE,
+///     })
+///     .stale_when(|failed: &Failed| *failed == Failed::Unavailable);
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let url = "https://docs.rs".to_owned();
+/// for _ in 0..2 {
+///     let page = pages.run_keyed(&url, Cx::new(), |_cx| async { Ok("the page".into()) }).await;
+///     assert_eq!(&**page.unwrap().value(), "the page");
+/// }
+/// assert_eq!(pages.snapshot().counter("hits"), Some(1));
+/// # });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct ResponseCache<K, V, E, F = Configured, C = DefaultClock, P = AnyError> {
+    values: StaleValue<K, V, C, P>,
+    flights: SingleFlight<K, Outcome<V, E>>,
+    freshness: F,
+    shared: Arc<Shared<K, E>>,
+}
+
+struct Shared<K, E> {
+    errors: Store<K, E>,
+    config: Mutex<CacheConfig>,
+    name: Name,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// The right to store an outcome: a value or an error.
+#[derive(Clone, Copy, Debug)]
+struct Tickets {
+    value: Ticket,
+    error: Ticket,
+}
+
+impl<K, V, E> ResponseCache<K, V, E>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    /// Makes an empty cache on the [`DefaultClock`].
+    ///
+    /// # Errors
+    ///
+    /// Returns every setting that is out of range.
+    pub fn new(config: CacheConfig) -> Result<Self, InvalidConfig> {
+        Self::with_clock(config, DefaultClock)
+    }
+}
+
+impl<K, V, E, C> ResponseCache<K, V, E, Configured, C>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    C: Clock,
+{
+    /// Makes an empty cache that reads its time from `clock`.
+    ///
+    /// # Errors
+    ///
+    /// Returns every setting that is out of range.
+    pub fn with_clock(config: CacheConfig, clock: C) -> Result<Self, InvalidConfig> {
+        config.validate()?;
+        Ok(Self {
+            values: StaleValue::with_clock(
+                StaleConfig::new().max_weight(config.max_weight),
+                clock,
+            )?,
+            flights: SingleFlight::new(FlightConfig::new().max_flights(config.max_flights))?,
+            freshness: Configured,
+            shared: Arc::new(Shared {
+                errors: Store::new(config.max_errors),
+                config: Mutex::new(config),
+                name: Name::default(),
+                hits: AtomicU64::new(0),
+                misses: AtomicU64::new(0),
+            }),
+        })
+    }
+}
+
+impl<K, V, E, F, C, P> ResponseCache<K, V, E, F, C, P> {
+    /// Returns a handle to the same cache that stores outcomes for as long as `freshness` says.
+    #[must_use]
+    pub fn freshness_by<F2>(self, freshness: F2) -> ResponseCache<K, V, E, F2, C, P>
+    where
+        F2: JudgeFreshness<V, E>,
+    {
+        ResponseCache {
+            values: self.values,
+            flights: self.flights,
+            freshness,
+            shared: self.shared,
+        }
+    }
+
+    /// Returns a handle to the same cache that serves stale values only for the errors that `when`
+    /// finds eligible.
+    #[must_use]
+    pub fn stale_when<P2: Eligible<E>>(self, when: P2) -> ResponseCache<K, V, E, F, C, P2> {
+        ResponseCache {
+            values: self.values.when(when),
+            flights: self.flights,
+            freshness: self.freshness,
+            shared: self.shared,
+        }
+    }
+
+    /// Sets what a value weighs, such as its bytes; 1 by default. A value heavier than all may
+    /// weigh together is not stored.
+    #[must_use]
+    pub fn weigh_by(mut self, weigh: fn(&K, &V) -> u32) -> Self {
+        self.values = self.values.weigh_by(weigh);
+        self
+    }
+
+    /// Returns the settings in force.
+    #[must_use]
+    pub fn config(&self) -> CacheConfig {
+        self.shared.config.hold(|config| *config)
+    }
+
+    /// Puts the cache around a service whose requests have the keys that `key` gives.
+    #[must_use]
+    pub fn service<S, N>(&self, inner: S, key: N) -> CacheService<S, N, K, V, E, F, C, P>
+    where
+        F: Clone,
+        P: Clone,
+    {
+        CacheService::new(inner, key, self.clone())
+    }
+}
+
+impl<K, V, E, F, C, P> ResponseCache<K, V, E, F, C, P>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    C: Clock,
+{
+    /// Gives the cache the name under which its events appear; the first name stays.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        self.values = self.values.named(Arc::clone(&name));
+        self.flights = self.flights.named(Arc::clone(&name));
+        self.shared.name.set(name);
+        self
+    }
+
+    /// Gives what is fresh, or what `op` gives, or a stale value in place of an eligible error.
+    ///
+    /// The cache is looked into at the first poll. `op` is called only by a call that begins an
+    /// execution, and its future owns what it needs, since other calls may finish it; see
+    /// [`SingleFlight`], also for the [`Cx`] that it gets.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own error, or a clone of one that is remembered.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the operation reaches one of those who share it, and nothing is stored.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the execution to the other callers; the last one to be dropped
+    /// drops it, and nothing is stored.
+    pub fn run_keyed<'a, Op, Fut>(
+        &'a self,
+        key: &'a K,
+        cx: Cx,
+        op: Op,
+    ) -> CachedCall<'a, K, V, E, F, C, P, impl Future<Output = Outcome<V, E>>>
+    where
+        F: JudgeFreshness<V, E> + Clone + 'static,
+        C: 'static,
+        P: Eligible<E> + Clone + 'static,
+        Op: Fn(Cx) -> Fut,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+    {
+        let miss = self.flights.run_keyed(key, cx, move |cx| {
+            let tickets = self.tickets(key);
+            match self.fresh(key) {
+                Some(out) => Fetch::found(out),
+                None => Fetch::call(self.clone(), key.clone(), tickets, op(cx)),
+            }
+        });
+        CachedCall::new(self, key, miss)
+    }
+
+    /// Returns what is fresh, without a call; it counts as a hit.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<Result<V, E>> {
+        let found = self.fresh(key);
+        if found.is_some() {
+            self.shared.hits.fetch_add(1, Ordering::Relaxed);
+            self.shared.name.tell(Event::CacheHit, |words| {
+                tracing::debug!(
+                    name = words.name,
+                    mechanism = words.mechanism,
+                    event = words.event,
+                    "a cached response was served"
+                );
+            });
+        }
+        found
+    }
+
+    /// Removes what is stored for `key`. Calls that begin later neither join an execution that is
+    /// under way, nor see what it gives: that reaches those who wait for it, and is not stored.
+    pub fn invalidate(&self, key: &K) {
+        self.values.invalidate(key);
+        self.shared.errors.invalidate(key);
+        self.flights.forget(key);
+    }
+
+    /// Removes everything, as [`invalidate`](Self::invalidate) does for one key.
+    pub fn clear(&self) {
+        self.values.clear();
+        self.shared.errors.clear();
+        self.flights.forget_all();
+    }
+
+    /// Takes new settings. What is stored keeps the freshness that it was given.
+    ///
+    /// # Errors
+    ///
+    /// Returns every setting that is out of range, and a `max_weight` or `max_errors` other than
+    /// those of the beginning, which are fixed; the old settings then stay.
+    pub fn reconfigure(&self, config: CacheConfig) -> Result<(), InvalidConfig> {
+        let old = self.config();
+        InvalidConfig::join([
+            config.validate(),
+            InvalidConfig::check([
+                ("max_weight", fixed(old.max_weight, config.max_weight)),
+                ("max_errors", fixed(old.max_errors, config.max_errors)),
+            ]),
+        ])?;
+        self.flights
+            .reconfigure(FlightConfig::new().max_flights(config.max_flights))?;
+        self.shared.config.hold(|in_force| *in_force = config);
+        Ok(())
+    }
+
+    /// Returns the numbers: `hits`, `misses` (calls that found nothing fresh, whether they began
+    /// an execution or joined one), `flights` (executions), `stale` (executions whose error a stale
+    /// value stood in for), `evictions` (values and errors that went, or were not taken in, for
+    /// want of room), `entries` and their `weight`, and `errors` remembered.
+    #[must_use]
+    pub fn snapshot(&self) -> PolicySnapshot {
+        let shared = &self.shared;
+        let (values, errors) = (self.values.store().numbers(), shared.errors.numbers());
+        let flights = self.flights.snapshot().counter("flights").unwrap_or(0);
+        PolicySnapshot::new("cache")
+            .with_counter("hits", shared.hits.load(Ordering::Relaxed))
+            .with_counter("misses", shared.misses.load(Ordering::Relaxed))
+            .with_counter("flights", flights)
+            .with_counter("stale", self.values.served())
+            .with_counter("evictions", values.evicted + errors.evicted)
+            .with_counter("entries", values.entries)
+            .with_counter("weight", values.weight)
+            .with_counter("errors", errors.entries)
+    }
+
+    /// Returns whether nobody could tell this cache from a new one: it has stored and counted
+    /// nothing, no call is under way, and no other handle shares it.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        let shared = &self.shared;
+        Arc::strong_count(shared) == 1
+            && self.values.is_pristine()
+            && self.flights.is_pristine()
+            && shared.errors.kept() == 0
+            && shared.hits.load(Ordering::Relaxed) == 0
+            && shared.misses.load(Ordering::Relaxed) == 0
+    }
+
+    fn fresh(&self, key: &K) -> Option<Result<V, E>> {
+        let now = self.values.now();
+        match self.values.store().fresh(key, now) {
+            Some(value) => Some(Ok(value)),
+            None => self.shared.errors.fresh(key, now).map(Err),
+        }
+    }
+
+    fn missed(&self) {
+        self.shared.misses.fetch_add(1, Ordering::Relaxed);
+        self.shared.name.tell(Event::CacheMiss, |words| {
+            tracing::debug!(
+                name = words.name,
+                mechanism = words.mechanism,
+                event = words.event,
+                "no cached response was fresh"
+            );
+        });
+    }
+
+    fn tickets(&self, key: &K) -> Tickets {
+        Tickets {
+            value: self.values.ticket(key),
+            error: self.shared.errors.ticket(key),
+        }
+    }
+
+    /// Stores an outcome, or finds a stale value for it.
+    fn settle(&self, key: &K, tickets: Tickets, out: Result<V, E>) -> Outcome<V, E>
+    where
+        F: JudgeFreshness<V, E>,
+        P: Eligible<E>,
+    {
+        let freshness = self.freshness.freshness(&out, self.config().freshness());
+        let out = self.values.settle(key, tickets.value, freshness, out);
+        // An error is remembered for as long as it is fresh; there is no error to stand in for one.
+        if let Err(error) = &out
+            && !freshness.fresh_for.is_zero()
+        {
+            let freshness = Freshness::fresh_for(freshness.fresh_for);
+            let (key, error, now) = (key.clone(), error.clone(), self.values.now());
+            self.shared
+                .errors
+                .keep(tickets.error, key, error, freshness, 1, now);
+        }
+        out
+    }
+}
+
+impl<K, V, E, F: Clone, C, P: Clone> Clone for ResponseCache<K, V, E, F, C, P> {
+    fn clone(&self) -> Self {
+        Self {
+            values: self.values.clone(),
+            flights: self.flights.clone(),
+            freshness: self.freshness.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<K, V, E, F, C, P> fmt::Debug for ResponseCache<K, V, E, F, C, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseCache")
+            .field("name", &self.shared.name.get())
+            .field("config", &self.config())
+            .field("hits", &self.shared.hits.load(Ordering::Relaxed))
+            .field("misses", &self.shared.misses.load(Ordering::Relaxed))
+            .finish_non_exhaustive()
+    }
+}
