@@ -3,17 +3,17 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use contexter_service::{
     BreakerState, Classify, Clock, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Open, Policy,
     PolicySnapshot,
 };
 
-use crate::call::{Admitted, Call, Flat};
+use crate::call::{Call, Flat};
 use crate::machine::Machine;
 use crate::word::Phase;
-use crate::{Config, Permit};
+use crate::{BreakerService, Config, OwnedPermit, Permit, Subscription, Transition};
 
 /// A circuit breaker: it stops calls to a far side that keeps failing.
 ///
@@ -42,8 +42,8 @@ use crate::{Config, Permit};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Breaker<C: Clock = DefaultClock, K = ErrIsFailure> {
-    machine: Arc<Machine<C>>,
-    classify: K,
+    pub(crate) machine: Arc<Machine<C>>,
+    pub(crate) classify: K,
 }
 
 impl Breaker {
@@ -84,7 +84,31 @@ impl<C: Clock, K> Breaker<C, K> {
     /// Gives the breaker the name under which its events appear; the first name stays.
     #[must_use]
     pub fn named(self, name: impl Into<Arc<str>>) -> Self {
-        self.machine.set_name(name.into());
+        self.machine.take_name(name.into());
+        self
+    }
+
+    /// Calls `listener` after every transition from now on: each once, in order, by the thread that
+    /// made it or by one that is still telling earlier ones.
+    ///
+    /// No lock is held: the listener may do anything with the breaker, and if it panics, neither
+    /// the call nor other listeners notice. It stays for the life of the breaker, for all handles.
+    /// While it is stuck, 1,024 further transitions wait; those beyond are not told. To listen for
+    /// a while, or asynchronously, [`subscribe`](Self::subscribe).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_breaker::{Breaker, Config};
+    ///
+    /// let breaker = Breaker::new(Config::new())?.on_transition(|transition| {
+    ///     eprintln!("{} because of {}", transition.to, transition.cause);
+    /// });
+    /// # Ok::<(), contexter_service::InvalidConfig>(())
+    /// ```
+    #[must_use]
+    pub fn on_transition(self, listener: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
+        self.machine.add_listener(Arc::new(listener));
         self
     }
 
@@ -107,7 +131,16 @@ impl<C: Clock, K> Breaker<C, K> {
         Fut: Future<Output = Result<T, E>>,
         K: Classify<Result<T, E>>,
     {
-        Call::new(Admitted::new(&self.machine, &self.classify, op))
+        Call::new(self, op)
+    }
+
+    /// Puts `inner` behind this breaker. Services made by several calls share its state.
+    #[must_use]
+    pub fn service<S>(&self, inner: S) -> BreakerService<S, C, K>
+    where
+        K: Clone,
+    {
+        BreakerService::new(inner, self.clone())
     }
 
     /// Asks for the right to make one call; for callers that run and classify it themselves.
@@ -128,8 +161,30 @@ impl<C: Clock, K> Breaker<C, K> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_acquire(&self) -> Result<Permit<'_, C>, Open> {
-        let generation = self.machine.admit()?;
-        Ok(Permit::new(&self.machine, generation))
+        Permit::admit(&self.machine)
+    }
+
+    /// As [`try_acquire`](Self::try_acquire), with a permit that borrows nothing: for a stream or a
+    /// response body that outlives the call.
+    ///
+    /// # Errors
+    ///
+    /// [`Open`] if the call is refused.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_breaker::{Breaker, Config};
+    /// use contexter_service::Sample;
+    ///
+    /// let breaker = Breaker::new(Config::new())?;
+    /// let permit = breaker.try_acquire_owned()?;
+    /// let body = std::thread::spawn(move || permit.record(Sample::Success));
+    /// body.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_acquire_owned(&self) -> Result<OwnedPermit<C>, Open> {
+        OwnedPermit::admit(Arc::clone(&self.machine))
     }
 
     /// Returns the state. An open breaker turns half-open with the first call after its break.
@@ -138,7 +193,14 @@ impl<C: Clock, K> Breaker<C, K> {
         self.machine.state()
     }
 
-    /// Returns how many failures count at the moment: in a row, of the probes, or that opened it.
+    /// Returns a subscription to the state: what it is, and every change from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscription {
+        self.machine.subscribe()
+    }
+
+    /// Returns how many failures count at the moment: in the window or in a row, whichever are
+    /// more; of the probes; or those that opened it.
     #[must_use]
     pub fn failure_count(&self) -> u32 {
         self.machine.failures()
@@ -150,11 +212,30 @@ impl<C: Clock, K> Breaker<C, K> {
         self.machine.last_failure()
     }
 
-    /// Returns the state and its numbers: `failures`, `successes` and `probes` of the half-open
-    /// period, and how often it has `opened` and `rejected`.
+    /// Returns the state and its numbers.
+    ///
+    /// | counter | meaning |
+    /// |---|---|
+    /// | `failures` | as [`failure_count`](Self::failure_count) |
+    /// | `successes`, `probes` | of the half-open period: successful, and in flight |
+    /// | `opened`, `rejected` | how often, ever; in a dry run, how often it would have refused |
+    /// | `window_calls`, `window_failures`, `window_slow`, `window_abandoned` | what the window holds now, if there is one; zero unless closed |
     #[must_use]
     pub fn snapshot(&self) -> PolicySnapshot {
         self.machine.snapshot()
+    }
+
+    /// Returns whether nobody could tell this breaker from a new one by what it decides: it is
+    /// closed, not by hand, counts nothing in a row or in its window, and this is the only handle,
+    /// so that no permit is in flight and nobody has subscribed.
+    ///
+    /// What it has counted for its [`snapshot`](Self::snapshot) alone (`opened`, `rejected`, the
+    /// last failure), its name and its listeners do not matter. A window of calls never forgets by
+    /// itself, so once it has counted a call, a breaker with one is not pristine until it has
+    /// opened and closed again.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        Arc::strong_count(&self.machine) == 1 && self.machine.decides_as_new()
     }
 
     /// Returns the settings in force.
@@ -163,14 +244,32 @@ impl<C: Clock, K> Breaker<C, K> {
         self.machine.config()
     }
 
-    /// Takes new settings and keeps the state: a break that has begun keeps its end, failures in
-    /// a row stay counted, a half-open period starts over.
+    /// Takes new settings and keeps the state.
+    ///
+    /// | what | happens to it |
+    /// |---|---|
+    /// | a break that has begun | keeps its end |
+    /// | failures in a row | stay counted; a lower threshold acts with the next failure |
+    /// | the window | is kept if [`window`](Config::window) is the same, otherwise cleared; new rates act with the next outcome |
+    /// | a half-open period | starts over |
+    /// | growing breaks | go on growing, unless how they grow has changed |
+    /// | isolated, forced closed | stays |
     ///
     /// # Errors
     ///
     /// Returns every setting that is out of range; the old settings then stay.
     pub fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
         self.machine.reconfigure(config)
+    }
+
+    /// Opens the breaker for `duration` or [`max_trip`](Config::max_trip), whichever is shorter:
+    /// the far side wants no call until then. A break that ends earlier is extended, a later end
+    /// stays. Does nothing while isolated or forced closed.
+    ///
+    /// A stated time is no evidence of failing: it neither lengthens the next break nor counts as a
+    /// failure.
+    pub fn trip_for(&self, duration: Duration) {
+        self.machine.trip_for(duration);
     }
 
     /// Refuses every call until [`release`](Self::release), however long that takes.
@@ -217,6 +316,6 @@ where
         Fut: Future<Output = Result<T, E>> + Send + 'a,
         Result<T, E>: 'a,
     {
-        Flat::new(Admitted::new(&self.machine, &self.classify, move || op(cx)))
+        Flat::new(self, move || op(cx))
     }
 }

@@ -8,77 +8,120 @@ use std::task::{Context, Poll};
 use contexter_service::{Classify, Clock, Open};
 use pin_project_lite::pin_project;
 
-use crate::machine::Machine;
-use crate::{Error, Permit};
+use crate::held::{Handle, Held};
+use crate::{Breaker, Error};
+
+/// A breaker with the classifier that reads the outcome.
+pub(crate) trait Guard: Handle {
+    type Classify;
+
+    fn classify(&self) -> &Self::Classify;
+}
+
+impl<C: Clock, K> Guard for Breaker<C, K> {
+    type Classify = K;
+
+    #[inline]
+    fn classify(&self) -> &K {
+        &self.classify
+    }
+}
+
+impl<C: Clock, K> Guard for &Breaker<C, K> {
+    type Classify = K;
+
+    #[inline]
+    fn classify(&self) -> &K {
+        &self.classify
+    }
+}
+
+/// What makes the operation's future, once it may run.
+pub(crate) trait Begin<Fut> {
+    fn begin(self) -> Fut;
+}
+
+impl<Op: FnOnce() -> Fut, Fut> Begin<Fut> for Op {
+    #[inline]
+    fn begin(self) -> Fut {
+        self()
+    }
+}
 
 pin_project! {
     /// Asks for admission, runs the operation, records the outcome.
-    pub(crate) struct Admitted<'a, Op, Fut, C: Clock, K> {
-        machine: &'a Machine<C>,
-        classify: &'a K,
+    pub(crate) struct Admitted<G: Handle, Op, Fut> {
         #[pin]
-        stage: Stage<'a, Op, Fut, C>,
+        stage: Stage<G, Op, Fut>,
     }
 }
 
 pin_project! {
     #[project = StageProjection]
-    enum Stage<'a, Op, Fut, C: Clock> {
-        Start { op: Option<Op> },
+    enum Stage<G: Handle, Op, Fut> {
+        Start { start: Option<(G, Op)> },
         // Dropped in this order: the operation ends before its permit is given back.
-        Running { #[pin] fut: Fut, permit: Option<Permit<'a, C>> },
+        Running { #[pin] fut: Fut, held: Option<Held<G>> },
         Done,
     }
 }
 
-impl<'a, Op, Fut, C: Clock, K> Admitted<'a, Op, Fut, C, K> {
-    pub(crate) fn new(machine: &'a Machine<C>, classify: &'a K, op: Op) -> Self {
+impl<G: Handle, Op, Fut> Admitted<G, Op, Fut> {
+    #[inline]
+    pub(crate) fn new(guard: G, op: Op) -> Self {
         Self {
-            machine,
-            classify,
-            stage: Stage::Start { op: Some(op) },
+            stage: Stage::Start {
+                start: Some((guard, op)),
+            },
         }
     }
 }
 
-impl<Op, Fut, C, K> Future for Admitted<'_, Op, Fut, C, K>
+impl<G, Op, Fut> Future for Admitted<G, Op, Fut>
 where
-    Op: FnOnce() -> Fut,
+    G: Guard,
+    G::Classify: Classify<Fut::Output>,
+    Op: Begin<Fut>,
     Fut: Future,
-    C: Clock,
-    K: Classify<Fut::Output>,
 {
     type Output = Result<Fut::Output, Open>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
             match this.stage.as_mut().project() {
-                StageProjection::Start { op } => {
-                    let op = op.take().expect("the stage changes in the same poll");
-                    let permit = match this.machine.admit() {
-                        Ok(generation) => Permit::new(this.machine, generation),
+                StageProjection::Start { start } => {
+                    let (guard, op) = start.take().expect("the stage changes in the same poll");
+                    let held = match Held::admit(guard) {
+                        Ok(held) => held,
                         Err(open) => {
                             this.stage.set(Stage::Done);
                             return Poll::Ready(Err(open));
                         }
                     };
-                    let fut = op();
+                    let fut = op.begin();
                     this.stage.set(Stage::Running {
                         fut,
-                        permit: Some(permit),
+                        held: Some(held),
                     });
                 }
-                StageProjection::Running { fut, permit } => {
-                    // Held here while the operation runs: if that panics, the unwinding drops the
-                    // permit, which then knows that it was a panic.
-                    let held = permit.take();
+                StageProjection::Running { fut, held } => {
+                    // Taken here while the operation runs: if that panics, the unwinding drops it,
+                    // and it then knows that it was a panic.
+                    let taken = held.take();
                     let Poll::Ready(out) = fut.poll(cx) else {
-                        *permit = held;
+                        *held = taken;
                         return Poll::Pending;
                     };
-                    if let Some(permit) = held {
-                        permit.record(this.classify.sample(&out));
+                    if let Some(held) = taken {
+                        let classify = held.handle.classify();
+                        if let Some(duration) = classify.trip(&out) {
+                            held.trip(duration);
+                        } else {
+                            let sample = classify.sample(&out);
+                            held.record(sample);
+                        }
                     }
                     this.stage.set(Stage::Done);
                     return Poll::Ready(Ok(out));
@@ -103,13 +146,16 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct Call<'a, Op, Fut, C: Clock, K> {
         #[pin]
-        inner: Admitted<'a, Op, Fut, C, K>,
+        inner: Admitted<&'a Breaker<C, K>, Op, Fut>,
     }
 }
 
 impl<'a, Op, Fut, C: Clock, K> Call<'a, Op, Fut, C, K> {
-    pub(crate) fn new(inner: Admitted<'a, Op, Fut, C, K>) -> Self {
-        Self { inner }
+    #[inline]
+    pub(crate) fn new(breaker: &'a Breaker<C, K>, op: Op) -> Self {
+        Self {
+            inner: Admitted::new(breaker, op),
+        }
     }
 }
 
@@ -128,6 +174,7 @@ where
 {
     type Output = Result<T, Error<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project().inner.poll(cx).map(|out| match out {
             Ok(Ok(value)) => Ok(value),
@@ -139,28 +186,32 @@ where
 
 pin_project! {
     /// A guarded call whose refusal becomes the operation's own error.
-    pub(crate) struct Flat<'a, Op, Fut, C: Clock, K> {
+    pub(crate) struct Flat<G: Handle, Op, Fut> {
         #[pin]
-        inner: Admitted<'a, Op, Fut, C, K>,
+        inner: Admitted<G, Op, Fut>,
     }
 }
 
-impl<'a, Op, Fut, C: Clock, K> Flat<'a, Op, Fut, C, K> {
-    pub(crate) fn new(inner: Admitted<'a, Op, Fut, C, K>) -> Self {
-        Self { inner }
+impl<G: Handle, Op, Fut> Flat<G, Op, Fut> {
+    #[inline]
+    pub(crate) fn new(guard: G, op: Op) -> Self {
+        Self {
+            inner: Admitted::new(guard, op),
+        }
     }
 }
 
-impl<T, E, Op, Fut, C, K> Future for Flat<'_, Op, Fut, C, K>
+impl<T, E, G, Op, Fut> Future for Flat<G, Op, Fut>
 where
     E: From<Open>,
-    Op: FnOnce() -> Fut,
+    G: Guard,
+    G::Classify: Classify<Result<T, E>>,
+    Op: Begin<Fut>,
     Fut: Future<Output = Result<T, E>>,
-    C: Clock,
-    K: Classify<Result<T, E>>,
 {
     type Output = Result<T, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.project()
             .inner

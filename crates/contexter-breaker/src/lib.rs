@@ -26,16 +26,31 @@ mod announce;
 mod breaker;
 mod call;
 mod config;
+mod control;
 mod error;
+mod growth;
+mod held;
+mod limits;
 mod machine;
 #[cfg(all(test, contexter_loom))]
 mod models;
+mod outcome;
 mod permit;
+mod service;
+mod subscription;
 mod sync;
+#[cfg(feature = "tower")]
+mod tower;
+mod window;
 mod word;
 
+pub use announce::{Cause, Transition};
 pub use breaker::Breaker;
 pub use call::Call;
-pub use config::{Abandoned, Config};
+pub use config::{Abandoned, Config, Window};
 pub use error::{Error, UnlessOpen};
-pub use permit::Permit;
+pub use permit::{OwnedPermit, Permit};
+pub use service::BreakerService;
+pub use subscription::{Changed, Subscription};
+#[cfg(feature = "tower")]
+pub use tower::BreakerFuture;

@@ -1,320 +1,358 @@
-//! The shared state machine: admissions and outcomes by compare-and-swap, transitions one by one.
+//! The shared state of a breaker: who is admitted, and how periods follow one another.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use contexter_service::{BreakerState, Clock, InvalidConfig, Open, PolicySnapshot, Sample};
+use contexter_service::{BreakerState, Clock, InvalidConfig, Open};
 
 use crate::Config;
-use crate::announce::{Announcements, Transition};
-use crate::sync::{AtomicU64, Mutex, Ordering, RwLock};
-use crate::word::{Effect, Phase, Probes, Word, generation, is_quiet};
+use crate::announce::{Announcements, Cause, tell, tell_rejection};
+use crate::growth::Growth;
+use crate::limits::Limits;
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::window::{Stripes, Watched, nanos};
+use crate::word::{Phase, Probes, UNCOUNTED, Word, generation, is_quiet};
 
-/// Every change of the word is a compare-and-swap. A change of the generation also holds
-/// `transition`, which orders the break's end, the announcement and the word; nothing else needs
-/// the lock. Announcements are delivered after it is released.
+/// Every change of the word is a compare-and-swap. A change of the generation, an admission of a
+/// probe and a change of the window also hold `core`, which orders them; nothing else needs the
+/// lock. Announcements are delivered after it is released.
 pub(crate) struct Machine<C> {
-    word: AtomicU64,
-    /// When the break ends, in nanoseconds after `epoch`. Written before the word turns open.
-    until: AtomicU64,
-    /// When the last failure was counted, in nanoseconds after `epoch`, plus one; zero is never.
-    last_failure: AtomicU64,
-    opened: AtomicU64,
-    rejected: AtomicU64,
-    config: RwLock<Config>,
-    transition: Mutex<Announcements>,
+    pub(crate) hot: Hot<C>,
+    /// When the last failure was counted, in nanoseconds after the epoch, plus one; zero is never.
+    pub(crate) last_failure: AtomicU64,
+    pub(crate) opened: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) core: Mutex<Core>,
     name: OnceLock<Arc<str>>,
-    epoch: Instant,
-    clock: C,
+}
+
+/// What every call reads, on one line that nothing writes while the breaker stays closed.
+#[repr(align(64))]
+pub(crate) struct Hot<C> {
+    pub(crate) word: AtomicU64,
+    /// [`Limits`], packed.
+    pub(crate) limits: AtomicU64,
+    /// Nanoseconds from which on a call is slow, if calls are timed.
+    pub(crate) slow_call: AtomicU64,
+    /// Nanoseconds after the epoch: when the break ends, or when probes in flight count as hung.
+    pub(crate) until: AtomicU64,
+    /// Made with the first window, and kept when later settings have none.
+    pub(crate) stripes: OnceLock<Box<Stripes>>,
+    pub(crate) epoch: Instant,
+    pub(crate) clock: C,
+}
+
+/// What only transitions, failures and windows need.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) growth: Growth,
+    pub(crate) window: Option<Box<Watched>>,
+    pub(crate) announcements: Announcements,
+}
+
+impl Core {
+    /// Returns when a break that begins now will end.
+    pub(crate) fn next_break(&mut self, now: u64) -> u64 {
+        now.saturating_add(nanos(self.growth.next(&self.config)))
+    }
+}
+
+/// What a call has been admitted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    /// The period that its outcome belongs to.
+    pub(crate) generation: u32,
+    /// When it began, in nanoseconds after the epoch; zero if calls are not timed.
+    pub(crate) began: u64,
 }
 
 impl<C: Clock> Machine<C> {
     pub(crate) fn new(config: Config, clock: C) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        Ok(Self {
-            word: AtomicU64::new(0),
-            until: AtomicU64::new(0),
+        let machine = Self {
+            hot: Hot {
+                word: AtomicU64::new(0),
+                limits: AtomicU64::new(Limits::of(&config).0),
+                slow_call: AtomicU64::new(config.slow_call.map_or(u64::MAX, nanos)),
+                until: AtomicU64::new(0),
+                stripes: OnceLock::new(),
+                epoch: clock.now(),
+                clock,
+            },
             last_failure: AtomicU64::new(0),
             opened: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
-            config: RwLock::new(config),
-            transition: Mutex::new(Announcements::default()),
+            core: Mutex::new(Core {
+                config,
+                growth: Growth::of(&config),
+                window: Watched::of(&config),
+                announcements: Announcements::default(),
+            }),
             name: OnceLock::new(),
-            epoch: clock.now(),
-            clock,
-        })
+        };
+        if config.window.is_some() {
+            machine.hot.stripes.get_or_init(Box::default);
+        }
+        Ok(machine)
     }
 
-    pub(crate) fn set_name(&self, name: Arc<str>) {
-        // The first name stays: the breaker may be shared by then.
-        let _ = self.name.set(name);
+    /// Returns whether this is the first name, which stays: the breaker may be shared by then.
+    pub(crate) fn set_name(&self, name: Arc<str>) -> bool {
+        self.name.set(name).is_ok()
     }
 
-    pub(crate) fn config(&self) -> Config {
-        self.config.read(|config| *config)
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.name.get()
     }
 
-    fn word(&self) -> Word {
-        Word::unpack(self.word.load(Ordering::Acquire))
+    pub(crate) fn word(&self) -> Word {
+        Word::unpack(self.hot.word.load(Ordering::Acquire))
     }
 
     pub(crate) fn state(&self) -> BreakerState {
         self.word().state()
     }
 
-    pub(crate) fn failures(&self) -> u32 {
-        self.word().failures()
+    #[inline]
+    pub(crate) fn limits(&self) -> Limits {
+        Limits(self.hot.limits.load(Ordering::Acquire))
     }
 
-    pub(crate) fn last_failure(&self) -> Option<Instant> {
-        let nanos = self.last_failure.load(Ordering::Acquire).checked_sub(1)?;
-        self.epoch.checked_add(Duration::from_nanos(nanos))
+    #[inline]
+    pub(crate) fn nanos(&self) -> u64 {
+        let now = self.hot.clock.now();
+        // The largest is kept free: it stands for never.
+        nanos(now.saturating_duration_since(self.hot.epoch)).min(u64::MAX - 1)
     }
 
-    pub(crate) fn snapshot(&self) -> PolicySnapshot {
-        let word = self.word();
-        let probes = match word.phase {
-            Phase::HalfOpen(probes) => probes,
-            _ => Probes::default(),
+    /// Admits one call, or says how long none is admitted.
+    #[inline]
+    pub(crate) fn admit(&self) -> Result<Ticket, Open> {
+        let raw = self.hot.word.load(Ordering::Acquire);
+        if is_quiet(raw) {
+            return Ok(self.ticket(generation(raw)));
+        }
+        self.admit_unless_refused(raw)
+    }
+
+    #[inline]
+    fn ticket(&self, generation: u32) -> Ticket {
+        let began = if self.limits().reads_begin() {
+            self.nanos()
+        } else {
+            0
         };
-        let ago = self
-            .last_failure()
-            .map(|failed| self.clock.now().saturating_duration_since(failed));
-        PolicySnapshot::new("breaker")
-            .with_state(word.state())
-            .with_counter("failures", u64::from(word.failures()))
-            .with_counter("successes", u64::from(probes.successes))
-            .with_counter("probes", u64::from(probes.in_flight))
-            .with_counter("opened", self.opened.load(Ordering::Relaxed))
-            .with_counter("rejected", self.rejected.load(Ordering::Relaxed))
-            .with_last_failure(ago)
+        Ticket { generation, began }
     }
 
-    fn nanos(&self) -> u64 {
-        let since = self.clock.now().saturating_duration_since(self.epoch);
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX - 1)
-    }
-
-    /// Admits one call and returns the generation that its outcome belongs to.
-    pub(crate) fn admit(&self) -> Result<u32, Open> {
-        let mut raw = self.word.load(Ordering::Acquire);
+    #[inline(never)]
+    fn admit_unless_refused(&self, mut raw: u64) -> Result<Ticket, Open> {
         loop {
-            if is_quiet(raw) {
-                return Ok(generation(raw));
-            }
             let word = Word::unpack(raw);
-            match word.phase {
-                Phase::Closed { .. } | Phase::ForcedClosed => return Ok(word.generation),
+            let now = match word.phase {
+                Phase::Closed { .. } | Phase::ForcedClosed => {
+                    return Ok(self.ticket(word.generation));
+                }
+                // By hand, also in a dry run.
                 Phase::Isolated => return Err(self.reject(None)),
                 Phase::Open { .. } => {
-                    let left = self
-                        .until
-                        .load(Ordering::Acquire)
-                        .saturating_sub(self.nanos());
+                    let now = self.nanos();
+                    let left = self.until().saturating_sub(now);
                     if left > 0 {
-                        return Err(self.reject(Some(Duration::from_nanos(left))));
+                        return self.refuse(Some(Duration::from_nanos(left)));
                     }
-                    match self.first_probe(raw) {
-                        Ok(generation) => return Ok(generation),
-                        Err(changed) => raw = changed,
-                    }
+                    now
                 }
                 Phase::HalfOpen(probes) => {
-                    let Some(probes) = probes.admit(&self.config()) else {
-                        return Err(self.reject(None));
-                    };
-                    let next = Word {
-                        phase: Phase::HalfOpen(probes),
-                        ..word
-                    };
-                    match self.swap(raw, next) {
-                        Ok(()) => return Ok(word.generation),
-                        Err(changed) => raw = changed,
+                    let now = self.nanos();
+                    if probes.admit(self.limits()).is_none() && now < self.until() {
+                        return self.refuse(None);
                     }
+                    now
                 }
+            };
+            let admitted = self.core.hold(|core| self.admit_probe(core, raw, now));
+            if word.state() == BreakerState::Open || matches!(admitted, Ok(None)) {
+                self.deliver();
+            }
+            match admitted {
+                Ok(Some(generation)) => {
+                    let timed = self.limits().reads_begin();
+                    let began = if timed { now } else { 0 };
+                    return Ok(Ticket { generation, began });
+                }
+                Ok(None) | Err(Stale::Until) => raw = self.hot.word.load(Ordering::Acquire),
+                Err(Stale::Word(changed)) => raw = changed,
             }
         }
+    }
+
+    pub(crate) fn until(&self) -> u64 {
+        self.hot.until.load(Ordering::Acquire)
+    }
+
+    /// Admits a probe into the period that `raw` stands for or begins, and returns its generation;
+    /// none if the period was given up because its probes hang.
+    fn admit_probe(&self, core: &mut Core, raw: u64, now: u64) -> Result<Option<u32>, Stale> {
+        let from = Word::unpack(raw);
+        let over = now >= self.until();
+        let hung_at = now.saturating_add(nanos(core.config.max_half_open));
+        match from.phase {
+            Phase::Open { .. } if over => {
+                let to = from.enter(Phase::HalfOpen(Probes {
+                    in_flight: 1,
+                    ..Probes::default()
+                }));
+                self.transit(core, raw, to, Cause::BreakOver)?;
+                self.hot.until.store(hung_at, Ordering::Release);
+                Ok(Some(to.generation))
+            }
+            Phase::HalfOpen(probes) => match probes.admit(self.limits()) {
+                Some(probes) => {
+                    let phase = Phase::HalfOpen(probes);
+                    self.swap(raw, Word { phase, ..from })?;
+                    self.hot.until.store(hung_at, Ordering::Release);
+                    Ok(Some(from.generation))
+                }
+                None if over => {
+                    let end = core.next_break(now);
+                    let failures = probes.failures;
+                    self.open(core, raw, failures, end, Cause::HungProbes)?;
+                    Ok(None)
+                }
+                None => Err(Stale::Until),
+            },
+            _ => Err(Stale::Until),
+        }
+    }
+
+    /// Refuses a call, or in a dry run only counts that it would be refused.
+    fn refuse(&self, retry_after: Option<Duration>) -> Result<Ticket, Open> {
+        let open = self.reject(retry_after);
+        if self.limits().is_dry_run() {
+            return Ok(Ticket {
+                generation: UNCOUNTED,
+                began: 0,
+            });
+        }
+        Err(open)
     }
 
     fn reject(&self, retry_after: Option<Duration>) -> Open {
         self.rejected.fetch_add(1, Ordering::Relaxed);
+        tell_rejection(self.name(), retry_after);
         Open { retry_after }
     }
 
-    /// Ends the break that `open` stands for with one probe in flight.
-    fn first_probe(&self, open: u64) -> Result<u32, u64> {
-        let admitted = self.transition.hold(|announcements| {
-            let from = Word::unpack(open);
-            let to = from.enter(Phase::HalfOpen(Probes {
-                in_flight: 1,
-                ..Probes::default()
-            }));
-            self.swap(open, to)?;
-            self.note(announcements, from, to);
-            Ok(to.generation)
-        });
-        self.deliver();
-        admitted
-    }
-
-    /// Counts the outcome of a call that was admitted in `admitted`; from any other period it is
-    /// stale and teaches nothing.
-    pub(crate) fn settle(&self, admitted: u32, sample: Sample) {
-        let raw = self.word.load(Ordering::Acquire);
-        if sample != Sample::Failure && is_quiet(raw) {
-            return;
-        }
-        let config = self.config();
-        if self.try_settle(raw, admitted, sample, &config, None) {
-            return;
-        }
-        self.transition.hold(|announcements| {
-            let raw = self.word.load(Ordering::Acquire);
-            self.try_settle(raw, admitted, sample, &config, Some(announcements));
-        });
-        self.deliver();
-    }
-
-    /// Returns false if the outcome is a transition and the lock, which gives the announcements,
-    /// is not held.
-    fn try_settle(
+    /// Begins a break until `end`. Holding the lock keeps other ends out.
+    pub(crate) fn open(
         &self,
-        mut raw: u64,
-        admitted: u32,
-        sample: Sample,
-        config: &Config,
-        mut locked: Option<&mut Announcements>,
-    ) -> bool {
-        loop {
-            let word = Word::unpack(raw);
-            if word.generation != admitted {
-                return true;
-            }
-            let to = match word.settle(sample, config) {
-                Effect::Nothing => return true,
-                Effect::Transition(_) if locked.is_none() => return false,
-                Effect::Transition(to) => {
-                    self.start_break(to, config);
-                    to
-                }
-                Effect::Count(to) => to,
-            };
-            match self.swap(raw, to) {
-                Ok(()) => {
-                    if sample == Sample::Failure {
-                        self.last_failure
-                            .fetch_max(self.nanos() + 1, Ordering::AcqRel);
-                    }
-                    if to.generation != word.generation
-                        && let Some(announcements) = locked.take()
-                    {
-                        self.note(announcements, word, to);
-                    }
-                    return true;
-                }
-                Err(changed) => raw = changed,
-            }
-        }
+        core: &mut Core,
+        raw: u64,
+        failures: u32,
+        end: u64,
+        cause: Cause,
+    ) -> Result<(), u64> {
+        // Before the word: who sees it open must see when it ends.
+        self.hot.until.store(end, Ordering::Release);
+        let to = Word::unpack(raw).enter(Phase::Open { failures });
+        self.transit(core, raw, to, cause)
     }
 
-    /// Sets the end of the break, if `to` is one. Holding the lock keeps other ends out.
-    fn start_break(&self, to: Word, config: &Config) {
-        if let Phase::Open { .. } = to.phase {
-            let length = u64::try_from(config.recovery_timeout.as_nanos()).unwrap_or(u64::MAX);
-            self.until
-                .store(self.nanos().saturating_add(length), Ordering::Release);
+    /// Begins a period, with what belongs to it, and notes the transition if others can see it.
+    pub(crate) fn transit(
+        &self,
+        core: &mut Core,
+        raw: u64,
+        to: Word,
+        cause: Cause,
+    ) -> Result<(), u64> {
+        self.swap(raw, to)?;
+        if let Phase::Closed { .. } = to.phase {
+            // Nothing of this period can get in before: that takes the lock.
+            core.growth.reset(&core.config);
+            if let Some(window) = &mut core.window {
+                window.clear();
+            }
         }
-    }
-
-    /// Takes new settings and keeps the state.
-    pub(crate) fn reconfigure(&self, config: Config) -> Result<(), InvalidConfig> {
-        config.validate()?;
-        self.transition.hold(|announcements| {
-            self.config.replace(config);
-            // Probes were admitted against other thresholds: their period starts over, or counts
-            // beyond the new ones could leave it waiting for an outcome that nobody owes.
-            self.change(announcements, |word| match word.phase {
-                Phase::HalfOpen(_) => Some(word.enter(Phase::HalfOpen(Probes::default()))),
-                _ => None,
-            });
-        });
+        let from = Word::unpack(raw);
+        if from.state() != to.state() {
+            if let Phase::Open { .. } = to.phase {
+                self.opened.fetch_add(1, Ordering::Relaxed);
+            }
+            let failures = from.failures().max(to.failures());
+            core.announcements
+                .note(from.state(), to.state(), cause, failures);
+        }
         Ok(())
     }
 
-    /// Moves to `phase` by hand; does nothing if the breaker is in it already.
-    pub(crate) fn force(&self, phase: Phase) {
-        self.transition.hold(|announcements| {
-            self.change(announcements, |word| {
-                (word.phase != phase).then(|| word.enter(phase))
-            });
-        });
-        self.deliver();
-    }
-
-    /// Ends what was done by hand.
-    pub(crate) fn release(&self) {
-        self.transition.hold(|announcements| {
-            self.change(announcements, |word| match word.phase {
-                Phase::Isolated | Phase::ForcedClosed => {
-                    Some(word.enter(Phase::Closed { failures: 0 }))
-                }
-                _ => None,
-            });
-        });
-        self.deliver();
-    }
-
-    fn change(&self, announcements: &mut Announcements, next: impl Fn(Word) -> Option<Word>) {
-        let mut raw = self.word.load(Ordering::Acquire);
-        loop {
-            let from = Word::unpack(raw);
-            let Some(to) = next(from) else { return };
-            match self.swap(raw, to) {
-                Ok(()) => return self.note(announcements, from, to),
-                Err(changed) => raw = changed,
-            }
-        }
-    }
-
-    fn swap(&self, from: u64, to: Word) -> Result<(), u64> {
-        self.word
+    pub(crate) fn swap(&self, from: u64, to: Word) -> Result<(), u64> {
+        self.hot
+            .word
             .compare_exchange(from, to.pack(), Ordering::AcqRel, Ordering::Acquire)
             .map(drop)
     }
 
-    /// Notes a transition that others can see, in the order of the words.
-    fn note(&self, announcements: &mut Announcements, from: Word, to: Word) {
-        if from.state() == to.state() {
-            return;
-        }
-        if let Phase::Open { .. } = to.phase {
-            self.opened.fetch_add(1, Ordering::Relaxed);
-        }
-        announcements.push(Transition {
-            from: from.state(),
-            to: to.state(),
-            failures: from.failures().max(to.failures()),
-        });
-    }
-
     /// Tells about the transitions noted so far, unless another thread, or a listener further up
     /// this thread's stack, is at it and will tell about ours too.
-    fn deliver(&self) {
-        while let Some(transition) = self.transition.hold(Announcements::take) {
-            transition.tell(self.name.get().map(|name| &**name));
-            self.transition.hold(Announcements::told);
+    pub(crate) fn deliver(&self) {
+        if let Some(board) = self.core.hold(|core| core.announcements.board()) {
+            board.wake();
+        }
+        while let Some((transition, listeners)) = self.core.hold(|core| core.announcements.take()) {
+            let listeners = listeners.as_ref().map(|listeners| listeners.as_slice());
+            tell(transition, listeners, self.name());
+            self.core.hold(|core| core.announcements.told());
+        }
+    }
+}
+
+/// Why an admission has to look again.
+enum Stale {
+    Word(u64),
+    /// The time was up, but somebody has moved it meanwhile.
+    Until,
+}
+
+impl From<u64> for Stale {
+    fn from(changed: u64) -> Self {
+        Self::Word(changed)
+    }
+}
+
+impl<C> Drop for Machine<C> {
+    fn drop(&mut self) {
+        if let Some(board) = self.core.hold(|core| core.announcements.board()) {
+            board.end();
         }
     }
 }
 
 impl<C> fmt::Debug for Machine<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = Word::unpack(self.word.load(Ordering::Acquire));
+        let word = Word::unpack(self.hot.word.load(Ordering::Acquire));
         f.debug_struct("Breaker")
             .field("name", &self.name.get())
             .field("state", &word.state())
             .field("failures", &word.failures())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(contexter_loom)))]
+mod tests {
+    use contexter_service::DefaultClock;
+
+    use super::*;
+
+    #[test]
+    fn a_breaker_without_a_window_takes_512_bytes_at_most() {
+        // As allocated: with the two counts of an Arc, on the line before the hot one.
+        let counts = align_of::<Machine<DefaultClock>>();
+        assert!(size_of::<Machine<DefaultClock>>() + counts <= 512);
+        assert_eq!(size_of::<Hot<DefaultClock>>(), 64, "one line");
     }
 }

@@ -40,23 +40,41 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Settings that are read often and replaced rarely. No model: they never change within one.
-pub(crate) struct RwLock<T> {
-    inner: parking_lot::RwLock<T>,
+/// The number of this thread, so that threads can count on lines of their own.
+///
+/// Numbers are given one after the other and not by an address, so that the first few threads never
+/// meet. Nothing but speed depends on them.
+#[cfg(not(all(test, contexter_loom)))]
+#[inline]
+pub(crate) fn slot() -> usize {
+    use std::cell::Cell;
+    use std::sync::atomic::AtomicUsize;
+
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SLOT: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    SLOT.with(|slot| {
+        if slot.get() == usize::MAX {
+            slot.set(THREADS.fetch_add(1, Ordering::Relaxed) % usize::MAX);
+        }
+        slot.get()
+    })
 }
 
-impl<T> RwLock<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self {
-            inner: parking_lot::RwLock::new(value),
-        }
-    }
+#[cfg(all(test, contexter_loom))]
+loom::thread_local! {
+    static SLOT: std::cell::Cell<usize> = std::cell::Cell::new(0);
+}
 
-    pub(crate) fn read<R>(&self, f: impl FnOnce(&T) -> R) -> R {
-        f(&self.inner.read())
-    }
+#[cfg(all(test, contexter_loom))]
+pub(crate) fn slot() -> usize {
+    SLOT.with(std::cell::Cell::get)
+}
 
-    pub(crate) fn replace(&self, value: T) {
-        *self.inner.write() = value;
-    }
+/// Gives a thread of a model a number of its own.
+#[cfg(all(test, contexter_loom))]
+pub(crate) fn take_slot(number: usize) {
+    SLOT.with(|slot| slot.set(number));
 }

@@ -2,7 +2,8 @@
 
 use contexter_service::{BreakerState, Sample};
 
-use crate::Config;
+use crate::announce::Cause;
+use crate::limits::Limits;
 
 /// The state of a breaker, and which of all its periods it is in.
 ///
@@ -44,12 +45,14 @@ pub(crate) enum Effect {
     /// New counts in the same period.
     Count(Word),
     /// A new period.
-    Transition(Word),
+    Transition(Word, Cause),
 }
 
 const PHASE_BITS: u32 = 4;
 const COUNT_BITS: u32 = 30;
 const PROBE_BITS: u32 = 10;
+/// The most failures that fit.
+pub(crate) const MAX_COUNT: u32 = (1 << COUNT_BITS) - 1;
 const GENERATION_BITS: u32 = 30;
 const GENERATION_SHIFT: u32 = PHASE_BITS + COUNT_BITS;
 
@@ -59,10 +62,13 @@ const HALF_OPEN: u64 = 2;
 const ISOLATED: u64 = 3;
 const FORCED_CLOSED: u64 = 4;
 
-/// Whether the packed word is a closed breaker without failures.
+/// Whether the packed word is a closed breaker without failures in a row.
 pub(crate) const fn is_quiet(raw: u64) -> bool {
     raw & mask(GENERATION_SHIFT) == CLOSED
 }
+
+/// A generation that no period has, for calls that teach nothing.
+pub(crate) const UNCOUNTED: u32 = u32::MAX;
 
 /// The generation of a packed word.
 pub(crate) const fn generation(raw: u64) -> u32 {
@@ -73,7 +79,7 @@ const fn mask(bits: u32) -> u64 {
     (1 << bits) - 1
 }
 
-const fn field(raw: u64, shift: u32, bits: u32) -> u32 {
+pub(crate) const fn field(raw: u64, shift: u32, bits: u32) -> u32 {
     low_half((raw >> shift) & mask(bits))
 }
 
@@ -147,45 +153,48 @@ impl Word {
     }
 
     /// Decides what the outcome of a call of this period does.
-    pub(crate) fn settle(self, sample: Sample, config: &Config) -> Effect {
+    pub(crate) fn settle(self, sample: Sample, limits: Limits) -> Effect {
         match self.phase {
-            Phase::Closed { failures } => self.settle_closed(failures, sample, config),
-            Phase::HalfOpen(probes) => self.settle_probe(probes, sample, config),
+            Phase::Closed { failures } => self.settle_closed(failures, sample, limits),
+            Phase::HalfOpen(probes) => self.settle_probe(probes, sample, limits),
             // Open and isolated periods admit nothing; while forced closed nothing counts.
             Phase::Open { .. } | Phase::Isolated | Phase::ForcedClosed => Effect::Nothing,
         }
     }
 
-    fn settle_closed(self, failures: u32, sample: Sample, config: &Config) -> Effect {
+    fn settle_closed(self, failures: u32, sample: Sample, limits: Limits) -> Effect {
         match sample {
             Sample::Neutral => Effect::Nothing,
             Sample::Success if failures == 0 => Effect::Nothing,
             Sample::Success => self.count(Phase::Closed { failures: 0 }),
             Sample::Failure => {
+                // Without a threshold, failures in a row are not counted.
+                let Some(threshold) = limits.failure_threshold() else {
+                    return Effect::Nothing;
+                };
                 let failures = failures + 1;
-                if failures < config.failure_threshold {
+                if failures < threshold {
                     self.count(Phase::Closed { failures })
                 } else {
-                    Effect::Transition(self.enter(Phase::Open { failures }))
+                    Effect::Transition(self.enter(Phase::Open { failures }), Cause::FailuresInARow)
                 }
             }
         }
     }
 
-    fn settle_probe(self, mut probes: Probes, sample: Sample, config: &Config) -> Effect {
+    fn settle_probe(self, mut probes: Probes, sample: Sample, limits: Limits) -> Effect {
         probes.in_flight = probes.in_flight.saturating_sub(1);
         match sample {
             Sample::Neutral => {}
             Sample::Success => probes.successes += 1,
             Sample::Failure => probes.failures += 1,
         }
-        if probes.successes >= config.success_threshold {
-            Effect::Transition(self.enter(Phase::Closed { failures: 0 }))
-        } else if probes.failures > config.total_probes() - config.success_threshold {
+        if probes.successes >= limits.success_threshold() {
+            Effect::Transition(self.enter(Phase::Closed { failures: 0 }), Cause::Probes)
+        } else if probes.failures > limits.spare_probes() {
             // Too few probes are left to reach the threshold.
-            Effect::Transition(self.enter(Phase::Open {
-                failures: probes.failures,
-            }))
+            let failures = probes.failures;
+            Effect::Transition(self.enter(Phase::Open { failures }), Cause::Probes)
         } else {
             self.count(Phase::HalfOpen(probes))
         }
@@ -194,10 +203,10 @@ impl Word {
 
 impl Probes {
     /// Returns the counts with one more probe in flight, if one more is allowed.
-    pub(crate) fn admit(self, config: &Config) -> Option<Self> {
+    pub(crate) fn admit(self, limits: Limits) -> Option<Self> {
         let decided = self.successes + self.failures;
-        (self.in_flight < config.concurrent_probes()
-            && self.in_flight + decided < config.total_probes())
+        (self.in_flight < limits.concurrent_probes()
+            && self.in_flight + decided < limits.success_threshold() + limits.spare_probes())
         .then(|| Self {
             in_flight: self.in_flight + 1,
             ..self
@@ -210,6 +219,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Config;
 
     proptest! {
         #[test]
@@ -242,10 +252,11 @@ mod tests {
             let config = Config::new()
                 .success_threshold(success_threshold)
                 .permitted_probes(permitted);
+            let limits = Limits::of(&config);
             let mut word = Word { generation: 7, phase: Phase::HalfOpen(Probes::default()) };
             for outcome in outcomes {
                 let Phase::HalfOpen(probes) = word.phase else { unreachable!() };
-                let admitted = probes.admit(&config);
+                let admitted = probes.admit(limits);
                 prop_assert!(admitted.is_some(), "none in flight and none admitted: {:?}", probes);
                 word.phase = Phase::HalfOpen(admitted.unwrap());
                 let sample = match outcome {
@@ -253,9 +264,9 @@ mod tests {
                     1 => Sample::Failure,
                     _ => Sample::Neutral,
                 };
-                match word.settle(sample, &config) {
+                match word.settle(sample, limits) {
                     Effect::Count(next) => word = next,
-                    Effect::Transition(_) => break,
+                    Effect::Transition(..) => break,
                     Effect::Nothing => prop_assert!(false, "a probe's outcome was lost"),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_breaker::Config;
+use contexter_breaker::{Breaker, Config, Window};
 use contexter_service::{BreakerState, ErrIsFailure, Open, Sample};
 
 use crate::{BREAK, after_break, breaker, permit, record, trip};
@@ -139,4 +139,77 @@ fn bad_settings_are_refused_all_at_once_and_change_nothing() {
     );
     assert_eq!(breaker.config(), Config::new());
     assert!(Config::new().success_threshold(0).build().is_err());
+}
+
+#[test]
+fn a_dry_run_shows_what_it_would_do_and_refuses_nothing() {
+    let config = Config::new().success_threshold(1).dry_run(true);
+    let (breaker, clock) = breaker(config);
+    trip(&breaker);
+    assert_eq!(breaker.state(), BreakerState::Open);
+    for _ in 0..3 {
+        record(&breaker, Sample::Failure);
+    }
+    assert_eq!(breaker.snapshot().counter("rejected"), Some(3));
+    clock.advance(BREAK);
+    let probe = permit(&breaker);
+    record(&breaker, Sample::Failure);
+    assert_eq!(
+        breaker.state(),
+        BreakerState::HalfOpen,
+        "a call that would have been refused is no probe"
+    );
+    probe.record(Sample::Success);
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    breaker.isolate();
+    assert!(breaker.try_acquire().is_err(), "that was by hand");
+}
+
+#[test]
+fn only_a_breaker_that_decides_like_a_new_one_is_pristine() {
+    let (breaker, clock) = breaker(Config::new().success_threshold(1));
+    assert!(breaker.is_pristine());
+    record(&breaker, Sample::Success);
+    assert!(breaker.is_pristine());
+    record(&breaker, Sample::Failure);
+    assert!(!breaker.is_pristine(), "a failure counts");
+    for _ in 0..4 {
+        record(&breaker, Sample::Failure);
+    }
+    assert!(!breaker.is_pristine(), "open");
+    clock.advance(BREAK);
+    let probe = permit(&breaker);
+    assert!(!breaker.is_pristine(), "half-open");
+    probe.record(Sample::Success);
+    assert!(breaker.is_pristine(), "closed again");
+    for held in [Breaker::isolate, Breaker::force_close] {
+        held(&breaker);
+        assert!(!breaker.is_pristine(), "by hand");
+        breaker.release();
+        assert!(breaker.is_pristine());
+    }
+    let permit = breaker.try_acquire_owned().unwrap();
+    assert!(!breaker.is_pristine(), "a permit is in flight");
+    drop(permit);
+    record(&breaker, Sample::Success);
+    let clone = breaker.clone();
+    assert!(!breaker.is_pristine(), "another handle");
+    drop(clone);
+    assert!(breaker.is_pristine());
+    let _subscription = breaker.subscribe();
+    assert!(
+        !breaker.is_pristine(),
+        "somebody would miss its transitions"
+    );
+}
+
+#[test]
+fn a_window_is_pristine_when_it_is_empty() {
+    let config = Config::new().window(Window::Time(Duration::from_secs(10)));
+    let (breaker, clock) = breaker(config);
+    assert!(breaker.is_pristine());
+    record(&breaker, Sample::Success);
+    assert!(!breaker.is_pristine());
+    clock.advance(Duration::from_secs(10));
+    assert!(breaker.is_pristine());
 }

@@ -53,8 +53,11 @@ impl<F: Fn() + Send + Sync + 'static> Subscriber for Listener<F> {
     fn event(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        self.seen.lock().unwrap().push((fields.from, fields.to));
-        (self.then)();
+        // Refusals have no states.
+        if !fields.from.is_empty() {
+            self.seen.lock().unwrap().push((fields.from, fields.to));
+            (self.then)();
+        }
     }
 
     fn enter(&self, _: &span::Id) {}

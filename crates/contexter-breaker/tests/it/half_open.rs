@@ -1,5 +1,7 @@
 //! Probes: how many, what they decide, and whose outcome counts.
 
+use std::time::Duration;
+
 use contexter_breaker::{Abandoned, Config};
 use contexter_service::{BreakerState, Open, Sample};
 
@@ -196,4 +198,91 @@ fn probes_are_bounded_also_when_threads_race_for_them() {
         });
         assert_eq!(admitted.len(), 3);
     }
+}
+
+#[test]
+fn hung_probes_lose_their_places_and_the_breaker_opens_for_another_break() {
+    let config = Config::new().max_half_open(Duration::from_secs(90));
+    let (breaker, clock) = after_break(config);
+    let hung = [permit(&breaker), permit(&breaker), permit(&breaker)];
+    clock.advance(Duration::from_secs(90) - Duration::from_nanos(1));
+    assert_eq!(
+        breaker.try_acquire().unwrap_err(),
+        Open { retry_after: None }
+    );
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    clock.advance(Duration::from_nanos(1));
+    assert_eq!(
+        breaker.try_acquire().unwrap_err(),
+        Open {
+            retry_after: Some(BREAK)
+        }
+    );
+    assert_eq!(breaker.snapshot().counter("opened"), Some(2));
+    for late in hung {
+        late.record(Sample::Success);
+    }
+    assert_eq!(breaker.state(), BreakerState::Open, "they come too late");
+    clock.advance(BREAK);
+    for _ in 0..3 {
+        record(&breaker, Sample::Success);
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[test]
+fn a_hung_probe_of_one_period_does_not_decide_the_next() {
+    let config = Config::new().success_threshold(1);
+    let (breaker, clock) = after_break(config);
+    let hung = permit(&breaker);
+    clock.advance(BREAK);
+    assert!(breaker.try_acquire().is_err(), "reopened");
+    clock.advance(BREAK);
+    let probe = permit(&breaker);
+    hung.record(Sample::Success);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    assert!(breaker.try_acquire().is_err(), "and gave no place back");
+    probe.record(Sample::Success);
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[test]
+fn probes_that_are_merely_rare_are_not_hung() {
+    let (breaker, clock) = after_break(Config::new().permitted_probes(1));
+    for _ in 0..2 {
+        record(&breaker, Sample::Success);
+        clock.advance(BREAK * 60);
+        // Somebody asks while the next probe has only just begun.
+        let probe = permit(&breaker);
+        assert!(breaker.try_acquire().is_err());
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        probe.record(Sample::Neutral);
+    }
+    record(&breaker, Sample::Success);
+    assert_eq!(breaker.state(), BreakerState::Closed);
+}
+
+#[test]
+fn one_hung_probe_among_others_is_found_out_when_no_place_is_left() {
+    let (breaker, clock) = after_break(Config::new());
+    let hung = permit(&breaker);
+    record(&breaker, Sample::Success);
+    record(&breaker, Sample::Success);
+    assert!(breaker.try_acquire().is_err(), "the third decides");
+    clock.advance(BREAK);
+    assert!(breaker.try_acquire().is_err());
+    assert_eq!(breaker.state(), BreakerState::Open);
+    drop(hung);
+}
+
+#[test]
+fn an_owned_permit_goes_where_the_call_ends() {
+    let (breaker, _clock) = after_break(Config::new().success_threshold(1));
+    let permit = breaker.try_acquire_owned().unwrap();
+    assert!(breaker.try_acquire_owned().is_err());
+    let body = std::thread::spawn(move || permit.record(Sample::Success));
+    body.join().unwrap();
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    drop(breaker.try_acquire_owned().unwrap());
+    assert_eq!(breaker.failure_count(), 1, "abandoned");
 }

@@ -2,14 +2,27 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bad_config;
 mod call;
 mod closed;
 #[cfg(feature = "serde")]
 mod config;
 mod control;
 mod events;
+mod growth;
 mod half_open;
+mod listener;
 mod open;
+mod service;
+mod subscription;
+#[cfg(feature = "metrics")]
+mod telemetry;
+#[cfg(feature = "tower")]
+mod tower;
+mod trip;
+mod types;
+mod window;
+mod window_model;
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ fn what_is_left_out_has_the_default_of_the_specification() {
     assert_eq!(config.scope, Scope::Call);
     let breaker = config.breaker.unwrap();
     assert_eq!(breaker.timeout, Some(Duration::from_secs(30)));
-    assert_eq!(breaker.config.failure_threshold, 5);
+    assert_eq!(breaker.config.consecutive_failures(), Some(5));
     assert_eq!(breaker.config.recovery_timeout, Duration::from_mins(1));
     assert_eq!(breaker.config.success_threshold, 3);
     assert_eq!(config.retry, Some(contexter_retry::Config::default()));
