@@ -1,0 +1,108 @@
+//! A service behind a limit.
+
+use std::future::Future;
+
+use contexter_service::{Cx, DefaultClock, ErrIsFailure, Service};
+
+use crate::RateLimiter;
+use crate::call::Flat;
+use crate::mechanism::{Gate, Pass};
+
+/// A service behind a limit of this crate.
+///
+/// A refused call does not reach the inner service; the refusal becomes the service's own error by
+/// `From`. With feature `tower` it is also a `tower_service::Service`, and each limit a
+/// `tower_layer::Layer` that makes it. Clones share the limit.
+///
+/// | parameter | |
+/// |---|---|
+/// | `S` | the inner service |
+/// | `M` | the limit |
+#[derive(Clone, Debug)]
+pub struct LimitService<S, M> {
+    pub(crate) limit: M,
+    pub(crate) inner: S,
+}
+
+/// A service behind a [`RateLimiter`], from [`RateLimiter::service`]. Each call has weight 1.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+/// use std::time::Duration;
+/// use contexter_limit::{Quota, RateLimitConfig, RateLimiter};
+/// use contexter_service::{Limited, Service};
+///
+/// struct Echo;
+///
+/// impl Service<u8> for Echo {
+///     type Response = u8;
+///     type Error = Limited;
+///
+///     async fn call(&self, req: u8) -> Result<u8, Limited> {
+///         Ok(req)
+///     }
+/// }
+///
+/// let config = RateLimitConfig::new()
+///     .requests(Quota::per_minute(2))
+///     .max_wait(Duration::ZERO);
+/// let service = RateLimiter::new(config)?.service(Echo);
+/// assert_eq!(service.call(1).await, Ok(1));
+/// assert!(service.call(2).await.is_err());
+/// # Ok::<(), contexter_service::InvalidConfig>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type RateLimitService<S, C = DefaultClock, K = ErrIsFailure> =
+    LimitService<S, RateLimiter<C, K>>;
+
+impl<S, M> LimitService<S, M> {
+    pub(crate) fn new(limit: M, inner: S) -> Self {
+        Self { limit, inner }
+    }
+
+    /// Returns the limit.
+    #[must_use]
+    pub fn limit(&self) -> &M {
+        &self.limit
+    }
+
+    /// Returns the inner service.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Gives the inner service back.
+    #[must_use]
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<Req, S, M> Service<Req> for LimitService<S, M>
+where
+    Req: Send,
+    S: Service<Req>,
+    M: Send + Sync,
+    for<'a> &'a M: Gate<Refusal: Into<S::Error>, Pass: Pass<Result<S::Response, S::Error>> + Send, Enter: Send>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+
+    /// Calls the service when the limit lets it pass.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, turned into the service's error; otherwise the service's own error.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `call` of the limit.
+    fn call(&self, req: Req) -> impl Future<Output = Result<S::Response, S::Error>> + Send {
+        Flat::new(&self.limit, Cx::new(), move |_cx| self.inner.call(req))
+    }
+}

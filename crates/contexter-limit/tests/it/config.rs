@@ -1,0 +1,105 @@
+//! The settings: what is refused, and how they are written.
+
+use std::time::Duration;
+
+use contexter_limit::{Quota, RateLimitConfig, Shape, Takes};
+
+fn faults(config: &RateLimitConfig) -> Vec<String> {
+    let invalid = config.validate().unwrap_err();
+    invalid
+        .faults()
+        .iter()
+        .map(|fault| format!("{} {}", fault.field, fault.problem))
+        .collect()
+}
+
+#[test]
+fn every_fault_of_a_rate_limit_is_told_at_once() {
+    let config = RateLimitConfig::new()
+        .requests(Quota::new(0, Duration::ZERO))
+        .tokens(Quota::per_minute(10).burst(11))
+        .quota("tokens", Quota::new(5, Duration::MAX).burst(0))
+        .quota(
+            "slow",
+            Quota::new(10, Duration::from_hours(24 * 3650)).burst(9),
+        )
+        .max_pause(Duration::ZERO);
+    assert_eq!(
+        faults(&config),
+        [
+            "requests.limit must be at least 1, got 0",
+            "requests.period must be longer than zero and at most 315360000s, got 0ns",
+            "tokens.burst must be 1 to limit (10), got 11",
+            "quotas.slow.burst must be renewed within 315360000s, got 9, which takes 2305843009.213693952s",
+            "quotas.tokens.period must be longer than zero and at most 315360000s, \
+             got 18446744073709551615.999999999s",
+            "quotas.tokens.burst must be 1 to limit (5), got 0",
+            "quotas must not repeat a name, got tokens",
+            "max_pause must be longer than zero, got 0s",
+        ]
+    );
+}
+
+#[test]
+fn a_limiter_has_one_to_four_quotas() {
+    assert_eq!(
+        faults(&RateLimitConfig::new()),
+        ["quotas must be 1 to 4 with requests and tokens, got 0"]
+    );
+    let mut config = RateLimitConfig::new().requests(Quota::per_second(1));
+    for name in ["a", "b", "c"] {
+        config = config.quota(name, Quota::per_second(1));
+    }
+    assert!(config.validate().is_ok());
+    assert_eq!(
+        faults(&config.quota("d", Quota::per_second(1))),
+        ["quotas must be 1 to 4 with requests and tokens, got 5"]
+    );
+}
+
+#[test]
+fn a_rate_limit_is_written_in_few_words() {
+    let short = r#"{
+        "requests": { "limit": 2000, "period": "1m" },
+        "tokens": { "limit": 3000000, "period": "1m" }
+    }"#;
+    let config: RateLimitConfig = serde_json::from_str(short).unwrap();
+    let same = RateLimitConfig::new()
+        .requests(Quota::per_minute(2_000))
+        .tokens(Quota::per_minute(3_000_000));
+    assert_eq!(config, same);
+
+    let long = r#"{
+        "quotas": { "pages": {
+            "limit": 7, "period": "1h 30m", "burst": 2, "shape": "token_bucket", "takes": "weight"
+        } },
+        "max_wait": "30s",
+        "max_pause": "10m"
+    }"#;
+    let config: RateLimitConfig = serde_json::from_str(long).unwrap();
+    let pages = Quota::new(7, Duration::from_mins(90))
+        .burst(2)
+        .shape(Shape::TokenBucket)
+        .takes(Takes::Weight);
+    let same = RateLimitConfig::new()
+        .quota("pages", pages)
+        .max_wait(Duration::from_secs(30))
+        .max_pause(Duration::from_mins(10));
+    assert_eq!(config, same);
+    let again = serde_json::to_string(&config).unwrap();
+    assert_eq!(
+        serde_json::from_str::<RateLimitConfig>(&again).unwrap(),
+        same
+    );
+
+    for wrong in [
+        r#"{ "request": { "limit": 1, "period": "1s" } }"#,
+        r#"{ "requests": { "limit": 1, "per": "1s" } }"#,
+        r#"{ "requests": { "limit": -1, "period": "1s" } }"#,
+    ] {
+        assert!(
+            serde_json::from_str::<RateLimitConfig>(wrong).is_err(),
+            "{wrong}"
+        );
+    }
+}

@@ -1,0 +1,8 @@
+//! The public behaviour of the limits, on the manual clock and on paused time.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod bounds;
+mod config;
+mod feedback;
+mod rate;
