@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use contexter_adapter::ServiceAdapter;
-use contexter_service::{Cx, Elapsed, Open, Verdict};
+use contexter_service::{Cx, FromRejection, Verdict};
 
 use crate::StandardStack;
 
@@ -12,13 +12,13 @@ pub trait ResilientAdapter: ServiceAdapter {
     /// Returns the stack around the operations.
     fn stack(&self) -> &StandardStack;
 
-    /// Runs `operation` under the stack.
+    /// Runs `operation` under the stack, as an idempotent call without a deadline of its own.
     ///
     /// `operation` is called once for each attempt.
     ///
     /// # Errors
     ///
-    /// The last error of `operation`, unchanged; or [`Open`] or [`Elapsed`], turned into its type.
+    /// The last error of `operation`, unchanged; or a rejection, turned into its type.
     ///
     /// # Cancel safety
     ///
@@ -32,8 +32,33 @@ pub trait ResilientAdapter: ServiceAdapter {
         Op: Fn() -> Fut + Clone + Send + Sync,
         Fut: Future<Output = Result<V, E>> + Send,
         V: Send,
-        E: Verdict + From<Open> + From<Elapsed> + Send,
+        E: Verdict + FromRejection + Send,
     {
-        async move { self.stack().run(Cx::new(), move |_cx| operation()).await }
+        self.execute_within(Cx::new(), move |_cx| operation())
+    }
+
+    /// As [`execute_with_resilience`](Self::execute_with_resilience), within the deadline of `cx`,
+    /// with its weight, and repeated only as it allows; tells `operation` the attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute_with_resilience`](Self::execute_with_resilience).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`StandardStack::run`].
+    fn execute_within<V, E, Op, Fut>(
+        &self,
+        cx: Cx,
+        operation: Op,
+    ) -> impl Future<Output = Result<V, E>> + Send
+    where
+        Self: Sized,
+        Op: Fn(Cx) -> Fut + Clone + Send + Sync,
+        Fut: Future<Output = Result<V, E>> + Send,
+        V: Send,
+        E: Verdict + FromRejection + Send,
+    {
+        async move { self.stack().run(cx, operation).await }
     }
 }

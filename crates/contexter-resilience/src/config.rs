@@ -191,7 +191,7 @@ fn shorter(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 ///
 /// In configuration they are one section. The breaker itself never times: `timeout` becomes the
 /// deadline inside it in [`Scope::Call`], the timeout of each attempt in [`Scope::Attempt`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BreakerConfig {
     /// The settings of the breaker.

@@ -1,5 +1,7 @@
 //! A flat error for those who have no error type of their own.
 
+use std::time::Duration;
+
 use contexter_service::{Again, Classify, Elapsed, Full, Limited, Open, Sample, Verdict};
 
 /// Why a call through a stack failed.
@@ -66,6 +68,27 @@ impl<E: Verdict> Verdict for Error<E> {
             Err(error) => error.again(),
         }
     }
+
+    fn sent(&self) -> bool {
+        match self.verdict() {
+            Ok(verdict) => verdict.sent(),
+            Err(error) => error.sent(),
+        }
+    }
+
+    fn trip(&self) -> Option<Duration> {
+        match self.verdict() {
+            Ok(verdict) => verdict.trip(),
+            Err(error) => error.trip(),
+        }
+    }
+
+    fn refused(&self) -> Option<Duration> {
+        match self.verdict() {
+            Ok(verdict) => verdict.refused(),
+            Err(error) => error.refused(),
+        }
+    }
 }
 
 /// Classifies `Result<V, Error<E>>` for any `E`: the operation's own errors are failures that may
@@ -87,6 +110,17 @@ impl<V, E> Classify<Result<V, Error<E>>> for UnlessRejected {
             Ok(_) => Again::No,
             Err(Ok(verdict)) => verdict.again(),
             Err(Err(_)) => Again::Yes { after: None },
+        }
+    }
+
+    fn sent(&self, out: &Result<V, Error<E>>) -> bool {
+        !matches!(out.as_ref().map_err(Error::verdict), Err(Ok(verdict)) if !verdict.sent())
+    }
+
+    fn refused(&self, out: &Result<V, Error<E>>) -> Option<Duration> {
+        match out.as_ref().map_err(Error::verdict) {
+            Err(Ok(verdict)) => verdict.refused(),
+            _ => None,
         }
     }
 }

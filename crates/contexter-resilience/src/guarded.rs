@@ -1,22 +1,84 @@
 //! A service with a stack around it.
 
-use contexter_service::{ByVerdict, Classify, Cx, DefaultClock, Elapsed, Open, Service, Timer};
+use contexter_service::{ByVerdict, Classify, Cx, DefaultClock, FromRejection, Service, Timer};
 
 use crate::StandardStack;
+
+/// Says what travels with a request through the stack: its weight, whether it is idempotent, its
+/// deadline.
+///
+/// Closures `Fn(&Req) -> Cx` do. A service guarded without one uses the defaults of [`Cx`].
+pub trait ContextOf<Req>: Send + Sync {
+    /// Returns the context of `req`.
+    fn context_of(&self, req: &Req) -> Cx;
+}
+
+impl<Req, F: Fn(&Req) -> Cx + Send + Sync> ContextOf<Req> for F {
+    fn context_of(&self, req: &Req) -> Cx {
+        self(req)
+    }
+}
+
+/// Every request is a first attempt with the defaults of [`Cx`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DefaultContext;
+
+impl<Req> ContextOf<Req> for DefaultContext {
+    fn context_of(&self, _req: &Req) -> Cx {
+        Cx::new()
+    }
+}
 
 /// A service with a [`StandardStack`] around it, from [`StandardStack::service`].
 ///
 /// It is a service of the same requests, so it can be registered as a capability in place of the
 /// bare one. Requests are cloned for each attempt.
+///
+/// | parameter | default | meaning |
+/// |---|---|---|
+/// | `T` | [`DefaultClock`] | where the time is read and waited for |
+/// | `K` | [`ByVerdict`] | what an outcome teaches, and whether trying again can help |
+/// | `X` | [`DefaultContext`] | what travels with a request |
+///
+/// # Examples
+///
+/// ```
+/// use contexter_resilience::StandardStack;
+/// use contexter_service::Cx;
+///
+/// # struct Embedder;
+/// struct Embed(Vec<String>);
+///
+/// let guarded = StandardStack::default()
+///     .service(Embedder)
+///     .context_by(|req: &Embed| Cx::new().with_weight(req.0.len() as u32));
+/// ```
 #[derive(Clone, Debug)]
-pub struct Guarded<S, T: Timer = DefaultClock, K = ByVerdict> {
+pub struct Guarded<S, T: Timer = DefaultClock, K = ByVerdict, X = DefaultContext> {
     stack: StandardStack<T, K>,
     service: S,
+    context: X,
 }
 
 impl<S, T: Timer, K> Guarded<S, T, K> {
     pub(crate) fn new(stack: StandardStack<T, K>, service: S) -> Self {
-        Self { stack, service }
+        Self {
+            stack,
+            service,
+            context: DefaultContext,
+        }
+    }
+}
+
+impl<S, T: Timer, K, X> Guarded<S, T, K, X> {
+    /// Makes `context` say what travels with a request.
+    #[must_use]
+    pub fn context_by<Y>(self, context: Y) -> Guarded<S, T, K, Y> {
+        Guarded {
+            stack: self.stack,
+            service: self.service,
+            context,
+        }
     }
 
     /// Returns the stack.
@@ -36,15 +98,39 @@ impl<S, T: Timer, K> Guarded<S, T, K> {
     pub fn into_inner(self) -> S {
         self.service
     }
+
+    /// Calls the service under the stack, with a context of the caller's: for a deadline that
+    /// belongs to this one call.
+    ///
+    /// # Errors
+    ///
+    /// The service's last error, unchanged; or a rejection, turned into its type.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`StandardStack::run`].
+    pub async fn call_with<Req>(&self, cx: Cx, req: Req) -> Result<S::Response, S::Error>
+    where
+        Req: Clone + Send + Sync,
+        S: Service<Req>,
+        S::Error: FromRejection,
+        K: Classify<Result<S::Response, S::Error>>,
+    {
+        let service = &self.service;
+        self.stack
+            .run(cx, move |_cx| service.call(req.clone()))
+            .await
+    }
 }
 
-impl<Req, S, T, K> Service<Req> for Guarded<S, T, K>
+impl<Req, S, T, K, X> Service<Req> for Guarded<S, T, K, X>
 where
     Req: Clone + Send + Sync,
     S: Service<Req>,
-    S::Error: From<Open> + From<Elapsed>,
+    S::Error: FromRejection,
     T: Timer,
     K: Classify<Result<S::Response, S::Error>>,
+    X: ContextOf<Req>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -53,15 +139,13 @@ where
     ///
     /// # Errors
     ///
-    /// The service's last error, unchanged; or [`Open`] or [`Elapsed`], turned into its type.
+    /// The service's last error, unchanged; or a rejection, turned into its type.
     ///
     /// # Cancel safety
     ///
     /// As [`StandardStack::run`].
     async fn call(&self, req: Req) -> Result<S::Response, S::Error> {
-        let service = &self.service;
-        self.stack
-            .run(Cx::new(), move |_cx| service.call(req.clone()))
-            .await
+        let cx = self.context.context_of(&req);
+        self.call_with(cx, req).await
     }
 }

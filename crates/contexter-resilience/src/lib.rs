@@ -63,13 +63,17 @@ mod adapter;
 mod config;
 mod error;
 mod guarded;
+mod keyed;
 mod measure;
+mod pristine;
 mod snapshot;
 mod stack;
 
 pub use adapter::ResilientAdapter;
 pub use config::{BreakerConfig, Scope, StackConfig};
 pub use error::{Error, UnlessRejected};
-pub use guarded::Guarded;
+pub use guarded::{ContextOf, DefaultContext, Guarded};
+pub use keyed::Keyed;
+pub use pristine::Pristine;
 pub use snapshot::StackSnapshot;
 pub use stack::StandardStack;

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod config;
+mod keyed;
 mod reconfigure;
 mod scopes;
 
