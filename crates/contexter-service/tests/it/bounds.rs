@@ -2,14 +2,15 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::future::Ready;
 use std::rc::Rc;
 use std::time::Duration;
 
 use contexter_service::{
-    Again, Backoff, BoxedCall, BreakerState, ByStatus, ByVerdict, Capability, Cx, DefaultClock,
-    Delays, Either, Elapsed, ErrIsFailure, Event, Fault, FromTower, Full, Handle, HttpStatus,
-    IntoTower, InvalidConfig, Jitter, Limited, ManualClock, ManualSleep, Open, PolicySnapshot,
-    ReadyCall, Sample, StdClock, Switch, TokioTimer, WithSent, WithTrip,
+    Again, Backoff, Both, BoxedCall, BreakerState, ByStatus, ByVerdict, Capability, Cx,
+    DefaultClock, Delays, Either, Elapsed, ErrIsFailure, Event, Fault, FromTower, Full, Handle,
+    HttpStatus, IntoTower, InvalidConfig, Jitter, Limited, ManualClock, ManualSleep, Open,
+    PolicySnapshot, ReadyCall, Sample, Start, StdClock, Switch, TokioTimer, WithSent, WithTrip,
 };
 
 fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -34,7 +35,8 @@ fn everything_that_is_kept_is_send_sync_and_unpin() {
     shared::<WithTrip<ByVerdict, fn(&u16) -> Option<Duration>>>();
     shared::<WithSent<ByVerdict, fn(&u16) -> bool>>();
     shared::<(StdClock, DefaultClock, TokioTimer, ManualClock, ManualSleep)>();
-    shared::<(Either<(), ()>, Switch<(), ()>)>();
+    shared::<(Either<(), ()>, Switch<(), ()>, Both<()>)>();
+    shared::<Start<fn(Cx) -> Ready<()>, Ready<()>>>();
     shared::<Handle<Ask>>();
     shared::<(FromTower<()>, IntoTower<()>)>();
 }
