@@ -35,18 +35,22 @@ impl Opening {
         Self(if on { self.0 | flag } else { self.0 & !flag })
     }
 
+    #[inline]
     pub(crate) const fn is_timed(self) -> bool {
         self.0 & TIMED != 0
     }
 
+    #[inline]
     pub(crate) const fn is_budgeted(self) -> bool {
         self.0 & BUDGETED != 0
     }
 
+    #[inline]
     pub(crate) const fn is_waiting_if_refused(self) -> bool {
         self.0 & WAITS != 0
     }
 
+    #[inline]
     pub(crate) fn max_attempts(self) -> u32 {
         u32::try_from(self.0 >> ATTEMPTS_SHIFT).expect("32 bits are left after the shift")
     }
@@ -62,6 +66,7 @@ impl SharedOpening {
     }
 
     /// Relaxed: the word guards no other memory.
+    #[inline]
     pub(crate) fn get(&self) -> Opening {
         Opening(self.0.load(Ordering::Relaxed))
     }

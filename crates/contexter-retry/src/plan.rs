@@ -44,6 +44,7 @@ pub(crate) struct Failure {
 }
 
 impl Plan {
+    #[inline]
     pub(crate) fn new(cx: Cx) -> Self {
         Self {
             cx,
@@ -52,11 +53,13 @@ impl Plan {
         }
     }
 
+    #[inline]
     pub(crate) fn cx(&self) -> Cx {
         self.cx
     }
 
     /// Begins the call. Returns whether its first attempt is also its last one.
+    #[inline]
     pub(crate) fn start<T: Timer>(&mut self, shared: &Shared, timer: &T) -> bool {
         let opening = shared.opening();
         if opening.is_timed() {

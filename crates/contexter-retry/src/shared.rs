@@ -87,6 +87,7 @@ impl Shared {
         self.name.get().map(|name| &**name)
     }
 
+    #[inline]
     pub(crate) fn opening(&self) -> Opening {
         self.opening.get()
     }
@@ -125,6 +126,7 @@ impl Shared {
     }
 
     /// Counts a first attempt in the budget.
+    #[inline]
     pub(crate) fn deposit(&self) {
         if let Some(budget) = self.allowance.budget() {
             budget.deposit();

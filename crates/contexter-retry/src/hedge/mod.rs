@@ -1,5 +1,13 @@
 //! The handle to a hedge.
 
+mod call;
+mod config;
+mod race;
+mod service;
+mod shared;
+#[cfg(feature = "tower")]
+mod tower;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +16,15 @@ use contexter_service::{
     Classify, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Policy, PolicySnapshot, Timer,
 };
 
-use crate::hedge_shared::HedgeShared;
+use self::shared::HedgeShared;
+use crate::Budget;
 use crate::schedule::Schedule;
-use crate::{Budget, HedgeConfig, HedgeService, Hedged};
+
+pub use self::call::Hedged;
+pub use self::config::{HedgeConfig, MAX_HEDGED_ATTEMPTS};
+pub use self::service::HedgeService;
+#[cfg(feature = "tower")]
+pub use self::tower::HedgeFuture;
 
 /// Begins a second attempt while the first one is slow, and takes what ends first.
 ///

@@ -29,6 +29,7 @@ impl Bucket {
     }
 
     /// Adds what one first attempt earns. A full bucket is only read.
+    #[inline]
     pub(crate) fn earn(&self) {
         self.add(self.share.load(Ordering::Relaxed));
     }

@@ -1,5 +1,8 @@
 //! How many repeats there may be for the first attempts that are made.
 
+mod bucket;
+mod config;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -7,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use contexter_service::{InvalidConfig, PolicySnapshot};
 
-use crate::BudgetConfig;
-use crate::bucket::Bucket;
+use self::bucket::Bucket;
+
+pub use self::config::BudgetConfig;
 
 /// A bound on repeats as a share of first attempts.
 ///
@@ -68,6 +72,7 @@ impl Budget {
     }
 
     /// Adds what one first attempt earns.
+    #[inline]
     pub fn deposit(&self) {
         self.inner.bucket.earn();
     }
@@ -186,6 +191,7 @@ impl Allowance {
     }
 
     /// The budget, which is there from the first time that it was on.
+    #[inline]
     pub(crate) fn budget(&self) -> Option<&Budget> {
         self.budget.get()
     }

@@ -11,8 +11,8 @@ use tower::util::Oneshot;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::race::Race;
 use crate::operation::Operation;
-use crate::race::Race;
 use crate::repeat::{ByClone, Kept, Repeat};
 use crate::{Hedge, HedgeService};
 

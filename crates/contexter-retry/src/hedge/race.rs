@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use contexter_service::{Again, Classify, Cx, Timer};
 use pin_project_lite::pin_project;
 
-use crate::hedge_shared::HedgeShared;
+use super::shared::HedgeShared;
 use crate::operation::Operation;
 use crate::schedule::CustomDelays;
 use crate::{Hedge, MAX_HEDGED_ATTEMPTS};

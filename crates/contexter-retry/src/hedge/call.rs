@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use contexter_service::{Classify, Cx, Timer};
 use pin_project_lite::pin_project;
 
+use super::race::Race;
 use crate::Hedge;
 use crate::operation::Plain;
-use crate::race::Race;
 
 pin_project! {
     /// The future of [`Hedge::call`](crate::Hedge::call).

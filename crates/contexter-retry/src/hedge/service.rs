@@ -4,9 +4,9 @@ use std::future::Future;
 
 use contexter_service::{Classify, DefaultClock, ErrIsFailure, Service, Timer};
 
+use super::race::Race;
 use crate::Hedge;
 use crate::operation::Sending;
-use crate::race::Race;
 use crate::repeat::{ByClone, Kept, Repeat};
 
 /// A service whose calls are hedged, from [`Hedge::service`].

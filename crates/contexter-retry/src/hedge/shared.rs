@@ -73,6 +73,7 @@ impl HedgeShared {
         drop(self.name.set(name));
     }
 
+    #[inline]
     pub(crate) fn opening(&self) -> Opening {
         self.opening.get()
     }
@@ -98,6 +99,7 @@ impl HedgeShared {
     }
 
     /// Counts a first attempt in the budget.
+    #[inline]
     pub(crate) fn deposit(&self) {
         if let Some(budget) = self.allowance.budget() {
             budget.deposit();
