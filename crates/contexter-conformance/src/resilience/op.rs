@@ -132,8 +132,8 @@ struct Script {
     time: Time,
     /// One for each run; the last one repeats.
     steps: Vec<Step>,
-    /// Whether becoming ready fails.
-    never_ready: bool,
+    /// How often it becomes ready before that fails.
+    ready_times: usize,
     /// Off where a run must not allocate.
     keeps_journal: bool,
     started: AtomicUsize,
@@ -153,7 +153,7 @@ impl Op {
         let mut new = Script {
             time: time.clone(),
             steps,
-            never_ready: false,
+            ready_times: usize::MAX,
             keeps_journal: true,
             started: AtomicUsize::new(0),
             held: Arc::default(),
@@ -182,9 +182,13 @@ impl Op {
         )
     }
 
-    /// Fails to become ready.
-    pub(crate) fn never_ready(time: &Time) -> Self {
-        Self::scripted(|script| script.never_ready = true, time, vec![Step::ok()])
+    /// Fails whenever it runs, and becomes ready only so many times.
+    pub(crate) fn ready_times(time: &Time, times: usize) -> Self {
+        Self::scripted(
+            |script| script.ready_times = times,
+            time,
+            vec![Step::fail()],
+        )
     }
 
     /// Begins one run, as one request to the far side. Nothing goes on before its first poll.
@@ -308,12 +312,13 @@ impl Instance {
     /// Fails if the scenario has scripted so; that is final.
     pub fn ready(&mut self) -> Result<(), Fault> {
         if self.op.0.keeps_journal {
-            self.op.journal().readied += 1;
-        }
-        if self.op.0.never_ready {
-            return Err(self
-                .op
-                .fault(0, Sample::Failure, Again::Yes { after: None }, true));
+            let mut journal = self.op.journal();
+            journal.readied += 1;
+            if journal.readied > self.op.0.ready_times {
+                drop(journal);
+                let retryable = Again::Yes { after: None };
+                return Err(self.op.fault(0, Sample::Failure, retryable, true));
+            }
         }
         self.is_ready = true;
         Ok(())
@@ -329,9 +334,9 @@ impl Instance {
 }
 
 impl Op {
-    fn fault(&self, index: usize, sample: Sample, again: Again, sent: bool) -> Fault {
+    fn fault(&self, number: usize, sample: Sample, again: Again, sent: bool) -> Fault {
         Fault {
-            number: index + 1,
+            number,
             sample,
             again,
             sent,
@@ -373,7 +378,7 @@ impl Running {
                 sample,
                 again,
                 sent,
-            } => Poll::Ready(Err(self.op.fault(self.index, sample, again, sent))),
+            } => Poll::Ready(Err(self.op.fault(self.index + 1, sample, again, sent))),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use contexter_service::{BreakerState, Jitter};
 
 use super::workbench::{
-    BREAK, Breakers, JUST, Workbench, count_window, just_before, streak, time_window,
+    BREAK, Breakers, JUST, PAST_BREAK, Workbench, count_window, just_before, streak, time_window,
 };
 use crate::resilience::flight::once;
 use crate::resilience::op::{Op, Step};
@@ -16,7 +16,7 @@ use crate::verdict::{Checked, check, same};
 use crate::{Refusal, Verdict};
 
 /// How long a call may take before it counts as stuck; it only passes when something is wrong.
-const STUCK: Duration = Duration::from_secs(10);
+const STUCK: Duration = Duration::from_secs(5);
 
 type Walk = Arc<Mutex<Vec<(BreakerState, BreakerState)>>>;
 
@@ -47,23 +47,26 @@ pub(super) fn transitions_are_told_once(stand: &Breakers) -> Checked {
         let mut walk = heard.lock().unwrap_or_else(PoisonError::into_inner);
         walk.push((from, to));
     }))?;
-    std::thread::scope(|scope| {
-        for thread in 0..8_u32 {
-            let breaker = bench.breaker.sibling();
-            let time = bench.time.clone();
-            scope.spawn(move || {
-                for call in 0..500_u32 {
-                    let step = if (call + thread) % 3 == 0 {
-                        Step::fail()
-                    } else {
-                        Step::ok()
-                    };
-                    drop(once(breaker.call(&Op::new(&time, step))));
-                    time.advance(BREAK / 4);
-                }
-            });
-        }
-    });
+    // In rounds, so that what waits to be told stays below any bound that a breaker may have.
+    for _ in 0..10 {
+        std::thread::scope(|scope| {
+            for thread in 0..8_u32 {
+                let breaker = bench.breaker.sibling();
+                let time = bench.time.clone();
+                scope.spawn(move || {
+                    for call in 0..50_u32 {
+                        let step = if (call + thread).is_multiple_of(3) {
+                            Step::fail()
+                        } else {
+                            Step::ok()
+                        };
+                        drop(once(breaker.call(&Op::new(&time, step))));
+                        time.advance(BREAK / 4);
+                    }
+                });
+            }
+        });
+    }
     let walk = walk.lock().unwrap_or_else(PoisonError::into_inner).clone();
     check(walk.len() > 3, || {
         format!("expected many transitions, saw {}", walk.len())
@@ -76,7 +79,7 @@ pub(super) fn by_hand_holds(stand: &Breakers) -> Checked {
     isolated.breaker.isolate()?;
     for _ in 0..20 {
         isolated.refused("isolated")?;
-        isolated.time.advance(BREAK);
+        isolated.time.advance(PAST_BREAK);
     }
     isolated.breaker.release()?;
     isolated.admitted("released", Step::ok())?;
@@ -131,7 +134,7 @@ fn with_listener(bench: &Workbench, told: &AtomicUsize) -> Checked {
         let failed = once(bench.breaker.call(&Op::new(&bench.time, Step::fail())));
         failed.expect_fault("the call that opens it", 1)?;
         bench.refused(&format!("opened for the time {round}"))?;
-        bench.time.advance(BREAK);
+        bench.time.advance(PAST_BREAK);
         let closed = once(bench.breaker.call(&Op::new(&bench.time, Step::ok())));
         closed.expect_value("the probe that closes it", 1)?;
     }
@@ -336,7 +339,7 @@ pub(super) fn gauges_add_up(stand: &Breakers) -> Checked {
     for round in 1..=3 {
         bench.admitted("closed", Step::fail())?;
         expect(&format!("opened for the time {round}"), BreakerState::Open)?;
-        bench.time.advance(BREAK);
+        bench.time.advance(PAST_BREAK);
         let probe = bench.hang("after the break")?;
         expect("with a probe in flight", BreakerState::HalfOpen)?;
         drop(probe.end(Step::ok()));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contexter_service::BreakerState;
 
-use super::workbench::{BREAK, Breakers, JUST, Workbench, just_before, streak};
+use super::workbench::{BREAK, Breakers, JUST, PAST_BREAK, Workbench, just_before, streak};
 use crate::resilience::flight::{Flight, Seen, once};
 use crate::resilience::op::{Op, Step};
 use crate::resilience::subjects::breaker::{Abandonment, BreakerSettings};
@@ -89,7 +89,7 @@ pub(super) fn dropped_probe(stand: &Breakers) -> Checked {
     )?;
     drop(counting.hang("the first probe")?);
     counting.refused("after a dropped probe that counts as a failure")?;
-    counting.time.advance(BREAK);
+    counting.time.advance(PAST_BREAK);
     counting.admitted("after the break that the dropped probe caused", Step::ok())
 }
 
@@ -105,7 +105,7 @@ pub(super) fn panicking_probe(stand: &Breakers) -> Checked {
     })?;
     // A failure or nothing: either way a probe passes at the latest after another break.
     if !bench.go(Step::ok())? {
-        bench.time.advance(BREAK);
+        bench.time.advance(PAST_BREAK);
         bench.admitted("one break after a probe panicked", Step::ok())?;
     }
     bench.state("after a probe succeeded", BreakerState::Closed)?;
@@ -145,7 +145,7 @@ pub(super) fn hung_probe(stand: &Breakers) -> Checked {
     bench.time.advance(JUST);
     // Its place is taken back, or the breaker opens for another break.
     if !bench.go(Step::neutral())? {
-        bench.time.advance(BREAK);
+        bench.time.advance(PAST_BREAK);
         bench.admitted(
             "the limit of half-open and a break after a probe hung",
             Step::neutral(),
@@ -162,7 +162,7 @@ pub(super) fn stale_success(stand: &Breakers) -> Checked {
     let bench = Workbench::new(stand, &streak(1))?;
     let stale = bench.hang("closed")?;
     bench.repeat(1, Step::fail())?;
-    bench.time.advance(BREAK);
+    bench.time.advance(PAST_BREAK);
     let probe = bench.hang("after the break")?;
     drop(stale.end(Step::ok()));
     bench.state(
@@ -179,7 +179,7 @@ pub(super) fn stale_failure(stand: &Breakers) -> Checked {
     let stale = bench.hang("closed")?;
     let later = bench.hang("closed")?;
     bench.repeat(1, Step::fail())?;
-    bench.time.advance(BREAK);
+    bench.time.advance(PAST_BREAK);
     let probe = bench.hang("after the break")?;
     drop(stale.end(Step::fail()));
     bench.state(
@@ -198,7 +198,7 @@ pub(super) fn stale_probe(stand: &Breakers) -> Checked {
         let of_the_first = bench.hang("period 1")?;
         bench.admitted("period 1", Step::fail())?;
         bench.refused("after a probe failed")?;
-        bench.time.advance(BREAK);
+        bench.time.advance(PAST_BREAK);
         let one = bench.hang("period 2")?;
         let other = bench.hang("period 2")?;
         drop(of_the_first.end(late));
@@ -267,7 +267,7 @@ pub(super) fn m_of_n(stand: &Breakers) -> Checked {
     drop(flights);
     opening.time.advance(just_before(BREAK));
     opening.refused("just before the end of the second break")?;
-    opening.time.advance(JUST);
+    opening.time.advance(2 * JUST);
     opening.admitted("after the second break", Step::ok())?;
 
     let strict = Workbench::after_break(stand, probes(3, 3))?;

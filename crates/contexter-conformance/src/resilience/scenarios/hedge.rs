@@ -120,7 +120,7 @@ pub(super) fn errors_begin_the_next(stand: &Hedges) -> Checked {
 pub(super) fn budget_spares_those_under_way(stand: &Hedges) -> Checked {
     let (hedge, time) = stand.make(&HedgeSettings {
         budget: Some(BudgetSettings {
-            ratio: 0.0,
+            ratio: 0.001,
             reserve: 1,
         }),
         ..HedgeSettings::default()

@@ -69,7 +69,7 @@ pub(super) fn attempts_are_exact(stand: &Retries) -> Checked {
         seen.expect_fault("stopped by the deadline", 1)?;
     }
     let budget = Some(BudgetSettings {
-        ratio: 0.0,
+        ratio: 0.001,
         reserve: 1,
     });
     let budgeted = stand.make(&RetrySettings {
@@ -199,7 +199,7 @@ pub(super) fn dropping_ends_it(stand: &Retries) -> Checked {
 
     let budgeted = stand.make(&RetrySettings {
         budget: Some(BudgetSettings {
-            ratio: 0.0,
+            ratio: 0.001,
             reserve: 1,
         }),
         ..RetrySettings::default()
@@ -236,15 +236,19 @@ pub(super) fn readies_each_attempt(stand: &Retries) -> Checked {
         )
     })?;
 
-    let op = Op::never_ready(&time);
-    let seen = run(&*retry, &time, Cx::new(), &op)?;
-    seen.expect_fault("an error of readiness", 0)?;
-    same(
-        "times that readiness was asked for after it had failed",
-        &op.readied(),
-        &1,
-    )?;
-    same("runs without readiness", &op.started(), &0)
+    for times in [0, 1] {
+        let op = Op::ready_times(&time, times);
+        let seen = run(&*retry, &time, Cx::new(), &op)?;
+        let what = format!("an error of readiness after {times} runs");
+        seen.expect_fault(&what, 0)?;
+        same(
+            &format!("times asked for readiness, {what}"),
+            &op.readied(),
+            &(times + 1),
+        )?;
+        same(&format!("runs, {what}"), &op.started(), &times)?;
+    }
+    Ok(())
 }
 
 pub(super) fn outcome_ends_before_the_wait(stand: &Retries) -> Checked {

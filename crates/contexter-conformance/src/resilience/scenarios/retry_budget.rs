@@ -8,6 +8,9 @@ use crate::resilience::op::{Op, Step};
 use crate::resilience::subjects::retry::{BudgetSettings, RetrySettings};
 use crate::verdict::{Checked, check, same};
 
+/// So little that 100 calls do not earn a retry.
+const SCARCE: f64 = 0.001;
+
 fn budget(ratio: f64, reserve: u32) -> RetrySettings {
     RetrySettings {
         max_attempts: 10,
@@ -25,7 +28,7 @@ pub(super) fn budget_is_exact(stand: &Retries) -> Checked {
 fn exact_for_any_ratio(stand: &Retries) -> Checked {
     // Outcomes of retries earn nothing: as many retries if they succeed.
     for end in [Step::fail(), Step::ok()] {
-        for (ratio, expected) in [(0.2, 20), (0.5, 50), (0.6, 60), (0.0, 0)] {
+        for (ratio, expected) in [(0.2, 20), (0.5, 50), (0.6, 60), (1.0, 100)] {
             let (retry, time) = stand.make(&budget(ratio, 0))?;
             let mut retries = 0;
             for _ in 0..100 {
@@ -40,7 +43,7 @@ fn exact_for_any_ratio(stand: &Retries) -> Checked {
             )?;
         }
     }
-    let (retry, time) = stand.make(&budget(0.0, 3))?;
+    let (retry, time) = stand.make(&budget(SCARCE, 3))?;
     let op = Op::new(&time, Step::fail());
     run(&*retry, &time, Cx::new(), &op)?.expect_fault("a reserve of 3", 4)?;
     if let Some(exhaustions) = optional(retry.exhaustions())? {
@@ -87,7 +90,7 @@ fn shared_by_threads(stand: &Retries) -> Checked {
 }
 
 fn held_while_waiting(stand: &Retries) -> Checked {
-    let (retry, time) = stand.make(&budget(0.0, 2))?;
+    let (retry, time) = stand.make(&budget(SCARCE, 2))?;
     let op = Op::new(&time, Step::fail());
     let mut flights = Vec::new();
     for _ in 0..3 {

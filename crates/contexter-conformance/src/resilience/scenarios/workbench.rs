@@ -19,6 +19,9 @@ pub(crate) const BREAK: Duration = Duration::from_secs(10);
 /// As near to a boundary as a subject is expected to tell.
 pub(crate) const JUST: Duration = Duration::from_millis(1);
 
+/// A moment in which a break is surely over; that it ends exactly is a rule of its own.
+pub(crate) const PAST_BREAK: Duration = Duration::from_millis(10_001);
+
 /// The last moment before `duration` is over.
 pub(crate) fn just_before(duration: Duration) -> Duration {
     duration.saturating_sub(JUST)
@@ -98,7 +101,7 @@ impl Workbench {
     /// A breaker whose break is just over.
     pub(crate) fn after_break(stand: &Breakers, settings: BreakerSettings) -> Checked<Self> {
         let bench = Self::opened(stand, settings)?;
-        bench.time.advance(settings.break_for);
+        bench.time.advance(settings.break_for + JUST);
         Ok(bench)
     }
 
