@@ -1,6 +1,7 @@
 //! `bench`: runs benchmark programs and makes one table of what they report.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -11,15 +12,35 @@ use crate::cargo;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Suite {
     name: &'static str,
-    /// The `[[bench]]` targets of `benches/Cargo.toml`.
-    programs: &'static [&'static str],
+    programs: &'static [Program],
+}
+
+/// What is run for some of the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Program {
+    /// A `[[bench]]` target of `benches/Cargo.toml`.
+    Bench(&'static str),
+    /// `benches/peers`, which has a workspace, a lock file and a profile of its own.
+    Peers,
 }
 
 /// All of them.
-const SUITES: &[Suite] = &[Suite {
-    name: "rag",
-    programs: &["embed", "vector_store"],
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "rag",
+        programs: &[Program::Bench("embed"), Program::Bench("vector_store")],
+    },
+    Suite {
+        name: "resilience",
+        programs: &[Program::Peers],
+    },
+];
+
+/// The names of all suites, as a person reads them.
+pub(crate) fn names() -> String {
+    let names: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+    names.join(", ")
+}
 
 /// The keys of a row, exactly these.
 const KEYS: [&str; 6] = ["row", "ours", "peer", "peer_name", "unit", "ratio"];
@@ -31,10 +52,7 @@ impl Suite {
             .iter()
             .find(|suite| suite.name == name)
             .copied()
-            .ok_or_else(|| {
-                let known: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
-                format!("unknown benchmark `{name}`; known: {}", known.join(", "))
-            })
+            .ok_or_else(|| format!("unknown benchmark `{name}`; known: {}", names()))
     }
 }
 
@@ -42,7 +60,8 @@ impl Suite {
 pub(crate) fn run(suite: Suite) -> Result<()> {
     let mut rows = Vec::new();
     for program in suite.programs {
-        rows.extend(measure(program).with_context(|| format!("benchmark `{program}`"))?);
+        let measured = measure(&mut program.command());
+        rows.extend(measured.with_context(|| format!("benchmark `{}`", program.name()))?);
     }
     let folder = cargo::target().join("bench");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -54,18 +73,44 @@ pub(crate) fn run(suite: Suite) -> Result<()> {
     Ok(())
 }
 
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Bench(target) => target,
+            Self::Peers => "peers",
+        }
+    }
+
+    /// Returns what builds and runs it.
+    fn command(self) -> Command {
+        match self {
+            Self::Bench(target) => {
+                let mut command = cargo::cargo("bench");
+                // The whole workspace and one target of it: the features, and so what is built,
+                // are then those of the tests.
+                command
+                    .args(cargo::PROFILE)
+                    .args(["--workspace", "--bench", target]);
+                command
+            }
+            Self::Peers => {
+                let mut command = cargo::cargo("run");
+                command
+                    .args(["--release", "--manifest-path", "benches/peers/Cargo.toml"])
+                    .arg("--target-dir")
+                    .arg(cargo::target().join("peers"));
+                command
+            }
+        }
+    }
+}
+
 /// Runs one program and returns the rows that it reports.
-fn measure(program: &str) -> Result<Vec<Value>> {
-    let mut command = cargo::cargo("bench");
-    // The whole workspace and one target of it: the features, and so what is built, are then those
-    // of the tests.
-    command
-        .args(cargo::PROFILE)
-        .args(["--workspace", "--bench", program]);
+fn measure(command: &mut Command) -> Result<Vec<Value>> {
     let mut lines = Vec::new();
     let keep = |line: &str| lines.extend(line.starts_with('{').then(|| line.to_owned()));
-    if !cargo::watch(&mut command, keep)? {
-        bail!("`{}` failed", cargo::show(&command));
+    if !cargo::watch(command, keep)? {
+        bail!("`{}` failed", cargo::show(command));
     }
     ensure!(!lines.is_empty(), "it reported no row");
     lines.iter().map(|line| row(line)).collect()
@@ -161,6 +206,24 @@ mod tests {
             let error = row(&LINE.replace(from, to)).unwrap_err();
             assert!(error.to_string().starts_with(message), "{error}");
         }
+    }
+
+    #[test]
+    fn the_peers_are_built_in_their_own_workspace_within_our_target_folder() {
+        let suite = Suite::named("resilience").unwrap();
+        let [program] = suite.programs else {
+            panic!("{:?}", suite.programs);
+        };
+        let command = cargo::show(&program.command());
+        let target = cargo::target().join("peers");
+        for part in [
+            "--release",
+            "--manifest-path benches/peers/Cargo.toml",
+            &format!("--target-dir {}", target.display()),
+        ] {
+            assert!(command.contains(part), "{command}");
+        }
+        assert!(cargo::root().join("benches/peers/Cargo.lock").is_file());
     }
 
     #[test]

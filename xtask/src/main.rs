@@ -10,7 +10,9 @@ mod bench;
 mod cargo;
 mod ci;
 mod examples;
+mod fuzz;
 mod layers;
+mod loom;
 mod metadata;
 mod package;
 mod programs;
@@ -34,7 +36,12 @@ Tasks:
   ci             everything else that must hold: format, layers, lints, docs, doc tests,
                  examples, packages, dependencies
   check-layers   which crate may depend on which
-  bench NAME     measures against the peers; NAME is one of: rag
+  bench NAME     measures against the peers; NAME is one of: rag, resilience
+  loom           explores every interleaving of the models that crates have of their shared state;
+                 LOOM_MAX_PREEMPTIONS (3 unless set) bounds the time
+  fuzz [TARGET] [--seconds N]
+                 searches for inputs that break what the parsers promise, each target for N
+                 seconds (30 unless set; 0: only the inputs that are known)
   help           prints this
 ";
 
@@ -46,6 +53,8 @@ enum Task {
     Ci,
     CheckLayers,
     Bench(bench::Suite),
+    Loom,
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +74,8 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::CheckLayers => layers::run(),
         Task::Bench(suite) => bench::run(suite),
+        Task::Loom => loom::run(),
+        Task::Fuzz(options) => fuzz::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,6 +96,8 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Task, String> {
         "test" => return test::Options::parse(rest).map(Task::Test),
         "ci" => Task::Ci,
         "check-layers" => Task::CheckLayers,
+        "loom" => Task::Loom,
+        "fuzz" => return fuzz::Options::parse(rest).map(Task::Fuzz),
         "bench" => {
             let name = rest.next().ok_or("bench needs a name")?;
             Task::Bench(bench::Suite::named(&name)?)
@@ -111,7 +124,15 @@ mod tests {
         assert_eq!(parse("check-layers"), Ok(Task::CheckLayers));
         assert_eq!(parse("--help"), Ok(Task::Help));
         assert!(matches!(parse("test"), Ok(Task::Test(_))));
+        assert_eq!(parse("loom"), Ok(Task::Loom));
         assert!(matches!(parse("bench rag"), Ok(Task::Bench(_))));
+        assert!(matches!(parse("bench resilience"), Ok(Task::Bench(_))));
+        assert!(matches!(parse("fuzz durations"), Ok(Task::Fuzz(_))));
+    }
+
+    #[test]
+    fn the_usage_names_every_benchmark() {
+        assert!(USAGE.contains(&format!("NAME is one of: {}\n", bench::names())));
     }
 
     #[test]
@@ -121,7 +142,12 @@ mod tests {
             ("tset", "unknown task `tset`"),
             ("ci --fast", "unexpected argument `--fast`"),
             ("bench", "bench needs a name"),
-            ("bench speed", "unknown benchmark `speed`; known: rag"),
+            (
+                "bench speed",
+                "unknown benchmark `speed`; known: rag, resilience",
+            ),
+            ("loom --fast", "unexpected argument `--fast`"),
+            ("fuzz --fast", "unknown flag `--fast`"),
             (
                 "test --fast",
                 "unknown flag `--fast`; cargo's own go after `--`",

@@ -6,14 +6,15 @@ use contexter_breaker::{Breaker, Config};
 use contexter_service::{Clock, DefaultClock, StdClock};
 
 use crate::allocations;
+use crate::cases::closed::{count_window, time_window};
 use crate::measure::Runtimes;
 
-/// A figure, and the most that it may be.
+/// A figure, and the most that it may be, if there is a goal.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) what: &'static str,
     pub(crate) measured: f64,
-    pub(crate) most: f64,
+    pub(crate) most: Option<f64>,
     pub(crate) unit: &'static str,
 }
 
@@ -23,13 +24,25 @@ pub(crate) fn run(runtimes: &Runtimes) -> Vec<Check> {
         Check {
             what: "how far the clock of a mechanism is off, under tokio",
             measured: runtimes.single.block_on(async { clock_error() }),
-            most: 1_000.0,
+            most: Some(1_000.0),
             unit: "ns",
         },
         Check {
             what: "memory of a breaker, consecutive failures",
             measured: bytes(&Config::new()),
-            most: 512.0,
+            most: Some(512.0),
+            unit: "bytes",
+        },
+        Check {
+            what: "memory of a breaker and its count window of 100 calls",
+            measured: bytes(&count_window()),
+            most: None,
+            unit: "bytes",
+        },
+        Check {
+            what: "memory of a breaker and its time window, slow calls included",
+            measured: bytes(&time_window()),
+            most: None,
             unit: "bytes",
         },
     ]

@@ -126,14 +126,17 @@ pub(crate) fn tasks(costs: &[Tasks]) {
 pub(crate) fn checks(checks: &[Check]) {
     eprintln!("\n## Beside the times\n\n| what | measured | goal | met |\n|---|---:|---:|---|");
     for check in checks {
-        eprintln!(
-            "| {} | {:.1} {unit} | {:.1} {unit} | {} |",
-            check.what,
-            check.measured,
-            check.most,
-            met(check.measured <= check.most),
-            unit = check.unit,
+        let Check {
+            what,
+            measured,
+            most,
+            unit,
+        } = check;
+        let (goal, met) = most.map_or_else(
+            || ("none".to_owned(), ""),
+            |most| (format!("{most:.0} {unit}"), met(*measured <= most)),
         );
+        eprintln!("| {what} | {measured:.0} {unit} | {goal} | {met} |");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_breaker::{Breaker, Config};
+use contexter_breaker::{Breaker, Config, Window};
 use failsafe::futures::CircuitBreaker as _;
 use layered::{Execute, Service as _, Stack};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -89,9 +89,50 @@ pub(super) fn add_peers(cases: &mut Vec<Case>) {
     });
 }
 
+/// The settings that ours are measured with.
+pub(crate) fn count_window() -> Config {
+    Config::new().window(Window::Calls(100))
+}
+
+/// A window of time, and calls timed.
+pub(crate) fn time_window() -> Config {
+    Config::new()
+        .window(Window::Time(Duration::from_secs(10)))
+        .slow_call(Duration::from_secs(1))
+}
+
 pub(super) fn add_ours(cases: &mut Vec<Case>) {
     let breaker = Breaker::new(Config::new()).unwrap();
     case!(cases, "closed/ours (consecutive)", breaker, |i| {
         breaker.call(|| ready(i)).await
     });
+    let breaker = Breaker::new(count_window()).unwrap();
+    case!(cases, "closed/ours (count window)", breaker, |i| {
+        breaker.call(|| ready(i)).await
+    });
+    let breaker = Breaker::new(time_window()).unwrap();
+    case!(
+        cases,
+        "closed/ours (time window, slow calls)",
+        breaker,
+        |i| breaker.call(|| ready(i)).await
+    );
+    let service = ServiceBuilder::new()
+        .layer(Breaker::new(Config::new()).unwrap())
+        .service_fn(ready);
+    case!(
+        cases,
+        "closed/ours (consecutive, tower)",
+        mut service,
+        |i| { service.ready().await.unwrap().call(i).await }
+    );
+    let service = ServiceBuilder::new()
+        .layer(Breaker::new(time_window()).unwrap())
+        .service_fn(ready);
+    case!(
+        cases,
+        "closed/ours (time window, slow calls, tower)",
+        mut service,
+        |i| service.ready().await.unwrap().call(i).await
+    );
 }

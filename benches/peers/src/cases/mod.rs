@@ -1,7 +1,7 @@
 //! All cases, by group.
 
 mod base;
-mod closed;
+pub(crate) mod closed;
 mod open;
 mod pipeline;
 mod retry;

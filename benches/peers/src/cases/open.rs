@@ -123,4 +123,19 @@ pub(super) fn add_ours(cases: &mut Vec<Case>) {
         },
         |i| breaker.call(|| ready(i)).await
     );
+
+    let service = ServiceBuilder::new()
+        .layer(Breaker::new(config).unwrap())
+        .service_fn(fail_at_max);
+    case!(
+        cases,
+        "open/ours (tower)",
+        mut service,
+        first {
+            let _ = service.ready().await.unwrap().call(u64::MAX).await;
+            let refused = service.ready().await.unwrap().call(0).await;
+            assert_eq!(refused, Err(Error::Open));
+        },
+        |i| service.ready().await.unwrap().call(i).await
+    );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use backon::Retryable;
 use contexter_breaker::Breaker;
 use contexter_retry::Retry;
-use contexter_service::{ByVerdict, Cx, Policy};
+use contexter_service::{ByVerdict, Cx, DefaultClock, Policy};
 use contexter_timeout::Timeout;
 use layered::{Execute, Service as _, Stack};
 use tower::{Service, ServiceBuilder, ServiceExt};
@@ -15,6 +15,7 @@ use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer};
 use tower_resilience_retry::RetryLayer;
 use tower_resilience_timelimiter::{TimeLimiterError, TimeLimiterLayer};
 
+use super::closed::time_window;
 use super::seatbelt_layers as seatbelt_with;
 use crate::case::{Case, case};
 use crate::floor;
@@ -28,6 +29,8 @@ type Nested = CircuitBreakerError<TimeLimiterError<Error>>;
 /// The names of the cases with one operation.
 struct Names {
     ours: &'static str,
+    ours_window: &'static str,
+    ours_tower: &'static str,
     by_hand: &'static str,
     tower_resilience: &'static str,
     tower_resilience_oneshot: &'static str,
@@ -38,6 +41,8 @@ struct Names {
 pub(super) fn add(cases: &mut Vec<Case>) {
     let names = Names {
         ours: "pipe/ours",
+        ours_window: "pipe/ours (time window, slow calls)",
+        ours_tower: "pipe/ours (tower)",
         by_hand: "pipe/by hand: backon+floor mutex+tokio timeout",
         tower_resilience: "pipe/tower-resilience",
         tower_resilience_oneshot: "pipe/tower-resilience, clone+oneshot per call",
@@ -47,6 +52,8 @@ pub(super) fn add(cases: &mut Vec<Case>) {
     add_with(cases, &names, ready);
     let names = Names {
         ours: "pipe-pending/ours",
+        ours_window: "pipe-pending/ours (time window, slow calls)",
+        ours_tower: "pipe-pending/ours (tower)",
         by_hand: "pipe-pending/by hand: backon+floor mutex+tokio timeout",
         tower_resilience: "pipe-pending/tower-resilience",
         tower_resilience_oneshot: "pipe-pending/tower-resilience, clone+oneshot per call",
@@ -115,16 +122,43 @@ where
             .await
     });
 
+    add_ours(cases, names, operation);
+}
+
+fn retry() -> Retry<DefaultClock, ByVerdict> {
+    Retry::new(contexter_retry::Config::new())
+        .unwrap()
+        .classify_by(ByVerdict)
+}
+
+fn breaker(config: contexter_breaker::Config) -> Breaker<DefaultClock, ByVerdict> {
+    Breaker::new(config).unwrap().classify_by(ByVerdict)
+}
+
+fn add_ours<Op, Fut>(cases: &mut Vec<Case>, names: &Names, operation: Op)
+where
+    Op: Fn(u64) -> Fut + Copy + Send + Sync + 'static,
+    Fut: Future<Output = Outcome> + Send + 'static,
+{
+    let timeout = || Timeout::new(LIMIT).unwrap();
     let stack = Arc::new((
-        Retry::new(contexter_retry::Config::new())
-            .unwrap()
-            .classify_by(ByVerdict),
-        Breaker::new(contexter_breaker::Config::new())
-            .unwrap()
-            .classify_by(ByVerdict),
-        Timeout::new(LIMIT).unwrap(),
+        retry(),
+        breaker(contexter_breaker::Config::new()),
+        timeout(),
     ));
     case!(cases, names.ours, stack, |i| stack
         .run(Cx::new(), |_cx| operation(i))
         .await);
+    let stack = Arc::new((retry(), breaker(time_window()), timeout()));
+    case!(cases, names.ours_window, stack, |i| stack
+        .run(Cx::new(), |_cx| operation(i))
+        .await);
+    let service = ServiceBuilder::new()
+        .layer(retry())
+        .layer(breaker(contexter_breaker::Config::new()))
+        .layer(timeout())
+        .service_fn(operation);
+    case!(cases, names.ours_tower, mut service, |i| {
+        service.ready().await.unwrap().call(i).await
+    });
 }

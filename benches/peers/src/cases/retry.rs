@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::Retryable;
-use contexter_retry::{Config, Retry};
+use contexter_retry::{Config, Hedge, HedgeConfig, Retry};
 use layered::{Execute, Service as _, Stack};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_resilience_retry::RetryLayer;
@@ -71,6 +71,17 @@ pub(super) fn add_peers(cases: &mut Vec<Case>) {
 pub(super) fn add_ours(cases: &mut Vec<Case>) {
     let retry = Retry::new(Config::new()).unwrap();
     case!(cases, "retry/ours", retry, |i| retry
+        .call(|| ready(i))
+        .await);
+
+    let service = ServiceBuilder::new()
+        .layer(Retry::new(Config::new()).unwrap())
+        .service_fn(ready);
+    case!(cases, "retry/ours (tower)", mut service, |i| {
+        service.ready().await.unwrap().call(i).await
+    });
+    let hedge = Hedge::new(HedgeConfig::new()).unwrap();
+    case!(cases, "retry/ours (hedge)", hedge, |i| hedge
         .call(|| ready(i))
         .await);
 }
