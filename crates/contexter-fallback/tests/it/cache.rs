@@ -3,7 +3,6 @@
 use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -152,27 +151,6 @@ async fn a_hundred_calls_that_miss_make_one_call_and_all_have_its_value() {
     }
     assert_eq!(gate.begun(), 1);
     assert_eq!(run(&cache, 1, Err(500)), Ok(Served::Fresh(10)));
-}
-
-#[test]
-fn a_call_that_missed_just_before_the_value_came_makes_no_call_of_its_own() {
-    let (cache, _clock) = cache();
-    let gate = Gate::new();
-    let call = || cache.run_keyed(&1, Cx::new(), |_cx| gate.begin());
-    // Both miss; the second comes aboard only after the first has landed: the same as a call that
-    // is preempted between its look and its flight.
-    let mut first = pin!(call());
-    assert!(poll(first.as_mut()).is_pending());
-    let calls = AtomicU32::new(0);
-    let mut late = pin!(cache.run_keyed(&1, Cx::new(), |_cx| {
-        calls.fetch_add(1, Ordering::SeqCst);
-        ready(Ok(99))
-    }));
-    assert!(poll(late.as_mut()).is_pending(), "it joins the first");
-    gate.open(Ok(10));
-    assert_eq!(poll(first.as_mut()), Poll::Ready(Ok(Served::Fresh(10))));
-    assert_eq!(poll(late.as_mut()), Poll::Ready(Ok(Served::Fresh(10))));
-    assert_eq!(calls.load(Ordering::SeqCst), 0);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::ready;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use contexter_fallback::{
@@ -15,10 +16,10 @@ use tracing::{Event, Metadata, Subscriber, span};
 
 use crate::{Gate, now, poll};
 
-/// Keeps `name mechanism event` of every event, then perhaps panics.
-struct Listener {
+/// Keeps `name mechanism event` of every event, then does something with it.
+struct Listener<F> {
     seen: Arc<Mutex<Vec<String>>>,
-    panics: bool,
+    then: F,
 }
 
 #[derive(Default)]
@@ -41,7 +42,7 @@ impl Visit for Fields {
     }
 }
 
-impl Subscriber for Listener {
+impl<F: Fn(&str) + Send + Sync + 'static> Subscriber for Listener<F> {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("contexter_fallback")
     }
@@ -66,7 +67,7 @@ impl Subscriber for Listener {
             .lock()
             .unwrap()
             .push(format!("{name} {mechanism} {event}"));
-        assert!(!self.panics, "in a listener");
+        (self.then)(&event);
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -74,22 +75,26 @@ impl Subscriber for Listener {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Returns what a listener on this thread hears of one of each.
+/// Runs `act` until a listener on this thread hears `expected` of it, and returns what it heard.
 ///
 /// A thread without a listener that meets an event for the first time, in another test, can switch
 /// it off for all while `tracing` looks for listeners. So the interest is looked up again until
 /// everything is heard; what is missing or too much every time stays so.
-fn heard(panics: bool) -> Vec<String> {
+fn heard(
+    expected: &[&str],
+    act: impl Fn(),
+    then: impl Fn(&str) + Send + Sync + 'static,
+) -> Vec<String> {
     let seen = Arc::<Mutex<Vec<_>>>::default();
     let listener = Listener {
         seen: Arc::clone(&seen),
-        panics,
+        then,
     };
     with_default(listener, || {
         for _ in 0..50 {
             seen.lock().unwrap().clear();
-            one_of_each();
-            if *seen.lock().unwrap() == EXPECTED {
+            act();
+            if *seen.lock().unwrap() == expected {
                 break;
             }
             tracing::callsite::rebuild_interest_cache();
@@ -140,10 +145,45 @@ const EXPECTED: [&str; 5] = [
 
 #[test]
 fn each_thing_is_told_once_under_the_name_of_its_instance() {
-    assert_eq!(heard(false), EXPECTED);
+    assert_eq!(heard(&EXPECTED, one_of_each, |_event| {}), EXPECTED);
 }
 
 #[test]
 fn a_listener_that_panics_takes_no_outcome_along() {
-    assert_eq!(heard(true), EXPECTED);
+    let heard = heard(&EXPECTED, one_of_each, |_event| panic!("in a listener"));
+    assert_eq!(heard, EXPECTED);
+}
+
+#[test]
+fn a_listener_may_call_back() {
+    type Cache = ResponseCache<u8, u32, ()>;
+    let calls = Arc::new(AtomicU32::new(0));
+    let current = Arc::<Mutex<Option<Cache>>>::default();
+    let look_up = {
+        let calls = Arc::clone(&calls);
+        move |cache: &Cache| {
+            now(cache.run_keyed(&1, Cx::new(), |_cx| {
+                ready(Ok(calls.fetch_add(1, Ordering::SeqCst)))
+            }))
+        }
+    };
+    let act = || {
+        let cache = Cache::new(CacheConfig::new()).unwrap();
+        *current.lock().unwrap() = Some(cache.clone());
+        calls.store(0, Ordering::SeqCst);
+        let served = look_up(&cache).unwrap();
+        assert_eq!(served.into_value(), 0);
+        // The call that missed did not ask again for what came in between.
+        assert_eq!(calls.load(Ordering::SeqCst), 1);
+    };
+    // Another call of the key between the miss of the first and its flight.
+    let then = {
+        let (look_up, current) = (look_up.clone(), Arc::clone(&current));
+        move |event: &str| {
+            assert_eq!(event, "miss");
+            let cache = current.lock().unwrap().clone().unwrap();
+            assert!(look_up(&cache).is_ok());
+        }
+    };
+    assert_eq!(heard(&[" cache miss"], act, then), [" cache miss"]);
 }
