@@ -12,8 +12,8 @@ use contexter_breaker::Breaker;
 use contexter_resilience::{Scope, StackConfig, StandardStack};
 use contexter_retry::Retry;
 use contexter_service::{
-    Again, ByVerdict, Capability, Cx, Either, Elapsed, Full, Handle, ManualClock, Open, Policy,
-    Sample, Service, Verdict,
+    Again, ByVerdict, Capability, Cx, Either, Elapsed, Full, Handle, Limited, ManualClock, Open,
+    Policy, Sample, Service, Verdict,
 };
 use contexter_timeout::Timeout;
 use futures_util::future::{self, Either as First};
@@ -27,6 +27,8 @@ enum AppError {
     Elapsed(#[from] Elapsed),
     #[error("bulkhead")]
     Full(#[from] Full),
+    #[error("rate limit")]
+    Limited(#[from] Limited),
     #[error("status {0}")]
     Status(u16),
 }
@@ -34,7 +36,7 @@ enum AppError {
 impl Verdict for AppError {
     fn sample(&self) -> Sample {
         match self {
-            Self::Open(_) | Self::Full(_) | Self::Status(429) => Sample::Neutral,
+            Self::Open(_) | Self::Full(_) | Self::Limited(_) | Self::Status(429) => Sample::Neutral,
             Self::Elapsed(_) | Self::Status(500..) => Sample::Failure,
             Self::Status(_) => Sample::Success,
         }
@@ -43,7 +45,7 @@ impl Verdict for AppError {
     fn again(&self) -> Again {
         match self {
             Self::Elapsed(_) | Self::Status(429 | 500..) => Again::Yes { after: None },
-            Self::Open(_) | Self::Full(_) | Self::Status(_) => Again::No,
+            Self::Open(_) | Self::Full(_) | Self::Limited(_) | Self::Status(_) => Again::No,
         }
     }
 }
