@@ -17,7 +17,7 @@ use crate::{BreakerService, Config, OwnedPermit, Permit, Subscription, Transitio
 
 /// A circuit breaker: it stops calls to a far side that keeps failing.
 ///
-/// Clones share one state. It never times a call; put a timeout inside it.
+/// Clones share one state. It never ends a call; put a timeout inside it.
 ///
 /// | parameter | default | meaning |
 /// |---|---|---|
@@ -92,7 +92,8 @@ impl<C: Clock, K> Breaker<C, K> {
     /// made it or by one that is still telling earlier ones.
     ///
     /// No lock is held: the listener may do anything with the breaker, and if it panics, neither
-    /// the call nor other listeners notice. It stays for the life of the breaker, for all handles.
+    /// the call nor other listeners notice. It stays for the life of the breaker, for all handles;
+    /// a listener that owns a handle keeps the breaker alive for ever.
     /// While it is stuck, 1,024 further transitions wait; those beyond are not told. To listen for
     /// a while, or asynchronously, [`subscribe`](Self::subscribe).
     ///

@@ -128,13 +128,7 @@ impl<C: Clock> Machine<C> {
     }
 
     pub(crate) fn failures(&self) -> u32 {
-        let word = self.word();
-        match word.phase {
-            Phase::Closed { failures } => self
-                .tally()
-                .map_or(failures, |tally| tally.failures_in_word().max(failures)),
-            _ => word.failures(),
-        }
+        failures(self.word(), self.tally())
     }
 
     pub(crate) fn last_failure(&self) -> Option<Instant> {
@@ -152,7 +146,7 @@ impl<C: Clock> Machine<C> {
     }
 
     pub(crate) fn snapshot(&self) -> PolicySnapshot {
-        let word = self.word();
+        let (word, tally) = (self.word(), self.tally());
         let probes = match word.phase {
             Phase::HalfOpen(probes) => probes,
             _ => Probes::default(),
@@ -162,13 +156,13 @@ impl<C: Clock> Machine<C> {
             .map(|failed| self.hot.clock.now().saturating_duration_since(failed));
         let snapshot = PolicySnapshot::new("breaker")
             .with_state(word.state())
-            .with_counter("failures", u64::from(self.failures()))
+            .with_counter("failures", u64::from(failures(word, tally)))
             .with_counter("successes", u64::from(probes.successes))
             .with_counter("probes", u64::from(probes.in_flight))
             .with_counter("opened", self.opened.load(Ordering::Relaxed))
             .with_counter("rejected", self.rejected.load(Ordering::Relaxed))
             .with_last_failure(ago);
-        let Some(tally) = self.tally() else {
+        let Some(tally) = tally else {
             return snapshot;
         };
         snapshot
@@ -176,6 +170,16 @@ impl<C: Clock> Machine<C> {
             .with_counter("window_failures", tally.failures)
             .with_counter("window_slow", tally.slow)
             .with_counter("window_abandoned", tally.abandoned)
+    }
+}
+
+/// The failures that count: in the window or in a row, whichever are more, while it is closed.
+fn failures(word: Word, tally: Option<Tally>) -> u32 {
+    match word.phase {
+        Phase::Closed { failures } => {
+            tally.map_or(failures, |tally| tally.failures_in_word().max(failures))
+        }
+        _ => word.failures(),
     }
 }
 

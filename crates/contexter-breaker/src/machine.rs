@@ -64,9 +64,12 @@ impl Core {
 pub(crate) struct Ticket {
     /// The period that its outcome belongs to.
     pub(crate) generation: u32,
-    /// When it began, in nanoseconds after the epoch; zero if calls are not timed.
+    /// When it began, in nanoseconds after the epoch; the largest number if it is not timed, which
+    /// makes it last no time at all.
     pub(crate) began: u64,
 }
+
+const UNTIMED: u64 = u64::MAX;
 
 impl<C: Clock> Machine<C> {
     pub(crate) fn new(config: Config, clock: C) -> Result<Self, InvalidConfig> {
@@ -142,7 +145,7 @@ impl<C: Clock> Machine<C> {
         let began = if self.limits().reads_begin() {
             self.nanos()
         } else {
-            0
+            UNTIMED
         };
         Ticket { generation, began }
     }
@@ -180,7 +183,7 @@ impl<C: Clock> Machine<C> {
             match admitted {
                 Ok(Some(generation)) => {
                     let timed = self.limits().reads_begin();
-                    let began = if timed { now } else { 0 };
+                    let began = if timed { now } else { UNTIMED };
                     return Ok(Ticket { generation, began });
                 }
                 Ok(None) | Err(Stale::Until) => raw = self.hot.word.load(Ordering::Acquire),
@@ -234,7 +237,7 @@ impl<C: Clock> Machine<C> {
         if self.limits().is_dry_run() {
             return Ok(Ticket {
                 generation: UNCOUNTED,
-                began: 0,
+                began: UNTIMED,
             });
         }
         Err(open)

@@ -57,6 +57,7 @@ pub(crate) fn slot() -> usize {
 
     SLOT.with(|slot| {
         if slot.get() == usize::MAX {
+            // Never the number that stands for none.
             slot.set(THREADS.fetch_add(1, Ordering::Relaxed) % usize::MAX);
         }
         slot.get()

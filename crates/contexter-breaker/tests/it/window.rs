@@ -182,6 +182,18 @@ fn a_call_is_slow_from_the_threshold_on() {
 }
 
 #[test]
+fn a_call_that_began_before_calls_were_timed_is_not_slow() {
+    let (breaker, clock) = breaker(calls(4));
+    clock.advance(100 * SECOND);
+    let call = permit(&breaker);
+    breaker.reconfigure(calls(4).slow_call(SECOND)).unwrap();
+    clock.advance(10 * SECOND);
+    call.record(Sample::Success);
+    assert_eq!(counted(&breaker, "window_calls"), 1);
+    assert_eq!(counted(&breaker, "window_slow"), 0);
+}
+
+#[test]
 fn a_slow_probe_does_not_close_it() {
     let (breaker, clock) = breaker(calls(4).slow_call(SECOND).success_threshold(1));
     breaker.trip_for(BREAK);
