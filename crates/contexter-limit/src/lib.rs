@@ -3,6 +3,8 @@
 mod call;
 mod error;
 mod mechanism;
+#[cfg(all(test, contexter_loom))]
+mod models;
 mod rate;
 mod service;
 mod sync;

@@ -17,7 +17,7 @@ pub use quota::{Quota, Shape, Takes};
 
 use contexter_service::Timer;
 
-use shared::Shared;
+pub(crate) use shared::Shared;
 
 /// A handle to a limiter, borrowed or owned.
 pub trait Handle {

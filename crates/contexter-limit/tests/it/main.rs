@@ -6,3 +6,4 @@ mod bounds;
 mod config;
 mod feedback;
 mod rate;
+mod rate_model;
