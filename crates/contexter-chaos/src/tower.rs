@@ -5,11 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Cx, DefaultClock, ReadyCall, Timer};
+use contexter_service::{Cx, ReadyCall, Timer};
 use pin_project_lite::pin_project;
 
 use crate::injected::Injected;
-use crate::{Always, Chaos, ChaosService, Outcome, When};
+use crate::{Chaos, ChaosService, Outcome, When};
 
 /// All services of one layer, and of its clones, share the settings, the switch and the sequence.
 impl<S, F: Clone, P: Clone, T: Clone> tower_layer::Layer<S> for Chaos<F, P, T> {
@@ -53,7 +53,7 @@ pin_project! {
     /// The future of a call through a [`ChaosService`] by `tower`. It owns what it needs and
     /// allocates nothing.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ChaosFuture<S: tower_service::Service<Req>, Req, F, P = Always, T: Timer = DefaultClock> {
+    pub struct ChaosFuture<S: tower_service::Service<Req>, Req, F, P, T: Timer> {
         #[pin]
         inner: Injected<Chaos<F, P, T>, ReadyCall<S, Req>, F, P, T>,
     }

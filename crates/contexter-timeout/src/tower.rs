@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use contexter_service::{Cx, DefaultClock, Elapsed, ReadyCall, Timer};
+use contexter_service::{Cx, Elapsed, ReadyCall, Timer};
 use pin_project_lite::pin_project;
 
 use crate::shared::Shared;
@@ -69,7 +69,7 @@ pin_project! {
     /// The future of a call through a [`TimeoutService`] by `tower`. It owns what it needs and
     /// allocates nothing.
     #[must_use = "futures do nothing unless polled"]
-    pub struct TimeoutFuture<S: tower_service::Service<Req>, Req, T: Timer = DefaultClock> {
+    pub struct TimeoutFuture<S: tower_service::Service<Req>, Req, T: Timer> {
         #[pin]
         inner: Flat<Arc<Shared<T>>, Sending<S, Req>, ReadyCall<S, Req>, T>,
     }

@@ -24,7 +24,7 @@ fn what_is_kept_is_send_sync_and_unpin() {
 fn calls_are_send_if_what_they_hold_is() {
     fn check<F: Future + Send>(_: F) {}
     type Inner = BoxCloneSyncService<Cell<u8>, Cell<u8>, Cell<u8>>;
-    sent::<ChaosFuture<Inner, Cell<u8>, MakeError>>();
+    sent::<ChaosFuture<Inner, Cell<u8>, MakeError, Always, DefaultClock>>();
     let chaos = Chaos::new(Config::new(), |_cx| Cell::new(1_u8)).unwrap();
     check(chaos.call(|| ready(Ok::<_, Cell<u8>>(Cell::new(1)))));
 }

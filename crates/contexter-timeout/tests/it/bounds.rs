@@ -23,7 +23,8 @@ fn what_is_kept_is_send_sync_and_unpin() {
 #[test]
 fn calls_are_send_if_what_they_hold_is() {
     fn check<F: Future + Send>(_: F) {}
-    sent::<TimeoutFuture<BoxCloneSyncService<Cell<u8>, Cell<u8>, Elapsed>, Cell<u8>>>();
+    type Inner = BoxCloneSyncService<Cell<u8>, Cell<u8>, Elapsed>;
+    sent::<TimeoutFuture<Inner, Cell<u8>, DefaultClock>>();
     let timeout = Timeout::new(Duration::from_secs(1)).unwrap();
     check(timeout.call(|| ready(Ok::<_, Infallible>(Cell::new(1)))));
 }
