@@ -87,13 +87,11 @@ impl Event {
     /// little without a recorder.
     pub fn count(self, name: Option<&Arc<str>>) {
         #[cfg(feature = "metrics")]
-        metrics::counter!(
-            EVENTS_TOTAL,
-            "name" => label(name),
-            "mechanism" => self.mechanism(),
-            "event" => self.as_str()
-        )
-        .increment(1);
+        keys::with(self, name, |key| {
+            metrics::with_recorder(|recorder| {
+                recorder.register_counter(key, &keys::METADATA).increment(1);
+            });
+        });
         #[cfg(not(feature = "metrics"))]
         let _ = name;
     }
@@ -119,4 +117,65 @@ fn label(name: Option<&Arc<str>>) -> metrics::SharedString {
     name.map_or(metrics::SharedString::const_str("unnamed"), |name| {
         metrics::SharedString::from(Arc::clone(name))
     })
+}
+
+/// The keys of the counters, made once a thread: a call that is counted allocates nothing.
+#[cfg(feature = "metrics")]
+mod keys {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use metrics::{Key, Label, Level, Metadata};
+
+    use super::{EVENTS_TOTAL, Event, label};
+
+    pub(super) static METADATA: Metadata<'static> =
+        Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+
+    /// How many names a thread keeps keys of. Names come and go where there are many instances, so
+    /// beyond this the thread starts over.
+    const MAX_NAMES: usize = 1_024;
+
+    type OfName = HashMap<Event, Key>;
+
+    thread_local! {
+        static KEYS: RefCell<HashMap<Option<Arc<str>>, OfName>> = RefCell::default();
+    }
+
+    /// Gives `count` the key of an event of the instance `name`.
+    pub(super) fn with(event: Event, name: Option<&Arc<str>>, count: impl Fn(&Key)) {
+        // A recorder may itself use what is counted: it then finds the cell in use, or gone with
+        // its thread, and makes its own key.
+        let counted = KEYS.try_with(|keys| {
+            let Ok(mut keys) = keys.try_borrow_mut() else {
+                return false;
+            };
+            if let Some(known) = keys.get(&name.cloned()).and_then(|keys| keys.get(&event)) {
+                count(known);
+                return true;
+            }
+            if keys.len() >= MAX_NAMES {
+                keys.clear();
+            }
+            let made = key(event, name);
+            count(&made);
+            keys.entry(name.cloned()).or_default().insert(event, made);
+            true
+        });
+        if counted != Ok(true) {
+            count(&key(event, name));
+        }
+    }
+
+    fn key(event: Event, name: Option<&Arc<str>>) -> Key {
+        Key::from_parts(
+            EVENTS_TOTAL,
+            vec![
+                Label::new("name", label(name)),
+                Label::from_static_parts("mechanism", event.mechanism()),
+                Label::from_static_parts("event", event.as_str()),
+            ],
+        )
+    }
 }
