@@ -63,6 +63,8 @@ mod error;
 mod fallback;
 mod flight;
 mod freshness;
+#[cfg(all(test, contexter_loom))]
+mod models;
 mod polled;
 mod stale;
 mod store;

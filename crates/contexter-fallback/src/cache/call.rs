@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use contexter_service::Clock;
 use pin_project_lite::pin_project;
 
-use super::{Outcome, Tickets};
-use crate::{Eligible, JudgeFreshness, ResponseCache};
+use super::Outcome;
+use crate::store::Ticket;
+use crate::{Eligible, Freshness, JudgeFreshness, ResponseCache, Served};
 
 pin_project! {
     /// The future of [`ResponseCache::run_keyed`].
@@ -59,7 +60,7 @@ where
         let this = self.project();
         if !*this.missed {
             if let Some(out) = this.cache.get(this.key) {
-                return Poll::Ready(out.map(crate::Served::Fresh));
+                return Poll::Ready(out.map(Served::Fresh));
             }
             this.cache.missed();
             *this.missed = true;
@@ -133,7 +134,7 @@ where
                 let out = out
                     .take()
                     .expect("a flight does not poll an execution that has ended");
-                Poll::Ready(out.map(crate::Served::Fresh))
+                Poll::Ready(out.map(Served::Fresh))
             }
             StageProjection::Calling {
                 fut,
@@ -142,5 +143,48 @@ where
                 tickets,
             } => fut.poll(cx).map(|out| cache.settle(key, *tickets, out)),
         }
+    }
+}
+
+/// The right to store an outcome: a value or an error.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tickets {
+    value: Ticket,
+    error: Ticket,
+}
+
+impl<K, V, E, F, C, P> ResponseCache<K, V, E, F, C, P>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+    C: Clock,
+{
+    pub(super) fn tickets(&self, key: &K) -> Tickets {
+        Tickets {
+            value: self.values.ticket(key),
+            error: self.shared.errors.ticket(key),
+        }
+    }
+
+    /// Stores an outcome, or finds a stale value for it.
+    fn settle(&self, key: &K, tickets: Tickets, out: Result<V, E>) -> Outcome<V, E>
+    where
+        F: JudgeFreshness<V, E>,
+        P: Eligible<E>,
+    {
+        let freshness = self.freshness.freshness(&out, self.config().freshness());
+        let out = self.values.settle(key, tickets.value, freshness, out);
+        // An error is remembered for as long as it is fresh; there is no error to stand in for one.
+        if let Err(error) = &out
+            && !freshness.fresh_for.is_zero()
+        {
+            let freshness = Freshness::fresh_for(freshness.fresh_for);
+            let (key, error, now) = (key.clone(), error.clone(), self.values.now());
+            self.shared
+                .errors
+                .keep(tickets.error, key, error, freshness, 1, now);
+        }
+        out
     }
 }

@@ -3,27 +3,28 @@
 mod call;
 mod config;
 mod service;
+mod tally;
 
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use contexter_service::{Clock, Cx, DefaultClock, Event, InvalidConfig, PolicySnapshot};
+use contexter_service::{Clock, Cx, DefaultClock, InvalidConfig, PolicySnapshot};
 
 pub use call::CachedCall;
 pub use config::CacheConfig;
 pub use service::CacheService;
 
-use crate::announce::Name;
 use crate::stale::fixed;
-use crate::store::{Store, Ticket};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::store::Store;
+use crate::sync::Mutex;
 use crate::{
-    AnyError, Configured, Eligible, FlightConfig, Freshness, JudgeFreshness, Served, SingleFlight,
+    AnyError, Configured, Eligible, FlightConfig, JudgeFreshness, Served, SingleFlight,
     StaleConfig, StaleValue,
 };
 use call::Fetch;
+use tally::Tally;
 
 /// What a cached call gives: a value that is fresh or stale, or an error that nothing stands in for.
 pub type Outcome<V, E> = Result<Served<V, E>, E>;
@@ -46,8 +47,9 @@ pub type Outcome<V, E> = Result<Served<V, E>, E>;
 /// newcomer may be turned away for what is asked for more often (TinyLFU, of `moka`). Clones share
 /// the cache.
 ///
-/// A hit clones the value, which should be cheap (an `Arc`), reads the clock, and allocates nothing
-/// itself. A miss allocates what a shared execution does, and clones the key and the value.
+/// A hit reads the clock and clones the value, which should be cheap (an `Arc`); it allocates
+/// nothing. Only the upkeep of `moka`, which about one hit in a hundred does for all, may allocate.
+/// A miss allocates what a shared execution does, and clones the key and the value.
 ///
 /// | parameter | default | meaning |
 /// |---|---|---|
@@ -98,16 +100,7 @@ pub struct ResponseCache<K, V, E, F = Configured, C = DefaultClock, P = AnyError
 struct Shared<K, E> {
     errors: Store<K, E>,
     config: Mutex<CacheConfig>,
-    name: Name,
-    hits: AtomicU64,
-    misses: AtomicU64,
-}
-
-/// The right to store an outcome: a value or an error.
-#[derive(Clone, Copy, Debug)]
-struct Tickets {
-    value: Ticket,
-    error: Ticket,
+    tally: Tally,
 }
 
 impl<K, V, E> ResponseCache<K, V, E>
@@ -150,9 +143,7 @@ where
             shared: Arc::new(Shared {
                 errors: Store::new(config.max_errors),
                 config: Mutex::new(config),
-                name: Name::default(),
-                hits: AtomicU64::new(0),
-                misses: AtomicU64::new(0),
+                tally: Tally::default(),
             }),
         })
     }
@@ -223,7 +214,7 @@ where
         let name = name.into();
         self.values = self.values.named(Arc::clone(&name));
         self.flights = self.flights.named(Arc::clone(&name));
-        self.shared.name.set(name);
+        self.shared.tally.name.set(name);
         self
     }
 
@@ -273,15 +264,7 @@ where
     pub fn get(&self, key: &K) -> Option<Result<V, E>> {
         let found = self.fresh(key);
         if found.is_some() {
-            self.shared.hits.fetch_add(1, Ordering::Relaxed);
-            self.shared.name.tell(Event::CacheHit, |words| {
-                tracing::debug!(
-                    name = words.name,
-                    mechanism = words.mechanism,
-                    event = words.event,
-                    "a cached response was served"
-                );
-            });
+            self.shared.tally.hit();
         }
         found
     }
@@ -332,8 +315,8 @@ where
         let (values, errors) = (self.values.store().numbers(), shared.errors.numbers());
         let flights = self.flights.snapshot().counter("flights").unwrap_or(0);
         PolicySnapshot::new("cache")
-            .with_counter("hits", shared.hits.load(Ordering::Relaxed))
-            .with_counter("misses", shared.misses.load(Ordering::Relaxed))
+            .with_counter("hits", shared.tally.hits())
+            .with_counter("misses", shared.tally.misses())
             .with_counter("flights", flights)
             .with_counter("stale", self.values.served())
             .with_counter("evictions", values.evicted + errors.evicted)
@@ -351,8 +334,8 @@ where
             && self.values.is_pristine()
             && self.flights.is_pristine()
             && shared.errors.kept() == 0
-            && shared.hits.load(Ordering::Relaxed) == 0
-            && shared.misses.load(Ordering::Relaxed) == 0
+            && shared.tally.hits() == 0
+            && shared.tally.misses() == 0
     }
 
     fn fresh(&self, key: &K) -> Option<Result<V, E>> {
@@ -364,43 +347,7 @@ where
     }
 
     fn missed(&self) {
-        self.shared.misses.fetch_add(1, Ordering::Relaxed);
-        self.shared.name.tell(Event::CacheMiss, |words| {
-            tracing::debug!(
-                name = words.name,
-                mechanism = words.mechanism,
-                event = words.event,
-                "no cached response was fresh"
-            );
-        });
-    }
-
-    fn tickets(&self, key: &K) -> Tickets {
-        Tickets {
-            value: self.values.ticket(key),
-            error: self.shared.errors.ticket(key),
-        }
-    }
-
-    /// Stores an outcome, or finds a stale value for it.
-    fn settle(&self, key: &K, tickets: Tickets, out: Result<V, E>) -> Outcome<V, E>
-    where
-        F: JudgeFreshness<V, E>,
-        P: Eligible<E>,
-    {
-        let freshness = self.freshness.freshness(&out, self.config().freshness());
-        let out = self.values.settle(key, tickets.value, freshness, out);
-        // An error is remembered for as long as it is fresh; there is no error to stand in for one.
-        if let Err(error) = &out
-            && !freshness.fresh_for.is_zero()
-        {
-            let freshness = Freshness::fresh_for(freshness.fresh_for);
-            let (key, error, now) = (key.clone(), error.clone(), self.values.now());
-            self.shared
-                .errors
-                .keep(tickets.error, key, error, freshness, 1, now);
-        }
-        out
+        self.shared.tally.miss();
     }
 }
 
@@ -418,10 +365,10 @@ impl<K, V, E, F: Clone, C, P: Clone> Clone for ResponseCache<K, V, E, F, C, P> {
 impl<K, V, E, F, C, P> fmt::Debug for ResponseCache<K, V, E, F, C, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseCache")
-            .field("name", &self.shared.name.get())
+            .field("name", &self.shared.tally.name.get())
             .field("config", &self.config())
-            .field("hits", &self.shared.hits.load(Ordering::Relaxed))
-            .field("misses", &self.shared.misses.load(Ordering::Relaxed))
+            .field("hits", &self.shared.tally.hits())
+            .field("misses", &self.shared.tally.misses())
             .finish_non_exhaustive()
     }
 }

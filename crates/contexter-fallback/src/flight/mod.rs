@@ -3,8 +3,6 @@
 mod call;
 mod config;
 mod execution;
-#[cfg(all(test, contexter_loom))]
-mod models;
 mod table;
 
 use std::fmt;
@@ -33,7 +31,8 @@ use table::{Boarded, Caller, Table};
 /// caller drops the execution. It therefore owns what it needs (`Fut: 'static`, an `Arc` of the
 /// client), and its [`Cx`] has no deadline: a caller's own time is the business of a timeout
 /// around [`run_keyed`](Self::run_keyed), which ends that caller's wait and nothing else. Apart from
-/// the deadline, the execution sees the [`Cx`] of the call that began it.
+/// the deadline, the execution sees the [`Cx`] of the call that began it; spans and task-locals are
+/// those of whoever polls.
 ///
 /// A panic of the execution reaches the caller whose poll it was. The others then run again, with
 /// the operation that each brought along, and share that execution in turn; so every caller ends

@@ -1,6 +1,4 @@
-//! Every interleaving of a few threads on shared executions, by loom.
-//!
-//! `RUSTFLAGS="--cfg contexter_loom" cargo test --profile ci -p contexter-fallback --lib models`
+//! Every interleaving of a few threads on shared executions, by loom: `cargo xtask loom`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,16 +10,16 @@ use loom::sync::Notify;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{FlightConfig, SharedCall, SingleFlight};
 use crate::sync::Mutex;
+use crate::{FlightConfig, SharedCall, SingleFlight};
 
 /// Threads that all change places at every step are too many to follow; the defects that the models
-/// look for need two or three changes.
+/// look for need two or three changes. `LOOM_MAX_PREEMPTIONS` overrides it.
 const PREEMPTIONS: usize = 3;
 
 fn model(f: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(PREEMPTIONS);
+    builder.preemption_bound.get_or_insert(PREEMPTIONS);
     builder.check(f);
 }
 
