@@ -242,7 +242,8 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Returns the lines that open and close a block again whose fence begins at `fence`.
+/// Returns the lines that open and close a block again whose fence begins at `fence`; empty ones
+/// if it cannot be written again.
 ///
 /// What stands before the fence keeps quotation marks and the width of a list marker, so that the
 /// piece reads as the block did.
@@ -255,6 +256,11 @@ fn fences(text: &str, line: usize, fence: usize) -> (String, String) {
         .collect();
     let opening = text.get(fence..).unwrap_or_default();
     let opening = opening.lines().next().unwrap_or_default().trim_end();
+    if opening.contains('\r') {
+        // A carriage return alone ends a line too (CommonMark 0.31.2, §2.1), but text is cut at
+        // line feeds: as there is no line to write again, the block is cut like an indented one.
+        return (String::new(), String::new());
+    }
     let mark = opening.chars().next().unwrap_or('`');
     let width = opening.chars().take_while(|&c| c == mark).count();
     let closing: String = std::iter::repeat_n(mark, width).collect();

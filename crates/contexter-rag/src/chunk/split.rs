@@ -162,6 +162,11 @@ impl Splitter<'_> {
             Some(torn),
             atoms,
         );
+        if atoms.len() == first {
+            // White space alone has no piece that the fences could go with.
+            self.code(range, budget, LineCut::Unindented, None, atoms);
+            return;
+        }
         if let Some(atom) = atoms.get_mut(first) {
             atom.range.start = range.start;
             atom.tokens += open_tokens;

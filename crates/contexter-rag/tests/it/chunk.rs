@@ -320,6 +320,24 @@ fn line_ends_do_not_matter() {
 }
 
 #[test]
+fn a_block_whose_fence_ends_in_a_carriage_return_alone_is_torn_without_fences() {
+    let text = format!("```rust\r{}```\n", "one two three\n".repeat(20));
+    let found = chunks(20, &text);
+    assert!(found.len() > 1, "the block must be torn");
+    assert_eq!(found[1].text.lines().next(), Some("one two three"));
+    assert!(chunks(16, &format!("```a\r{}", "b\r".repeat(40))).len() > 1);
+}
+
+#[test]
+fn the_fences_around_white_space_that_is_too_large_are_kept() {
+    let characters = |text: &str| text.chars().count();
+    let text = format!("text\n\n```rust\n{}\n```\n", "          \n".repeat(20));
+    let chunker = Chunker::new(Chunking::new(40, 0).unwrap(), Arc::new(characters));
+    let found = chunker.chunk(&document("Guide", Format::Markdown, &text));
+    assert_sound(&found, &text, 40, &characters);
+}
+
+#[test]
 fn white_space_alone_gives_no_chunk() {
     for text in ["", " ", "\n\n\r\n\t"] {
         assert!(chunks(20, text).is_empty());
