@@ -22,6 +22,7 @@ use contexter_rag::{BatchLimits, Bm25, Chunker, Chunking, EmbeddingService};
 use contexter_registry::Registry;
 use contexter_resilience::StandardStack;
 use contexter_storage::{Settings, Storage};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use qdrant_edge::{
     CreateIndex, EdgeConfig, EdgeShard, EdgeSparseVectorParams, EdgeVectorParams,
     FieldIndexOperations, Modifier, PayloadFieldSchema, PayloadSchemaType, PointInsertOperations,
@@ -32,6 +33,8 @@ use qdrant_edge::{
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const PEER: &str = "plain loop, no ledger";
+/// Libraries in work at the same time, as in the example program.
+const LIBRARIES_AT_ONCE: usize = 8;
 /// Points in one call of the engine.
 const BATCH: usize = 500;
 
@@ -127,14 +130,17 @@ async fn flow(folder: &Path, crates: &CargoLock, libraries: &[LibraryId]) -> Out
     };
     let ingestion = Ingestion::open(environment, IngestionSettings::default()).await?;
     let (mut documents, mut chunks) = (0, 0);
-    for library in libraries {
-        documents += ingestion
-            .process_library_documentation(library)
-            .await?
-            .changed;
+    let mut words = stream::iter(libraries)
+        .map(|library| ingestion.process_library_documentation(library))
+        .buffered(LIBRARIES_AT_ONCE);
+    while let Some(started) = words.try_next().await? {
+        documents += started.changed;
     }
-    for library in libraries {
-        chunks += ingestion.embed_library(library).await?.chunks;
+    let mut vectors = stream::iter(libraries)
+        .map(|library| ingestion.embed_library(library))
+        .buffered(LIBRARIES_AT_ONCE);
+    while let Some(embedded) = vectors.try_next().await? {
+        chunks += embedded.chunks;
     }
     ingestion.optimize().await?;
     ingestion.remove_unreferenced().await?;

@@ -11,6 +11,7 @@ use contexter_local::{CargoLock, DocumentSource, Folder, LocalDocuments, default
 use contexter_model::{LibraryId, ResolveLibrary, Skipped};
 use contexter_rag::ingest::{Division, Ingestion};
 use contexter_service::Service as _;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::app::App;
 use crate::bars::Bars;
@@ -35,6 +36,8 @@ const TOUR_QUESTIONS: [&str; 3] = [
     "derive Display for an error enum with the cause as source",
     "skip hidden directories while walking a tree",
 ];
+/// Libraries in work at the same time: small ones share a write to the disk.
+const LIBRARIES_AT_ONCE: usize = 8;
 /// From this many embedded documents on, building the vector index pays off.
 const WORTH_OPTIMIZING: u64 = 100;
 
@@ -167,20 +170,24 @@ async fn work(ingestion: &Ingestion, libraries: &[LibraryId]) -> Result<Outcome>
     let started = Instant::now();
     let bars = Bars::follow(ingestion);
     let mut outcome = Outcome::default();
-    for library in libraries {
-        let started = ingestion.process_library_documentation(library).await?;
+    let mut words = stream::iter(libraries)
+        .map(|library| ingestion.process_library_documentation(library))
+        .buffered(LIBRARIES_AT_ONCE);
+    while let Some(started) = words.try_next().await? {
         outcome.documents += started.document_count;
         outcome.changed += started.changed;
         outcome.unchanged += started.unchanged;
         outcome.removed += started.removed;
-        outcome.skip(library, started.skipped);
+        outcome.skip(&started.library_id, started.skipped);
     }
     bars.searchable(started.elapsed());
-    for library in libraries {
-        let embedded = ingestion.embed_library(library).await?;
+    let mut vectors = stream::iter(libraries)
+        .map(|library| ingestion.embed_library(library))
+        .buffered(LIBRARIES_AT_ONCE);
+    while let Some(embedded) = vectors.try_next().await? {
         outcome.embedded_documents += embedded.documents;
         outcome.embedded_chunks += embedded.chunks;
-        outcome.skip(library, embedded.failed);
+        outcome.skip(&embedded.library_id, embedded.failed);
     }
     if outcome.embedded_documents + outcome.removed >= WORTH_OPTIMIZING {
         bars.say("optimizing the vector index");

@@ -9,9 +9,10 @@ use contexter_model::{
 use contexter_service::{Handle, Service as _};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::sleep;
 
 use super::ledger::{Change, Entry, Ledger};
+use super::tracker::Tracker;
 use crate::chunk::chunk_id;
 
 /// How many documents may wait to be committed before their handlers wait too.
@@ -19,7 +20,7 @@ const QUEUE: usize = 256;
 /// A group is written when it has this many points: a flush of the embedded engine costs about as
 /// much as storing 300 points, so larger groups gain little and would lose more to a kill.
 const GROUP_POINTS: usize = 2_000;
-/// Or when its first document has waited this long.
+/// Or when its first document has waited this long, or nothing else is under way.
 const LINGER: Duration = Duration::from_millis(200);
 /// The most points in one call of the store.
 const CALL_POINTS: usize = 500;
@@ -93,11 +94,12 @@ impl Drop for Committer {
 }
 
 impl Committer {
-    pub(super) fn new(store: Store, ledger: Arc<Ledger>) -> Self {
+    /// `tracker` knows what else is under way.
+    pub(super) fn new(store: Store, ledger: Arc<Ledger>, tracker: Arc<Tracker>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         Self {
             jobs,
-            worker: tokio::spawn(run(store, ledger, queue)),
+            worker: tokio::spawn(run(store, ledger, tracker, queue)),
         }
     }
 
@@ -115,19 +117,26 @@ impl Committer {
     }
 }
 
-async fn run(store: Store, ledger: Arc<Ledger>, mut queue: mpsc::Receiver<Job>) {
+async fn run(
+    store: Store,
+    ledger: Arc<Ledger>,
+    tracker: Arc<Tracker>,
+    mut queue: mpsc::Receiver<Job>,
+) {
     while let Some(first) = queue.recv().await {
-        let until = Instant::now() + LINGER;
+        let mut lingered = std::pin::pin!(sleep(LINGER));
         let mut points = first.write.points().len();
         let mut group = vec![first];
         while points < GROUP_POINTS {
-            match timeout_at(until, queue.recv()).await {
-                Ok(Some(job)) => {
-                    points += job.write.points().len();
-                    group.push(job);
-                }
-                Ok(None) | Err(_) => break,
-            }
+            let job = tokio::select! {
+                biased;
+                job = queue.recv() => job,
+                () = tracker.at_most(group.len()) => None,
+                () = &mut lingered => None,
+            };
+            let Some(job) = job else { break };
+            points += job.write.points().len();
+            group.push(job);
         }
         commit_group(&store, &ledger, group).await;
     }
@@ -231,4 +240,145 @@ pub(super) async fn on_ledger<T: Send + 'static>(
 
 fn shared(error: impl std::error::Error + Send + Sync + 'static) -> CommitError {
     Arc::new(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use contexter_service::Service;
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::ingest::ledger::Stage;
+
+    /// Counts flushes: one for each group.
+    #[derive(Clone, Default)]
+    struct Counting(Arc<Mutex<usize>>);
+
+    impl Service<Upsert> for Counting {
+        type Response = ();
+        type Error = Error;
+
+        async fn call(&self, _req: Upsert) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    impl Service<Delete> for Counting {
+        type Response = ();
+        type Error = Error;
+
+        async fn call(&self, _req: Delete) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    impl Service<Flush> for Counting {
+        type Response = ();
+        type Error = Error;
+
+        async fn call(&self, _req: Flush) -> Result<(), Error> {
+            *self.0.lock() += 1;
+            Ok(())
+        }
+    }
+
+    struct Fixture {
+        committer: Committer,
+        tracker: Arc<Tracker>,
+        flushes: Counting,
+        _folder: tempfile::TempDir,
+    }
+
+    fn fixture() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let flushes = Counting::default();
+        let store = Store {
+            collection: "c".to_owned(),
+            upsert: Handle::new(flushes.clone()),
+            delete: Handle::new(flushes.clone()),
+            flush: Handle::new(flushes.clone()),
+        };
+        let ledger = Arc::new(Ledger::open(&folder.path().join("ledger.jsonl")).unwrap());
+        let tracker = Arc::new(Tracker::default());
+        Fixture {
+            committer: Committer::new(store, ledger, Arc::clone(&tracker)),
+            tracker,
+            flushes,
+            _folder: folder,
+        }
+    }
+
+    fn write(path: &str) -> Write {
+        let nothing = contexter_storage::hash(b"");
+        let entry = Entry {
+            library: "/a/b".parse().unwrap(),
+            path: path.to_owned(),
+            document: nothing,
+            chunks: nothing,
+            chunk_count: 0,
+            stage: Stage::Lexical,
+            profile: String::new(),
+        };
+        Write::Index {
+            entry,
+            points: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_that_holds_all_that_is_under_way_is_written_at_once() {
+        let Fixture {
+            committer,
+            tracker,
+            flushes,
+            _folder,
+        } = fixture();
+        let library = "/a/b".parse().unwrap();
+        let _ended = [tracker.expect(&library, "1"), tracker.expect(&library, "2")];
+        let started = tokio::time::Instant::now();
+        let (first, second) =
+            tokio::join!(committer.commit(write("1")), committer.commit(write("2")));
+        first.and(second).unwrap();
+        assert!(started.elapsed() < LINGER, "{:?}", started.elapsed());
+        assert_eq!(*flushes.0.lock(), 1, "both in one group");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_waits_for_what_is_under_way_but_not_for_ever() {
+        let Fixture {
+            committer,
+            tracker,
+            flushes: _,
+            _folder,
+        } = fixture();
+        let library = "/a/b".parse().unwrap();
+        let _ended = [tracker.expect(&library, "1"), tracker.expect(&library, "2")];
+        let started = tokio::time::Instant::now();
+        committer.commit(write("1")).await.unwrap();
+        assert!(started.elapsed() >= LINGER, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_waits_while_a_driver_has_more() {
+        let Fixture {
+            committer,
+            tracker,
+            flushes: _,
+            _folder,
+        } = fixture();
+        let library = "/a/b".parse().unwrap();
+        let _ended = tracker.expect(&library, "1");
+        let more = tracker.more_to_come();
+        let started = tokio::time::Instant::now();
+        let waiting = LINGER / 2;
+        let commit = committer.commit(write("1"));
+        let driver = async {
+            sleep(waiting).await;
+            drop(more);
+        };
+        let (written, ()) = tokio::join!(commit, driver);
+        written.unwrap();
+        let took = started.elapsed();
+        assert!(took >= waiting && took < LINGER, "{took:?}");
+    }
 }

@@ -116,8 +116,9 @@ impl Ingestion {
             settings.division,
             settings.bm25,
         );
-        let committer = Arc::new(Committer::new(store, Arc::clone(&environment.ledger)));
         let tracker = Arc::new(Tracker::default());
+        let (ledger, known) = (Arc::clone(&environment.ledger), Arc::clone(&tracker));
+        let committer = Arc::new(Committer::new(store, ledger, known));
         let (progress, _) = watch::channel(Progress::default());
         let progress = Arc::new(progress);
         let steps = Steps {
@@ -182,7 +183,7 @@ impl Ingestion {
         correlation_id: &str,
     ) -> Result<ProcessingStarted, IntegrationError> {
         let (service, fetch) = Finder(&self.environment.discovery).named::<FetchDocs>()?;
-        let mut run = LibraryRun::default();
+        let mut run = LibraryRun::new(&self.tracker);
         let mut cursor = None;
         self.progress
             .send_modify(|progress| progress.library = Some(library.clone()));
@@ -269,12 +270,26 @@ impl Ingestion {
                     };
                     match self.publish(&payload, correlation_id).await {
                         Ok(()) => run.wait_for(path, outcome).await,
-                        Err(error) => run.refuse(path, error.to_string()),
+                        Err(error) => self.give_up(&library, path, &error, run),
                     }
                 }
                 Err(error) => run.refuse(path, error.to_string()),
             }
         }
+    }
+
+    /// Lists a document whose first event could not be published.
+    fn give_up(
+        &self,
+        library: &LibraryId,
+        path: String,
+        error: &IntegrationError,
+        run: &mut LibraryRun,
+    ) {
+        let reason = error.to_string();
+        self.tracker
+            .settle(library.as_str(), &path, Err(reason.clone()));
+        run.refuse(path, reason);
     }
 
     /// Removes what the ledger knows of a library and its source no longer has.
@@ -333,7 +348,7 @@ impl Ingestion {
         self.progress.send_modify(|progress| {
             progress.library = Some(library.clone());
         });
-        let mut run = LibraryRun::default();
+        let mut run = LibraryRun::new(&self.tracker);
         for entry in pending {
             let outcome = self.tracker.expect(library, &entry.path);
             let payload = EmbeddingRequested {
@@ -346,7 +361,7 @@ impl Ingestion {
             };
             match self.publish(&payload, &correlation_id).await {
                 Ok(()) => run.wait_for(entry.path, outcome).await,
-                Err(error) => run.refuse(entry.path, error.to_string()),
+                Err(error) => self.give_up(library, entry.path, &error, &mut run),
             }
         }
         run.finish().await;

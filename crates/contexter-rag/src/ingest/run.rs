@@ -1,6 +1,7 @@
 //! The documents of one library, as they come through the flow.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use contexter_model::Skipped;
 use futures_util::StreamExt as _;
@@ -8,14 +9,16 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
-use super::tracker::Outcome;
+use super::tracker::{MoreToCome, Outcome, Tracker};
 
 /// Documents under way between the driver and the last step.
 pub(super) const UNDER_WAY: usize = 256;
 
 /// The documents of one library, as they come through.
-#[derive(Default)]
 pub(super) struct LibraryRun {
+    tracker: Arc<Tracker>,
+    /// Held while the next thing to happen is another document.
+    more: Option<MoreToCome>,
     pub(super) seen: BTreeSet<String>,
     unread: BTreeSet<String>,
     pub(super) changed: u64,
@@ -27,6 +30,19 @@ pub(super) struct LibraryRun {
 type Waiting = BoxFuture<'static, (String, Outcome)>;
 
 impl LibraryRun {
+    pub(super) fn new(tracker: &Arc<Tracker>) -> Self {
+        Self {
+            tracker: Arc::clone(tracker),
+            more: Some(tracker.more_to_come()),
+            seen: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            changed: 0,
+            unchanged: 0,
+            skipped: Vec::new(),
+            under_way: FuturesUnordered::new(),
+        }
+    }
+
     /// Lists what a source could not read. It counts as seen: an earlier version stays findable.
     pub(super) fn skip(&mut self, skipped: Vec<Skipped>) {
         let paths: Vec<String> = skipped.iter().map(|skip| skip.path.clone()).collect();
@@ -55,12 +71,18 @@ impl LibraryRun {
             let lost = || Err("was given up by the event bus".to_owned());
             (path, outcome.await.unwrap_or_else(|_closed| lost()))
         }));
-        while self.under_way.len() >= UNDER_WAY {
-            self.settle_one().await;
+        if self.under_way.len() >= UNDER_WAY {
+            self.more = None;
+            while self.under_way.len() >= UNDER_WAY {
+                self.settle_one().await;
+            }
+            self.more = Some(self.tracker.more_to_come());
         }
     }
 
+    /// Waits for all documents; no more may be put in.
     pub(super) async fn finish(&mut self) {
+        self.more = None;
         while !self.under_way.is_empty() {
             self.settle_one().await;
         }

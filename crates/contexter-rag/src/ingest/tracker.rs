@@ -1,10 +1,11 @@
 //! Which documents are under way, and how each of them ended.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use contexter_model::LibraryId;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 type Key = (LibraryId, String);
 
@@ -14,7 +15,16 @@ pub(super) type Outcome = Result<(), String>;
 /// The documents under way. The driver that puts them in bounds their number.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
-    waiting: Mutex<HashMap<Key, oneshot::Sender<Outcome>>>,
+    under_way: Mutex<UnderWay>,
+    /// Something ended: a document, or the work of a driver.
+    fewer: Notify,
+}
+
+#[derive(Debug, Default)]
+struct UnderWay {
+    waiting: HashMap<Key, oneshot::Sender<Outcome>>,
+    /// How many drivers are about to put more documents in.
+    drivers: usize,
 }
 
 impl Tracker {
@@ -22,8 +32,30 @@ impl Tracker {
     pub(super) fn expect(&self, library: &LibraryId, path: &str) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
         let key = (library.clone(), path.to_owned());
-        self.waiting.lock().insert(key, sender);
+        self.under_way.lock().waiting.insert(key, sender);
         receiver
+    }
+
+    /// Announces that more documents are to come, until the guard is dropped.
+    pub(super) fn more_to_come(self: &Arc<Self>) -> MoreToCome {
+        self.under_way.lock().drivers += 1;
+        MoreToCome(Arc::clone(self))
+    }
+
+    /// Waits until at most `count` documents are under way and no driver puts more in.
+    ///
+    /// Made for one caller at a time.
+    pub(super) async fn at_most(&self, count: usize) {
+        loop {
+            let fewer = self.fewer.notified();
+            {
+                let under_way = self.under_way.lock();
+                if under_way.drivers == 0 && under_way.waiting.len() <= count {
+                    return;
+                }
+            }
+            fewer.await;
+        }
     }
 
     /// Says how a document ended; nothing happens if nobody waits for it.
@@ -31,10 +63,23 @@ impl Tracker {
         let Ok(library) = library.parse::<LibraryId>() else {
             return;
         };
-        let waiting = self.waiting.lock().remove(&(library, path.to_owned()));
+        let key = (library, path.to_owned());
+        let waiting = self.under_way.lock().waiting.remove(&key);
         if let Some(sender) = waiting {
+            self.fewer.notify_one();
             // The driver may have been dropped meanwhile.
             let _ = sender.send(outcome);
         }
+    }
+}
+
+/// A driver that is about to put more documents in.
+#[derive(Debug)]
+pub(super) struct MoreToCome(Arc<Tracker>);
+
+impl Drop for MoreToCome {
+    fn drop(&mut self) {
+        self.0.under_way.lock().drivers -= 1;
+        self.0.fewer.notify_one();
     }
 }

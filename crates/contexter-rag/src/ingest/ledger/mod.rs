@@ -183,21 +183,26 @@ impl Ledger {
                     chunk_count: *chunk_count,
                 })
                 .collect(),
+            Durability::Now,
         )
     }
 
     /// Writes where the vectors of some chunks are stored.
+    ///
+    /// Not synced: it goes with the next line that is, and if a power failure takes it before
+    /// that, the vectors are computed again.
     pub(super) fn embedded(
         &self,
         chunks: &Hash,
         space: &str,
         embeddings: &Hash,
     ) -> Result<(), LedgerError> {
-        self.append(vec![Line::Embedded {
+        let line = Line::Embedded {
             chunks: *chunks,
             space: space.to_owned(),
             embeddings: *embeddings,
-        }])
+        };
+        self.append(vec![line], Durability::Later)
     }
 
     /// Writes what has become durable.
@@ -210,6 +215,7 @@ impl Ledger {
                     Change::Removed { library, path } => Line::Removed { library, path },
                 })
                 .collect(),
+            Durability::Now,
         )
     }
 
@@ -248,7 +254,7 @@ impl Ledger {
             .collect()
     }
 
-    fn append(&self, lines: Vec<Line>) -> Result<(), LedgerError> {
+    fn append(&self, lines: Vec<Line>, durability: Durability) -> Result<(), LedgerError> {
         if lines.is_empty() {
             return Ok(());
         }
@@ -264,7 +270,11 @@ impl Ledger {
         };
         let io = |error| LedgerError::io(&self.path, "write", error);
         let before = file.stream_position().map_err(io)?;
-        if let Err(error) = file.write_all(&text).and_then(|()| file.sync_data()) {
+        let written = file.write_all(&text).and_then(|()| match durability {
+            Durability::Now => file.sync_data(),
+            Durability::Later => Ok(()),
+        });
+        if let Err(error) = written {
             // Leave no half line behind, or the journal could not be read any more.
             let _ = file.set_len(before);
             let _ = file.seek(SeekFrom::Start(before));
@@ -307,6 +317,14 @@ impl Ledger {
         };
         write().map_err(|error| LedgerError::io(&self.path, "write", error))
     }
+}
+
+/// When a line must survive a power failure; a kill it survives as soon as it is written.
+#[derive(Clone, Copy, Debug)]
+enum Durability {
+    Now,
+    /// With the next line that is synced.
+    Later,
 }
 
 /// What has become durable about a document.
