@@ -47,3 +47,11 @@ fn a_shared_call_may_be_moved_if_its_operation_may() {
     unpin::<SharedCall<'static, Key, u8, Op, Done>>();
     unpin::<FallbackCall<'static, u8, (), Op, Done, Value<u8>, AnyError>>();
 }
+
+#[cfg(feature = "tower")]
+#[test]
+fn a_call_of_tower_is_sent_between_threads_and_borrows_nothing() {
+    fn owned<T: Send + Unpin + 'static>() {}
+    type Client = tower::util::ServiceFn<fn(u8) -> Done>;
+    owned::<contexter_fallback::TowerCall<Client, u8, Value<u8>, AnyError>>();
+}
