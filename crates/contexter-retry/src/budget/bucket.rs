@@ -3,8 +3,8 @@
 use crate::BudgetConfig;
 use crate::sync::{AtomicU64, Ordering};
 
-/// The parts of a token. Divisible by all numbers to 16 and by a million, so that every ratio with
-/// six decimals and every small fraction is a whole number of parts.
+/// The parts of a token. Divisible by all numbers to 16 and by a million, so that the usual ratios
+/// are whole numbers of parts.
 const TOKEN: u64 = 720_720_000_000;
 
 /// Tokens in parts. All orderings are relaxed: the balance guards no other memory.
@@ -104,8 +104,8 @@ fn parts(tokens: u32) -> u64 {
 
 /// A ratio in parts of a token.
 ///
-/// A ratio that is no whole number of parts is rounded up: `n` first attempts then earn exactly
-/// `⌊n × ratio⌋` tokens, until the error of less than 10⁻¹¹ of a token an attempt has added up.
+/// It is rounded up to whole parts, never down: `n` first attempts then earn exactly `⌊n × ratio⌋`
+/// tokens, until the error of less than 10⁻¹¹ of a token an attempt has added up.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -113,13 +113,5 @@ fn parts(tokens: u32) -> u64 {
     reason = "a valid ratio is above 0 and at most 1, and a token has less than 2⁵³ parts"
 )]
 fn share(ratio: f64) -> u64 {
-    let parts = ratio * TOKEN as f64;
-    let nearest = parts.round();
-    // The product of a decimal such as 0.6 is off by what a float cannot hold.
-    let whole = if (parts - nearest).abs() < 1e-3 {
-        nearest
-    } else {
-        parts.ceil()
-    };
-    (whole as u64).max(1)
+    (ratio * TOKEN as f64).ceil() as u64
 }

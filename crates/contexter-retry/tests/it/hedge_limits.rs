@@ -1,10 +1,12 @@
 //! The settings of a hedge, its own delays, and what dropping it leaves behind.
 
+use std::cell::Cell;
 use std::future::{pending, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use contexter_retry::{Hedge, HedgeConfig, MAX_HEDGED_ATTEMPTS};
-use contexter_service::{Cx, ManualClock};
+use contexter_service::{Again, Cx, ManualClock, Sample};
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
@@ -83,6 +85,34 @@ fn when_no_attempt_can_follow_no_timer_is_left() {
     assert_eq!(call.as_mut().now_or_never(), None);
     assert_eq!(clock.sleepers(), 1);
     clock.advance(millis(100));
+    assert_eq!(call.as_mut().now_or_never(), None);
+    assert_eq!(clock.sleepers(), 0);
+}
+
+#[test]
+fn a_timer_that_can_begin_nothing_any_more_is_let_go() {
+    let clock = ManualClock::new();
+    let config = HedgeConfig::new().delay(millis(100)).max_attempts(3);
+    let asked = |_out: &Result<(), ()>| {
+        let after = Some(millis(1));
+        (Sample::Neutral, Again::Yes { after })
+    };
+    let hedge = Hedge::with_timer(config, clock.clone())
+        .unwrap()
+        .classify_by(asked);
+    let fail = Cell::new(false);
+    let mut call = Box::pin(hedge.call_with(Cx::new(), |cx| {
+        let fail = &fail;
+        std::future::poll_fn(move |_task| match cx.attempt() {
+            2 if fail.get() => Poll::Ready(Err(())),
+            _ => Poll::Pending,
+        })
+    }));
+    assert_eq!(call.as_mut().now_or_never(), None);
+    clock.advance(millis(100));
+    assert_eq!(call.as_mut().now_or_never(), None);
+    assert_eq!(clock.sleepers(), 1);
+    fail.set(true);
     assert_eq!(call.as_mut().now_or_never(), None);
     assert_eq!(clock.sleepers(), 0);
 }

@@ -100,9 +100,10 @@ async fn an_error_of_getting_ready_is_final() {
     let (inner, state) = Strict::new();
     state.breaks_at.store(2, Ordering::Relaxed);
     let retry = Retry::new(plain().max_attempts(9).budget(budget)).unwrap();
-    let service = retry.layer(inner).repeat_by(TELLING);
-    let out = service.oneshot(Counting::new().0).await;
-    assert_eq!(out, Err("cannot get ready"));
+    let mut service = retry.layer(inner).repeat_by(TELLING);
+    let request = Counting::new().0;
+    let mut call = std::pin::pin!(service.ready().await.unwrap().call(request));
+    assert_eq!(call.as_mut().await, Err("cannot get ready"));
     assert_eq!(*state.seen.lock().unwrap(), [1]);
     let tokens = retry.budget().unwrap().tokens();
     assert_eq!(tokens, 5, "the retry that was not made costs nothing");
