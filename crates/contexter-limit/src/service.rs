@@ -4,9 +4,9 @@ use std::future::Future;
 
 use contexter_service::{Cx, DefaultClock, ErrIsFailure, Service};
 
-use crate::RateLimiter;
 use crate::call::Flat;
 use crate::mechanism::{Gate, Pass};
+use crate::{Bulkhead, RateLimiter};
 
 /// A service behind a limit of this crate.
 ///
@@ -58,6 +58,12 @@ pub struct LimitService<S, M> {
 /// ```
 pub type RateLimitService<S, C = DefaultClock, K = ErrIsFailure> =
     LimitService<S, RateLimiter<C, K>>;
+
+/// A service behind a [`Bulkhead`], from [`Bulkhead::service`].
+///
+/// A place is free again when the response is there. To keep it until a body has been read, use
+/// [`Permit::hold`](crate::Permit::hold).
+pub type BulkheadService<S, C = DefaultClock> = LimitService<S, Bulkhead<C>>;
 
 impl<S, M> LimitService<S, M> {
     pub(crate) fn new(limit: M, inner: S) -> Self {

@@ -14,11 +14,20 @@ use tower_service::Service;
 
 use crate::call::{Begin, Flat};
 use crate::mechanism::{Gate, Pass};
-use crate::{LimitService, RateLimitService, RateLimiter};
+use crate::{Bulkhead, BulkheadService, LimitService, RateLimitService, RateLimiter};
 
 /// All services of one layer, and of its clones, share the limiter.
 impl<S, T: Timer, K: Clone> Layer<S> for RateLimiter<T, K> {
     type Service = RateLimitService<S, T, K>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.service(inner)
+    }
+}
+
+/// All services of one layer, and of its clones, share the bulkhead.
+impl<S, T: Timer> Layer<S> for Bulkhead<T> {
+    type Service = BulkheadService<S, T>;
 
     fn layer(&self, inner: S) -> Self::Service {
         self.service(inner)

@@ -2,4 +2,5 @@
 //!
 //! `RUSTFLAGS="--cfg contexter_loom" cargo test --profile ci -p contexter-limit --lib models`
 
+mod bulkhead;
 mod rate;

@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::ready;
 
-use contexter_limit::{Error, LimitFuture, Quota, RateLimitConfig, RateLimitService, RateLimiter};
-use contexter_service::{Cx, Limited, ManualClock, Service};
+use contexter_limit::{
+    AcquirePermit, Bulkhead, BulkheadConfig, BulkheadService, Error, LimitFuture, Permit, Quota,
+    RateLimitConfig, RateLimitService, RateLimiter, WithPermit,
+};
+use contexter_service::{Cx, Full, Limited, ManualClock, Service};
 use tower::util::BoxCloneSyncService;
 
 fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -18,6 +21,11 @@ fn what_is_kept_is_send_sync_and_unpin() {
     shared::<RateLimitService<()>>();
     shared::<RateLimitConfig>();
     shared::<Error<Infallible, Limited>>();
+    shared::<Bulkhead>();
+    shared::<BulkheadService<()>>();
+    shared::<BulkheadConfig>();
+    shared::<Permit>();
+    shared::<WithPermit<(), Permit>>();
 }
 
 #[test]
@@ -25,6 +33,11 @@ fn calls_are_send_if_what_they_hold_is() {
     fn check<F: Future + Send>(_: F) {}
     type Inner = BoxCloneSyncService<Cell<u8>, Cell<u8>, Limited>;
     sent::<LimitFuture<Inner, Cell<u8>, RateLimiter>>();
+    type Inside = BoxCloneSyncService<Cell<u8>, Cell<u8>, Full>;
+    sent::<LimitFuture<Inside, Cell<u8>, Bulkhead>>();
+    sent::<AcquirePermit>();
+    let bulkhead = Bulkhead::new(BulkheadConfig::new()).unwrap();
+    check(bulkhead.call(|| ready(Ok::<_, Infallible>(Cell::new(1)))));
     let config = RateLimitConfig::new().requests(Quota::per_second(1));
     let limiter = RateLimiter::new(config).unwrap();
     check(limiter.acquire(Cx::new()));

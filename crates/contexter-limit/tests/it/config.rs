@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_limit::{Quota, RateLimitConfig, Shape, Takes};
+use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig, Shape, Takes};
 
 fn faults(config: &RateLimitConfig) -> Vec<String> {
     let invalid = config.validate().unwrap_err();
@@ -102,4 +102,33 @@ fn a_rate_limit_is_written_in_few_words() {
             "{wrong}"
         );
     }
+}
+
+#[test]
+fn every_fault_of_a_bulkhead_is_told_at_once() {
+    let invalid = BulkheadConfig::new()
+        .max_concurrent(0)
+        .max_queue(2_000_000)
+        .max_wait(Duration::ZERO)
+        .validate()
+        .unwrap_err();
+    assert_eq!(
+        invalid.to_string(),
+        "invalid configuration: max_concurrent must be 1 to 1000000, got 0; \
+         max_queue must be at most 1000000, got 2000000; \
+         max_wait must be longer than zero, as max_queue is 2000000, got 0s"
+    );
+    let refusing = BulkheadConfig::new().max_queue(0).max_wait(Duration::ZERO);
+    assert!(refusing.validate().is_ok());
+}
+
+#[test]
+fn a_bulkhead_is_written_in_few_words() {
+    let text = r#"{ "max_concurrent": 8, "max_wait": "250ms" }"#;
+    let config: BulkheadConfig = serde_json::from_str(text).unwrap();
+    let same = BulkheadConfig::new()
+        .max_concurrent(8)
+        .max_wait(Duration::from_millis(250));
+    assert_eq!(config, same);
+    assert!(serde_json::from_str::<BulkheadConfig>(r#"{ "concurrent": 8 }"#).is_err());
 }

@@ -1,103 +1,15 @@
-//! What outcomes do to a rate limiter, through all of its faces.
+//! What calls through a rate limiter do to it, on all of its faces.
 
 use std::future::ready;
 use std::time::Duration;
 
-use contexter_limit::{Error, Quota, RateLimitConfig, RateLimiter};
-use contexter_service::{
-    Again, Classify, Cx, FromTower, Limited, ManualClock, Policy, Sample, Service,
-};
-use futures_util::future::BoxFuture;
+use contexter_limit::{Quota, RateLimitConfig, RateLimiter};
+use contexter_service::{Limited, ManualClock};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Failure {
-    /// The far side refused: 429 with `Retry-After`.
-    TooMany(Duration),
-    Limited(Limited),
-}
-
-impl From<Limited> for Failure {
-    fn from(limited: Limited) -> Self {
-        Self::Limited(limited)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct ByFailure;
-
-impl Classify<Outcome> for ByFailure {
-    fn sample(&self, _: &Outcome) -> Sample {
-        Sample::Neutral
-    }
-
-    fn again(&self, out: &Outcome) -> Again {
-        match out {
-            Err(Failure::TooMany(after)) => Again::Yes {
-                after: Some(*after),
-            },
-            _ => Again::No,
-        }
-    }
-}
-
-type Outcome = Result<u32, Failure>;
-type Op<'a> = &'a (dyn Fn() -> Outcome + Send + Sync);
-
-const FACES: [Face; 5] = [
-    Face::Call,
-    Face::Policy,
-    Face::Service,
-    Face::Tower,
-    Face::TowerAndBack,
-];
-
-#[derive(Clone, Copy, Debug)]
-enum Face {
-    Call,
-    Policy,
-    Service,
-    Tower,
-    TowerAndBack,
-}
-
-struct Operating<'a>(Op<'a>);
-
-impl Service<()> for Operating<'_> {
-    type Response = u32;
-    type Error = Failure;
-
-    async fn call(&self, (): ()) -> Outcome {
-        (self.0)()
-    }
-}
+use crate::faces::{ByFailure, FACES, Face, Failure, Outcome};
 
 type Limit = RateLimiter<ManualClock, ByFailure>;
-
-impl Face {
-    fn run<'a>(self, limiter: &'a Limit, op: Op<'a>) -> BoxFuture<'a, Outcome> {
-        let by_tower = move |()| ready(op());
-        match self {
-            Self::Call => Box::pin(async move {
-                let out = limiter.call(|| ready(op())).await;
-                out.map_err(|error| match error {
-                    Error::Refused(refusal) => refusal.into(),
-                    Error::Inner(failure) => failure,
-                })
-            }),
-            Self::Policy => Box::pin(limiter.run(Cx::new(), move |_cx| ready(op()))),
-            Self::Service => Box::pin(async move { limiter.service(Operating(op)).call(()).await }),
-            Self::Tower => {
-                let builder = ServiceBuilder::new().layer(limiter.clone());
-                Box::pin(builder.service(service_fn(by_tower)).oneshot(()))
-            }
-            Self::TowerAndBack => Box::pin(async move {
-                let service = limiter.service(FromTower::new(service_fn(by_tower)));
-                service.call(()).await
-            }),
-        }
-    }
-}
 
 fn on_all_faces(config: &RateLimitConfig, rule: impl Fn(Face, &ManualClock, &Limit)) {
     for face in FACES {
@@ -118,9 +30,9 @@ fn refusing(quota: Quota) -> RateLimitConfig {
 #[test]
 fn a_refused_call_begins_nothing_and_says_when() {
     on_all_faces(&refusing(Quota::per_minute(2)), |face, clock, limiter| {
-        let out = clock.run_until_stalled(face.run(limiter, &|| Ok(1)));
+        let out = clock.run_until_stalled(face.rate(limiter, &|| Box::pin(ready(Ok(1)))));
         assert_eq!(out, Some(Ok(1)), "{face:?}");
-        let begun = clock.run_until_stalled(face.run(limiter, &|| unreachable!()));
+        let begun = clock.run_until_stalled(face.rate(limiter, &|| unreachable!()));
         let retry_after = Some(Duration::from_mins(1));
         assert_eq!(
             begun,
@@ -136,7 +48,7 @@ fn a_call_waits_for_its_turn() {
     on_all_faces(&config, |face, clock, limiter| {
         limiter.try_acquire(1).unwrap();
         let start = contexter_service::Clock::now(clock);
-        let out = clock.run_until_stalled(face.run(limiter, &|| Ok(2)));
+        let out = clock.run_until_stalled(face.rate(limiter, &|| Box::pin(ready(Ok(2)))));
         assert_eq!(out, Some(Ok(2)), "{face:?}");
         let waited = contexter_service::Clock::now(clock) - start;
         assert_eq!(waited, Duration::from_secs(1), "{face:?}");
@@ -148,12 +60,12 @@ fn an_outcome_that_asks_for_it_pauses_all_callers() {
     on_all_faces(&refusing(Quota::per_second(100)), |face, clock, limiter| {
         let wait = Duration::from_secs(30);
         let too_many: Outcome = Err(Failure::TooMany(wait));
-        let out = clock.run_until_stalled(face.run(limiter, &|| too_many));
+        let out = clock.run_until_stalled(face.rate(limiter, &|| Box::pin(ready(too_many))));
         assert_eq!(out, Some(too_many), "{face:?}");
         let retry_after = Some(wait);
         assert_eq!(limiter.try_acquire(1), Err(Limited { retry_after }));
         clock.advance(wait);
-        let out = clock.run_until_stalled(face.run(&limiter.clone(), &|| Ok(3)));
+        let out = clock.run_until_stalled(face.rate(&limiter.clone(), &|| Box::pin(ready(Ok(3)))));
         assert_eq!(out, Some(Ok(3)), "{face:?}");
     });
 }
@@ -163,7 +75,7 @@ fn a_dropped_call_gives_back_only_what_it_did_not_use() {
     let config = RateLimitConfig::new().requests(Quota::per_second(11).burst(1));
     on_all_faces(&config, |face, _clock, limiter| {
         limiter.try_acquire(1).unwrap();
-        let mut call = face.run(limiter, &|| Ok(1));
+        let mut call = face.rate(limiter, &|| Box::pin(ready(Ok(1))));
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(call.as_mut().poll(&mut cx).is_pending(), "{face:?}");
         drop(call);

@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bounds;
+mod bulkhead;
+mod bulkhead_faces;
+mod bulkhead_model;
 mod config;
+mod faces;
 mod feedback;
 mod rate;
 mod rate_model;
