@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use contexter_protocol::{IntegrationEvent, PayloadError};
 use contexter_service::{Again, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
 
@@ -71,7 +71,7 @@ impl Delivery {
 }
 
 /// In what way an attempt failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -85,6 +85,11 @@ pub enum FailureKind {
     Panicked,
     /// The handler took longer than its timeout; tried again.
     TimedOut,
+    /// It was delivered more often than it may be, and no handler ever came to an end with it: it
+    /// may be what kills the process. The handler is not called again.
+    Poison,
+    /// It was made further in the future than clocks may differ; never tried.
+    ClockSkew,
 }
 
 impl FailureKind {

@@ -82,13 +82,14 @@ mod queue;
 mod receipt;
 mod stats;
 mod subscription;
+pub mod transport;
 mod worker;
 
 pub use bus::Bus;
 pub use config::{BusConfig, Overflow, SubscriptionConfig};
 pub use dead_letter::{DeadLetter, DeadLetterId, RedriveError};
 pub use error::{PublishError, SubscribeError};
-pub use event_store::{EventFilter, History};
+pub use event_store::{EventFilter, Gap, History};
 pub use handler::{Delivery, FailureKind, Handler, HandlerError};
 pub use pattern::{InvalidPattern, Pattern};
 pub use receipt::{Abandoned, Acceptance, DrainReport, Outcome, Receipt, Settlement};
