@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use contexter_limit::{AdaptiveConfig, BulkheadConfig, RateLimitConfig};
+use contexter_retry::HedgeConfig;
 use contexter_service::InvalidConfig;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
@@ -16,14 +18,15 @@ use crate::StandardStack;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Scope {
-    /// One logical call with all its retries is one sample: breaker → deadline → retry → attempt
-    /// timeout → call. The default.
+    /// One logical call with all its retries is one sample: breaker → deadline → retry → hedge →
+    /// rate limit → bulkhead → adaptive limit → attempt timeout → call. The default.
     ///
     /// A call that a retry saves does not count against the far side, so the breaker opens on
     /// lasting trouble only, and later. Choose it for calls that are few, or flaky by nature.
     #[default]
     Call,
-    /// Every attempt is a sample: deadline → retry → breaker → attempt timeout → call.
+    /// Every attempt is a sample: deadline → retry → hedge → rate limit → bulkhead → adaptive
+    /// limit → breaker → attempt timeout → call.
     ///
     /// The breaker opens sooner and also stops the retries of calls under way. Choose it for calls
     /// that are many.
@@ -37,10 +40,14 @@ pub enum Scope {
 /// | `scope` | `call` |
 /// | `breaker` | on: 5 failures open it for 60 s, 3 successful probes close it, `timeout` 30 s |
 /// | `retry` | on: 3 attempts, 1 s doubling up to 60 s, half to all of it at random |
+/// | `hedge` | off |
+/// | `rate_limit` | off |
+/// | `bulkhead` | off |
+/// | `adaptive` | off |
 /// | `deadline` | none |
 /// | `attempt_timeout` | none |
 ///
-/// `null` switches a part off. Durations are written `"30s"` or `"1m 30s"`, or as a number of
+/// `null` switches a part off. A hedge draws from the budget of the retry, if that has one. Durations are written `"30s"` or `"1m 30s"`, or as a number of
 /// seconds; a setting that does not exist is an error.
 ///
 /// # Examples
@@ -60,7 +67,7 @@ pub enum Scope {
 /// let stack = config.build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StackConfig {
@@ -70,6 +77,14 @@ pub struct StackConfig {
     pub breaker: Option<BreakerConfig>,
     /// The retry; `None` switches it off.
     pub retry: Option<contexter_retry::Config>,
+    /// The hedge, for reads whose slowest calls are too slow; `None` switches it off.
+    pub hedge: Option<HedgeConfig>,
+    /// The quotas of the far side; `None` switches the rate limit off.
+    pub rate_limit: Option<RateLimitConfig>,
+    /// The limit on concurrent attempts; `None` switches it off.
+    pub bulkhead: Option<BulkheadConfig>,
+    /// The limit on concurrent attempts that follows their latency; `None` switches it off.
+    pub adaptive: Option<AdaptiveConfig>,
     /// How long a logical call may take with all its retries.
     #[serde(with = "contexter_service::duration::option")]
     pub deadline: Option<Duration>,
@@ -84,6 +99,10 @@ impl Default for StackConfig {
             scope: Scope::default(),
             breaker: Some(BreakerConfig::default()),
             retry: Some(contexter_retry::Config::default()),
+            hedge: None,
+            rate_limit: None,
+            bulkhead: None,
+            adaptive: None,
             deadline: None,
             attempt_timeout: None,
         }
@@ -99,7 +118,7 @@ impl StackConfig {
 
     /// Sets what the breaker counts as one call; [`Scope::Call`] by default.
     #[must_use]
-    pub const fn scope(mut self, scope: Scope) -> Self {
+    pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
@@ -115,6 +134,34 @@ impl StackConfig {
     #[must_use]
     pub fn retry(mut self, retry: impl Into<Option<contexter_retry::Config>>) -> Self {
         self.retry = retry.into();
+        self
+    }
+
+    /// Sets the hedge; off by default.
+    #[must_use]
+    pub fn hedge(mut self, hedge: impl Into<Option<HedgeConfig>>) -> Self {
+        self.hedge = hedge.into();
+        self
+    }
+
+    /// Sets the quotas of the far side; none by default.
+    #[must_use]
+    pub fn rate_limit(mut self, rate_limit: impl Into<Option<RateLimitConfig>>) -> Self {
+        self.rate_limit = rate_limit.into();
+        self
+    }
+
+    /// Sets the limit on concurrent attempts; none by default.
+    #[must_use]
+    pub fn bulkhead(mut self, bulkhead: impl Into<Option<BulkheadConfig>>) -> Self {
+        self.bulkhead = bulkhead.into();
+        self
+    }
+
+    /// Sets the limit on concurrent attempts that follows their latency; none by default.
+    #[must_use]
+    pub fn adaptive(mut self, adaptive: impl Into<Option<AdaptiveConfig>>) -> Self {
+        self.adaptive = adaptive.into();
         self
     }
 
@@ -149,10 +196,21 @@ impl StackConfig {
                 InvalidConfig::check([("timeout", zero(breaker.timeout))]),
             ])
         });
-        let retry = self.retry.map_or(Ok(()), |retry| retry.validate());
+        let part = |name: &str, checked: Option<Result<(), InvalidConfig>>| {
+            checked
+                .unwrap_or(Ok(()))
+                .map_err(|faults| faults.within(name))
+        };
         InvalidConfig::join([
             breaker.map_err(|faults| faults.within("breaker")),
-            retry.map_err(|faults| faults.within("retry")),
+            part("retry", self.retry.map(|part| part.validate())),
+            part("hedge", self.hedge.map(|part| part.validate())),
+            part(
+                "rate_limit",
+                self.rate_limit.as_ref().map(RateLimitConfig::validate),
+            ),
+            part("bulkhead", self.bulkhead.map(|part| part.validate())),
+            part("adaptive", self.adaptive.map(|part| part.validate())),
             InvalidConfig::check([
                 ("deadline", zero(self.deadline)),
                 ("attempt_timeout", zero(self.attempt_timeout)),

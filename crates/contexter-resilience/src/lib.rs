@@ -60,12 +60,16 @@
 //! | `ServiceAdapter.execute_with_resilience` | [`ResilientAdapter::execute_with_resilience`] |
 
 mod adapter;
+mod boxed;
 mod config;
 mod error;
 mod guarded;
 mod keyed;
 mod measure;
+mod parts;
+mod presets;
 mod pristine;
+mod scopes;
 mod snapshot;
 mod stack;
 

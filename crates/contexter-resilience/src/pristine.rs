@@ -1,7 +1,11 @@
 //! Which instances a table of instances may forget.
 
 use contexter_breaker::Breaker;
-use contexter_service::Clock;
+use contexter_limit::{AdaptiveLimit, Bulkhead, RateLimiter};
+use contexter_retry::{Budget, Hedge, Retry};
+use contexter_service::{Clock, Timer};
+
+use crate::StandardStack;
 
 /// An instance that can tell whether it is as good as new.
 ///
@@ -16,8 +20,23 @@ pub trait Pristine {
     fn is_pristine(&self) -> bool;
 }
 
-impl<C: Clock, K> Pristine for Breaker<C, K> {
-    fn is_pristine(&self) -> bool {
-        Self::is_pristine(self)
-    }
+macro_rules! by_own_method {
+    ($([$($param:ident: $bound:path),*] $instance:ty;)+) => {$(
+        impl<$($param: $bound),*> Pristine for $instance {
+            fn is_pristine(&self) -> bool {
+                Self::is_pristine(self)
+            }
+        }
+    )+};
+}
+
+by_own_method! {
+    [C: Clock, K: Sized] Breaker<C, K>;
+    [T: Timer, K: Sized] Retry<T, K>;
+    [T: Timer, K: Sized] Hedge<T, K>;
+    [] Budget;
+    [C: Clock, K: Sized] RateLimiter<C, K>;
+    [C: Clock] Bulkhead<C>;
+    [C: Clock, K: Sized] AdaptiveLimit<C, K>;
+    [T: Timer, K: Sized] StandardStack<T, K>;
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use contexter_adapter::AdapterSnapshot;
-use contexter_service::{BreakerState, PolicySnapshot};
+use contexter_service::{BreakerState, PolicySnapshot, Switch, Timer};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::parts::Parts;
 
 /// The state of a stack's mechanisms at one moment.
 ///
@@ -29,21 +31,40 @@ pub struct StackSnapshot {
     pub last_failure: Option<Duration>,
     /// How long the last attempt took that was sent.
     pub last_operation: Option<Duration>,
-    /// The mechanisms that keep state.
+    /// The mechanisms that are on, the breaker first.
     pub policies: Vec<PolicySnapshot>,
 }
 
 impl StackSnapshot {
-    pub(crate) fn new(breaker: Option<PolicySnapshot>, last_operation: Option<Duration>) -> Self {
+    pub(crate) fn of<T: Timer, K>(parts: &Parts<T, K>, last_operation: Option<Duration>) -> Self {
+        fn on<P>(
+            part: &Switch<P>,
+            snapshot: impl Fn(&P) -> PolicySnapshot,
+        ) -> Option<PolicySnapshot> {
+            part.is_on().then(|| snapshot(part.first()))
+        }
+        let breaker = on(&parts.breaker, |part| part.snapshot());
+        let state = breaker.as_ref();
         Self {
-            breaker_state: breaker.as_ref().and_then(|breaker| breaker.state),
-            failure_count: breaker
-                .as_ref()
+            breaker_state: state.and_then(|breaker| breaker.state),
+            failure_count: state
                 .and_then(|breaker| breaker.counter("failures"))
                 .unwrap_or(0),
-            last_failure: breaker.as_ref().and_then(|breaker| breaker.last_failure),
+            last_failure: state.and_then(|breaker| breaker.last_failure),
             last_operation,
-            policies: breaker.into_iter().collect(),
+            policies: [
+                breaker,
+                on(&parts.outer, |part| part.snapshot()),
+                on(&parts.retry, |part| part.snapshot()),
+                on(&parts.hedge, |part| part.0.snapshot()),
+                on(&parts.rate_limit, |part| part.snapshot()),
+                on(&parts.bulkhead, |part| part.snapshot()),
+                on(&parts.adaptive, |part| part.snapshot()),
+                on(&parts.attempt, |part| part.snapshot()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         }
     }
 }

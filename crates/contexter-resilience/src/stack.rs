@@ -5,17 +5,18 @@ use std::future::Future;
 use std::sync::Arc;
 
 use contexter_breaker::Breaker;
-use contexter_retry::Retry;
+use contexter_limit::RateLimiter;
 use contexter_service::{
-    ByVerdict, Classify, Cx, DefaultClock, Either, Elapsed, InvalidConfig, Open, Policy, Timer,
+    ByVerdict, Classify, Cx, DefaultClock, FromRejection, InvalidConfig, Policy, Switch, Timer,
 };
-use contexter_timeout::Timeout;
 use parking_lot::RwLock;
 
 use crate::measure::LastOperation;
+use crate::parts::Parts;
+use crate::scopes::{AttemptScope, CallScope};
 use crate::{Guarded, Scope, StackConfig, StackSnapshot};
 
-/// Breaker, deadline, retry and attempt timeout around calls to one far side.
+/// All mechanisms around calls to one far side, in the order of [`Scope`].
 ///
 /// Cloning is cheap; clones share all state. Make one stack for each far side, or for each class
 /// of its operations that may fail apart from the rest.
@@ -46,30 +47,12 @@ pub struct StandardStack<T: Timer = DefaultClock, K = ByVerdict> {
 }
 
 struct Inner<T: Timer, K> {
-    breaker: Option<Breaker<T, K>>,
-    retry: Option<Retry<T, K>>,
-    outer: Option<Timeout<T>>,
-    attempt: Option<Timeout<T>>,
-    nest: Nest<T, K>,
+    parts: Arc<Parts<T, K>>,
+    /// On: the scope is the call.
+    nest: Switch<CallScope<T, K>, AttemptScope<T, K>>,
     last: LastOperation<T>,
     config: RwLock<StackConfig>,
 }
-
-type Nest<T, K> = Either<CallScope<T, K>, AttemptScope<T, K>>;
-
-type CallScope<T, K> = (
-    Option<Breaker<T, K>>,
-    Option<Timeout<T>>,
-    Option<Retry<T, K>>,
-    Option<Timeout<T>>,
-);
-
-type AttemptScope<T, K> = (
-    Option<Timeout<T>>,
-    Option<Retry<T, K>>,
-    Option<Breaker<T, K>>,
-    Option<Timeout<T>>,
-);
 
 impl StandardStack {
     /// Makes a stack on the [`DefaultClock`] that reads outcomes by their
@@ -97,72 +80,41 @@ impl<T: Timer + Clone, K: Clone> StandardStack<T, K> {
     /// Returns every setting that is out of range.
     pub fn with(config: StackConfig, timer: T, classify: K) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        let breaker = config
-            .breaker
-            .map(|breaker| Breaker::with_clock(breaker.config, timer.clone()))
-            .transpose()?
-            .map(|breaker| breaker.classify_by(classify.clone()));
-        let retry = config
-            .retry
-            .map(|retry| Retry::with_timer(retry, timer.clone()))
-            .transpose()?
-            .map(|retry| retry.classify_by(classify));
-        let (outer, attempt) = config.limits();
-        let timeout = |limit| Timeout::with_timer(limit, timer.clone());
-        let outer = outer.map(timeout).transpose()?;
-        let attempt = attempt.map(timeout).transpose()?;
-        let nest = match config.scope {
-            Scope::Call => Either::Left((
-                breaker.clone(),
-                outer.clone(),
-                retry.clone(),
-                attempt.clone(),
-            )),
-            Scope::Attempt => Either::Right((
-                outer.clone(),
-                retry.clone(),
-                breaker.clone(),
-                attempt.clone(),
-            )),
-        };
+        let parts = Arc::new(Parts::new(&config, &timer, &classify)?);
         Ok(Self {
             inner: Arc::new(Inner {
-                breaker,
-                retry,
-                outer,
-                attempt,
-                nest,
+                nest: Switch::new(
+                    config.scope == Scope::Call,
+                    CallScope(Arc::clone(&parts)),
+                    AttemptScope(Arc::clone(&parts)),
+                ),
+                parts,
                 last: LastOperation::new(timer),
                 config: RwLock::new(config),
             }),
         })
     }
+
+    /// Gives every mechanism the name under which its events appear; the first name stays.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        self.inner.parts.set_name(&name.into());
+        self
+    }
 }
 
 impl<T: Timer, K> StandardStack<T, K> {
-    /// Gives the breaker the name under which its events appear; the first name stays.
-    #[must_use]
-    pub fn named(self, name: impl Into<Arc<str>>) -> Self
-    where
-        K: Clone,
-    {
-        if let Some(breaker) = self.inner.breaker.clone() {
-            drop(breaker.named(name));
-        }
-        self
-    }
-
     /// Runs `op` under the stack, within the deadline of `cx`.
     ///
     /// `op` is called once for each attempt and is told its number.
     ///
     /// # Errors
     ///
-    /// The last error of `op`, unchanged; or [`Open`] or [`Elapsed`], turned into its error type.
+    /// The last error of `op`, unchanged; or a rejection, turned into its error type.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops the running attempt or the wait, and returns every permit. By
+    /// Dropping the future drops the running attempts or the wait, and returns every permit. By
     /// default the breaker counts the dropped call as a failure.
     pub fn run<'a, V, E, Op, Fut>(
         &'a self,
@@ -173,7 +125,7 @@ impl<T: Timer, K> StandardStack<T, K> {
         Op: Fn(Cx) -> Fut + Clone + Send + Sync + 'a,
         Fut: Future<Output = Result<V, E>> + Send + 'a,
         V: Send + 'a,
-        E: From<Open> + From<Elapsed> + Send + 'a,
+        E: FromRejection + Send + 'a,
         K: Classify<Result<V, E>>,
     {
         let inner = &*self.inner;
@@ -186,88 +138,56 @@ impl<T: Timer, K> StandardStack<T, K> {
         Guarded::new(self.clone(), service)
     }
 
-    /// Returns the breaker, to read or isolate it by hand.
+    /// Returns the breaker, to read or isolate it by hand; none while it is off.
     #[must_use]
     pub fn breaker(&self) -> Option<&Breaker<T, K>> {
-        self.inner.breaker.as_ref()
+        let breaker = &self.inner.parts.breaker;
+        breaker.is_on().then(|| breaker.first())
     }
 
-    /// Returns the state of the mechanisms, without any call.
+    /// Returns the rate limiter, to correct it by what the far side tells; none while it is off.
+    #[must_use]
+    pub fn rate_limiter(&self) -> Option<&RateLimiter<T, K>> {
+        let rate_limit = &self.inner.parts.rate_limit;
+        rate_limit.is_on().then(|| rate_limit.first())
+    }
+
+    /// Returns the state of the mechanisms that are on, without any call.
     #[must_use]
     pub fn snapshot(&self) -> StackSnapshot {
-        StackSnapshot::new(
-            self.inner.breaker.as_ref().map(Breaker::snapshot),
-            self.inner.last.get(),
-        )
+        StackSnapshot::of(&self.inner.parts, self.inner.last.get())
+    }
+
+    /// Returns whether nobody could tell the stack from a new one: no mechanism counts or holds
+    /// anything, and there is no other handle to it. Statistics do not matter.
+    #[must_use]
+    pub fn is_pristine(&self) -> bool {
+        Arc::strong_count(&self.inner) == 1 && self.inner.parts.are_pristine()
     }
 
     /// Returns the settings in force.
     #[must_use]
     pub fn config(&self) -> StackConfig {
-        *self.inner.config.read()
+        self.inner.config.read().clone()
     }
 
-    /// Takes new settings and keeps all state: an open breaker stays open. A call under way keeps
-    /// the deadline it began with; its next attempt has the new attempt timeout.
+    /// Takes new settings and keeps all state: an open breaker stays open, a quota stays used.
+    ///
+    /// Anything may change, the scope and which mechanisms are on included. A mechanism that is
+    /// switched off keeps its state for when it is switched on again. A call under way goes on in
+    /// the order and with the deadline that it began with; its next attempt has the new settings.
     ///
     /// # Errors
     ///
-    /// Returns every setting that is out of range, or that a running stack cannot take: the scope,
-    /// and whether a part is on. The old settings then stay.
+    /// Returns every setting that is out of range; the old settings then stay.
     pub fn reconfigure(&self, config: StackConfig) -> Result<(), InvalidConfig> {
+        config.validate()?;
         let mut current = self.inner.config.write();
-        InvalidConfig::join([config.validate(), fixed_parts(&current, &config)])?;
-        if let (Some(breaker), Some(new)) = (&self.inner.breaker, config.breaker) {
-            breaker.reconfigure(new.config)?;
-        }
-        if let (Some(retry), Some(new)) = (&self.inner.retry, config.retry) {
-            retry.reconfigure(new)?;
-        }
-        let (outer, attempt) = config.limits();
-        if let (Some(timeout), Some(limit)) = (&self.inner.outer, outer) {
-            timeout.reconfigure(limit)?;
-        }
-        if let (Some(timeout), Some(limit)) = (&self.inner.attempt, attempt) {
-            timeout.reconfigure(limit)?;
-        }
+        self.inner.parts.reconfigure(&config)?;
+        self.inner.nest.set(config.scope == Scope::Call);
         *current = config;
         Ok(())
     }
-}
-
-fn fixed_parts(current: &StackConfig, new: &StackConfig) -> Result<(), InvalidConfig> {
-    let switched = |was: bool, is: bool| {
-        (was != is).then(|| {
-            let to = if is { "on" } else { "off" };
-            format!("cannot be switched {to} in a running stack")
-        })
-    };
-    let (outer, attempt) = current.limits();
-    let (new_outer, new_attempt) = new.limits();
-    InvalidConfig::check([
-        (
-            "scope",
-            (current.scope != new.scope).then(|| {
-                format!(
-                    "cannot change in a running stack, got {:?} after {:?}",
-                    new.scope, current.scope
-                )
-            }),
-        ),
-        (
-            "breaker",
-            switched(current.breaker.is_some(), new.breaker.is_some()),
-        ),
-        (
-            "retry",
-            switched(current.retry.is_some(), new.retry.is_some()),
-        ),
-        ("deadline", switched(outer.is_some(), new_outer.is_some())),
-        (
-            "attempt_timeout",
-            switched(attempt.is_some(), new_attempt.is_some()),
-        ),
-    ])
 }
 
 impl<T: Timer, K> Clone for StandardStack<T, K> {
@@ -281,7 +201,7 @@ impl<T: Timer, K> Clone for StandardStack<T, K> {
 impl<T: Timer, K> fmt::Debug for StandardStack<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StandardStack")
-            .field("breaker", &self.inner.breaker)
+            .field("breaker", &self.breaker())
             .field("config", &*self.inner.config.read())
             .finish_non_exhaustive()
     }
@@ -290,7 +210,7 @@ impl<T: Timer, K> fmt::Debug for StandardStack<T, K> {
 impl<V, E, T, K> Policy<Result<V, E>> for StandardStack<T, K>
 where
     V: Send,
-    E: From<Open> + From<Elapsed> + Send,
+    E: FromRejection + Send,
     T: Timer,
     K: Classify<Result<V, E>>,
 {

@@ -5,6 +5,7 @@
 mod adapter;
 mod config;
 mod keyed;
+mod parts;
 mod reconfigure;
 mod scopes;
 

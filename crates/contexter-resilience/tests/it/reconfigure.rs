@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use contexter_breaker::Config as Breaker;
+use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig};
 use contexter_model::ErrorKind;
 use contexter_resilience::{BreakerConfig, Scope};
+use contexter_retry::HedgeConfig;
 use contexter_service::BreakerState;
 
-use crate::{Attempts, plain, stack, timed};
+use crate::{Attempts, plain, stack, succeed, timed};
 
 #[tokio::test(start_paused = true)]
 async fn an_open_breaker_stays_open() {
@@ -18,7 +20,7 @@ async fn an_open_breaker_stays_open() {
             .await;
     }
     let new = plain().breaker(BreakerConfig::from(Breaker::new().failure_threshold(50)));
-    stack.clone().reconfigure(new).unwrap();
+    stack.clone().reconfigure(new.clone()).unwrap();
     assert_eq!(stack.config(), new);
     assert_eq!(stack.snapshot().breaker_state, Some(BreakerState::Open));
 }
@@ -41,15 +43,18 @@ async fn every_part_takes_its_new_settings() {
 }
 
 #[test]
-fn what_a_running_stack_cannot_take_is_named_and_nothing_changes() {
+fn what_is_out_of_range_is_named_and_nothing_changes() {
     let stack = stack(plain());
     let faults = stack
         .reconfigure(
             plain()
                 .scope(Scope::Attempt)
                 .retry(None)
+                .hedge(HedgeConfig::new().max_attempts(9))
+                .rate_limit(RateLimitConfig::new().requests(Quota::per_minute(0)))
+                .bulkhead(BulkheadConfig::new().max_concurrent(0))
                 .breaker(BreakerConfig::from(Breaker::new().failure_threshold(0)))
-                .deadline(Duration::from_secs(1)),
+                .deadline(Duration::ZERO),
         )
         .unwrap_err();
     let fields: Vec<_> = faults.faults().iter().map(|fault| &*fault.field).collect();
@@ -57,10 +62,60 @@ fn what_a_running_stack_cannot_take_is_named_and_nothing_changes() {
         fields,
         [
             "breaker.failure_threshold",
-            "scope",
-            "retry",
-            "attempt_timeout"
+            "hedge.max_attempts",
+            "rate_limit.requests.limit",
+            "bulkhead.max_concurrent",
+            "deadline",
         ]
     );
     assert_eq!(stack.config(), plain());
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_part_is_switched_on_and_off_and_the_scope_changes_while_running() {
+    let stack = stack(plain());
+    let attempts = Attempts::default();
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 3);
+
+    stack.reconfigure(plain().retry(None)).unwrap();
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 1);
+    assert_eq!(stack.snapshot().failure_count, 2);
+
+    // In this scope every attempt counts: two failures are there, three more open it.
+    stack.reconfigure(plain().scope(Scope::Attempt)).unwrap();
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 3);
+    assert_eq!(stack.snapshot().breaker_state, Some(BreakerState::Open));
+
+    stack.reconfigure(plain().breaker(None)).unwrap();
+    assert_eq!(succeed(&stack).await.unwrap(), 1);
+    assert_eq!(stack.snapshot().breaker_state, None);
+
+    stack.reconfigure(plain()).unwrap();
+    assert_eq!(
+        stack.snapshot().breaker_state,
+        Some(BreakerState::Open),
+        "what was off kept its state"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_keeps_what_has_been_used() {
+    let quota = |limit| RateLimitConfig::new().requests(Quota::per_minute(limit).burst(limit));
+    let no_wait = |limit| plain().rate_limit(quota(limit).max_wait(Duration::ZERO));
+    let stack = stack(plain());
+    stack.reconfigure(no_wait(2)).unwrap();
+    succeed(&stack).await.unwrap();
+    succeed(&stack).await.unwrap();
+    assert_eq!(
+        succeed(&stack).await.unwrap_err().kind(),
+        ErrorKind::RateLimited
+    );
+    stack.reconfigure(no_wait(1)).unwrap();
+    assert_eq!(
+        succeed(&stack).await.unwrap_err().kind(),
+        ErrorKind::RateLimited
+    );
 }

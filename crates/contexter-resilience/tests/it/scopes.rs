@@ -102,7 +102,7 @@ async fn an_attempt_has_its_own_timeout_or_what_is_left_of_the_deadline() {
     let config = plain().attempt_timeout(secs(8)).deadline(secs(12));
     for scope in [Scope::Call, Scope::Attempt] {
         let attempts = Attempts::default();
-        let stack = stack(config.scope(scope));
+        let stack = stack(config.clone().scope(scope));
         let (took, error) = timed(attempts.hang(&stack)).await;
         // Eight seconds, a wait of one, and the three that are left.
         assert_eq!((took, attempts.take()), (secs(12), 2), "{scope:?}");
