@@ -1,5 +1,7 @@
 //! The value rules of CloudEvents 1.0.2 attributes.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +46,52 @@ impl From<String> for ExtensionValue {
     }
 }
 
+impl ExtensionValue {
+    /// Returns the boolean, also if it comes as its text (`"true"`, `"false"`), as it does from
+    /// headers.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Boolean(value) => Some(*value),
+            Self::String(text) => text.parse().ok(),
+            Self::Integer(_) => None,
+        }
+    }
+
+    /// Returns the whole number, also if it comes as its text (`"7"`), as it does from headers.
+    #[must_use]
+    pub fn as_i32(&self) -> Option<i32> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            Self::String(text) => text.parse().ok(),
+            Self::Boolean(_) => None,
+        }
+    }
+
+    /// Returns the text, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            Self::Boolean(_) | Self::Integer(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ExtensionValue {
+    /// Writes the text that CloudEvents has for the value, wherever only text can be carried.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::String(text) => text.fmt(f),
+        }
+    }
+}
+
 /// Checks a text attribute: it is present, so it must not be empty.
 pub(crate) fn check_text(attribute: &str, value: &str) -> Result<(), InvalidAttribute> {
-    if value.is_empty() || value.chars().any(is_forbidden) {
+    if value.is_empty() || has_forbidden(value) {
         let allowed = "a non-empty text without control characters";
         return Err(InvalidAttribute::new(attribute, value, allowed));
     }
@@ -75,27 +120,97 @@ pub(crate) fn check_extension_name(name: &str) -> Result<(), InvalidAttribute> {
 pub(crate) fn check_extension(name: &str, value: &ExtensionValue) -> Result<(), InvalidAttribute> {
     check_extension_name(name)?;
     match value {
-        ExtensionValue::String(text) if text.chars().any(is_forbidden) => Err(
-            InvalidAttribute::new(name, text, "a text without control characters"),
-        ),
+        ExtensionValue::String(text) if has_forbidden(text) => Err(InvalidAttribute::new(
+            name,
+            text,
+            "a text without control characters",
+        )),
         _ => Ok(()),
     }
 }
 
+/// Reads a timestamp of RFC 3339 and of no wider form, because what is read must be written again.
 pub(crate) fn parse_time(attribute: &str, value: &str) -> Result<Timestamp, InvalidAttribute> {
-    value
-        .parse()
-        .ok()
-        .ok_or_else(|| InvalidAttribute::new(attribute, value, "an RFC 3339 timestamp"))
+    let invalid = || InvalidAttribute::new(attribute, value, "an RFC 3339 timestamp");
+    if !is_rfc3339(value.as_bytes()) {
+        return Err(invalid());
+    }
+    let time = value.parse().map_err(|_| invalid())?;
+    check_time(attribute, time)?;
+    Ok(time)
 }
 
-/// Control characters and noncharacters, which CloudEvents strings must not contain.
+/// Checks that a time has a form in RFC 3339, which knows the years 0 to 9999.
+pub(crate) fn check_time(attribute: &str, time: Timestamp) -> Result<(), InvalidAttribute> {
+    if time.as_second() < YEAR_ZERO {
+        let allowed = "a time of the years 0 to 9999";
+        return Err(InvalidAttribute::new(attribute, &time.to_string(), allowed));
+    }
+    Ok(())
+}
+
+/// The first second of the year 0, in seconds from the Unix epoch.
+const YEAR_ZERO: i64 = -62_167_219_200;
+
+/// Checks the shape of a timestamp: `0000-00-00T00:00:00`, a fraction or none, `Z` or `+00:00`.
+fn is_rfc3339(value: &[u8]) -> bool {
+    let Some((whole, rest)) = value.split_at_checked(DATE_TIME.len()) else {
+        return false;
+    };
+    let fits = |shape: &[u8], part: &[u8]| {
+        shape.len() == part.len()
+            && shape
+                .iter()
+                .zip(part)
+                .all(|(expected, found)| match expected {
+                    b'0' => found.is_ascii_digit(),
+                    b'+' => matches!(found, b'+' | b'-'),
+                    other => other.eq_ignore_ascii_case(found),
+                })
+    };
+    let zone = match rest.strip_prefix(b".") {
+        Some(fraction) => {
+            let digits = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
+            fraction.get(digits..).filter(|_| digits > 0)
+        }
+        None => Some(rest),
+    };
+    fits(DATE_TIME, whole) && zone.is_some_and(|zone| fits(b"Z", zone) || fits(b"+00:00", zone))
+}
+
+const DATE_TIME: &[u8] = b"0000-00-00T00:00:00";
+
+/// Returns whether a text has characters that CloudEvents strings must not contain.
+fn has_forbidden(text: &str) -> bool {
+    // Nearly every attribute is printable ASCII, which needs no look at single characters.
+    let plain = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
+    !text.bytes().all(plain) && text.chars().any(is_forbidden)
+}
+
+/// Control characters and noncharacters.
 fn is_forbidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
+/// The name of an attribute, and of the header that carries it in binary mode.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    pub(crate) attribute: &'static str,
+    pub(crate) header: &'static str,
+}
+
+macro_rules! name {
+    ($attribute:literal) => {
+        $crate::attribute::Name {
+            attribute: $attribute,
+            header: concat!("ce-", $attribute),
+        }
+    };
+}
+pub(crate) use name;
+
 /// Names that have a place of their own in [`IntegrationEvent`](crate::IntegrationEvent).
-const RESERVED: [&str; 17] = [
+pub(crate) const RESERVED: [&str; 17] = [
     "specversion",
     "id",
     "source",

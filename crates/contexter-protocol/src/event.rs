@@ -1,13 +1,20 @@
 //! The event envelope: CloudEvents 1.0.2 with the extensions that Contexter uses.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::attribute::{ExtensionValue, check_extension, check_text, check_uri};
-use crate::error::{BuildError, InvalidAttribute, PayloadError};
+use crate::attribute::{
+    ExtensionValue, Name, check_extension, check_text, check_time, check_uri, name,
+};
+use crate::data::{self, Data};
+use crate::error::{
+    BuildError, DecodeError, InvalidAttribute, PayloadError, shortened, without_values,
+};
 use crate::payload::EventPayload;
 
 /// An event: what happened, where, when, and because of what.
@@ -54,9 +61,9 @@ pub struct IntegrationEvent {
     pub(crate) event_type: String,
     pub(crate) subject: Option<String>,
     pub(crate) time: Option<Timestamp>,
-    pub(crate) data_content_type: Option<String>,
+    pub(crate) data_content_type: Option<Cow<'static, str>>,
     pub(crate) data_schema: Option<String>,
-    pub(crate) data: Value,
+    pub(crate) data: Data,
     pub(crate) correlation_id: Option<String>,
     pub(crate) causation_id: Option<String>,
     pub(crate) partition_key: Option<String>,
@@ -80,7 +87,7 @@ impl IntegrationEvent {
                 time: Some(Timestamp::now()),
                 data_content_type: None,
                 data_schema: None,
-                data: Value::Null,
+                data: Data::NONE,
                 correlation_id: None,
                 causation_id: None,
                 partition_key: None,
@@ -123,12 +130,18 @@ impl IntegrationEvent {
         if self.event_type != P::TYPE {
             return Err(PayloadError::WrongType {
                 expected: P::TYPE,
-                found: self.event_type.chars().take(80).collect(),
+                found: shortened(&self.event_type, 80),
             });
         }
-        P::deserialize(&self.data).map_err(|source| PayloadError::Undecodable {
+        let Data::Json(data) = &self.data else {
+            return Err(PayloadError::NotJson {
+                event_type: P::TYPE,
+                content_type: shortened(self.data_content_type().unwrap_or_default(), 80),
+            });
+        };
+        P::deserialize(data).map_err(|source| PayloadError::Undecodable {
             event_type: P::TYPE,
-            source,
+            source: without_values(&source),
         })
     }
 
@@ -174,10 +187,24 @@ impl IntegrationEvent {
         self.data_schema.as_deref()
     }
 
-    /// Returns the data (the specification's `payload`); null if there is none.
+    /// Returns the data (the specification's `payload`); null if there is none, or if it is not
+    /// JSON.
     #[must_use]
     pub fn data(&self) -> &Value {
-        &self.data
+        static NULL: Value = Value::Null;
+        match &self.data {
+            Data::Json(value) => value,
+            Data::Bytes(_) => &NULL,
+        }
+    }
+
+    /// Returns the data if it is not JSON, as [`data_content_type`](Self::data_content_type) says.
+    #[must_use]
+    pub fn data_bytes(&self) -> Option<&Bytes> {
+        match &self.data {
+            Data::Json(_) => None,
+            Data::Bytes(bytes) => Some(bytes),
+        }
     }
 
     /// Returns the id that all events of one flow share.
@@ -242,31 +269,49 @@ impl IntegrationEvent {
 
     /// Checks every attribute against CloudEvents 1.0.2.
     pub(crate) fn check(&self) -> Result<(), InvalidAttribute> {
-        check_text("id", &self.id)?;
-        check_uri("source", &self.source)?;
-        check_text("type", &self.event_type)?;
-        let texts = [
-            ("subject", &self.subject),
-            ("datacontenttype", &self.data_content_type),
-            ("correlationid", &self.correlation_id),
-            ("causationid", &self.causation_id),
-            ("partitionkey", &self.partition_key),
-            ("traceparent", &self.trace_parent),
-            ("tracestate", &self.trace_state),
-            ("targetservice", &self.target_service),
-        ];
-        for (attribute, value) in texts {
-            value.iter().try_for_each(|v| check_text(attribute, v))?;
+        for (name, value) in self.texts() {
+            match name.attribute {
+                "source" | "dataschema" | "dataref" => check_uri(name.attribute, value)?,
+                _ => check_text(name.attribute, value)?,
+            }
         }
-        for (attribute, value) in [
-            ("dataschema", &self.data_schema),
-            ("dataref", &self.data_ref),
-        ] {
-            value.iter().try_for_each(|v| check_uri(attribute, v))?;
+        for (name, value) in self.times() {
+            check_time(name.attribute, value)?;
         }
         self.extensions
             .iter()
             .try_for_each(|(name, value)| check_extension(name, value))
+    }
+
+    /// The attributes that are text and present, in the order in which they are written.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (Name, &str)> {
+        [
+            (name!("id"), Some(self.id())),
+            (name!("source"), Some(self.source())),
+            (name!("type"), Some(self.event_type())),
+            (name!("subject"), self.subject()),
+            (name!("datacontenttype"), self.data_content_type()),
+            (name!("dataschema"), self.data_schema()),
+            (name!("correlationid"), self.correlation_id()),
+            (name!("causationid"), self.causation_id()),
+            (name!("partitionkey"), self.partition_key()),
+            (name!("traceparent"), self.trace_parent()),
+            (name!("tracestate"), self.trace_state()),
+            (name!("dataref"), self.data_ref()),
+            (name!("targetservice"), self.target_service()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    /// The attributes that are times and present.
+    pub(crate) fn times(&self) -> impl Iterator<Item = (Name, Timestamp)> {
+        [
+            (name!("time"), self.time),
+            (name!("expirytime"), self.expiry_time),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 }
 
@@ -296,9 +341,25 @@ impl EventBuilder {
         self
     }
 
-    /// Sets the data.
+    /// Sets the data. Its media type is `application/json` unless
+    /// [`data_content_type`](Self::data_content_type) names another one.
     pub fn data(mut self, data: Value) -> Self {
-        self.event.data = data;
+        self.event.data = Data::Json(data);
+        self
+    }
+
+    /// Sets data that is not JSON, with its media type, such as `"image/png"`.
+    ///
+    /// Under a media type of JSON, the bytes are read as JSON when the event is built.
+    pub fn data_bytes(mut self, content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        self.event.data_content_type = Some(Cow::Owned(content_type.into()));
+        self.event.data = Data::Bytes(bytes.into());
+        self
+    }
+
+    /// Replaces the media type of the data; that of JSON must be `json` or end in `+json`.
+    pub fn data_content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.event.data_content_type = Some(Cow::Owned(content_type.into()));
         self
     }
 
@@ -374,13 +435,39 @@ impl EventBuilder {
     ///
     /// Returns [`InvalidAttribute`] naming the first attribute that CloudEvents does not allow.
     pub fn build(mut self) -> Result<IntegrationEvent, InvalidAttribute> {
-        if !self.event.data.is_null() {
-            self.event.data_content_type = Some("application/json".to_owned());
-        }
+        self.event.data = self.checked_data()?;
+        self.event.data_content_type =
+            data::with_implied_type(self.event.data_content_type.take(), &self.event.data);
         if self.event.correlation_id.is_none() {
             self.event.correlation_id = Some(self.event.id.clone());
         }
         self.event.check()?;
         Ok(self.event)
+    }
+
+    /// Takes the data out, as decoding the event will give it back.
+    fn checked_data(&mut self) -> Result<Data, InvalidAttribute> {
+        let content_type = self.event.data_content_type();
+        let data = match &self.event.data {
+            Data::Bytes(bytes) => Data::from_bytes(content_type, bytes.clone()),
+            Data::Json(value) if value.is_null() => Ok(Data::NONE),
+            Data::Json(_) if content_type.is_some_and(|name| !data::is_json(name)) => {
+                let allowed = "a media type of json, as the data is json";
+                let name = content_type.unwrap_or_default();
+                return Err(InvalidAttribute::new("datacontenttype", name, allowed));
+            }
+            Data::Json(value) if data::is_deeper(value, data::MAX_DEPTH) => {
+                Err(DecodeError::DataTooDeep {
+                    limit: data::MAX_DEPTH,
+                })
+            }
+            Data::Json(_) => Ok(std::mem::replace(&mut self.event.data, Data::NONE)),
+        };
+        data.map_err(|fault| match fault {
+            DecodeError::DataTooDeep { .. } => {
+                InvalidAttribute::new("data", "json", "nested at most 126 levels deep")
+            }
+            _ => InvalidAttribute::new("data", "bytes", "json, as its datacontenttype says"),
+        })
     }
 }

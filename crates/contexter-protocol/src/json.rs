@@ -1,171 +1,199 @@
 //! The structured JSON form of an event (`application/cloudevents+json`).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
-use serde::de::Error as _;
+use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::attribute::{ExtensionValue, parse_time};
-use crate::error::{DecodeError, InvalidAttribute};
+use crate::attribute::RESERVED;
+use crate::data::{Data, is_text};
+use crate::error::{DecodeError, without_values};
 use crate::event::IntegrationEvent;
+use crate::members::{Member, Members, SPEC_VERSION, duplicate};
 
-const SPEC_VERSION: &str = "1.0";
+/// A new buffer of this size takes most events without growing.
+const USUAL_BYTES: usize = 1024;
 
 impl IntegrationEvent {
     /// The media type of [`to_json`](Self::to_json).
     pub const MEDIA_TYPE: &'static str = "application/cloudevents+json";
 
     /// Writes the event as one JSON object.
+    ///
+    /// Data that is not JSON becomes a text if its media type is `text/*` or XML in UTF-8, and
+    /// `data_base64` otherwise.
     #[must_use]
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "an object with text keys always has a JSON form"
-    )]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("keys are strings, and a Vec takes any bytes")
+        to_vec(self)
     }
 
     /// Reads an event from one JSON object.
     ///
+    /// Data without a media type is JSON, and [`data_content_type`](Self::data_content_type) says
+    /// so afterwards.
+    ///
     /// # Errors
     ///
     /// Returns a [`DecodeError`] that says which attribute is missing or not allowed. Nesting of
-    /// the data beyond 128 levels is refused.
+    /// the data beyond 126 levels is refused.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DecodeError> {
-        serde_json::from_slice::<Members>(bytes)?.try_into()
+        let object: Object =
+            serde_json::from_slice(bytes).map_err(|error| without_values(&error))?;
+        object.into_event()
     }
+}
+
+/// Writes a value that has a JSON form whatever it holds.
+pub(crate) fn to_vec(value: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut json, value).expect("keys are strings, and a Vec takes any bytes");
+    json
 }
 
 impl Serialize for IntegrationEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("specversion", SPEC_VERSION)?;
-        map.serialize_entry("id", &self.id)?;
-        map.serialize_entry("source", &self.source)?;
-        map.serialize_entry("type", &self.event_type)?;
-        let texts = [
-            ("subject", &self.subject),
-            ("datacontenttype", &self.data_content_type),
-            ("dataschema", &self.data_schema),
-            ("correlationid", &self.correlation_id),
-            ("causationid", &self.causation_id),
-            ("partitionkey", &self.partition_key),
-            ("traceparent", &self.trace_parent),
-            ("tracestate", &self.trace_state),
-            ("dataref", &self.data_ref),
-            ("targetservice", &self.target_service),
-        ];
-        for (name, value) in texts {
-            if let Some(value) = value {
-                map.serialize_entry(name, value)?;
-            }
+        for (name, value) in self.texts() {
+            map.serialize_entry(name.attribute, value)?;
         }
-        for (name, value) in [("time", &self.time), ("expirytime", &self.expiry_time)] {
-            if let Some(value) = value {
-                map.serialize_entry(name, value)?;
-            }
+        for (name, value) in self.times() {
+            map.serialize_entry(name.attribute, &value)?;
         }
         for (name, value) in &self.extensions {
             map.serialize_entry(name, value)?;
         }
-        if !self.data.is_null() {
-            map.serialize_entry("data", &self.data)?;
+        match &self.data {
+            Data::Json(Value::Null) => {}
+            Data::Json(value) => map.serialize_entry("data", value)?,
+            Data::Bytes(bytes) => match self.text(bytes) {
+                Some(text) => map.serialize_entry("data", text)?,
+                None => map.serialize_entry("data_base64", &Base64(bytes))?,
+            },
         }
         map.end()
     }
 }
 
+impl IntegrationEvent {
+    /// Returns the bytes as text, if the media type says that they are.
+    fn text<'b>(&self, bytes: &'b [u8]) -> Option<&'b str> {
+        let content_type = self.data_content_type()?;
+        is_text(content_type).then(|| std::str::from_utf8(bytes).ok())?
+    }
+}
+
+struct Base64<'b>(&'b [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
+}
+
 impl<'de> Deserialize<'de> for IntegrationEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Members::deserialize(deserializer)?
-            .try_into()
+        Object::deserialize(deserializer)?
+            .into_event()
             .map_err(D::Error::custom)
     }
 }
 
-/// The members of the JSON object, before they are checked. Null means absent.
-#[derive(Deserialize)]
-struct Members {
-    specversion: Option<String>,
-    id: Option<String>,
-    source: Option<String>,
-    r#type: Option<String>,
-    subject: Option<String>,
-    time: Option<String>,
-    datacontenttype: Option<String>,
-    dataschema: Option<String>,
-    correlationid: Option<String>,
-    causationid: Option<String>,
-    partitionkey: Option<String>,
-    traceparent: Option<String>,
-    tracestate: Option<String>,
-    expirytime: Option<String>,
-    dataref: Option<String>,
-    targetservice: Option<String>,
-    #[serde(default)]
+/// The members of the JSON object, before they are checked.
+#[derive(Default)]
+struct Object {
+    attributes: Members,
     data: Value,
     data_base64: Option<String>,
-    #[serde(flatten)]
-    others: BTreeMap<String, Value>,
 }
 
-impl TryFrom<Members> for IntegrationEvent {
-    type Error = DecodeError;
+impl Object {
+    fn insert_data(&mut self, value: Value) {
+        if !value.is_null() && !std::mem::replace(&mut self.data, value).is_null() {
+            self.attributes.fail(duplicate("data"));
+        }
+    }
 
-    fn try_from(members: Members) -> Result<Self, DecodeError> {
-        let required = |value: Option<String>, attribute: &'static str| {
-            value.ok_or(DecodeError::Missing { attribute })
-        };
-        let version = required(members.specversion, "specversion")?;
-        if version != SPEC_VERSION {
-            let found = version.chars().take(40).collect();
-            return Err(DecodeError::Version { found });
+    fn insert_base64(&mut self, value: Member) {
+        match value {
+            Member::Absent => {}
+            Member::Text(text) => {
+                if self.data_base64.replace(text).is_some() {
+                    self.attributes.fail(duplicate("data_base64"));
+                }
+            }
+            _ => self.attributes.fail(DecodeError::BinaryData),
         }
-        if members.data_base64.is_some() {
-            return Err(DecodeError::BinaryData);
-        }
-        let time = |value: Option<String>, attribute: &'static str| {
-            value.map(|v| parse_time(attribute, &v)).transpose()
-        };
-        let event = Self {
-            id: required(members.id, "id")?,
-            source: required(members.source, "source")?,
-            event_type: required(members.r#type, "type")?,
-            subject: members.subject,
-            time: time(members.time, "time")?,
-            data_content_type: members.datacontenttype,
-            data_schema: members.dataschema,
-            data: members.data,
-            correlation_id: members.correlationid,
-            causation_id: members.causationid,
-            partition_key: members.partitionkey,
-            trace_parent: members.traceparent,
-            trace_state: members.tracestate,
-            expiry_time: time(members.expirytime, "expirytime")?,
-            data_ref: members.dataref,
-            target_service: members.targetservice,
-            extensions: extensions(members.others)?,
-        };
-        event.check()?;
-        Ok(event)
+    }
+
+    fn into_event(self) -> Result<IntegrationEvent, DecodeError> {
+        let (data, data_base64) = (self.data, self.data_base64);
+        self.attributes
+            .into_event(|content_type| match data_base64 {
+                None => Data::from_member(content_type, data),
+                Some(_) if !data.is_null() => Err(DecodeError::DataTwice),
+                Some(text) => {
+                    let bytes = STANDARD.decode(text).map_err(|_| DecodeError::BinaryData)?;
+                    Data::from_bytes(content_type, bytes.into())
+                }
+            })
     }
 }
 
-fn extensions(
-    others: BTreeMap<String, Value>,
-) -> Result<BTreeMap<String, ExtensionValue>, InvalidAttribute> {
-    others
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| match ExtensionValue::deserialize(&value) {
-            Ok(known) => Ok((name, known)),
-            Err(_) => Err(InvalidAttribute::new(
-                &name,
-                &value.to_string(),
-                "a boolean, a whole number of 32 bits or a text",
-            )),
-        })
-        .collect()
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyObject;
+
+        impl<'de> Visitor<'de> for AnyObject {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut object = Object::default();
+                while let Some(name) = map.next_key_seed(Name)? {
+                    match &*name {
+                        "data" => object.insert_data(map.next_value()?),
+                        "data_base64" => object.insert_base64(map.next_value()?),
+                        _ => object.attributes.insert(name, map.next_value()?),
+                    }
+                }
+                Ok(object)
+            }
+        }
+
+        deserializer.deserialize_map(AnyObject)
+    }
+}
+
+/// Reads the name of a member; the names of CloudEvents cost no allocation.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'static, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = Cow<'static, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of an attribute")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        let known = RESERVED.into_iter().find(|known| *known == name);
+        Ok(known.map_or_else(|| name.to_owned().into(), Into::into))
+    }
 }

@@ -46,11 +46,14 @@
 //! | `ProtocolHandler._generate_message_id` | inside: UUIDv7, which sorts by time |
 
 mod attribute;
+pub mod codec;
+mod data;
 mod error;
 mod event;
 mod handler;
 mod hash;
 mod json;
+mod members;
 mod message;
 mod payload;
 pub mod rag;
