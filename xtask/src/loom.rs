@@ -1,10 +1,12 @@
 //! `loom`: every interleaving of the small models that crates have of their shared state.
 //!
-//! A crate keeps its models in `src/models.rs` or `src/models/`, compiled only under
+//! A crate keeps its models in modules called `models` anywhere in `src`, compiled only under
 //! `--cfg contexter_loom`. They need no feature of the crate.
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,11 +31,14 @@ const FLAGS: &str = "--cfg contexter_loom -C debug-assertions -C overflow-checks
 
 /// Runs the models of all crates.
 pub(crate) fn run() -> Result<()> {
-    let packages: Vec<_> = metadata::packages()?
+    let packages = metadata::packages()?
         .into_iter()
-        .filter(|package| has_models(&package.folder))
-        .collect();
-    ensure!(!packages.is_empty(), "no crate has a src/models.rs");
+        .filter_map(|package| match has_models(&package.folder.join("src")) {
+            Ok(found) => found.then_some(Ok(package)),
+            Err(error) => Some(Err(error)),
+        })
+        .collect::<Result<Vec<_>>>()?;
+    ensure!(!packages.is_empty(), "no crate has a module `models`");
     let mut steps = Steps::default();
     let programs = steps.run("build", || build(&packages))?;
     let mut table = Vec::new();
@@ -54,9 +59,23 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn has_models(folder: &Path) -> bool {
-    let source = folder.join("src");
-    source.join("models.rs").is_file() || source.join("models").is_dir()
+/// Tells whether a module `models` is in the folder or below it.
+fn has_models(folder: &Path) -> Result<bool> {
+    if !folder.is_dir() {
+        return Ok(false);
+    }
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("cannot list {}", folder.display()))?
+            .path();
+        let is_models = path.file_stem() == Some(OsStr::new("models"));
+        if is_models || path.is_dir() && has_models(&path)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The name of a crate as it stands in a table.
@@ -160,10 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_has_models_in_a_file_or_a_folder() {
-        let crates = cargo::root().join("crates");
-        assert!(has_models(&crates.join("contexter-breaker")));
-        assert!(!has_models(&crates.join("contexter-protocol")));
+    fn models_are_found_wherever_they_are() {
+        let found = |name: &str| {
+            let source = cargo::root().join("crates").join(name).join("src");
+            has_models(&source).unwrap()
+        };
+        assert!(found("contexter-breaker"));
+        assert!(!found("contexter-protocol"));
+        assert!(!found("no-such-crate"));
     }
 
     #[test]

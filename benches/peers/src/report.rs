@@ -155,11 +155,13 @@ pub(crate) fn goals(rows: &[Judged]) {
             unit,
             ..
         } = &judged.row;
+        let reach = judged
+            .reach
+            .map_or_else(|| "none".to_owned(), |reach| format!("{reach:.2}"));
         eprintln!(
-            "| {row} | {ours:.2} {unit} | {peer:.2} | {peer_name} | {:.2} | {:.2} | {} |",
+            "| {row} | {ours:.2} {unit} | {peer:.2} | {peer_name} | {:.2} | {reach} | {} |",
             judged.figure,
-            judged.reach,
-            met(judged.is_met()),
+            judged.is_met().map_or("", met),
         );
     }
 }

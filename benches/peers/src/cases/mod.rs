@@ -2,6 +2,7 @@
 
 mod base;
 pub(crate) mod closed;
+mod limit;
 mod open;
 mod pipeline;
 mod retry;
@@ -24,6 +25,8 @@ pub(crate) fn all(options: &Options) -> Vec<Arc<Case>> {
     retry::add_peers(&mut cases);
     retry::add_ours(&mut cases);
     pipeline::add(&mut cases);
+    limit::add_peers(&mut cases);
+    limit::add_ours(&mut cases);
     cases
         .into_iter()
         .filter(|case| case.name.contains(&options.filter))
