@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use contexter_service::{Classify, Cx, Timer};
 use pin_project_lite::pin_project;
@@ -54,8 +54,7 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.project().run.poll_counted(task);
-        polled.map(|(out, _attempts)| out)
+        self.project().run.poll(task)
     }
 }
 
@@ -86,6 +85,8 @@ where
     type Output = (Fut::Output, u32);
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().run.poll_counted(task)
+        let mut run = self.project().run;
+        let out = ready!(run.as_mut().poll(task));
+        Poll::Ready((out, run.attempts()))
     }
 }

@@ -96,6 +96,7 @@ mod shared;
 mod sync;
 #[cfg(feature = "tower")]
 mod tower;
+mod wait;
 
 pub use attempts::{Attempts, Counted};
 pub use budget::{Budget, BudgetConfig, Token};

@@ -16,11 +16,10 @@ const SHORTEST: Duration = Duration::from_nanos(1);
 pub(crate) struct Plan {
     cx: Cx,
     started: Option<Instant>,
-    /// Made by the first failure, so that a first success costs nothing of it.
-    repeats: Option<Box<Repeats>>,
 }
 
-/// What a call needs once it has failed.
+/// What a call needs once it has failed. Made by the first failure, so that a first success costs
+/// nothing of it.
 pub(crate) struct Repeats {
     pub(crate) config: Config,
     pub(crate) delays: Delays,
@@ -46,11 +45,7 @@ pub(crate) struct Failure {
 impl Plan {
     #[inline]
     pub(crate) fn new(cx: Cx) -> Self {
-        Self {
-            cx,
-            started: None,
-            repeats: None,
-        }
+        Self { cx, started: None }
     }
 
     #[inline]
@@ -76,36 +71,25 @@ impl Plan {
     }
 
     /// Begins the next attempt, whose token is then spent. Returns whether it is the last one.
-    pub(crate) fn advance(&mut self) -> bool {
+    pub(crate) fn advance(&mut self, repeats: &mut Repeats) -> bool {
         let attempt = self.cx.attempt().saturating_add(1);
         self.cx = self.cx.with_attempt(attempt);
-        let Some(repeats) = self.repeats.as_deref_mut() else {
-            return true;
-        };
         if let Some(token) = repeats.token.take() {
             token.spend();
         }
         attempt >= repeats.config.max_attempts
     }
 
-    /// Says that the next attempt is not made after all.
-    pub(crate) fn abandon(&mut self) {
-        if let Some(repeats) = self.repeats.as_deref_mut() {
-            repeats.token = None;
-        }
-    }
-
     /// Returns the wait before the next attempt, or nothing if there must be none; tells of both.
-    #[cold]
-    #[inline(never)]
     pub(crate) fn after_failure<T: Timer>(
-        &mut self,
+        &self,
+        repeats: &mut Repeats,
         shared: &Shared,
         timer: &T,
         failure: Failure,
     ) -> Option<Duration> {
         let attempt = self.cx.attempt();
-        match self.decide(shared, timer, failure) {
+        match self.decide(repeats, shared, timer, failure) {
             Ok(delay) => {
                 shared.tell_scheduled(&Scheduled {
                     name: shared.name(),
@@ -127,15 +111,13 @@ impl Plan {
     }
 
     fn decide<T: Timer>(
-        &mut self,
+        &self,
+        repeats: &mut Repeats,
         shared: &Shared,
         timer: &T,
         failure: Failure,
     ) -> Result<Duration, Reason> {
         let (cx, started) = (self.cx, self.started);
-        let repeats = self
-            .repeats
-            .get_or_insert_with(|| Box::new(shared.repeats()));
         if cx.attempt() >= repeats.config.max_attempts {
             return Err(Reason::MaxAttempts);
         }

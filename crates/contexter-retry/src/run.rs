@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use crate::Retry;
 use crate::operation::Operation;
 use crate::plan::{Failure, Plan};
+use crate::wait::Later;
 
 pin_project! {
     /// Makes attempts until an outcome needs no other or allows none. `H` is the retry, borrowed
@@ -20,22 +21,14 @@ pin_project! {
         handle: H,
         op: Op,
         plan: Plan,
+        begun: bool,
         // Whether the operation could be begun once more.
         repeatable: bool,
+        // The attempt that runs. None does before the first, during a wait, and at the end.
         #[pin]
-        stage: Stage<Fut, T::Sleep>,
+        attempt: Option<Fut>,
+        later: Later<T::Sleep>,
         classify: PhantomData<fn() -> K>,
-    }
-}
-
-pin_project! {
-    #[project = StageProjection]
-    enum Stage<Fut, Sleep> {
-        Start,
-        Attempt { #[pin] fut: Fut },
-        Wait { #[pin] sleep: Sleep },
-        Ready,
-        Done,
     }
 }
 
@@ -46,8 +39,10 @@ impl<H, Op, Fut, T: Timer, K> Run<H, Op, Fut, T, K> {
             handle,
             op,
             plan: Plan::new(cx),
+            begun: false,
             repeatable: false,
-            stage: Stage::Start,
+            attempt: None,
+            later: Later::new(),
             classify: PhantomData,
         }
     }
@@ -56,63 +51,59 @@ impl<H, Op, Fut, T: Timer, K> Run<H, Op, Fut, T, K> {
         self.plan.cx()
     }
 
-    /// Gives the outcome and how many attempts were made.
+    /// How many attempts were made so far.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.plan.cx().attempt()
+    }
+}
+
+impl<H, Op, Fut, T, K> Future for Run<H, Op, Fut, T, K>
+where
+    H: Borrow<Retry<T, K>>,
+    Op: Operation<Fut>,
+    Fut: Future,
+    T: Timer,
+    K: Classify<Fut::Output>,
+{
+    type Output = Fut::Output;
+
+    /// The way of a first attempt that succeeds is straight; all else is apart from it.
     #[inline]
-    pub(crate) fn poll_counted(
-        self: Pin<&mut Self>,
-        task: &mut Context<'_>,
-    ) -> Poll<(Fut::Output, u32)>
-    where
-        H: Borrow<Retry<T, K>>,
-        Op: Operation<Fut>,
-        Fut: Future,
-        K: Classify<Fut::Output>,
-    {
+    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Fut::Output> {
         let mut this = self.project();
         let retry: &Retry<T, K> = (*this.handle).borrow();
+        if !*this.begun {
+            *this.begun = true;
+            let last = this.plan.start(&retry.shared, &retry.timer);
+            let (fut, repeatable) = this.op.begin(this.plan.cx(), last);
+            *this.repeatable = repeatable;
+            this.attempt.set(Some(fut));
+        }
         loop {
-            match this.stage.as_mut().project() {
-                StageProjection::Start => {
-                    let last = this.plan.start(&retry.shared, &retry.timer);
-                    let (fut, repeatable) = this.op.begin(this.plan.cx(), last);
-                    *this.repeatable = repeatable;
-                    this.stage.set(Stage::Attempt { fut });
+            if let Some(fut) = this.attempt.as_mut().as_pin_mut() {
+                let out = ready!(fut.poll(task));
+                this.attempt.set(None);
+                let again =
+                    failure(retry, this.plan.cx(), &out, *this.repeatable).is_some_and(|failure| {
+                        let (shared, timer) = (&retry.shared, &retry.timer);
+                        this.later.begin(this.plan, shared, timer, failure)
+                    });
+                if !again {
+                    return Poll::Ready(out);
                 }
-                StageProjection::Attempt { fut } => {
-                    let out = ready!(fut.poll(task));
-                    let delay = match failure(retry, this.plan.cx(), &out, *this.repeatable) {
-                        None => None,
-                        Some(failure) => {
-                            this.plan
-                                .after_failure(&retry.shared, &retry.timer, failure)
-                        }
-                    };
-                    let Some(delay) = delay else {
-                        this.stage.set(Stage::Done);
-                        return Poll::Ready((out, this.plan.cx().attempt()));
-                    };
-                    // The outcome and what it holds, such as a connection, end before the wait.
-                    drop(out);
-                    let sleep = retry.timer.sleep(delay);
-                    this.stage.set(Stage::Wait { sleep });
-                }
-                StageProjection::Wait { sleep } => {
-                    ready!(sleep.poll(task));
-                    this.stage.set(Stage::Ready);
-                }
-                StageProjection::Ready => {
-                    if let Err(out) = ready!(this.op.poll_ready(task)) {
-                        this.plan.abandon();
-                        this.stage.set(Stage::Done);
-                        return Poll::Ready((out, this.plan.cx().attempt()));
-                    }
-                    let last = this.plan.advance();
-                    let (fut, repeatable) = this.op.begin(this.plan.cx(), last);
-                    *this.repeatable = repeatable;
-                    this.stage.set(Stage::Attempt { fut });
-                }
-                StageProjection::Done => panic_polled_again(),
+                // The outcome and what it holds, such as a connection, end before the wait.
+                drop(out);
             }
+            ready!(this.later.poll_slept(task));
+            // Not behind a call: a face that is always ready has no other outcomes than its own.
+            if let Err(out) = ready!(this.op.poll_ready(task)) {
+                this.later.end();
+                return Poll::Ready(out);
+            }
+            let last = this.later.advance(this.plan);
+            let (fut, repeatable) = this.op.begin(this.plan.cx(), last);
+            *this.repeatable = repeatable;
+            this.attempt.set(Some(fut));
         }
     }
 }
@@ -137,13 +128,4 @@ where
         harmless: cx.is_idempotent() || !retry.classify.sent(out),
         repeatable,
     })
-}
-
-#[cold]
-#[expect(
-    clippy::panic,
-    reason = "polling a finished future is a defect of the caller"
-)]
-fn panic_polled_again() -> ! {
-    panic!("a retried call was polled after it had ended")
 }

@@ -1,11 +1,8 @@
 //! A service whose calls are retried.
 
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use contexter_service::{Classify, Cx, DefaultClock, ErrIsFailure, Service, Timer};
-use pin_project_lite::pin_project;
+use contexter_service::{Classify, DefaultClock, ErrIsFailure, Service, Timer};
 
 use crate::Retry;
 use crate::operation::Sending;
@@ -110,31 +107,6 @@ where
             let (req, repeatable) = kept.next(&self.repeat, cx, last);
             (self.inner.call(req), repeatable)
         };
-        Running {
-            run: Run::new(&self.retry, cx, Sending(send)),
-        }
-    }
-}
-
-pin_project! {
-    /// A run without its count.
-    struct Running<'a, Op, Fut, T: Timer, K> {
-        #[pin]
-        run: Run<&'a Retry<T, K>, Sending<Op>, Fut, T, K>,
-    }
-}
-
-impl<Op, Fut, T, K> Future for Running<'_, Op, Fut, T, K>
-where
-    Op: FnMut(Cx, bool) -> (Fut, bool),
-    Fut: Future,
-    T: Timer,
-    K: Classify<Fut::Output>,
-{
-    type Output = Fut::Output;
-
-    fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.project().run.poll_counted(task);
-        polled.map(|(out, _attempts)| out)
+        Run::new(&self.retry, cx, Sending(send))
     }
 }

@@ -117,7 +117,6 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.project().run.poll_counted(task);
-        polled.map(|(out, _attempts)| out)
+        self.project().run.poll(task)
     }
 }
