@@ -6,7 +6,7 @@ use contexter_service::{Cx, DefaultClock, ErrIsFailure, Service};
 
 use crate::call::Flat;
 use crate::mechanism::{Gate, Pass};
-use crate::{Bulkhead, RateLimiter};
+use crate::{AdaptiveLimit, Bulkhead, RateLimiter};
 
 /// A service behind a limit of this crate.
 ///
@@ -64,6 +64,10 @@ pub type RateLimitService<S, C = DefaultClock, K = ErrIsFailure> =
 /// A place is free again when the response is there. To keep it until a body has been read, use
 /// [`Permit::hold`](crate::Permit::hold).
 pub type BulkheadService<S, C = DefaultClock> = LimitService<S, Bulkhead<C>>;
+
+/// A service behind an [`AdaptiveLimit`], from [`AdaptiveLimit::service`].
+pub type AdaptiveService<S, C = DefaultClock, K = ErrIsFailure> =
+    LimitService<S, AdaptiveLimit<C, K>>;
 
 impl<S, M> LimitService<S, M> {
     pub(crate) fn new(limit: M, inner: S) -> Self {

@@ -14,7 +14,10 @@ use tower_service::Service;
 
 use crate::call::{Begin, Flat};
 use crate::mechanism::{Gate, Pass};
-use crate::{Bulkhead, BulkheadService, LimitService, RateLimitService, RateLimiter};
+use crate::{
+    AdaptiveLimit, AdaptiveService, Bulkhead, BulkheadService, LimitService, RateLimitService,
+    RateLimiter,
+};
 
 /// All services of one layer, and of its clones, share the limiter.
 impl<S, T: Timer, K: Clone> Layer<S> for RateLimiter<T, K> {
@@ -28,6 +31,15 @@ impl<S, T: Timer, K: Clone> Layer<S> for RateLimiter<T, K> {
 /// All services of one layer, and of its clones, share the bulkhead.
 impl<S, T: Timer> Layer<S> for Bulkhead<T> {
     type Service = BulkheadService<S, T>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.service(inner)
+    }
+}
+
+/// All services of one layer, and of its clones, share the limit.
+impl<S, T: Timer, K: Clone> Layer<S> for AdaptiveLimit<T, K> {
+    type Service = AdaptiveService<S, T, K>;
 
     fn layer(&self, inner: S) -> Self::Service {
         self.service(inner)

@@ -105,7 +105,7 @@ fn a_larger_limit_beside_a_place_that_becomes_free_serves_both_waiters() {
             (bell, waker, ticket)
         });
         let other = Arc::clone(&semaphore);
-        let theirs = thread::spawn(move || other.set_limit(2));
+        let theirs = thread::spawn(move || other.resize(2, 2));
         semaphore.exit();
         theirs.join().unwrap();
         for (bell, waker, ticket) in waiters {
@@ -121,7 +121,7 @@ fn a_free_place_is_found_beside_a_new_limit() {
     loom::model(|| {
         let semaphore = Arc::new(Semaphore::new(1, 1));
         let other = Arc::clone(&semaphore);
-        let theirs = thread::spawn(move || other.set_limit(2));
+        let theirs = thread::spawn(move || other.resize(2, 2));
         assert!(semaphore.try_enter(), "one place was always free");
         theirs.join().unwrap();
         assert!(semaphore.try_enter());

@@ -184,25 +184,26 @@ impl Semaphore {
 
     /// Takes new limits. Who runs beyond them ends in its own time; who waits stays.
     pub(crate) fn resize(&self, limit: usize, max_queue: usize) {
-        self.line.hold(|line| {
-            self.limit.store(wide(limit), Ordering::Relaxed);
-            line.max_queue = max_queue;
-        });
-        self.fill();
-    }
-
-    /// Takes a new limit on the calls that run.
-    pub(crate) fn set_limit(&self, limit: usize) {
-        let grown = self
-            .line
-            .hold(|_line| self.limit.swap(wide(limit), Ordering::Relaxed) < wide(limit));
-        if grown {
+        self.set_max_queue(max_queue);
+        if self.store_limit(limit) {
             self.fill();
         }
     }
 
+    /// Takes a new limit on the calls that run, and returns whether it is larger; then
+    /// [`fill`](Self::fill) is to follow.
+    pub(crate) fn store_limit(&self, limit: usize) -> bool {
+        let limit = wide(limit);
+        self.line
+            .hold(|_line| self.limit.swap(limit, Ordering::Relaxed) < limit)
+    }
+
+    pub(crate) fn set_max_queue(&self, max_queue: usize) {
+        self.line.hold(|line| line.max_queue = max_queue);
+    }
+
     /// Hands out the places that a larger limit made free.
-    fn fill(&self) {
+    pub(crate) fn fill(&self) {
         loop {
             let next = self.line.hold(|line| {
                 self.word.fetch_or(WAITING, Ordering::AcqRel);

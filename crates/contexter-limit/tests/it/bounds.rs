@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::future::ready;
 
 use contexter_limit::{
-    AcquirePermit, Bulkhead, BulkheadConfig, BulkheadService, Error, LimitFuture, Permit, Quota,
+    AcquireAdaptivePermit, AcquirePermit, AdaptiveConfig, AdaptiveLimit, AdaptivePermit,
+    AdaptiveService, Bulkhead, BulkheadConfig, BulkheadService, Error, LimitFuture, Permit, Quota,
     RateLimitConfig, RateLimitService, RateLimiter, WithPermit,
 };
 use contexter_service::{Cx, Full, Limited, ManualClock, Service};
@@ -21,6 +22,10 @@ fn what_is_kept_is_send_sync_and_unpin() {
     shared::<RateLimitService<()>>();
     shared::<RateLimitConfig>();
     shared::<Error<Infallible, Limited>>();
+    shared::<AdaptiveLimit>();
+    shared::<AdaptiveService<()>>();
+    shared::<AdaptiveConfig>();
+    shared::<AdaptivePermit>();
     shared::<Bulkhead>();
     shared::<BulkheadService<()>>();
     shared::<BulkheadConfig>();
@@ -32,10 +37,14 @@ fn what_is_kept_is_send_sync_and_unpin() {
 fn calls_are_send_if_what_they_hold_is() {
     fn check<F: Future + Send>(_: F) {}
     type Inner = BoxCloneSyncService<Cell<u8>, Cell<u8>, Limited>;
-    sent::<LimitFuture<Inner, Cell<u8>, RateLimiter>>();
     type Inside = BoxCloneSyncService<Cell<u8>, Cell<u8>, Full>;
+    sent::<LimitFuture<Inner, Cell<u8>, RateLimiter>>();
     sent::<LimitFuture<Inside, Cell<u8>, Bulkhead>>();
+    sent::<LimitFuture<Inside, Cell<u8>, AdaptiveLimit>>();
     sent::<AcquirePermit>();
+    sent::<AcquireAdaptivePermit>();
+    let adaptive = AdaptiveLimit::new(AdaptiveConfig::new()).unwrap();
+    check(adaptive.call(|| ready(Ok::<_, Infallible>(Cell::new(1)))));
     let bulkhead = Bulkhead::new(BulkheadConfig::new()).unwrap();
     check(bulkhead.call(|| ready(Ok::<_, Infallible>(Cell::new(1)))));
     let config = RateLimitConfig::new().requests(Quota::per_second(1));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig, Shape, Takes};
+use contexter_limit::{AdaptiveConfig, BulkheadConfig, Quota, RateLimitConfig, Shape, Takes};
 
 fn faults(config: &RateLimitConfig) -> Vec<String> {
     let invalid = config.validate().unwrap_err();
@@ -131,4 +131,48 @@ fn a_bulkhead_is_written_in_few_words() {
         .max_wait(Duration::from_millis(250));
     assert_eq!(config, same);
     assert!(serde_json::from_str::<BulkheadConfig>(r#"{ "concurrent": 8 }"#).is_err());
+}
+
+#[test]
+fn every_fault_of_an_adaptive_limit_is_told_at_once() {
+    let invalid = AdaptiveConfig::new()
+        .min(0)
+        .max(2_000_000)
+        .initial(3_000_000)
+        .tolerance(f64::NAN)
+        .backoff(1.0)
+        .window(Duration::ZERO)
+        .baseline_doubling(Duration::ZERO)
+        .max_wait(Duration::ZERO)
+        .validate()
+        .unwrap_err();
+    assert_eq!(
+        invalid.to_string(),
+        "invalid configuration: min must be 1 to max (2000000), got 0; \
+         max must be 1 to 1000000, got 2000000; \
+         initial must be min to max (0 to 2000000), got 3000000; \
+         tolerance must be a number of at least 1, got NaN; \
+         backoff must be above 0 and below 1, got 1; \
+         window must be longer than zero, got 0s; \
+         baseline_doubling must be longer than zero, got 0s; \
+         max_wait must be longer than zero, as max_queue is 100, got 0s"
+    );
+    for backoff in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(AdaptiveConfig::new().backoff(backoff).validate().is_err());
+    }
+    assert!(AdaptiveConfig::new().min(20).max(10).validate().is_err());
+    assert!(AdaptiveConfig::new().min(50).max(60).validate().is_ok());
+    assert!(AdaptiveConfig::new().max(5).validate().is_ok());
+}
+
+#[test]
+fn an_adaptive_limit_is_written_in_few_words() {
+    let text = r#"{ "min": 2, "max": 40, "baseline_doubling": "30m" }"#;
+    let config: AdaptiveConfig = serde_json::from_str(text).unwrap();
+    let same = AdaptiveConfig::new()
+        .min(2)
+        .max(40)
+        .baseline_doubling(Duration::from_mins(30));
+    assert_eq!(config, same);
+    assert!(serde_json::from_str::<AdaptiveConfig>(r#"{ "minimum": 2 }"#).is_err());
 }

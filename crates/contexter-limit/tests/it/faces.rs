@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_limit::{Bulkhead, Error, RateLimiter};
+use contexter_limit::{AdaptiveLimit, Bulkhead, Error, RateLimiter};
 use contexter_service::{
     Again, Classify, Cx, FromTower, Full, Limited, ManualClock, Policy, Sample, Service,
 };
@@ -117,4 +117,5 @@ macro_rules! through {
 through! {
     rate: RateLimiter<ManualClock, ByFailure>;
     bulkhead: Bulkhead<ManualClock>;
+    adaptive: AdaptiveLimit<ManualClock, ByFailure>;
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod adaptive;
+mod adaptive_faces;
 mod bounds;
 mod bulkhead;
 mod bulkhead_faces;
@@ -11,3 +13,4 @@ mod faces;
 mod feedback;
 mod rate;
 mod rate_model;
+mod telemetry;
