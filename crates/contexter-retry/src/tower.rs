@@ -5,13 +5,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Classify, Cx, DefaultClock, ErrIsFailure, Timer};
+use contexter_service::{Classify, Cx, Timer};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::operation::Operation;
-use crate::repeat::{ByClone, Kept, Repeat};
+use crate::repeat::{Kept, Repeat};
 use crate::run::Run;
 use crate::{Retry, RetryService};
 
@@ -88,7 +88,7 @@ where
 pin_project! {
     /// The future of a [`RetryService`] as a `tower` service. It owns all it needs.
     #[must_use = "futures do nothing unless polled"]
-    pub struct RetryFuture<S, Req, T = DefaultClock, K = ErrIsFailure, R = ByClone>
+    pub struct RetryFuture<S, Req, T, K, R>
     where
         S: Service<Req>,
         T: Timer,

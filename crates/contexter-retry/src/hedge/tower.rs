@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Classify, Cx, DefaultClock, ErrIsFailure, Timer};
+use contexter_service::{Classify, Cx, Timer};
 use pin_project_lite::pin_project;
 use tower::util::Oneshot;
 use tower_layer::Layer;
@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use super::race::Race;
 use crate::operation::Operation;
-use crate::repeat::{ByClone, Kept, Repeat};
+use crate::repeat::{Kept, Repeat};
 use crate::{Hedge, HedgeService};
 
 /// All services of a layer share its settings and its budget.
@@ -84,7 +84,7 @@ where
 pin_project! {
     /// The future of a [`HedgeService`] as a `tower` service. It owns all it needs.
     #[must_use = "futures do nothing unless polled"]
-    pub struct HedgeFuture<S, Req, T = DefaultClock, K = ErrIsFailure, R = ByClone>
+    pub struct HedgeFuture<S, Req, T, K, R>
     where
         S: Service<Req>,
         T: Timer,

@@ -46,8 +46,8 @@ fn tower_futures_are_send_and_sync() {
     use contexter_retry::{HedgeFuture, RetryFuture};
     type Inner = tower::util::ServiceFn<fn(u8) -> Fut>;
     fn check<T: Send + Sync + 'static>() {}
-    check::<RetryFuture<Inner, u8, DefaultClock>>();
-    check::<HedgeFuture<Inner, u8, DefaultClock>>();
+    check::<RetryFuture<Inner, u8, DefaultClock, ErrIsFailure, ByClone>>();
+    check::<HedgeFuture<Inner, u8, DefaultClock, ErrIsFailure, ByClone>>();
 }
 
 #[test]
