@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use contexter_service::{Again, Elapsed, Full, Limited, Open, Sample};
+use contexter_service::{Again, Both, Elapsed, Full, Limited, Open, Sample};
 
 /// Something that an outcome holds until it is dropped, as a response holds its connection.
 #[derive(Debug, Default)]
@@ -109,6 +109,14 @@ pub enum Failure {
     Limited(Limited),
     /// The time of the call was over.
     Elapsed(Elapsed),
+    /// The call failed, and so did what it fell back to.
+    Both(Box<Both<Failure>>),
+}
+
+impl From<Both<Failure>> for Failure {
+    fn from(both: Both<Failure>) -> Self {
+        Self::Both(Box::new(both))
+    }
 }
 
 impl Failure {
@@ -128,6 +136,7 @@ impl contexter_service::Verdict for Failure {
             Self::Full(full) => full.sample(),
             Self::Limited(limited) => limited.sample(),
             Self::Elapsed(elapsed) => elapsed.sample(),
+            Self::Both(both) => both.original.sample(),
         }
     }
 
@@ -138,6 +147,7 @@ impl contexter_service::Verdict for Failure {
             Self::Full(full) => full.again(),
             Self::Limited(limited) => limited.again(),
             Self::Elapsed(elapsed) => elapsed.again(),
+            Self::Both(both) => both.original.again(),
         }
     }
 
@@ -148,6 +158,7 @@ impl contexter_service::Verdict for Failure {
             Self::Full(full) => full.sent(),
             Self::Limited(limited) => limited.sent(),
             Self::Elapsed(elapsed) => elapsed.sent(),
+            Self::Both(both) => both.original.sent(),
         }
     }
 }

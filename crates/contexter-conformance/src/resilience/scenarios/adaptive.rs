@@ -13,8 +13,8 @@ use crate::verdict::{Checked, check};
 
 type Adaptives = Stand<AdaptiveSettings, dyn AdaptiveSubject>;
 
-const FAST: Duration = Duration::from_millis(20);
-const SLOW: Duration = Duration::from_secs(1);
+const FAST: Duration = Duration::from_millis(100);
+const SLOW: Duration = Duration::from_secs(5);
 /// How many steps the time of one call is taken in.
 const STEPS: u32 = 4;
 /// More callers than any limit admits.
@@ -74,20 +74,26 @@ pub(super) fn follows_latency(stand: &Adaptives) -> Checked {
         )
     })?;
 
-    // Nobody can learn from calls that are not made.
-    time.advance(Duration::from_hours(1));
-    let idle = limit.limit();
-    check(idle <= healthy, || {
-        format!("an idle hour: expected the limit not to rise from {healthy}, saw {idle}")
-    })?;
-    let (fresh, fresh_time) = stand.make(&settings)?;
-    let (_low, high) = load(&*fresh, &fresh_time, FAST, 1, minutes(5));
+    // Nobody can learn from calls that are not made, nor from a limit that is not in use.
+    let (quiet, quiet_time) = stand.make(&settings)?;
+    let (_low, high) = load(&*quiet, &quiet_time, FAST, 1, minutes(5));
     check(high <= settings.initial, || {
         format!(
             "five minutes of one call at a time: expected the limit not to rise from {}, saw {high}",
             settings.initial
         )
     })?;
+    for (idle, idle_time) in [(&*quiet, &quiet_time), (limit, &time)] {
+        let before = idle.limit();
+        idle_time.advance(Duration::from_hours(1));
+        load(idle, idle_time, FAST, 1, FAST * 2);
+        check(idle.limit() <= before, || {
+            format!(
+                "an idle hour and a call: expected the limit not to rise from {before}, saw {}",
+                idle.limit()
+            )
+        })?;
+    }
 
     // Warm again after the idle hour, then ten minutes in which every call is fifty times slower.
     load(limit, &time, FAST, CALLERS, minutes(1));
@@ -100,13 +106,14 @@ pub(super) fn follows_latency(stand: &Adaptives) -> Checked {
             limit.limit()
         )
     })?;
+    let early = limit.limit();
     let (low, high) = load(limit, &time, SLOW, CALLERS, minutes(9));
     in_bounds(low, high)?;
-    check(limit.limit() <= before / 2, || {
+    let late = limit.limit();
+    check(late <= before / 4 && late <= 2 * early, || {
         format!(
-            "ten minutes of slow calls: expected them not to become the measure, at most half of \
-             {before}; saw {}",
-            limit.limit()
+            "ten minutes of slow calls: expected them not to become the measure, with a limit of \
+             at most a quarter of {before} and twice the {early} after one minute; saw {late}"
         )
     })?;
 

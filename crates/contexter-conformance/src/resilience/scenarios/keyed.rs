@@ -9,7 +9,7 @@ use crate::resilience::op::{Op, Step};
 use crate::resilience::subjects::around::{KeyedSettings, KeyedSubject};
 use crate::resilience::subjects::breaker::BreakerSubject;
 use crate::resilience::suite::Stand;
-use crate::verdict::{Checked, check, same};
+use crate::verdict::{Checked, check};
 
 use super::workbench::streak;
 
@@ -93,14 +93,27 @@ fn one_for_a_key(stand: &Registries) -> Checked {
 }
 
 fn keeps_what_is_known(stand: &Registries) -> Checked {
+    const KNOWN: usize = 20;
     let (registry, time) = stand.make(&settings(3))?;
-    for _ in 0..3 {
-        go(&*registry.breaker("open"), &time, Step::fail());
+    let mut isolated = true;
+    for number in 0..KNOWN {
+        for _ in 0..3 {
+            go(
+                &*registry.breaker(&format!("open {number}")),
+                &time,
+                Step::fail(),
+            );
+        }
+        for _ in 0..2 {
+            go(
+                &*registry.breaker(&format!("failing {number}")),
+                &time,
+                Step::fail(),
+            );
+        }
+        let by_hand = registry.breaker(&format!("isolated {number}"));
+        isolated &= by_hand.isolate().is_ok();
     }
-    for _ in 0..2 {
-        go(&*registry.breaker("failing"), &time, Step::fail());
-    }
-    let isolated = registry.breaker("isolated").isolate().is_ok();
     crowd(&*registry, &time);
     check(registry.len() <= 2 * CAPACITY, || {
         format!(
@@ -109,23 +122,24 @@ fn keeps_what_is_known(stand: &Registries) -> Checked {
             registry.len()
         )
     })?;
-    same(
-        "whether a breaker that was open admits, after many other keys",
-        &go(&*registry.breaker("open"), &time, Step::ok()),
-        &false,
-    )?;
-    go(&*registry.breaker("failing"), &time, Step::fail());
-    same(
-        "whether a breaker with 2 of 3 failures admits, after many other keys and one more",
-        &go(&*registry.breaker("failing"), &time, Step::ok()),
-        &false,
-    )?;
+    let mut known = vec!["open", "failing"];
     if isolated {
-        same(
-            "whether a breaker that was isolated admits, after many other keys",
-            &go(&*registry.breaker("isolated"), &time, Step::ok()),
-            &false,
-        )?;
+        known.push("isolated");
+    }
+    for state in known {
+        for number in 0..KNOWN {
+            let key = format!("{state} {number}");
+            if state == "failing" {
+                go(&*registry.breaker(&key), &time, Step::fail());
+            }
+            check(!go(&*registry.breaker(&key), &time, Step::ok()), || {
+                format!(
+                    "{key}, after {} other keys: expected its breaker to be kept and to refuse, it \
+                     admitted",
+                    100 * CAPACITY
+                )
+            })?;
+        }
     }
     Ok(())
 }

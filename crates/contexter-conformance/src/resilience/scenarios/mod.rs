@@ -156,6 +156,7 @@ pub(crate) fn timeout() -> Scenarios<Duration, dyn TimeoutSubject> {
 pub(crate) fn fallback() -> Scenarios<Recovery, dyn FallbackSubject> {
     scenarios! { "fallback":
         58 "it sees the error; if it fails too, the caller gets both" => fallback::sees_the_error,
+        61 "a call allocates nothing when nobody listens" => spending::fallback,
     }
 }
 

@@ -6,7 +6,7 @@ use super::retry_attempts::optional;
 use super::workbench::{Workbench, count_window, streak, time_window};
 use crate::Unsupported;
 use crate::resilience::op::{Op, Step};
-use crate::resilience::subjects::around::TimeoutSubject;
+use crate::resilience::subjects::around::{FallbackSubject, Recovery, TimeoutSubject};
 use crate::resilience::subjects::breaker::{BreakerSettings, BreakerSubject};
 use crate::resilience::subjects::limit::{
     AdaptiveSettings, AdaptiveSubject, BulkheadSettings, BulkheadSubject, RateLimitSubject,
@@ -112,4 +112,12 @@ pub(super) fn timeout(stand: &Stand<Duration, dyn TimeoutSubject>) -> Checked {
     let (timeout, time) = stand.make(&Duration::from_secs(5))?;
     let op = Op::quiet(&time);
     allocates_nothing("ready at once", stand.heap, || timeout.at_once(&op))
+}
+
+pub(super) fn fallback(stand: &Stand<Recovery, dyn FallbackSubject>) -> Checked {
+    let time = Time::new();
+    let recovery = Recovery::new(Op::new(&time, Step::ok()));
+    let fallback = stand.build(&recovery, &time)?;
+    let op = Op::quiet(&time);
+    allocates_nothing("that succeed", stand.heap, || fallback.at_once(&op))
 }

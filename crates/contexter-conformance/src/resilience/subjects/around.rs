@@ -8,7 +8,7 @@ use contexter_service::{BreakerState, Cx};
 use super::breaker::{BreakerSettings, BreakerSubject};
 use crate::Unsupported;
 use crate::resilience::op::Running;
-use crate::resilience::{Call, Failure, Op, Reply, Value};
+use crate::resilience::{Call, Failure, Op, Reply};
 
 /// A timeout under test, through one of its faces. The setting is how long a call may take. A call
 /// whose time is over gives [`Failure::Elapsed`].
@@ -66,20 +66,21 @@ impl Recovery {
     }
 }
 
-/// Why a call with a fallback gave no value.
-#[derive(Clone, Debug)]
-pub struct BothFailed {
-    /// The error of the call.
-    pub original: Option<Failure>,
-    /// The error of the fallback operation.
-    pub fallback: Option<Failure>,
-}
-
 /// A fallback under test, through one of its faces. The setting is the operation that it falls
-/// back to.
+/// back to. If both fail, a call gives [`Failure::Both`].
 pub trait FallbackSubject: Send + Sync {
     /// Makes one call.
-    fn call(&self, op: &Op) -> Call<Result<Value, BothFailed>>;
+    fn call(&self, op: &Op) -> Call;
+
+    /// As [`BreakerSubject::at_once`], for a call that does not fall back.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the face cannot be called without an allocation of the subject's.
+    fn at_once(&self, op: &Op) -> Result<Reply, Unsupported> {
+        let _ = op;
+        Err(Unsupported::new("offers no call without a box"))
+    }
 }
 
 /// Two mechanisms, one around the other, with settings that are the same for all subjects.
@@ -111,7 +112,11 @@ pub enum Shape {
 /// A composition under test, through one of its faces.
 pub trait StackSubject: Send + Sync {
     /// Makes one call through both.
-    fn call(&self, op: &Op) -> Call;
+    ///
+    /// # Errors
+    ///
+    /// Fails if they cannot be put together this way.
+    fn call(&self, op: &Op) -> Result<Call, Unsupported>;
 
     /// Returns the state of the breaker in the composition.
     ///
