@@ -1,26 +1,35 @@
-//! The faces of rate limiter and bulkhead.
+//! The faces of rate limiter, bulkhead and adaptive limit.
 
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use contexter_conformance::resilience::{
-    Body, BulkheadSettings, BulkheadSubject, Call, Failure, Fault, Op, RateLimitSubject,
-    RateSettings, Reply, Suite, Time, Value, ready_at_once,
+    AdaptiveSettings, AdaptiveSubject, Body, BulkheadSettings, BulkheadSubject, Call, Failure,
+    Fault, Op, RateLimitSubject, RateSettings, Reply, Suite, Time, Value, ready_at_once,
 };
 use contexter_conformance::{Refusal, Unsupported};
-use contexter_limit::{Bulkhead, BulkheadConfig, Error, Quota, RateLimitConfig, RateLimiter};
-use contexter_service::{ByVerdict, Cx, Policy, Service};
+use contexter_limit::{
+    AdaptiveConfig, AdaptiveLimit, Bulkhead, BulkheadConfig, Error, Quota, RateLimitConfig,
+    RateLimiter,
+};
+use contexter_service::{ByVerdict, Classify, Cx, Policy, Sample, Service};
 use tower_layer::Layer;
 
 use crate::far_side::{FarSide, Request, TowerFarSide, run, tower_at_once, tower_call};
 
 pub(crate) type Pacing = RateLimiter<Time, ByVerdict>;
 pub(crate) type Bounding = Bulkhead<Time>;
+type Adapting = AdaptiveLimit<Time, ByVerdict>;
 
 /// As long as a wait without a limit can be told.
 const LONG: Duration = Duration::from_hours(24);
 
 pub(crate) fn add_to(suite: &mut Suite) {
+    suite.adaptive("call", adaptive::<PlainCall>);
+    suite.adaptive("guard", adaptive::<Guard>);
+    suite.adaptive("policy", adaptive::<AsPolicy>);
+    suite.adaptive("service", adaptive::<AsService>);
+    suite.adaptive("tower", adaptive::<AsTower>);
     suite.bulkhead("call", bulkhead::<PlainCall>);
     suite.bulkhead("guard", bulkhead::<Guard>);
     suite.bulkhead("policy", bulkhead::<AsPolicy>);
@@ -111,7 +120,7 @@ macro_rules! faces {
     )+};
 }
 
-faces!(Pacing, Bounding);
+faces!(Pacing, Bounding, Adapting);
 
 impl Face<Pacing> for Guard {
     fn call(limit: Pacing, op: Op) -> Call {
@@ -151,6 +160,26 @@ impl Face<Bounding> for Guard {
             let _permit = limit.acquire().await?;
             Ok(op.begin(Cx::new()).await?)
         })
+    }
+}
+
+impl Guard {
+    async fn adapted(limit: &Adapting, op: &Op) -> Reply {
+        let permit = limit.acquire().await?;
+        let out = op.begin(Cx::new()).await;
+        let sample: Sample = ByVerdict.sample(&out);
+        permit.record(sample);
+        Ok(out?)
+    }
+}
+
+impl Face<Adapting> for Guard {
+    fn call(limit: Adapting, op: Op) -> Call {
+        Box::pin(async move { Self::adapted(&limit, &op).await })
+    }
+
+    fn at_once(limit: &Adapting, op: &Op) -> Result<Reply, Unsupported> {
+        ready_at_once(Self::adapted(limit, op))
     }
 }
 
@@ -198,6 +227,22 @@ pub(crate) fn bounding(settings: &BulkheadSettings, time: &Time) -> Result<Bound
     Ok(Bulkhead::with_clock(config, time.clone())?)
 }
 
+fn adaptive<F: Face<Adapting>>(
+    settings: &AdaptiveSettings,
+    time: &Time,
+) -> Result<Box<dyn AdaptiveSubject>, Refusal> {
+    let config = AdaptiveConfig::new()
+        .initial(settings.initial)
+        .min(settings.min)
+        .max(settings.max)
+        .max_queue(0);
+    let limit = AdaptiveLimit::with_clock(config, time.clone())?;
+    Ok(Box::new(Subject {
+        limit: limit.classify_by(ByVerdict),
+        face: PhantomData::<F>,
+    }))
+}
+
 impl<F: Face<Pacing>> RateLimitSubject for Subject<Pacing, F> {
     fn call(&self, op: &Op) -> Call {
         F::call(self.limit.clone(), op.clone())
@@ -234,6 +279,20 @@ impl<F: Face<Bounding>> BulkheadSubject for Subject<Bounding, F> {
 
     fn call_with_body(&self, op: &Op) -> Result<Call<Result<Body, Failure>>, Unsupported> {
         F::call_with_body(self.limit.clone(), op.clone())
+    }
+
+    fn at_once(&self, op: &Op) -> Result<Reply, Unsupported> {
+        F::at_once(&self.limit, op)
+    }
+}
+
+impl<F: Face<Adapting>> AdaptiveSubject for Subject<Adapting, F> {
+    fn call(&self, op: &Op) -> Call {
+        F::call(self.limit.clone(), op.clone())
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.limit()
     }
 
     fn at_once(&self, op: &Op) -> Result<Reply, Unsupported> {
