@@ -1,6 +1,6 @@
 //! Requests and tokens per minute, a far side that counts them too, and a limit on how many run.
 //!
-//! The clock is moved by hand, so that three minutes take no time.
+//! The clock is moved by hand, so that minutes take no time.
 
 #![expect(clippy::print_stdout, reason = "an example shows what happens")]
 
@@ -62,7 +62,7 @@ impl Provider {
         let mut seen = self
             .seen
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         while seen
             .front()
             .is_some_and(|&at| now.duration_since(at) >= MINUTE)
@@ -120,7 +120,8 @@ fn main() -> Result<(), Box<dyn StdError>> {
         println!("  {at:>7.1?}  {error}");
     }
 
-    println!("another machine uses up what the provider admits");
+    println!("after a quiet minute, another machine uses up what the provider admits");
+    clock.advance(MINUTE);
     while provider.count().is_ok() {}
     let (at, out) = embed(1);
     if let Err(error) = out {

@@ -121,7 +121,7 @@ pin_project! {
     ///
     /// As [`AdaptiveLimit::acquire`](crate::AdaptiveLimit::acquire).
     #[must_use = "futures do nothing unless polled"]
-    pub struct AcquireAdaptivePermit<T: Timer = DefaultClock> {
+    pub struct AcquireAdaptivePermit<T: Timer> {
         #[pin]
         enter: EnterTimed<Arc<Shared<T>>>,
     }

@@ -65,7 +65,7 @@ pin_project! {
     ///
     /// As [`Bulkhead::acquire`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct AcquirePermit<T: Timer = DefaultClock> {
+    pub struct AcquirePermit<T: Timer> {
         #[pin]
         enter: Enter<Bulkhead<T>>,
     }

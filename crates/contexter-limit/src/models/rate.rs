@@ -97,9 +97,9 @@ fn new_settings_are_read_whole() {
         let theirs = thread::spawn(move || other.reconfigure(&fast).unwrap());
         let rules = limiter.rules();
         theirs.join().unwrap();
-        let [pace, ..] = rules.paces;
+        let [rule, ..] = rules.quotas;
         let paces =
             [Quota::per_minute(2), Quota::per_second(101).burst(1)].map(|quota| quota.pace());
-        assert!(paces.contains(&pace), "{pace:?}");
+        assert!(paces.contains(&rule.pace), "{rule:?}");
     });
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Clock, Cx, DefaultClock, ErrIsFailure, Limited, Timer};
+use contexter_service::{Clock, Cx, Limited, Timer};
 use pin_project_lite::pin_project;
 
 use super::Handle;
@@ -165,7 +165,7 @@ pin_project! {
     ///
     /// As [`RateLimiter::acquire`].
     #[must_use = "futures do nothing unless polled"]
-    pub struct Acquire<'a, T: Timer = DefaultClock, K = ErrIsFailure> {
+    pub struct Acquire<'a, T: Timer, K> {
         #[pin]
         wait: Wait<&'a RateLimiter<T, K>>,
     }

@@ -41,6 +41,8 @@ pub(crate) struct Taken {
     begin: u64,
     /// Where it stood afterwards.
     end: u64,
+    /// From when on the call may go.
+    pub(crate) due: u64,
 }
 
 /// The state of one quota.
@@ -63,33 +65,20 @@ impl Arrival {
             .map_or(u64::MAX, |end| pace.due(end))
     }
 
-    /// Takes `cost` if the call may then go by `latest`; returns what it took and when the call may
-    /// go.
-    ///
-    /// # Errors
-    ///
-    /// Returns when the call could go.
+    /// Takes `cost` if the call may then go by `latest`.
     #[inline]
-    pub(crate) fn take(
-        &self,
-        pace: Pace,
-        now: u64,
-        cost: u64,
-        latest: u64,
-    ) -> Result<(Taken, u64), u64> {
+    pub(crate) fn take(&self, pace: Pace, now: u64, cost: u64, latest: u64) -> Option<Taken> {
         let mut found = self.0.load(Ordering::Relaxed);
         loop {
             let begin = found.max(now);
             // Past the end of time nothing is admitted.
-            let Some(end) = begin.checked_add(cost) else {
-                return Err(u64::MAX);
-            };
+            let end = begin.checked_add(cost)?;
             let due = pace.due(end);
             if due > latest {
-                return Err(due);
+                return None;
             }
             match self.exchange(found, end) {
-                Ok(()) => return Ok((Taken { begin, end }, due)),
+                Ok(()) => return Some(Taken { begin, end, due }),
                 Err(other) => found = other,
             }
         }
@@ -118,9 +107,12 @@ impl Arrival {
         }
     }
 
-    /// Moves the quota ahead to `end`, if it is not there yet.
-    pub(crate) fn advance_to(&self, end: u64) {
-        self.0.fetch_max(end, Ordering::Relaxed);
+    /// Lets a call take no more than `most` at once, and returns how much that is. In time.
+    pub(crate) fn lower_to(&self, pace: Pace, now: u64, most: u64) -> u64 {
+        let used = now.saturating_add(pace.tolerance.saturating_sub(most));
+        let before = self.0.fetch_max(used, Ordering::Relaxed);
+        pace.tolerance
+            .saturating_sub(before.max(used).saturating_sub(now))
     }
 
     /// Makes the quota whole, as that of a new one.

@@ -165,10 +165,10 @@ impl<C: Clock, K> RateLimiter<C, K> {
     /// Takes up what the far side counts: of `quota` there is `remaining` until it is renewed
     /// `reset_after` from now. Returns `false` if there is no such quota.
     ///
-    /// Calls that come from now on get no more than `remaining` until then; with none left, the
-    /// limiter pauses for that time, for those that wait already too. It only ever gets stricter:
-    /// calls under way may be missing in what the far side counts. `reset_after` counts up to
-    /// `max_pause`.
+    /// Until then no more than `remaining` is admitted: what a burst holds at once, and the rest at the
+    /// quota's rate in the last part of that time. With none left, the limiter pauses for all of it. Who
+    /// waits already waits on, and longer. It only ever gets stricter: calls under way may be missing in
+    /// what the far side counts. `reset_after` counts up to `max_pause`.
     pub fn correct(&self, quota: &str, remaining: u64, reset_after: Duration) -> bool {
         self.shared.correct(quota, remaining, reset_after)
     }
@@ -223,8 +223,8 @@ impl<T: Timer, K> RateLimiter<T, K> {
     /// # Cancel safety
     ///
     /// Dropping the future gives back what it has reserved of each quota, unless somebody waits for a
-    /// moment behind it. Such waits have been promised their moments; what is given up before them
-    /// stays unused, and is renewed as if it had been used.
+    /// moment behind it, or the settings have changed. Such waits have been promised their moments; what
+    /// is given up before them stays unused, and is renewed as if it had been used.
     pub fn acquire(&self, cx: Cx) -> Acquire<'_, T, K> {
         Acquire::new(self, cx)
     }

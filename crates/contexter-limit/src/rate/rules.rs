@@ -6,37 +6,65 @@ use super::quota::Takes;
 use super::shared::MAX_QUOTAS;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
-/// One moment of a limiter, read at once.
+/// One moment of a limiter, read at once. Times are in ticks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rules {
-    pub(crate) paces: [Pace; MAX_QUOTAS],
+    pub(crate) quotas: [Rule; MAX_QUOTAS],
     pub(crate) kinds: Kinds,
-    /// In ticks.
     pub(crate) max_wait: u64,
-    pub(crate) pause: Pause,
+    /// Until when nothing is admitted.
+    pub(crate) until: u64,
+    /// How often the settings have changed.
+    pub(crate) generation: u64,
 }
 
-/// The limiter's own time, which stands still during a pause: nothing becomes due in it, and nothing
+impl Rules {
+    /// Returns for how long nothing is admitted.
+    #[inline]
+    pub(crate) fn pause_left(&self, clock: u64) -> u64 {
+        self.until.saturating_sub(clock)
+    }
+}
+
+/// What a call reads of one quota.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rule {
+    pub(crate) pace: Pace,
+    pub(crate) freeze: Freeze,
+}
+
+/// The quota's own time, which stands still while it is frozen: nothing becomes due in it, and nothing
 /// is renewed. Who waits keeps its place.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pause {
-    /// When the last pause ends, in ticks of the clock.
-    pub(crate) until: u64,
-    /// How long all pauses together last.
-    pub(crate) frozen: u64,
+pub(crate) struct Freeze {
+    /// When the last one ends, by the clock.
+    until: u64,
+    /// How long all of them together last.
+    total: u64,
 }
 
-impl Pause {
-    /// Returns the limiter's time at a moment of the clock.
+impl Freeze {
+    /// Returns the quota's time at a moment of the clock.
     #[inline]
     pub(crate) fn time(self, clock: u64) -> u64 {
-        clock.max(self.until).saturating_sub(self.frozen)
+        clock.max(self.until).saturating_sub(self.total)
     }
 
-    /// Returns how long the pause still lasts.
+    /// Returns how long it is, by the clock, until the quota's time is `due`.
     #[inline]
-    pub(crate) fn left(self, clock: u64) -> u64 {
-        self.until.saturating_sub(clock)
+    pub(crate) fn wait(self, clock: u64, due: u64) -> u64 {
+        match due.saturating_sub(self.time(clock)) {
+            0 => 0,
+            rest => rest.saturating_add(self.until.saturating_sub(clock)),
+        }
+    }
+
+    /// Returns which time the quota will have by the clock after a wait of at most `longest`.
+    #[inline]
+    pub(crate) fn latest(self, clock: u64, longest: u64) -> u64 {
+        let left = self.until.saturating_sub(clock);
+        self.time(clock)
+            .saturating_add(longest.saturating_sub(left))
     }
 
     /// Makes the time stand still until `end`.
@@ -44,7 +72,7 @@ impl Pause {
         let begin = self.until.max(clock);
         Self {
             until: self.until.max(end),
-            frozen: self.frozen.saturating_add(end.saturating_sub(begin)),
+            total: self.total.saturating_add(end.saturating_sub(begin)),
         }
     }
 }
@@ -84,9 +112,11 @@ impl Kinds {
 }
 
 #[derive(Debug)]
-struct PaceCell {
+struct RuleCell {
     interval: AtomicU64,
     tolerance: AtomicU64,
+    until: AtomicU64,
+    total: AtomicU64,
 }
 
 /// The place of the rules. Readers copy them and look whether they changed meanwhile.
@@ -94,25 +124,27 @@ struct PaceCell {
 pub(crate) struct RulesCell {
     /// Odd while somebody writes.
     version: AtomicU64,
-    paces: [PaceCell; MAX_QUOTAS],
+    quotas: [RuleCell; MAX_QUOTAS],
     kinds: AtomicU64,
     max_wait: AtomicU64,
     until: AtomicU64,
-    frozen: AtomicU64,
+    generation: AtomicU64,
 }
 
 impl RulesCell {
     pub(crate) fn new(rules: &Rules) -> Self {
         Self {
             version: AtomicU64::new(0),
-            paces: rules.paces.map(|pace| PaceCell {
-                interval: AtomicU64::new(pace.interval),
-                tolerance: AtomicU64::new(pace.tolerance),
+            quotas: rules.quotas.map(|rule| RuleCell {
+                interval: AtomicU64::new(rule.pace.interval),
+                tolerance: AtomicU64::new(rule.pace.tolerance),
+                until: AtomicU64::new(rule.freeze.until),
+                total: AtomicU64::new(rule.freeze.total),
             }),
             kinds: AtomicU64::new(rules.kinds.0),
             max_wait: AtomicU64::new(rules.max_wait),
-            until: AtomicU64::new(rules.pause.until),
-            frozen: AtomicU64::new(rules.pause.frozen),
+            until: AtomicU64::new(rules.until),
+            generation: AtomicU64::new(rules.generation),
         }
     }
 
@@ -122,7 +154,7 @@ impl RulesCell {
         loop {
             let before = self.version.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
-                let rules = self.copy();
+                let rules = self.current();
                 // The copy was read with acquire, so that this comes after it; and if it holds
                 // anything new, the odd version is visible too.
                 if self.version.load(Ordering::Relaxed) == before {
@@ -134,48 +166,52 @@ impl RulesCell {
         }
     }
 
-    /// Copies the rules under the lock of the writers.
-    pub(crate) fn current(&self) -> Rules {
-        self.copy()
-    }
-
+    /// Copies the rules; under the lock of the writers they are whole.
     #[inline]
-    fn copy(&self) -> Rules {
+    pub(crate) fn current(&self) -> Rules {
         let kinds = Kinds(self.kinds.load(Ordering::Acquire));
-        let mut paces = [Pace::default(); MAX_QUOTAS];
-        for (pace, cell) in paces.iter_mut().zip(&self.paces) {
-            *pace = Pace {
-                interval: cell.interval.load(Ordering::Acquire),
-                tolerance: cell.tolerance.load(Ordering::Acquire),
+        let mut quotas = [Rule::default(); MAX_QUOTAS];
+        for (rule, cell) in quotas.iter_mut().zip(&self.quotas) {
+            *rule = Rule {
+                pace: Pace {
+                    interval: cell.interval.load(Ordering::Acquire),
+                    tolerance: cell.tolerance.load(Ordering::Acquire),
+                },
+                freeze: Freeze {
+                    until: cell.until.load(Ordering::Acquire),
+                    total: cell.total.load(Ordering::Acquire),
+                },
             };
             if kinds.is_single() {
                 break;
             }
         }
         Rules {
-            paces,
+            quotas,
             kinds,
             max_wait: self.max_wait.load(Ordering::Acquire),
-            pause: Pause {
-                until: self.until.load(Ordering::Acquire),
-                frozen: self.frozen.load(Ordering::Acquire),
-            },
+            until: self.until.load(Ordering::Acquire),
+            generation: self.generation.load(Ordering::Acquire),
         }
     }
 
     /// Replaces the rules. One writer at a time.
     pub(crate) fn write(&self, rules: &Rules) {
         let version = self.version.load(Ordering::Relaxed);
-        self.version.store(version + 1, Ordering::Relaxed);
+        self.version
+            .store(version.wrapping_add(1), Ordering::Relaxed);
         // Each is stored with release, so that who sees one of them sees the odd version.
-        for (pace, cell) in rules.paces.iter().zip(&self.paces) {
-            cell.interval.store(pace.interval, Ordering::Release);
-            cell.tolerance.store(pace.tolerance, Ordering::Release);
+        for (rule, cell) in rules.quotas.iter().zip(&self.quotas) {
+            cell.interval.store(rule.pace.interval, Ordering::Release);
+            cell.tolerance.store(rule.pace.tolerance, Ordering::Release);
+            cell.until.store(rule.freeze.until, Ordering::Release);
+            cell.total.store(rule.freeze.total, Ordering::Release);
         }
         self.kinds.store(rules.kinds.0, Ordering::Release);
         self.max_wait.store(rules.max_wait, Ordering::Release);
-        self.until.store(rules.pause.until, Ordering::Release);
-        self.frozen.store(rules.pause.frozen, Ordering::Release);
-        self.version.store(version + 2, Ordering::Release);
+        self.until.store(rules.until, Ordering::Release);
+        self.generation.store(rules.generation, Ordering::Release);
+        self.version
+            .store(version.wrapping_add(2), Ordering::Release);
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use contexter_service::{Clock, InvalidConfig, Limited, later};
 
 use super::config::RateLimitConfig;
-use super::gcra::{Arrival, Pace, Taken};
-use super::rules::{Kinds, Pause, Rules, RulesCell};
+use super::gcra::{Arrival, Taken};
+use super::rules::{Rule, Rules, RulesCell};
 use super::{tell, ticks};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -34,12 +34,11 @@ struct Settings {
     max_pause: Duration,
 }
 
-/// A call that has taken its part of every quota, and may go from `due` on.
+/// A call that has taken its part of every quota, and may go when it is due by all of them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reservation {
     taken: [Option<Taken>; MAX_QUOTAS],
-    /// In the limiter's own time.
-    due: u64,
+    generation: u64,
 }
 
 /// What a reservation has to do next.
@@ -54,9 +53,13 @@ impl Reservation {
     /// Returns what is still to be waited for, a pause that came after the reservation included.
     #[inline]
     pub(crate) fn due(&self, rules: &Rules, clock: u64) -> Due {
-        let left = rules.pause.left(clock);
-        let rest = self.due.saturating_sub(rules.pause.time(clock));
-        match left.saturating_add(rest) {
+        let mut wait = rules.pause_left(clock);
+        for (rule, taken) in rules.quotas.iter().zip(&self.taken) {
+            if let Some(taken) = taken {
+                wait = wait.max(rule.freeze.wait(clock, taken.due));
+            }
+        }
+        match wait {
             0 => Due::Now,
             wait => Due::In(wait),
         }
@@ -70,7 +73,7 @@ impl<C: Clock> Shared<C> {
             names: [const { None }; MAX_QUOTAS],
             max_pause: config.max_pause,
         };
-        let rules = settings.take(config, Pause::default());
+        let rules = settings.take(config);
         Ok(Self {
             epoch: clock.now(),
             clock,
@@ -114,70 +117,63 @@ impl<C: Clock> Shared<C> {
         clock: u64,
         longest: u64,
     ) -> Result<Reservation, Limited> {
-        let left = rules.pause.left(clock);
-        let now = rules.pause.time(clock);
-        // A pause that is too long for it refuses a call before it takes anything.
-        let latest = longest
-            .checked_sub(left)
-            .map(|rest| now.saturating_add(rest));
-        let mut reservation = Reservation {
-            taken: [None; MAX_QUOTAS],
-            due: 0,
+        // A pause that is too long for it refuses a call before it takes anything. And asking first
+        // leaves nothing to give back unless another call comes in between.
+        let single = rules.kinds.is_single();
+        let too_long = || {
+            self.wait(rules, weight, clock)
+                .is_none_or(|wait| wait > longest)
         };
-        let Some(latest) = latest else {
-            return Err(self.refuse(rules, weight, clock));
-        };
-        // Asking first leaves nothing to give back unless another call comes in between.
-        if !rules.kinds.is_single() && self.due(rules, weight, now).is_none_or(|due| due > latest) {
+        if rules.pause_left(clock) > longest || (!single && too_long()) {
             return Err(self.refuse(rules, weight, clock));
         }
-        for (index, ((arrival, pace), taken)) in self
+        let mut reservation = Reservation {
+            taken: [None; MAX_QUOTAS],
+            generation: rules.generation,
+        };
+        for (index, ((arrival, rule), taken)) in self
             .arrivals
             .iter()
-            .zip(&rules.paces)
+            .zip(&rules.quotas)
             .zip(&mut reservation.taken)
             .enumerate()
         {
             let amount = rules.kinds.amount(index, weight);
             if amount > 0 {
-                let took = match pace.cost(amount) {
-                    Some(cost) => arrival.take(*pace, now, cost, latest).ok(),
-                    None => None,
-                };
-                let Some((took, due)) = took else {
+                *taken = rule.pace.cost(amount).and_then(|cost| {
+                    let latest = rule.freeze.latest(clock, longest);
+                    arrival.take(rule.pace, rule.freeze.time(clock), cost, latest)
+                });
+                if taken.is_none() {
                     self.give_back(&reservation);
                     return Err(self.refuse(rules, weight, clock));
-                };
-                *taken = Some(took);
-                reservation.due = reservation.due.max(due);
+                }
             }
-            if rules.kinds.is_single() {
+            if single {
                 break;
             }
         }
         Ok(reservation)
     }
 
-    /// Returns when a call could go by all quotas; `None` if it takes more than a burst.
-    fn due(&self, rules: &Rules, weight: u32, now: u64) -> Option<u64> {
-        let mut due = 0;
-        for (index, (arrival, pace)) in self.arrivals.iter().zip(&rules.paces).enumerate() {
+    /// Returns how long a call would have to wait; `None` if it takes more than a burst.
+    fn wait(&self, rules: &Rules, weight: u32, clock: u64) -> Option<u64> {
+        let mut wait = rules.pause_left(clock);
+        for (index, (arrival, rule)) in self.arrivals.iter().zip(&rules.quotas).enumerate() {
             let amount = rules.kinds.amount(index, weight);
             if amount > 0 {
-                due = due.max(arrival.due(*pace, now, pace.cost(amount)?));
+                let cost = rule.pace.cost(amount)?;
+                let due = arrival.due(rule.pace, rule.freeze.time(clock), cost);
+                wait = wait.max(rule.freeze.wait(clock, due));
             }
         }
-        Some(due)
+        Some(wait)
     }
 
     /// Counts and tells a refusal.
     #[cold]
     fn refuse(&self, rules: &Rules, weight: u32, clock: u64) -> Limited {
-        let now = rules.pause.time(clock);
-        let retry_after = self.due(rules, weight, now).map(|due| {
-            let wait = rules.pause.left(clock);
-            ticks::to_duration(wait.saturating_add(due.saturating_sub(now)))
-        });
+        let retry_after = self.wait(rules, weight, clock).map(ticks::to_duration);
         self.tell_limited(Limited { retry_after })
     }
 
@@ -204,14 +200,21 @@ impl<C: Clock> Shared<C> {
         })
     }
 
-    /// Gives back what a call has taken that does not go.
+    /// Gives back what a call has taken that does not go. After new settings it stays taken: it was
+    /// counted by the old ones.
     #[cold]
     pub(crate) fn give_back(&self, reservation: &Reservation) {
-        let rules = self.rules();
-        let quotas = self.arrivals.iter().zip(&rules.paces);
-        for ((arrival, pace), taken) in quotas.zip(&reservation.taken) {
-            if let Some(taken) = taken {
-                arrival.give_back(*pace, *taken, || rules.pause.time(self.now()));
+        for (index, (arrival, taken)) in self.arrivals.iter().zip(&reservation.taken).enumerate() {
+            let rule = || {
+                let rules = self.rules();
+                let rule = rules.quotas.get(index)?;
+                (rules.generation == reservation.generation).then_some(*rule)
+            };
+            if let (Some(taken), Some(Rule { pace, .. })) = (taken, rule()) {
+                arrival.give_back(pace, *taken, || {
+                    let freeze = rule().map(|rule| rule.freeze).unwrap_or_default();
+                    freeze.time(self.now())
+                });
             }
         }
     }
@@ -228,10 +231,13 @@ impl<C: Clock> Shared<C> {
             let duration = duration.min(settings.max_pause);
             let end = clock.saturating_add(ticks::from_duration(duration));
             let mut rules = self.rules.current();
-            if end <= rules.pause.until.max(clock) {
+            if end <= rules.until.max(clock) {
                 return None;
             }
-            rules.pause = rules.pause.extended(clock, end);
+            rules.until = end;
+            for rule in &mut rules.quotas {
+                rule.freeze = rule.freeze.extended(clock, end);
+            }
             self.rules.write(&rules);
             Some(duration)
         });
@@ -242,33 +248,41 @@ impl<C: Clock> Shared<C> {
     }
 
     pub(crate) fn pause_left(&self) -> Duration {
-        ticks::to_duration(self.rules().pause.left(self.now()))
+        ticks::to_duration(self.rules().pause_left(self.now()))
     }
 
     /// Takes up what the far side counts; `false` if there is no such quota.
     pub(crate) fn correct(&self, quota: &str, remaining: u64, reset_after: Duration) -> bool {
-        let found = self
-            .settings
-            .hold(|settings| Some((settings.index(quota)?, settings.max_pause)));
-        let Some((index, max_pause)) = found else {
-            return false;
-        };
-        if remaining == 0 {
+        let clock = self.now();
+        let found = self.settings.hold(|settings| {
+            let index = settings.index(quota)?;
+            let reset = ticks::from_duration(reset_after.min(settings.max_pause));
+            if remaining > 0 {
+                self.lower(index, clock, remaining, reset);
+            }
+            Some(())
+        });
+        if found.is_some() && remaining == 0 {
             self.pause_for(reset_after);
-            return true;
         }
-        let rules = self.rules();
-        if let (Some(pace), Some(arrival)) = (rules.paces.get(index), self.arrivals.get(index)) {
-            let now = rules.pause.time(self.now());
-            let reset = ticks::from_duration(reset_after.min(max_pause));
-            // What is left and what is renewed until then are together no more than `remaining`.
-            let used = now
-                .saturating_add(reset)
-                .saturating_add(pace.tolerance)
-                .saturating_sub(remaining.saturating_mul(pace.interval));
-            arrival.advance_to(used);
+        found.is_some()
+    }
+
+    /// Makes a quota admit no more than `remaining` in the next `reset` ticks: what is there at once,
+    /// and the rest by what is renewed in the last part of them. The lock is held.
+    fn lower(&self, index: usize, clock: u64, remaining: u64, reset: u64) {
+        let mut rules = self.rules.current();
+        let (Some(rule), Some(arrival)) = (rules.quotas.get_mut(index), self.arrivals.get(index))
+        else {
+            return;
+        };
+        let remaining = remaining.saturating_mul(rule.pace.interval);
+        let at_once = arrival.lower_to(rule.pace, rule.freeze.time(clock), remaining);
+        let frozen = reset.saturating_sub(remaining.saturating_sub(at_once));
+        if frozen > 0 {
+            rule.freeze = rule.freeze.extended(clock, clock.saturating_add(frozen));
+            self.rules.write(&rules);
         }
-        true
     }
 
     /// Takes new settings; a quota that keeps its name keeps how much of it is in use.
@@ -278,12 +292,16 @@ impl<C: Clock> Shared<C> {
         self.settings.hold(|settings| {
             let old = self.rules.current();
             let names = settings.names.clone();
-            let new = settings.take(config, old.pause);
-            let now = old.pause.time(clock);
+            let mut new = settings.take(config);
+            new.until = old.until;
+            new.generation = old.generation.wrapping_add(1);
             for (index, arrival) in self.arrivals.iter().enumerate() {
                 let kept = settings.names.get(index) == names.get(index);
-                match (old.paces.get(index), new.paces.get(index)) {
-                    (Some(from), Some(to)) if kept => arrival.rescale(*from, *to, now),
+                match (old.quotas.get(index), new.quotas.get_mut(index)) {
+                    (Some(from), Some(to)) if kept => {
+                        to.freeze = from.freeze;
+                        arrival.rescale(from.pace, to.pace, to.freeze.time(clock));
+                    }
                     _ => arrival.reset(),
                 }
             }
@@ -297,11 +315,11 @@ impl<C: Clock> Shared<C> {
         let index = self.settings.hold(|settings| settings.index(quota))?;
         let rules = self.rules();
         let clock = self.now();
-        if rules.pause.left(clock) > 0 {
+        if rules.pause_left(clock) > 0 {
             return Some(0);
         }
-        let (arrival, pace) = (self.arrivals.get(index)?, rules.paces.get(index)?);
-        Some(arrival.available(*pace, rules.pause.time(clock)))
+        let (arrival, rule) = (self.arrivals.get(index)?, rules.quotas.get(index)?);
+        Some(arrival.available(rule.pace, rule.freeze.time(clock)))
     }
 
     pub(crate) fn limited(&self) -> u64 {
@@ -314,16 +332,17 @@ impl<C: Clock> Shared<C> {
 
     /// Whether nothing was refused, paused, or is in use.
     pub(crate) fn is_as_new(&self) -> bool {
-        let now = self.rules().pause.time(self.now());
+        let (rules, clock) = (self.rules(), self.now());
+        let mut quotas = self.arrivals.iter().zip(&rules.quotas);
         self.limited() == 0
             && self.pauses() == 0
-            && self.arrivals.iter().all(|arrival| arrival.is_whole(now))
+            && quotas.all(|(arrival, rule)| arrival.is_whole(rule.freeze.time(clock)))
     }
 }
 
 impl Settings {
     /// Takes new settings and returns their rules. A name keeps its place.
-    fn take(&mut self, config: &RateLimitConfig, pause: Pause) -> Rules {
+    fn take(&mut self, config: &RateLimitConfig) -> Rules {
         self.max_pause = config.max_pause;
         for place in &mut self.names {
             if !config
@@ -334,21 +353,19 @@ impl Settings {
             }
         }
         let mut rules = Rules {
-            paces: [Pace::default(); MAX_QUOTAS],
-            kinds: Kinds::default(),
             max_wait: ticks::from_duration(config.max_wait),
-            pause,
+            ..Rules::default()
         };
         for (name, quota, takes) in config.all() {
             let free = || self.names.iter().position(Option::is_none);
             let Some(index) = self.index(name).or_else(free) else {
                 continue;
             };
-            if let (Some(place), Some(pace)) =
-                (self.names.get_mut(index), rules.paces.get_mut(index))
+            if let (Some(place), Some(rule)) =
+                (self.names.get_mut(index), rules.quotas.get_mut(index))
             {
                 place.get_or_insert_with(|| name.into());
-                *pace = quota.pace();
+                rule.pace = quota.pace();
                 rules.kinds = rules.kinds.with(index, takes);
             }
         }

@@ -37,7 +37,7 @@ impl FarSide {
             running: BTreeMap::new(),
             now: Duration::ZERO,
             calls: 0,
-            latency: 50 * MILLIS,
+            latency: 200 * MILLIS,
             capacity: 1_000,
         }
     }
@@ -56,8 +56,8 @@ impl FarSide {
                 self.running
                     .insert((self.now + latency, self.calls), permit);
             }
-            self.clock.advance(5 * MILLIS);
-            self.now += 5 * MILLIS;
+            self.clock.advance(40 * MILLIS);
+            self.now += 40 * MILLIS;
             while let Some(next) = self.running.first_entry()
                 && next.key().0 <= self.now
             {
@@ -193,7 +193,7 @@ fn an_abandoned_call_counts_only_if_it_was_slow_already() {
     far.run(10 * 1000 * MILLIS, 5);
     let permits = [far.limit.try_acquire(), far.limit.try_acquire()];
     let [first, second] = permits.map(Result::unwrap);
-    far.clock.advance(90 * MILLIS);
+    far.clock.advance(390 * MILLIS);
     drop(first);
     assert_eq!(far.limit.limit(), 20);
     far.clock.advance(20 * MILLIS);
@@ -202,7 +202,7 @@ fn an_abandoned_call_counts_only_if_it_was_slow_already() {
     // The same through a call that is dropped.
     let mut call = Box::pin(far.limit.call(pending::<Result<(), ()>>));
     assert!(call.as_mut().now_or_never().is_none());
-    far.clock.advance(110 * MILLIS);
+    far.clock.advance(410 * MILLIS);
     drop(call);
     assert_eq!(far.limit.limit(), 9);
 }

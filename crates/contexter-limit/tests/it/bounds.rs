@@ -9,7 +9,7 @@ use contexter_limit::{
     AdaptiveService, Bulkhead, BulkheadConfig, BulkheadService, Error, LimitFuture, Permit, Quota,
     RateLimitConfig, RateLimitService, RateLimiter, WithPermit,
 };
-use contexter_service::{Cx, Full, Limited, ManualClock, Service};
+use contexter_service::{Cx, DefaultClock, Full, Limited, ManualClock, Service};
 use tower::util::BoxCloneSyncService;
 
 fn shared<T: Send + Sync + Unpin + 'static>() {}
@@ -41,8 +41,8 @@ fn calls_are_send_if_what_they_hold_is() {
     sent::<LimitFuture<Inner, Cell<u8>, RateLimiter>>();
     sent::<LimitFuture<Inside, Cell<u8>, Bulkhead>>();
     sent::<LimitFuture<Inside, Cell<u8>, AdaptiveLimit>>();
-    sent::<AcquirePermit>();
-    sent::<AcquireAdaptivePermit>();
+    sent::<AcquirePermit<DefaultClock>>();
+    sent::<AcquireAdaptivePermit<DefaultClock>>();
     let adaptive = AdaptiveLimit::new(AdaptiveConfig::new()).unwrap();
     check(adaptive.call(|| ready(Ok::<_, Infallible>(Cell::new(1)))));
     let bulkhead = Bulkhead::new(BulkheadConfig::new()).unwrap();

@@ -251,14 +251,29 @@ fn what_the_far_side_counts_only_makes_it_stricter() {
     assert!(!limiter.correct("words", 0, MINUTE));
     assert!(limiter.correct("requests", 1_000, MINUTE));
     assert_eq!(limiter.available("requests"), Some(40));
-    // 60 are renewed in a minute: 5 until it is over are the last 5 of them.
     assert!(limiter.correct("requests", 5, MINUTE));
-    let mut admitted = 0;
-    for _ in 0..60 {
-        clock.advance(Duration::from_secs(1));
-        admitted += u32::from(limiter.try_acquire(1).is_ok());
-    }
-    assert_eq!(admitted, 5);
+    let admitted_in_a_minute = || {
+        let mut admitted = Vec::new();
+        for second in 0..60 {
+            while limiter.try_acquire(1).is_ok() {
+                admitted.push(second);
+            }
+            clock.advance(Duration::from_secs(1));
+        }
+        admitted
+    };
+    assert_eq!(admitted_in_a_minute(), [0; 5], "at once, and then no more");
+    clock.advance(MINUTE);
+    // One is renewed each second: the last 5 come when the burst of 40 is gone.
+    assert!(limiter.correct("requests", 45, MINUTE));
+    assert!(limiter.correct("requests", 50, MINUTE));
+    let admitted = admitted_in_a_minute();
+    assert_eq!(
+        admitted.len(),
+        45 - 1,
+        "and one in the moment of the renewal"
+    );
+    assert_eq!((&admitted[..40], admitted[40]), (&[0; 40][..], 56));
     clock.advance(MINUTE);
 
     assert!(limiter.correct("tokens", 0, Duration::from_secs(20)));

@@ -101,10 +101,10 @@ fn refusals_and_pauses_are_told_once_with_their_words() {
         assert!(adaptive.try_acquire().is_err());
     });
     let heard = heard.lock().unwrap();
-    let [limited, paused, full, adaptive] = &heard[..] else {
+    let [refused, paused, full, adaptive] = &heard[..] else {
         panic!("four events: {heard:?}");
     };
-    limited.assert_has(Event::RateLimited, ("retry_after", "Some(60s)"));
+    refused.assert_has(Event::RateLimited, ("retry_after", "Some(60s)"));
     paused.assert_has(Event::RateLimitPaused, ("duration", "90s"));
     full.assert_has(Event::BulkheadFull, ("limit", "1"));
     adaptive.assert_has(Event::BulkheadFull, ("limit", "1"));
