@@ -60,7 +60,6 @@
 //! | `ServiceAdapter.execute_with_resilience` | [`ResilientAdapter::execute_with_resilience`] |
 
 mod adapter;
-mod boxed;
 mod config;
 mod error;
 mod guarded;
@@ -69,7 +68,6 @@ mod measure;
 mod parts;
 mod presets;
 mod pristine;
-mod scopes;
 mod snapshot;
 mod stack;
 

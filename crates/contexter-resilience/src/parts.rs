@@ -1,16 +1,17 @@
-//! The mechanisms of a stack.
+//! The mechanisms of a stack, and how they nest.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_breaker::Breaker;
 use contexter_limit::{AdaptiveLimit, Bulkhead, Quota, RateLimitConfig, RateLimiter};
 use contexter_retry::{Budget, Hedge, Retry};
-use contexter_service::{InvalidConfig, Switch, Timer};
+use contexter_service::{Classify, Cx, FromRejection, InvalidConfig, Policy, Switch, Timer};
 use contexter_timeout::Timeout;
 
-use crate::boxed::Boxed;
-use crate::{BreakerConfig, StackConfig};
+use crate::{BreakerConfig, Scope, StackConfig};
 
 /// What stands in for a timeout that is off.
 const UNUSED_LIMIT: Duration = Duration::from_secs(30);
@@ -19,13 +20,16 @@ const UNUSED_LIMIT: Duration = Duration::from_secs(30);
 /// in a running stack, and each keeps its state meanwhile.
 #[derive(Debug)]
 pub(crate) struct Parts<T: Timer, K> {
-    pub(crate) breaker: Switch<Breaker<T, K>>,
+    /// The breaker around the retries: one logical call is one sample.
+    pub(crate) around_calls: Switch<Arc<Breaker<T, K>>>,
     pub(crate) outer: Switch<Timeout<T>>,
     pub(crate) retry: Switch<Retry<T, K>>,
-    pub(crate) hedge: Switch<Boxed<Hedge<T, K>>>,
+    pub(crate) hedge: Switch<Hedge<T, K>>,
     pub(crate) rate_limit: Switch<RateLimiter<T, K>>,
     pub(crate) bulkhead: Switch<Bulkhead<T>>,
     pub(crate) adaptive: Switch<AdaptiveLimit<T, K>>,
+    /// The same breaker inside the retries: every attempt is a sample.
+    pub(crate) around_attempts: Switch<Arc<Breaker<T, K>>>,
     pub(crate) attempt: Switch<Timeout<T>>,
 }
 
@@ -35,6 +39,9 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
         let timer = || timer.clone();
         let by = || by.clone();
         let breaker = config.breaker.unwrap_or_default().config;
+        let breaker = Breaker::with_clock(breaker, timer())?.classify_by(by());
+        let breaker = Arc::new(breaker);
+        let breaker_on = config.breaker.map(|_| config.scope);
         let retry = Retry::with_timer(config.retry.unwrap_or_default(), timer())?;
         let mut hedge = Hedge::with_timer(config.hedge.unwrap_or_default(), timer())?;
         if let Some(budget) = retry.budget() {
@@ -47,14 +54,10 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
                 .map(|timeout| Switch::new(limit.is_some(), timeout, ()))
         };
         Ok(Self {
-            breaker: Switch::new(
-                config.breaker.is_some(),
-                Breaker::with_clock(breaker, timer())?.classify_by(by()),
-                (),
-            ),
+            around_calls: Switch::new(breaker_on == Some(Scope::Call), Arc::clone(&breaker), ()),
             outer: timeout(outer)?,
             retry: Switch::new(config.retry.is_some(), retry.classify_by(by()), ()),
-            hedge: Switch::new(config.hedge.is_some(), Boxed(hedge.classify_by(by())), ()),
+            hedge: Switch::new(config.hedge.is_some(), hedge.classify_by(by()), ()),
             rate_limit: Switch::new(
                 config.rate_limit.is_some(),
                 RateLimiter::with_clock(rate_limit, timer())?.classify_by(by()),
@@ -71,6 +74,7 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
                     .classify_by(by()),
                 (),
             ),
+            around_attempts: Switch::new(breaker_on == Some(Scope::Attempt), breaker, ()),
             attempt: timeout(attempt)?,
         })
     }
@@ -78,6 +82,43 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
 
 fn unused_rate_limit() -> RateLimitConfig {
     RateLimitConfig::new().requests(Quota::per_second(1))
+}
+
+/// Nests mechanisms, the outermost first. As a tuple would, but they are borrowed where they are.
+macro_rules! nest {
+    ($parts:ident, $cx:expr, $op:expr; $last:ident) => {
+        $parts.$last.run($cx, $op)
+    };
+    ($parts:ident, $cx:expr, $op:expr; $outer:ident $($inner:ident)+) => {{
+        let op = $op;
+        $parts.$outer.run($cx, move |cx| nest!($parts, cx, op.clone(); $($inner)+))
+    }};
+}
+
+type Attempt<'a, Out> = Pin<Box<dyn Future<Output = Out> + Send + 'a>>;
+
+impl<V, E, T, K> Policy<Result<V, E>> for Parts<T, K>
+where
+    V: Send,
+    E: FromRejection + Send,
+    T: Timer,
+    K: Classify<Result<V, E>>,
+{
+    fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> impl Future<Output = Result<V, E>> + Send + 'a
+    where
+        Op: Fn(Cx) -> Fut + Clone + Send + Sync + 'a,
+        Fut: Future<Output = Result<V, E>> + Send + 'a,
+        Result<V, E>: 'a,
+    {
+        // Every attempt is boxed, once. The futures around it then hold a pointer instead of the
+        // attempt, several of them where it is hedged; and the compiler, to which each mechanism
+        // multiplies the size of the types inside it, starts over.
+        let attempt = move |cx| -> Attempt<'a, Result<V, E>> {
+            let op = op.clone();
+            Box::pin(nest!(self, cx, op; rate_limit bulkhead adaptive around_attempts attempt))
+        };
+        nest!(self, cx, attempt; around_calls outer retry hedge)
+    }
 }
 
 impl<T: Timer, K> Parts<T, K> {
@@ -89,10 +130,10 @@ impl<T: Timer, K> Parts<T, K> {
     {
         let name = || Arc::clone(name);
         // Clones share the name, and the first one stays.
-        drop(self.breaker.first().clone().named(name()));
+        drop(Breaker::clone(self.around_calls.first()).named(name()));
         drop(self.outer.first().clone().named(name()));
         drop(self.retry.first().clone().named(name()));
-        drop(self.hedge.first().0.clone().named(name()));
+        drop(self.hedge.first().clone().named(name()));
         drop(self.rate_limit.first().clone().named(name()));
         drop(self.bulkhead.first().clone().named(name()));
         drop(self.adaptive.first().clone().named(name()));
@@ -103,13 +144,13 @@ impl<T: Timer, K> Parts<T, K> {
     pub(crate) fn reconfigure(&self, config: &StackConfig) -> Result<(), InvalidConfig> {
         let (outer, attempt) = config.limits();
         if let Some(BreakerConfig { config: new, .. }) = config.breaker {
-            self.breaker.first().reconfigure(new)?;
+            self.around_calls.first().reconfigure(new)?;
         }
         if let Some(new) = config.retry {
             self.retry.first().reconfigure(new)?;
         }
         if let Some(new) = config.hedge {
-            self.hedge.first().0.reconfigure(new)?;
+            self.hedge.first().reconfigure(new)?;
         }
         if let Some(new) = &config.rate_limit {
             self.rate_limit.first().reconfigure(new.clone())?;
@@ -126,7 +167,9 @@ impl<T: Timer, K> Parts<T, K> {
         if let Some(new) = attempt {
             self.attempt.first().reconfigure(new)?;
         }
-        self.breaker.set(config.breaker.is_some());
+        let breaker_on = config.breaker.map(|_| config.scope);
+        self.around_calls.set(breaker_on == Some(Scope::Call));
+        self.around_attempts.set(breaker_on == Some(Scope::Attempt));
         self.outer.set(outer.is_some());
         self.retry.set(config.retry.is_some());
         self.hedge.set(config.hedge.is_some());
@@ -137,11 +180,17 @@ impl<T: Timer, K> Parts<T, K> {
         Ok(())
     }
 
+    /// The breaker, while it is on.
+    pub(crate) fn breaker(&self) -> Option<&Breaker<T, K>> {
+        let on = self.around_calls.is_on() || self.around_attempts.is_on();
+        on.then(|| &**self.around_calls.first())
+    }
+
     /// Whether nobody could tell the mechanisms from new ones.
     pub(crate) fn are_pristine(&self) -> bool {
-        self.breaker.first().is_pristine()
+        self.around_calls.first().is_pristine()
             && self.retry.first().is_pristine()
-            && self.hedge.first().0.is_pristine()
+            && self.hedge.first().is_pristine()
             && self.rate_limit.first().is_pristine()
             && self.bulkhead.first().is_pristine()
             && self.adaptive.first().is_pristine()

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use contexter_adapter::AdapterSnapshot;
+use contexter_breaker::Breaker;
+use contexter_limit::{AdaptiveLimit, Bulkhead, RateLimiter};
+use contexter_retry::{Hedge, Retry};
 use contexter_service::{BreakerState, PolicySnapshot, Switch, Timer};
+use contexter_timeout::Timeout;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::parts::Parts;
@@ -43,7 +47,7 @@ impl StackSnapshot {
         ) -> Option<PolicySnapshot> {
             part.is_on().then(|| snapshot(part.first()))
         }
-        let breaker = on(&parts.breaker, |part| part.snapshot());
+        let breaker = parts.breaker().map(Breaker::snapshot);
         let state = breaker.as_ref();
         Self {
             breaker_state: state.and_then(|breaker| breaker.state),
@@ -54,13 +58,13 @@ impl StackSnapshot {
             last_operation,
             policies: [
                 breaker,
-                on(&parts.outer, |part| part.snapshot()),
-                on(&parts.retry, |part| part.snapshot()),
-                on(&parts.hedge, |part| part.0.snapshot()),
-                on(&parts.rate_limit, |part| part.snapshot()),
-                on(&parts.bulkhead, |part| part.snapshot()),
-                on(&parts.adaptive, |part| part.snapshot()),
-                on(&parts.attempt, |part| part.snapshot()),
+                on(&parts.outer, Timeout::snapshot),
+                on(&parts.retry, Retry::snapshot),
+                on(&parts.hedge, Hedge::snapshot),
+                on(&parts.rate_limit, RateLimiter::snapshot),
+                on(&parts.bulkhead, Bulkhead::snapshot),
+                on(&parts.adaptive, AdaptiveLimit::snapshot),
+                on(&parts.attempt, Timeout::snapshot),
             ]
             .into_iter()
             .flatten()

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use contexter_breaker::Breaker;
 use contexter_limit::RateLimiter;
 use contexter_service::{
-    ByVerdict, Classify, Cx, DefaultClock, FromRejection, InvalidConfig, Policy, Switch, Timer,
+    ByVerdict, Classify, Cx, DefaultClock, FromRejection, InvalidConfig, Policy, Timer,
 };
 use parking_lot::RwLock;
 
 use crate::measure::LastOperation;
 use crate::parts::Parts;
-use crate::scopes::{AttemptScope, CallScope};
-use crate::{Guarded, Scope, StackConfig, StackSnapshot};
+use crate::{Guarded, StackConfig, StackSnapshot};
 
 /// All mechanisms around calls to one far side, in the order of [`Scope`].
+///
+/// Each attempt costs one allocation, which keeps the futures of calls small; policies nested as a
+/// tuple allocate nothing.
 ///
 /// Cloning is cheap; clones share all state. Make one stack for each far side, or for each class
 /// of its operations that may fail apart from the rest.
@@ -47,9 +49,7 @@ pub struct StandardStack<T: Timer = DefaultClock, K = ByVerdict> {
 }
 
 struct Inner<T: Timer, K> {
-    parts: Arc<Parts<T, K>>,
-    /// On: the scope is the call.
-    nest: Switch<CallScope<T, K>, AttemptScope<T, K>>,
+    parts: Parts<T, K>,
     last: LastOperation<T>,
     config: RwLock<StackConfig>,
 }
@@ -80,15 +80,9 @@ impl<T: Timer + Clone, K: Clone> StandardStack<T, K> {
     /// Returns every setting that is out of range.
     pub fn with(config: StackConfig, timer: T, classify: K) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        let parts = Arc::new(Parts::new(&config, &timer, &classify)?);
         Ok(Self {
             inner: Arc::new(Inner {
-                nest: Switch::new(
-                    config.scope == Scope::Call,
-                    CallScope(Arc::clone(&parts)),
-                    AttemptScope(Arc::clone(&parts)),
-                ),
-                parts,
+                parts: Parts::new(&config, &timer, &classify)?,
                 last: LastOperation::new(timer),
                 config: RwLock::new(config),
             }),
@@ -129,7 +123,7 @@ impl<T: Timer, K> StandardStack<T, K> {
         K: Classify<Result<V, E>>,
     {
         let inner = &*self.inner;
-        inner.nest.run(cx, move |cx| inner.last.measure(op(cx)))
+        inner.parts.run(cx, move |cx| inner.last.measure(op(cx)))
     }
 
     /// Puts the stack around a service; this is what an adapter registers as a capability.
@@ -141,8 +135,7 @@ impl<T: Timer, K> StandardStack<T, K> {
     /// Returns the breaker, to read or isolate it by hand; none while it is off.
     #[must_use]
     pub fn breaker(&self) -> Option<&Breaker<T, K>> {
-        let breaker = &self.inner.parts.breaker;
-        breaker.is_on().then(|| breaker.first())
+        self.inner.parts.breaker()
     }
 
     /// Returns the rate limiter, to correct it by what the far side tells; none while it is off.
@@ -184,7 +177,6 @@ impl<T: Timer, K> StandardStack<T, K> {
         config.validate()?;
         let mut current = self.inner.config.write();
         self.inner.parts.reconfigure(&config)?;
-        self.inner.nest.set(config.scope == Scope::Call);
         *current = config;
         Ok(())
     }
@@ -221,6 +213,6 @@ where
         Result<V, E>: 'a,
     {
         let inner = &*self.inner;
-        inner.nest.run(cx, move |cx| inner.last.measure(op(cx)))
+        inner.parts.run(cx, move |cx| inner.last.measure(op(cx)))
     }
 }
