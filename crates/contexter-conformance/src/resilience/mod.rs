@@ -114,6 +114,7 @@ mod flight;
 mod op;
 mod outcome;
 mod scenarios;
+mod step;
 mod subjects;
 mod suite;
 mod time;

@@ -13,7 +13,6 @@ mod report;
 mod retry;
 mod stack;
 mod timeout;
-mod window;
 
 use contexter_conformance::resilience::Suite;
 use contexter_conformance::{Report, Verdict};

@@ -25,6 +25,7 @@ pub(crate) enum Flaw {
     SetBackStartsANewPeriod,
     PauseIsOfOneHandle,
     PauseIsIgnored,
+    OutcomesAreIgnored,
     TakesBadSettings,
     NamesOneFaultOnly,
     Allocates,
@@ -135,7 +136,14 @@ impl Naive {
 
     async fn run(self, op: Op) -> Reply {
         self.admit()?;
-        Ok(op.begin(Cx::new()).await?)
+        let out = op.begin(Cx::new()).await;
+        if let Err(fault) = &out
+            && let Some(wait) = fault.retry_after()
+            && !self.is(Flaw::OutcomesAreIgnored)
+        {
+            self.pause(wait).expect("it can be paused");
+        }
+        Ok(out?)
     }
 }
 
@@ -158,6 +166,10 @@ impl RateLimitSubject for Naive {
             *self.own_pause.lock() = Some(until);
         }
         Ok(())
+    }
+
+    fn reads_outcomes(&self) -> bool {
+        true
     }
 
     fn at_once(&self, op: &Op) -> Result<Reply, Unsupported> {
@@ -189,6 +201,7 @@ fn a_flaw_of_a_rate_limiter_is_found() {
     breaks(Flaw::SetBackStartsANewPeriod, &[55]);
     breaks(Flaw::PauseIsOfOneHandle, &[56]);
     breaks(Flaw::PauseIsIgnored, &[56]);
+    breaks(Flaw::OutcomesAreIgnored, &[56]);
     breaks(Flaw::TakesBadSettings, &[32]);
     breaks(Flaw::NamesOneFaultOnly, &[32]);
     breaks(Flaw::Allocates, &[61]);

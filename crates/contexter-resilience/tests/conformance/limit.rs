@@ -46,6 +46,9 @@ pub(crate) fn add_to(suite: &mut Suite) {
 trait Face<M>: Send + Sync + 'static {
     fn call(limit: M, op: Op) -> Call;
 
+    /// Whether it sees the outcome.
+    const READS_OUTCOMES: bool = true;
+
     /// A call whose place stays taken until its body is dropped.
     fn call_with_body(limit: M, op: Op) -> Result<Call<Result<Body, Failure>>, Unsupported> {
         let _ = (limit, op);
@@ -123,6 +126,8 @@ macro_rules! faces {
 faces!(Pacing, Bounding, Adapting);
 
 impl Face<Pacing> for Guard {
+    const READS_OUTCOMES: bool = false;
+
     fn call(limit: Pacing, op: Op) -> Call {
         Box::pin(async move {
             limit.try_acquire(1)?;
@@ -258,6 +263,10 @@ impl<F: Face<Pacing>> RateLimitSubject for Subject<Pacing, F> {
     fn pause(&self, wait: Duration) -> Result<(), Unsupported> {
         self.limit.pause_for(wait);
         Ok(())
+    }
+
+    fn reads_outcomes(&self) -> bool {
+        F::READS_OUTCOMES
     }
 
     fn at_once(&self, op: &Op) -> Result<Reply, Unsupported> {

@@ -6,7 +6,8 @@ use contexter_service::Clock;
 
 use crate::resilience::Time;
 use crate::resilience::flight::Flight;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::limit::{AdaptiveSettings, AdaptiveSubject};
 use crate::resilience::suite::Stand;
 use crate::verdict::{Checked, check};

@@ -10,7 +10,8 @@ use super::workbench::{
     BREAK, Breakers, JUST, PAST_BREAK, Workbench, count_window, just_before, streak, time_window,
 };
 use crate::resilience::flight::once;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::breaker::{BreakerSettings, BreakerSubject, Growth, Slow};
 use crate::verdict::{Checked, check, same};
 use crate::{Refusal, Verdict};
@@ -189,6 +190,7 @@ pub(super) fn listeners_are_harmless(stand: &Breakers) -> Checked {
         let Some(breaker) = back.get() else { return };
         let _ = breaker.state();
         let _ = breaker.failures();
+        let _ = breaker.release();
         // A call from the listener moves the breaker on; not from within itself, endlessly.
         if calling_back.fetch_add(1, Ordering::SeqCst) == 0 {
             drop(once(breaker.call(&Op::new(&time, Step::neutral()))));

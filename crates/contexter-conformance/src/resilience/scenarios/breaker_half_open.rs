@@ -6,7 +6,8 @@ use contexter_service::BreakerState;
 
 use super::workbench::{BREAK, Breakers, JUST, PAST_BREAK, Workbench, just_before, streak};
 use crate::resilience::flight::{Flight, Seen, once};
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::breaker::{Abandonment, BreakerSettings};
 use crate::verdict::{Checked, check, same};
 

@@ -8,7 +8,8 @@ use contexter_service::{BreakerState, Jitter};
 
 use super::workbench::{BREAK, Breakers, JUST, Workbench, just_before, streak};
 use crate::resilience::flight::once;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::breaker::{BreakerSettings, Growth};
 use crate::verdict::{Checked, check, same};
 

@@ -6,7 +6,8 @@ use contexter_service::{BreakerState, Clock, StdClock};
 
 use super::workbench::{Breakers, Workbench, count_window, streak, time_window};
 use crate::resilience::flight::{Flight, once};
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::breaker::{Abandonment, BreakerSettings, BreakerSubject, Slow};
 use crate::verdict::{Checked, check, same};
 

@@ -2,8 +2,9 @@
 
 use crate::resilience::Time;
 use crate::resilience::flight::once;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
 use crate::resilience::outcome::Failure;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::around::{FallbackSubject, Recovery};
 use crate::resilience::suite::Stand;
 use crate::verdict::{Checked, check, same};

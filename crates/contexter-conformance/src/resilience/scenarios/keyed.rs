@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::resilience::Time;
 use crate::resilience::flight::once;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::around::{KeyedSettings, KeyedSubject};
 use crate::resilience::subjects::breaker::BreakerSubject;
 use crate::resilience::suite::Stand;

@@ -6,7 +6,8 @@ use contexter_service::{Clock, Cx, Jitter, later};
 
 use crate::resilience::Time;
 use crate::resilience::flight::{Flight, Seen};
-use crate::resilience::op::{Ended, Op, Step};
+use crate::resilience::op::{Ended, Op};
+use crate::resilience::step::Step;
 use crate::resilience::subjects::retry::{BudgetSettings, RetrySettings, RetrySubject};
 use crate::resilience::suite::Stand;
 use crate::verdict::{Checked, check, same};

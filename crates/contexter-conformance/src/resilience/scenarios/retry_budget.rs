@@ -4,7 +4,8 @@ use contexter_service::Cx;
 
 use super::retry_attempts::{Retries, optional, run};
 use crate::resilience::flight::Flight;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::retry::{BudgetSettings, RetrySettings};
 use crate::verdict::{Checked, check, same};
 

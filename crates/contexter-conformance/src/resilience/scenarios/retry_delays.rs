@@ -7,7 +7,8 @@ use contexter_service::{Clock, Cx, Jitter, later};
 use super::retry_attempts::{Retries, optional, run};
 use crate::resilience::Time;
 use crate::resilience::flight::Flight;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::retry::{RetrySettings, RetrySubject, WaitHeader};
 use crate::verdict::{Checked, check, same};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::retry_attempts::optional;
 use super::workbench::{Workbench, count_window, streak, time_window};
 use crate::Unsupported;
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::around::{FallbackSubject, Recovery, TimeoutSubject};
 use crate::resilience::subjects::breaker::{BreakerSettings, BreakerSubject};
 use crate::resilience::subjects::limit::{

@@ -6,8 +6,9 @@ use contexter_service::{BreakerState, Clock};
 
 use crate::resilience::Time;
 use crate::resilience::flight::{Flight, once};
-use crate::resilience::op::{Op, Step};
+use crate::resilience::op::Op;
 use crate::resilience::outcome::Failure;
+use crate::resilience::step::Step;
 use crate::resilience::subjects::around::{Shape, StackSubject};
 use crate::resilience::suite::Stand;
 use crate::verdict::{Checked, check, same};

@@ -154,7 +154,8 @@ pub trait BreakerSubject: Send + Sync {
         Err(Unsupported::new("cannot be held closed by hand"))
     }
 
-    /// Ends what was done by hand; the breaker is closed and counts from zero.
+    /// Ends what was done by hand; the breaker is closed and counts from zero. Does nothing
+    /// otherwise.
     ///
     /// # Errors
     ///

@@ -100,6 +100,12 @@ pub trait RateLimitSubject: Send + Sync {
         Err(Unsupported::new("cannot be paused by the far side"))
     }
 
+    /// Returns whether an outcome by which the far side names a wait pauses it, without
+    /// [`pause`](Self::pause).
+    fn reads_outcomes(&self) -> bool {
+        false
+    }
+
     /// As [`BreakerSubject::at_once`](crate::resilience::BreakerSubject::at_once).
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use contexter_conformance::resilience::Trip;
 
-use crate::naive_breaker::Flaw;
+use super::Flaw;
 
 const SLOTS: u128 = 10;
 
