@@ -2,6 +2,7 @@
 
 mod base;
 pub(crate) mod closed;
+mod keyed;
 mod limit;
 mod open;
 mod pipeline;
@@ -20,6 +21,7 @@ pub(crate) fn all(options: &Options) -> Vec<Arc<Case>> {
     closed::add_floors(&mut cases);
     closed::add_peers(&mut cases);
     closed::add_ours(&mut cases);
+    keyed::add_ours(&mut cases);
     open::add_peers(&mut cases);
     open::add_ours(&mut cases);
     retry::add_peers(&mut cases);

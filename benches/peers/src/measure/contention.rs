@@ -1,5 +1,6 @@
 //! One shared instance, two threads.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use contexter_service::{Clock, StdClock};
+use tokio::runtime::Runtime;
 
 use super::{Runtimes, Used, best_decile, cores, current_thread, median, per_call, pin_to};
 use crate::case::Case;
@@ -17,8 +19,13 @@ use crate::options::Options;
 const WINDOW: Duration = Duration::from_micros(500);
 /// A window that took longer was interrupted by something that no counter shows.
 const LONGEST: Duration = Duration::from_millis(5);
-/// How many calls are made between two looks at the clock.
-const BATCH: u64 = 50;
+/// About how long a thread alone calls between two looks at the clock.
+///
+/// What is shared is cloned once a batch. Where a cache line takes a microsecond from one processor
+/// to the other, as on some virtual machines, a clone every few calls would be all that is measured.
+const BATCH: Duration = Duration::from_micros(10);
+/// The calls of a batch, at least and at most.
+const CALLS: RangeInclusive<u64> = 50..=1_000;
 /// The windows that warm up.
 const WARM_UP: u32 = 3;
 /// In how many turns the windows of all cases are taken, so that drift falls on all alike.
@@ -50,11 +57,14 @@ pub(crate) fn measure(cases: &[Arc<Case>], options: &Options) -> Result<Vec<Shar
     ensure!(cores.len() > 1, "contention needs two processors");
     let shared: Vec<_> = cases.iter().filter(|case| case.is_shared()).collect();
     let mut windows = vec![[Windows::default(), Windows::default()]; shared.len()];
+    let runtime = current_thread()?;
+    let batches: Vec<_> = shared.iter().map(|case| batch(case, &runtime)).collect();
     let in_turn = options.rounds.div_ceil(TURNS);
     for _ in 0..TURNS {
-        for (case, [alone, together]) in shared.iter().zip(&mut windows) {
-            alone.take(case, &cores[..1], in_turn)?;
-            together.take(case, &cores[..2], in_turn)?;
+        let subjects = shared.iter().zip(&batches).zip(&mut windows);
+        for ((case, &batch), [alone, together]) in subjects {
+            alone.take(case, batch, &cores[..1], in_turn)?;
+            together.take(case, batch, &cores[..2], in_turn)?;
         }
     }
     let costs = shared.iter().zip(&mut windows);
@@ -69,6 +79,17 @@ pub(crate) fn measure(cases: &[Arc<Case>], options: &Options) -> Result<Vec<Shar
         ],
     });
     Ok(costs.collect())
+}
+
+/// Returns how many calls a batch of the case has.
+fn batch(case: &Case, runtime: &Runtime) -> u64 {
+    const TRIAL: u64 = 20_000;
+    runtime.block_on(case.run(TRIAL));
+    let start = StdClock.now();
+    runtime.block_on(case.run(TRIAL));
+    let calls = BATCH.as_nanos() * u128::from(TRIAL) / start.elapsed().as_nanos().max(1);
+    let calls = u64::try_from(calls).unwrap_or(u64::MAX);
+    calls.clamp(*CALLS.start(), *CALLS.end())
 }
 
 /// What is known of one case on some number of threads.
@@ -87,14 +108,14 @@ struct Report {
 
 impl Windows {
     /// Runs the case on a thread for each of `cores` until `wanted` further windows count.
-    fn take(&mut self, case: &Arc<Case>, cores: &[usize], wanted: usize) -> Result<()> {
+    fn take(&mut self, case: &Arc<Case>, batch: u64, cores: &[usize], wanted: usize) -> Result<()> {
         let gate = Arc::new(Gate::new(cores.len()));
         let (sender, reports) = mpsc::channel();
         let threads: Vec<_> = cores
             .iter()
             .map(|&core| {
                 let (case, gate, sender) = (Arc::clone(case), Arc::clone(&gate), sender.clone());
-                thread::spawn(move || work(core, &case, &gate, &sender))
+                thread::spawn(move || work(core, &case, batch, &gate, &sender))
             })
             .collect();
         drop(sender);
@@ -184,7 +205,7 @@ impl Gate {
 }
 
 /// One thread: a window after the other, until the gate is closed.
-fn work(core: usize, case: &Case, gate: &Gate, reports: &Sender<Report>) -> Result<()> {
+fn work(core: usize, case: &Case, batch: u64, gate: &Gate, reports: &Sender<Report>) -> Result<()> {
     // Whatever ends this thread, the others must not wait for it.
     struct CloseOnDrop<'a>(&'a Gate);
     impl Drop for CloseOnDrop<'_> {
@@ -205,8 +226,8 @@ fn work(core: usize, case: &Case, gate: &Gate, reports: &Sender<Report>) -> Resu
         let calls = runtime.block_on(async {
             let mut calls = 0;
             loop {
-                case.run(BATCH).await;
-                calls += BATCH;
+                case.run(batch).await;
+                calls += batch;
                 if gate.is_over() {
                     break calls;
                 }
