@@ -14,6 +14,9 @@ pub(crate) const JSON: &str = "application/json";
 /// `serde_json` reads, because the structured form puts an object around them.
 pub(crate) const MAX_DEPTH: usize = 126;
 
+/// What an error says is allowed.
+pub(crate) const TOO_DEEP: &str = "nested at most 126 levels deep";
+
 /// The data of an event. JSON exactly if its media type says so; JSON null is no data.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Data {

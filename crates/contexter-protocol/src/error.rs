@@ -3,6 +3,7 @@
 use serde::de::Error as _;
 
 use crate::codec::LimitExceeded;
+use crate::schema::SchemaVersion;
 
 /// An attribute has a value that its specification does not allow.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +117,14 @@ pub enum DecodeError {
         /// The media type without its parameters.
         found: String,
     },
+    /// The message follows a newer major version of its schema.
+    #[error("unsupported schema version {found}: up to {}.x is supported", .supported.major())]
+    SchemaVersion {
+        /// The version that the message names.
+        found: SchemaVersion,
+        /// The version of this crate.
+        supported: SchemaVersion,
+    },
     /// The event is larger than this crate reads.
     #[error(transparent)]
     Limit(#[from] LimitExceeded),
@@ -133,6 +142,19 @@ pub enum PayloadError {
         /// The type of the event.
         found: String,
     },
+    /// The data follows a newer major version of its schema.
+    #[error("data of {event_type:?} has schema {found}: up to {}.x is supported", .supported.major())]
+    SchemaVersion {
+        /// The type of the event.
+        event_type: &'static str,
+        /// The version that the event names.
+        found: SchemaVersion,
+        /// The version of the payload type.
+        supported: SchemaVersion,
+    },
+    /// The extension `schemaversion` is no version.
+    #[error(transparent)]
+    Invalid(#[from] InvalidAttribute),
     /// The data is not JSON.
     #[error("data of {event_type:?} is {content_type:?}, not json")]
     NotJson {

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::arrival::{Refused, between, check_skew};
 use crate::attribute::{
     ExtensionValue, Name, check_extension, check_text, check_time, check_uri, name,
 };
@@ -15,7 +17,12 @@ use crate::data::{self, Data};
 use crate::error::{
     BuildError, DecodeError, InvalidAttribute, PayloadError, shortened, without_values,
 };
+use crate::message::IntegrationMessage;
 use crate::payload::EventPayload;
+use crate::schema::SchemaVersion;
+
+/// The extension that names the version of the schema of the data.
+const SCHEMA_VERSION: &str = "schemaversion";
 
 /// An event: what happened, where, when, and because of what.
 ///
@@ -39,6 +46,7 @@ use crate::payload::EventPayload;
 /// | `expirytime` | [`expiry_time`](Self::expiry_time) | none: it never expires |
 /// | `dataref` | [`data_ref`](Self::data_ref) | none |
 /// | `targetservice` | [`target_service`](Self::target_service) | none: for everybody |
+/// | `schemaversion` | [`schema_version`](Self::schema_version) | none, which is 1.0 |
 /// | others | [`extensions`](Self::extensions) | none |
 ///
 /// # Examples
@@ -118,6 +126,9 @@ impl IntegrationEvent {
         builder.event.subject = payload.subject();
         builder.event.partition_key = payload.partition_key();
         builder.event.data_ref = payload.data_ref();
+        if P::SCHEMA_VERSION != SchemaVersion::FIRST {
+            builder = builder.schema_version(P::SCHEMA_VERSION);
+        }
         Ok(builder)
     }
 
@@ -125,12 +136,21 @@ impl IntegrationEvent {
     ///
     /// # Errors
     ///
-    /// Returns an error if the event has another type or its data another shape.
+    /// Returns an error if the event has another type or its data another shape, or if the data
+    /// follows a newer major version of the schema than [`EventPayload::SCHEMA_VERSION`].
     pub fn payload<P: EventPayload>(&self) -> Result<P, PayloadError> {
         if self.event_type != P::TYPE {
             return Err(PayloadError::WrongType {
                 expected: P::TYPE,
                 found: shortened(&self.event_type, 80),
+            });
+        }
+        let found = self.schema_version()?;
+        if !P::SCHEMA_VERSION.reads(found) {
+            return Err(PayloadError::SchemaVersion {
+                event_type: P::TYPE,
+                found,
+                supported: P::SCHEMA_VERSION,
             });
         }
         let Data::Json(data) = &self.data else {
@@ -259,6 +279,39 @@ impl IntegrationEvent {
     #[must_use]
     pub fn target_service(&self) -> Option<&str> {
         self.target_service.as_deref()
+    }
+
+    /// Returns the version of the schema that the data follows: the extension `schemaversion`, or
+    /// 1.0 without it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidAttribute`] if the extension is no such version.
+    pub fn schema_version(&self) -> Result<SchemaVersion, InvalidAttribute> {
+        match self.extensions.get(SCHEMA_VERSION) {
+            None => Ok(SchemaVersion::FIRST),
+            Some(ExtensionValue::String(text)) => text.parse(),
+            Some(other) => other.to_string().parse(),
+        }
+    }
+
+    /// Checks that the event is still of use at `now`, and that the clock of its source agrees with
+    /// ours: its time may be ahead of `now` by the tolerance
+    /// ([`DEFAULT_CLOCK_SKEW`](crate::DEFAULT_CLOCK_SKEW) is usual).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Refused::PastExpiry`] or [`Refused::ClockSkew`].
+    pub fn check_time(&self, now: Timestamp, tolerance: Duration) -> Result<(), Refused> {
+        if let Some(time) = self.time {
+            check_skew("time", time, now, tolerance)?;
+        }
+        match self.expiry_time {
+            Some(expiry) if expiry <= now => Err(Refused::PastExpiry {
+                since: between(expiry, now),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Returns all other extensions by name (the specification's `metadata`).
@@ -392,6 +445,14 @@ impl EventBuilder {
         self
     }
 
+    /// Makes the event follow from a message: its correlation is kept, its id becomes the
+    /// causation.
+    pub fn caused_by_message(mut self, cause: &IntegrationMessage) -> Self {
+        self.event.correlation_id = Some(cause.correlation_id.clone());
+        self.event.causation_id = Some(cause.message_id.clone());
+        self
+    }
+
     /// Names the event or message that led to this one.
     pub fn causation_id(mut self, id: impl Into<String>) -> Self {
         self.event.causation_id = Some(id.into());
@@ -427,6 +488,11 @@ impl EventBuilder {
     pub fn extension(mut self, name: impl Into<String>, value: impl Into<ExtensionValue>) -> Self {
         self.event.extensions.insert(name.into(), value.into());
         self
+    }
+
+    /// Says which version of its schema the data follows; 1.0 if nothing is said.
+    pub fn schema_version(self, version: SchemaVersion) -> Self {
+        self.extension(SCHEMA_VERSION, version.to_string())
     }
 
     /// Checks the attributes and returns the event.
@@ -465,7 +531,7 @@ impl EventBuilder {
         };
         data.map_err(|fault| match fault {
             DecodeError::DataTooDeep { .. } => {
-                InvalidAttribute::new("data", "json", "nested at most 126 levels deep")
+                InvalidAttribute::new("data", "json", data::TOO_DEEP)
             }
             _ => InvalidAttribute::new("data", "bytes", "json, as its datacontenttype says"),
         })

@@ -1,9 +1,13 @@
 //! Makes the messages and events of one service.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::arrival::{DEFAULT_CLOCK_SKEW, Refused};
 use crate::attribute::check_uri;
 use crate::error::{BuildError, InvalidAttribute};
 use crate::event::IntegrationEvent;
@@ -31,6 +35,7 @@ use crate::payload::EventPayload;
 #[derive(Clone, Debug)]
 pub struct ProtocolHandler {
     service: String,
+    clock_skew: Duration,
 }
 
 impl ProtocolHandler {
@@ -43,13 +48,44 @@ impl ProtocolHandler {
     pub fn new(service_name: impl Into<String>) -> Result<Self, InvalidAttribute> {
         let service = service_name.into();
         check_uri("source_service", &service)?;
-        Ok(Self { service })
+        Ok(Self {
+            service,
+            clock_skew: DEFAULT_CLOCK_SKEW,
+        })
     }
 
     /// Returns the name of the service.
     #[must_use]
     pub fn service_name(&self) -> &str {
         &self.service
+    }
+
+    /// Replaces how far the clocks of others may be ahead of ours; [`DEFAULT_CLOCK_SKEW`] unless
+    /// said.
+    #[must_use]
+    pub fn with_clock_skew(mut self, tolerance: Duration) -> Self {
+        self.clock_skew = tolerance;
+        self
+    }
+
+    /// Refuses a message whose sender has stopped waiting at `now`, or whose clock disagrees with
+    /// ours; see [`IntegrationMessage::check_time`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason.
+    pub fn accept(&self, message: &IntegrationMessage, now: Timestamp) -> Result<(), Refused> {
+        message.check_time(now, self.clock_skew)
+    }
+
+    /// Refuses an event that is no longer of use at `now`, or that comes from a clock which
+    /// disagrees with ours; see [`IntegrationEvent::check_time`].
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason.
+    pub fn accept_event(&self, event: &IntegrationEvent, now: Timestamp) -> Result<(), Refused> {
+        event.check_time(now, self.clock_skew)
     }
 
     /// Creates a request. Without a correlation id it starts a flow of its own.
@@ -65,20 +101,37 @@ impl ProtocolHandler {
         payload: Value,
         correlation_id: Option<&str>,
     ) -> Result<IntegrationMessage, InvalidAttribute> {
-        let message_id = Uuid::now_v7().to_string();
-        let message = IntegrationMessage {
-            correlation_id: correlation_id.unwrap_or(&message_id).to_owned(),
-            message_id,
-            message_type: MessageType::Request,
-            source_service: self.service.clone(),
-            target_service: target_service.into(),
-            operation: operation.into(),
-            payload,
-            timestamp: Timestamp::now(),
-            causation_id: None,
-            retry_count: 0,
-            timeout_ms: None,
-        };
+        let (target, operation) = (target_service.into(), operation.into());
+        let mut message = self.message(MessageType::Request, target, operation, payload);
+        if let Some(id) = correlation_id {
+            id.clone_into(&mut message.correlation_id);
+        }
+        message.check()?;
+        Ok(message)
+    }
+
+    /// Creates a message that tells the target that something happened; with a cause it belongs to
+    /// the flow of that message.
+    ///
+    /// It is for one service. What concerns whoever listens is an
+    /// [event](Self::create_event).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidAttribute`] if a name is empty or has control characters.
+    pub fn create_event_message(
+        &self,
+        target_service: impl Into<String>,
+        operation: impl Into<String>,
+        payload: Value,
+        cause: Option<&IntegrationMessage>,
+    ) -> Result<IntegrationMessage, InvalidAttribute> {
+        let (target, operation) = (target_service.into(), operation.into());
+        let mut message = self.message(MessageType::Event, target, operation, payload);
+        if let Some(cause) = cause {
+            message.correlation_id.clone_from(&cause.correlation_id);
+            message.causation_id = Some(cause.message_id.clone());
+        }
         message.check()?;
         Ok(message)
     }
@@ -131,18 +184,36 @@ impl ProtocolHandler {
         message_type: MessageType,
         payload: Value,
     ) -> IntegrationMessage {
+        let (target, operation) = (request.source_service.clone(), request.operation.clone());
+        let mut message = self.message(message_type, target, operation, payload);
+        message.correlation_id.clone_from(&request.correlation_id);
+        message.causation_id = Some(request.message_id.clone());
+        message
+    }
+
+    /// A message that starts a flow of its own.
+    fn message(
+        &self,
+        message_type: MessageType,
+        target_service: String,
+        operation: String,
+        payload: Value,
+    ) -> IntegrationMessage {
+        let message_id = Uuid::now_v7().to_string();
         IntegrationMessage {
-            message_id: Uuid::now_v7().to_string(),
+            correlation_id: message_id.clone(),
+            message_id,
             message_type,
             source_service: self.service.clone(),
-            target_service: request.source_service.clone(),
-            operation: request.operation.clone(),
+            target_service,
+            operation,
             payload,
             timestamp: Timestamp::now(),
-            correlation_id: request.correlation_id.clone(),
-            causation_id: Some(request.message_id.clone()),
+            causation_id: None,
             retry_count: 0,
             timeout_ms: None,
+            schema_version: IntegrationMessage::SCHEMA_VERSION,
+            extensions: BTreeMap::new(),
         }
     }
 }

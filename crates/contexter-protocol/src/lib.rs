@@ -45,6 +45,7 @@
 //! | `ProtocolHandler.create_request`, `create_response` | the same names |
 //! | `ProtocolHandler._generate_message_id` | inside: UUIDv7, which sorts by time |
 
+mod arrival;
 mod attribute;
 pub mod codec;
 mod data;
@@ -57,7 +58,9 @@ mod members;
 mod message;
 mod payload;
 pub mod rag;
+mod schema;
 
+pub use arrival::{DEFAULT_CLOCK_SKEW, Refused};
 pub use attribute::ExtensionValue;
 pub use error::{BuildError, DecodeError, InvalidAttribute, PayloadError};
 pub use event::{EventBuilder, IntegrationEvent};
@@ -65,3 +68,4 @@ pub use handler::ProtocolHandler;
 pub use hash::{Hash, InvalidHash};
 pub use message::{IntegrationMessage, MessageType};
 pub use payload::EventPayload;
+pub use schema::SchemaVersion;

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::schema::SchemaVersion;
+
 /// A typed payload: the type fixes the name of its event.
 ///
 /// # Examples
@@ -27,6 +29,13 @@ use serde::de::DeserializeOwned;
 pub trait EventPayload: Serialize + DeserializeOwned + Send + 'static {
     /// The event type: tokens separated by dots, such as `"document.ingested"`.
     const TYPE: &'static str;
+
+    /// The version of the schema that the type has; 1.0 by default.
+    ///
+    /// Raise the minor number when fields are added, the major one when readers of the older type
+    /// would misunderstand the newer. Data of a newer minor version is read, of a newer major
+    /// version refused.
+    const SCHEMA_VERSION: SchemaVersion = SchemaVersion::FIRST;
 
     /// Returns what the event is about within its source; none by default.
     fn subject(&self) -> Option<String> {

@@ -2,10 +2,10 @@
 
 use contexter_protocol::{DecodeError, ExtensionValue, IntegrationEvent};
 use jiff::Timestamp;
-use proptest::collection::btree_map;
-use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::arbitrary::event;
 
 fn decode(value: &Value) -> Result<IntegrationEvent, DecodeError> {
     IntegrationEvent::from_json(value.to_string().as_bytes())
@@ -167,60 +167,6 @@ fn an_error_about_a_huge_value_stays_one_short_line() {
     let error = decode(&object(&json!({ "subject": huge }))).unwrap_err();
     assert!(error.to_string().len() < 400);
     assert!(!error.to_string().contains('\n'));
-}
-
-fn text() -> impl Strategy<Value = String> {
-    "[^\\p{C}]{1,12}"
-}
-
-fn timestamp() -> impl Strategy<Value = Timestamp> {
-    (0_i64..253_402_207_200, 0..1_000_000_000)
-        .prop_map(|(second, nano)| Timestamp::new(second, nano).unwrap())
-}
-
-fn data() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            btree_map(any::<String>(), inner, 0..4)
-                .prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-fn extension() -> impl Strategy<Value = ExtensionValue> {
-    prop_oneof![
-        any::<bool>().prop_map(ExtensionValue::from),
-        any::<i32>().prop_map(ExtensionValue::from),
-        text().prop_map(ExtensionValue::from),
-    ]
-}
-
-prop_compose! {
-    fn event()(
-        id in text(), source in "[a-z/:._-]{1,12}", kind in text(), subject in option::of(text()),
-        time in timestamp(), expiry in option::of(timestamp()), data in data(),
-        correlation in text(), cause in option::of(text()), key in option::of(text()),
-        target in option::of(text()), trace in option::of((text(), option::of(text()))),
-        others in btree_map("x[a-z0-9]{0,8}", extension(), 0..4),
-    ) -> IntegrationEvent {
-        let mut builder = IntegrationEvent::builder(source, kind)
-            .id(id).time(time).data(data).correlation_id(correlation);
-        if let Some(subject) = subject { builder = builder.subject(subject); }
-        if let Some(expiry) = expiry { builder = builder.expiry_time(expiry); }
-        if let Some(cause) = cause { builder = builder.causation_id(cause); }
-        if let Some(key) = key { builder = builder.partition_key(key); }
-        if let Some(target) = target { builder = builder.target_service(target); }
-        if let Some((parent, state)) = trace { builder = builder.trace(parent, state); }
-        for (name, value) in others { builder = builder.extension(name, value); }
-        builder.build().unwrap()
-    }
 }
 
 proptest! {
