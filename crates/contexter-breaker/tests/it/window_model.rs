@@ -102,7 +102,7 @@ impl Naive {
     }
 }
 
-fn check((config, percent): (Config, Percent), steps: Vec<Step>) {
+fn check((config, percent): (Config, Percent), steps: Vec<(Step, bool)>) {
     let (breaker, clock) = breaker(config);
     let epoch = clock.now();
     let mut naive = Naive {
@@ -111,11 +111,11 @@ fn check((config, percent): (Config, Percent), steps: Vec<Step>) {
         calls: Vec::new(),
         in_a_row: 0,
     };
-    for step in steps {
+    for (step, look) in steps {
         let times = match step {
             Step::Wait(millis) => {
                 clock.advance(Duration::from_millis(millis));
-                continue;
+                0
             }
             Step::Successes(times) => times,
             _ => 1,
@@ -129,6 +129,10 @@ fn check((config, percent): (Config, Percent), steps: Vec<Step>) {
                 naive.calls.clear();
                 naive.in_a_row = 0;
             }
+        }
+        // Looking must not change what comes next, but not looking must not either.
+        if !look {
+            continue;
         }
         let held = naive.held(clock.now() - epoch);
         let snapshot = breaker.snapshot();
@@ -225,7 +229,7 @@ proptest! {
     #[test]
     fn decides_as_a_list_of_all_calls_would(
         config in config(),
-        steps in proptest::collection::vec(step(), 1..120),
+        steps in proptest::collection::vec((step(), any::<bool>()), 1..120),
     ) {
         check(config, steps);
     }
