@@ -233,7 +233,7 @@ async fn the_flow_of_a_document_shares_a_correlation_and_runs_in_order() {
         .embed_library(&bench.library)
         .await
         .unwrap();
-    let history = process.bus.history(&EventFilter::default());
+    let history = process.bus.history(&EventFilter::default()).await.unwrap();
     let types: Vec<&str> = history
         .events
         .iter()
@@ -300,10 +300,10 @@ async fn one_bad_document_is_listed_stays_searchable_and_is_mended_by_the_next_r
         "{}",
         embedded.failed[0].reason
     );
-    let letters = process.bus.dead_letters();
+    let letters = process.bus.dead_letters().await.unwrap();
     assert_eq!(letters.len(), 1);
     let filter = EventFilter::default();
-    let failed = process.bus.history(&filter).events;
+    let failed = process.bus.history(&filter).await.unwrap().events;
     assert!(
         failed
             .iter()

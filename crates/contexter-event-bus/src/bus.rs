@@ -1,26 +1,35 @@
-//! The bus: who wants which events, and publishing to them.
+//! The bus: who wants which events, and how it ends.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_protocol::EventPayload;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{BusConfig, SubscriptionConfig};
+use crate::dedupe::{Dedupe, DedupeStore, MemoryDedupe};
 use crate::error::SubscribeError;
 use crate::handler::{Delivery, Handler, HandlerError};
-use crate::queue::{Queue, State};
+use crate::health::{BusHealth, SubscriptionHealth};
+use crate::pattern::Pattern;
+use crate::queue::Queue;
 use crate::receipt::DrainReport;
-use crate::stats::{Ledger, Stats};
+use crate::remote::{Remote, pump, settle};
+use crate::request::Responders;
+use crate::route::Routes;
+use crate::stats::{Ledger, Stats, SubscriptionStats};
 use crate::subscription::Subscription;
+use crate::sync::{Mutex, Signal};
+use crate::transport::{Capabilities, Capability, Connection, MessageTransport, TransportHealth};
 use crate::worker::work;
 
-/// An event bus inside one process. Clones are cheap and share everything.
+/// An event bus. Clones are cheap and share everything.
 ///
-/// See the [crate documentation](crate) for what it promises.
+/// It runs inside one process ([`new`](Self::new)) or over a broker ([`over`](Self::over)); what
+/// handlers see is the same. See the [crate documentation](crate) for what it promises.
 #[derive(Clone, Debug)]
 pub struct Bus {
     pub(crate) inner: Arc<Inner>,
@@ -28,30 +37,31 @@ pub struct Bus {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
+    pub(crate) config: BusConfig,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) routes: RwLock<Routes>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Routes {
-    pub(crate) open: bool,
-    next_id: u64,
-    /// Replaced as a whole, so that publishers only hold the lock to clone it.
-    pub(crate) queues: Arc<[Arc<Queue>]>,
+    pub(crate) responders: Responders,
+    pub(crate) transport: Option<Arc<dyn MessageTransport>>,
+    dedupe: Arc<dyn DedupeStore>,
 }
 
 impl Inner {
-    pub(crate) fn remove(&self, id: u64) {
+    /// Ends a queue that nobody can subscribe to again.
+    pub(crate) fn retire(&self, queue: &Queue) {
         let mut routes = self.routes.write();
-        let others = routes.queues.iter().filter(|queue| queue.id != id);
-        routes.queues = others.cloned().collect();
+        let known = routes.remove(queue.id);
+        drop(routes);
+        queue.close();
+        if known.is_some() {
+            *self.ledger.past.lock() += &queue.stats();
+        }
     }
 }
 
 impl Drop for Inner {
     /// Without a bus nobody can publish: what waits is still handled, then the tasks end.
     fn drop(&mut self) {
-        for queue in self.routes.get_mut().queues.iter() {
+        for queue in self.routes.get_mut().queues() {
             queue.finish();
         }
     }
@@ -63,26 +73,88 @@ impl Default for Bus {
     }
 }
 
+/// How long the settlements of a drained bus may take to reach the broker.
+const FLUSH: Duration = Duration::from_secs(5);
+
 impl Bus {
-    /// Creates a bus without subscriptions.
+    /// Creates a bus inside this process, without subscriptions.
     #[must_use]
     pub fn new(config: &BusConfig) -> Self {
+        Self::build(config, None, None)
+    }
+
+    /// Creates a bus over a broker.
+    ///
+    /// Handled events are remembered in the memory of this process
+    /// ([`BusConfig::deduplicated_events`]), so duplicates are recognised as long as it lives.
+    #[must_use]
+    pub fn over(transport: Arc<dyn MessageTransport>, config: &BusConfig) -> Self {
+        Self::build(config, Some(transport), None)
+    }
+
+    /// Creates a bus that remembers handled events in a store of the caller's; over a broker, or
+    /// inside this process.
+    #[must_use]
+    pub fn with_dedupe_store(
+        transport: Option<Arc<dyn MessageTransport>>,
+        store: Arc<dyn DedupeStore>,
+        config: &BusConfig,
+    ) -> Self {
+        Self::build(config, transport, Some(store))
+    }
+
+    fn build(
+        config: &BusConfig,
+        transport: Option<Arc<dyn MessageTransport>>,
+        dedupe: Option<Arc<dyn DedupeStore>>,
+    ) -> Self {
+        let memory = || {
+            let (events, age) = (config.deduplicated_events, config.deduplicated_age);
+            Arc::new(MemoryDedupe::new(events, age)) as Arc<dyn DedupeStore>
+        };
         Self {
             inner: Arc::new(Inner {
+                config: config.clone(),
                 ledger: Arc::new(Ledger::new(config)),
-                routes: RwLock::new(Routes {
-                    open: true,
-                    next_id: 0,
-                    queues: Arc::default(),
-                }),
+                routes: RwLock::new(Routes::new()),
+                responders: Responders::default(),
+                transport,
+                dedupe: dedupe.unwrap_or_else(memory),
             }),
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Option<&Arc<dyn MessageTransport>> {
+        self.inner.transport.as_ref()
+    }
+
+    /// Returns what the bus can do on what it runs on.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        match self.transport() {
+            Some(transport) => transport.capabilities(),
+            None => [
+                Capability::ConsumerGroups,
+                Capability::Takeover,
+                Capability::OrderPerKey,
+                Capability::OrderAcrossConsumers,
+                Capability::StartEarliest,
+                Capability::StartAtTime,
+                Capability::Replay,
+                Capability::RequestReply,
+                Capability::NoResponder,
+                Capability::Settlement,
+            ]
+            .into_iter()
+            .fold(Capabilities::none(), Capabilities::with),
         }
     }
 
     /// Gives every event whose type matches `pattern` to `handler`, from now on.
     ///
     /// The handler runs on the current tokio runtime as long as the returned [`Subscription`] is
-    /// kept.
+    /// kept. On a broker the subscription is made in the background, for as long as that takes:
+    /// [`Subscription::ready`] waits for it.
     ///
     /// # Errors
     ///
@@ -94,48 +166,90 @@ impl Bus {
         config: SubscriptionConfig,
         handler: H,
     ) -> Result<Subscription, SubscribeError> {
-        let pattern = pattern.parse()?;
+        let pattern: Pattern = pattern.parse()?;
         config.validate()?;
-        let backoff = config.backoff()?;
         let runtime = Handle::try_current().map_err(|_none| SubscribeError::NoRuntime)?;
         let mut routes = self.inner.routes.write();
-        if !routes.open {
+        if !routes.open || routes.draining {
             return Err(SubscribeError::Closed);
         }
-        let id = routes.next_id;
-        routes.next_id += 1;
-        let queue = Arc::new(Queue {
-            id,
-            name: config
-                .name
-                .unwrap_or_else(|| ToString::to_string(&pattern))
-                .into(),
-            pattern,
-            capacity: config.capacity,
-            overflow: config.overflow,
-            max_attempts: config.max_attempts,
-            backoff,
-            ledger: Arc::clone(&self.inner.ledger),
-            state: Mutex::new(State::default()),
-            work: Notify::new(),
-            room: Notify::new(),
-        });
-        let handler = Arc::new(handler);
-        let worker = |_| {
-            let task = work(
-                Arc::clone(&queue),
-                Arc::clone(&handler),
-                config.handler_timeout,
-            );
-            runtime.spawn(task).abort_handle()
+        let known = config
+            .group
+            .as_deref()
+            .filter(|_| self.transport().is_none())
+            .and_then(|group| routes.group(group, &pattern))
+            .map(Arc::clone);
+        let queue = if let Some(queue) = known {
+            queue
+        } else {
+            let queue = Arc::new(self.queue(routes.next_id(), pattern, &config)?);
+            routes.add(Arc::clone(&queue));
+            if let Some(remote) = &queue.remote {
+                runtime.spawn(settle(Arc::clone(remote)));
+                runtime.spawn(pump(Arc::clone(remote), Arc::clone(&queue)));
+            } else if let Some(stored) = self.inner.ledger.store.from(config.start) {
+                queue.catch_up(&stored);
+            }
+            queue
         };
-        queue.adopt((0..config.concurrency).map(worker).collect());
-        let with = routes.queues.iter().chain([&queue]);
-        routes.queues = with.cloned().collect();
+        let handler = Arc::new(handler);
+        let workers = queue.enlist(config.concurrency);
+        for &slot in &workers {
+            let (queue, handler) = (Arc::clone(&queue), Arc::clone(&handler));
+            let task = work(Arc::clone(&queue), handler, slot, config.handler_timeout);
+            queue.adopt(slot, runtime.spawn(task).abort_handle());
+        }
         drop(routes);
         Ok(Subscription {
             queue,
+            workers,
             bus: Arc::downgrade(&self.inner),
+        })
+    }
+
+    fn queue(
+        &self,
+        id: u64,
+        pattern: Pattern,
+        config: &SubscriptionConfig,
+    ) -> Result<Queue, SubscribeError> {
+        let name: Arc<str> = match &config.name {
+            Some(name) => name.as_str().into(),
+            None => pattern.as_str().into(),
+        };
+        let group: Option<Arc<str>> = config.group.as_deref().map(Into::into);
+        let attempts = config.attempts()?;
+        let store = &self.inner.dedupe;
+        let remote = self.transport().map(|transport| {
+            let spec = config.spec(pattern.clone(), &attempts);
+            let remote = Remote::new(
+                Arc::clone(transport),
+                spec,
+                Arc::clone(store),
+                Arc::clone(&self.inner.ledger),
+                self.inner.config.max_clock_skew,
+            );
+            Arc::new(remote)
+        });
+        let deduplicates = config.deduplicate.unwrap_or(remote.is_some());
+        let dedupe = deduplicates.then(|| Dedupe {
+            store: Arc::clone(store),
+            group: Arc::clone(group.as_ref().unwrap_or(&name)),
+        });
+        Ok(Queue {
+            id,
+            name,
+            group,
+            pattern,
+            capacity: config.capacity,
+            overflow: config.overflow,
+            attempts,
+            ledger: Arc::clone(&self.inner.ledger),
+            dedupe,
+            remote,
+            state: Mutex::default(),
+            work: Signal::default(),
+            room: Signal::default(),
         })
     }
 
@@ -165,35 +279,83 @@ impl Bus {
         })
     }
 
+    /// Forgets a group in process that has no members: what waits in its queue is abandoned.
+    ///
+    /// Returns how many events that were; none if there is no such group, or it has members.
+    #[must_use]
+    pub fn forget_group(&self, group: &str) -> Option<usize> {
+        let queues: Vec<_> = {
+            let routes = self.inner.routes.read();
+            let of_group = |queue: &&Arc<Queue>| queue.group.as_deref() == Some(group);
+            routes.queues().iter().filter(of_group).cloned().collect()
+        };
+        let deserted = |queue: &Arc<Queue>| queue.state.lock().workers == 0;
+        if queues.is_empty() || self.transport().is_some() || !queues.iter().all(deserted) {
+            return None;
+        }
+        let waiting = queues.iter().map(|queue| queue.stats().waiting).sum();
+        for queue in queues {
+            self.inner.retire(&queue);
+        }
+        Some(waiting)
+    }
+
     /// Waits until nothing waits and nothing is being handled, and returns whether that happened.
     ///
     /// Events that handlers publish count too, so a flow of several steps is through when this
-    /// returns `true`. Inside a handler it cannot be, because that handler is still running.
+    /// returns `true`. Inside a handler it cannot be, because that handler is still running. On a
+    /// broker it is only about what this process holds: more may wait there.
     pub async fn idle(&self, within: Duration) -> bool {
-        timeout(within.min(MAX_WITHIN), self.inner.ledger.idle())
-            .await
-            .is_ok()
+        let is_idle = || {
+            let routes = self.inner.routes.read();
+            self.inner.ledger.publishing() == 0 && all_idle(routes.queues())
+        };
+        let idle = self.inner.ledger.idle(is_idle);
+        timeout(within.min(MAX_WITHIN), idle).await.is_ok()
     }
 
     /// Stops taking events, lets what was accepted come to an end, and reports what did not.
     ///
-    /// Publishing fails from now on, also from handlers. When `within` is over, running handlers
-    /// are cancelled at their next `.await`. All subscriptions have ended then.
+    /// In process, publishing fails from now on, also from handlers. On a broker, nothing more is
+    /// received from now on, handlers can still publish until the last of them is through, and what
+    /// is left goes back to its group. When `within` is over, running handlers are cancelled at
+    /// their next `.await`. All subscriptions have ended then, and last the transport is closed.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped, the bus takes no more events, and what was accepted is still
     /// handled. Draining again picks up from there.
     pub async fn drain(&self, within: Duration) -> DrainReport {
-        let ledger = &self.inner.ledger;
-        let before = ledger.settled();
-        self.inner.routes.write().open = false;
-        let finished = self.idle(within).await;
-        let queues = std::mem::take(&mut self.inner.routes.write().queues);
+        let deadline = Instant::now() + within.min(MAX_WITHIN);
+        let settled_before = self.totals().settled();
+        let queues: Vec<_> = {
+            let mut routes = self.inner.routes.write();
+            routes.open = self.transport().is_some() && routes.open;
+            routes.draining = true;
+            routes.queues().to_vec()
+        };
+        let remotes: Vec<_> = queues.iter().filter_map(|q| q.remote.clone()).collect();
+        remotes.iter().for_each(|remote| remote.stop());
+        self.inner.responders.close(deadline).await;
+        let finished = self
+            .idle(deadline.saturating_duration_since(Instant::now()))
+            .await;
         let abandoned: Vec<_> = queues.iter().flat_map(|queue| queue.close()).collect();
-        let settled = ledger.settled() - before;
+        let settled = self.totals().settled() - settled_before;
+        for queue in self.inner.routes.write().take_all() {
+            *self.inner.ledger.past.lock() += &queue.stats();
+        }
+        let flushed = futures_util::future::join_all(remotes.iter().map(|remote| remote.flush()));
+        let flushed = timeout_at(deadline.max(Instant::now() + FLUSH), flushed)
+            .await
+            .is_ok();
+        self.inner.routes.write().open = false;
+        if let Some(transport) = self.transport() {
+            transport.close().await;
+        }
         tracing::info!(
             finished,
+            flushed,
             settled,
             abandoned = abandoned.len(),
             "event bus drained"
@@ -204,9 +366,81 @@ impl Bus {
     /// Returns what the bus has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let subscribers = self.inner.routes.read().queues.len();
-        self.inner.ledger.stats(subscribers)
+        let ledger = &self.inner.ledger;
+        let totals = self.totals();
+        let stored = ledger.store.summary();
+        let (dead_letters, dead_letters_evicted) = ledger.dead.counts();
+        Stats {
+            subscribers: self.inner.routes.read().queues().len(),
+            stored_events: stored.stored,
+            last_event: stored.last,
+            published: stored.published,
+            without_subscriber: stored.without_subscriber,
+            delivered: totals.delivered,
+            failed: totals.failed,
+            dead_lettered: totals.dead_lettered,
+            dead_letters,
+            dead_letters_evicted,
+            dropped: totals.dropped,
+            rejected: totals.rejected,
+            expired: totals.expired,
+            abandoned: totals.abandoned,
+            duplicates: totals.duplicates,
+            fenced: totals.fenced,
+            pending: totals.waiting + totals.in_flight + ledger.publishing(),
+        }
     }
+
+    /// Returns how the bus and its connections are.
+    pub async fn health(&self) -> BusHealth {
+        let transport = match self.transport() {
+            Some(transport) => transport.health().await,
+            None => TransportHealth::new(Connection::Up),
+        };
+        let routes = self.inner.routes.read();
+        let subscription = |queue: &Arc<Queue>| {
+            let connection = queue.remote.as_ref().map(|remote| remote.health());
+            let state = queue.state.lock();
+            SubscriptionHealth {
+                name: Arc::clone(&queue.name),
+                connection,
+                pending: state.pending(),
+                workers: state.workers,
+            }
+        };
+        BusHealth {
+            open: routes.open && !routes.draining,
+            transport,
+            subscriptions: routes.queues().iter().map(subscription).collect(),
+        }
+    }
+
+    fn totals(&self) -> SubscriptionStats {
+        let routes = self.inner.routes.read();
+        let mut totals = self.inner.ledger.past.lock().clone();
+        for queue in routes.queues() {
+            totals += &queue.stats();
+        }
+        totals
+    }
+}
+
+/// Returns whether all queues are idle at one and the same moment.
+fn all_idle(queues: &[Arc<Queue>]) -> bool {
+    if !queues.iter().all(|queue| queue.state.lock().is_idle()) {
+        return false;
+    }
+    // One after the other says nothing: an event may have moved on from a queue that was still to
+    // be asked into one that had been. A handler publishes before it ends, so with all locks held
+    // it is seen in the one or the other.
+    let held: Vec<_> = queues.iter().map(|queue| queue.state.lock()).collect();
+    let settled = |queue: &Arc<Queue>| {
+        queue
+            .remote
+            .as_ref()
+            .is_none_or(|remote| remote.is_flushed())
+    };
+    held.iter().all(|state| state.is_idle()) && queues.iter().all(settled)
 }
 
 /// The longest wait; beyond it the clock could overflow, and nobody waits that long.

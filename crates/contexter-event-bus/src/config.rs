@@ -5,6 +5,15 @@ use std::time::Duration;
 use contexter_service::{Backoff, InvalidConfig};
 use serde::{Deserialize, Serialize};
 
+use crate::attempts::Attempts;
+use crate::pattern::Pattern;
+use crate::transport::{Start, SubscriptionSpec};
+
+/// A third of it is the pause between renewals, which must not become a busy loop.
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+/// What a dead consumer held is not seen again before; and no clock overflows.
+const LONGEST_LEASE: Duration = Duration::from_hours(24);
+
 /// What a [`Bus`](crate::Bus) keeps. All bounds are hard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,8 +23,20 @@ pub struct BusConfig {
     pub stored_events: usize,
     /// How many bytes of published events are kept, roughly. Default 16 MiB.
     pub stored_bytes: usize,
+    /// How long published events are kept. Default: as long as there is room.
+    #[serde(with = "contexter_service::duration::option")]
+    pub stored_age: Option<Duration>,
     /// How many dead letters are kept; the oldest make room. Default 1,000.
     pub dead_letters: usize,
+    /// How many handled events are remembered to recognise duplicates. Default 100,000.
+    pub deduplicated_events: usize,
+    /// How long a handled event is remembered. Default 1 hour.
+    #[serde(with = "contexter_service::duration")]
+    pub deduplicated_age: Duration,
+    /// How far in the future an event from a broker may have been made, by the clock of this
+    /// process; beyond it, it becomes a dead letter. Default 5 minutes.
+    #[serde(with = "contexter_service::duration")]
+    pub max_clock_skew: Duration,
 }
 
 impl Default for BusConfig {
@@ -23,7 +44,11 @@ impl Default for BusConfig {
         Self {
             stored_events: 1_000,
             stored_bytes: 16 * 1024 * 1024,
+            stored_age: None,
             dead_letters: 1_000,
+            deduplicated_events: 100_000,
+            deduplicated_age: Duration::from_hours(1),
+            max_clock_skew: Duration::from_mins(5),
         }
     }
 }
@@ -34,6 +59,28 @@ impl BusConfig {
     pub const fn with_store(mut self, events: usize, bytes: usize) -> Self {
         self.stored_events = events;
         self.stored_bytes = bytes;
+        self
+    }
+
+    /// Sets how long published events are kept at most.
+    #[must_use]
+    pub const fn with_stored_age(mut self, age: Duration) -> Self {
+        self.stored_age = Some(age);
+        self
+    }
+
+    /// Sets how many handled events are remembered, and for how long, to recognise duplicates.
+    #[must_use]
+    pub const fn with_deduplication(mut self, events: usize, age: Duration) -> Self {
+        self.deduplicated_events = events;
+        self.deduplicated_age = age;
+        self
+    }
+
+    /// Sets how far in the future an event from a broker may have been made.
+    #[must_use]
+    pub const fn with_max_clock_skew(mut self, skew: Duration) -> Self {
+        self.max_clock_skew = skew;
         self
     }
 
@@ -68,14 +115,29 @@ pub enum Overflow {
 pub struct SubscriptionConfig {
     /// The name in receipts, dead letters and logs. Default: the pattern.
     pub name: Option<String>,
-    /// How many events may wait. Default 1,024.
+    /// The group whose members share the events. Default: none, so the subscription gets all.
+    ///
+    /// In process, the queue of a group belongs to the bus and outlives its members; the first
+    /// member decides on its settings, except concurrency and handler timeout, which are each
+    /// member's own. Members with different patterns are in different groups.
+    pub group: Option<String>,
+    /// Where to begin: a new group of a broker, or a new queue in process. Default
+    /// [`Start::New`].
+    pub start: Start,
+    /// How many events may wait; on a broker, how many may be held unsettled. Default 1,024.
     pub capacity: usize,
     /// What happens to an event that finds the queue full. Default [`Overflow::Block`].
+    ///
+    /// On a broker, events wait there with [`Overflow::Block`] and [`Overflow::Reject`]; the other
+    /// two drop them for good.
     pub overflow: Overflow,
     /// How many events are handled at once. Default 1.
     pub concurrency: usize,
     /// How often an event is given to the handler before it becomes a dead letter. Default 3.
     pub max_attempts: u32,
+    /// How many of the attempts follow each other without a delay, before the event waits. Default
+    /// 1: every attempt after the first is delayed.
+    pub attempts_in_one_go: u32,
     /// The delay before the second attempt; it doubles from then on. Default 1 s.
     #[serde(with = "contexter_service::duration")]
     pub base_delay: Duration,
@@ -85,19 +147,31 @@ pub struct SubscriptionConfig {
     /// How long one attempt may take; then it is cancelled and has failed. Default 5 minutes.
     #[serde(with = "contexter_service::duration")]
     pub handler_timeout: Duration,
+    /// How long an event of a broker stays with this consumer without a sign of life; it is
+    /// renewed for as long as the process lives. Default 30 s.
+    #[serde(with = "contexter_service::duration")]
+    pub lease: Duration,
+    /// Whether events that were handled before are recognised and not handled again. Default: on a
+    /// broker yes, in process no.
+    pub deduplicate: Option<bool>,
 }
 
 impl Default for SubscriptionConfig {
     fn default() -> Self {
         Self {
             name: None,
+            group: None,
+            start: Start::New,
             capacity: 1_024,
             overflow: Overflow::Block,
             concurrency: 1,
             max_attempts: 3,
+            attempts_in_one_go: 1,
             base_delay: Duration::from_secs(1),
             max_delay: Duration::from_mins(1),
             handler_timeout: Duration::from_mins(5),
+            lease: Duration::from_secs(30),
+            deduplicate: None,
         }
     }
 }
@@ -107,6 +181,20 @@ impl SubscriptionConfig {
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Makes the subscription a member of a group, which shares the events.
+    #[must_use]
+    pub fn with_group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Sets where to begin.
+    #[must_use]
+    pub fn with_start(mut self, start: Start) -> Self {
+        self.start = start;
         self
     }
 
@@ -134,6 +222,27 @@ impl SubscriptionConfig {
         self
     }
 
+    /// Sets how many attempts follow each other without a delay.
+    #[must_use]
+    pub fn with_attempts_in_one_go(mut self, attempts: u32) -> Self {
+        self.attempts_in_one_go = attempts;
+        self
+    }
+
+    /// Sets how long an event of a broker stays with this consumer without a sign of life.
+    #[must_use]
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Sets whether events that were handled before are recognised and not handled again.
+    #[must_use]
+    pub fn with_deduplication(mut self, on: bool) -> Self {
+        self.deduplicate = Some(on);
+        self
+    }
+
     /// Sets how long one attempt may take.
     #[must_use]
     pub fn with_handler_timeout(mut self, timeout: Duration) -> Self {
@@ -157,16 +266,56 @@ impl SubscriptionConfig {
                     positive(usize::from(self.max_attempts != 0)),
                 ),
                 (
+                    "attempts_in_one_go",
+                    positive(usize::from(self.attempts_in_one_go != 0)),
+                ),
+                (
+                    "group",
+                    (self.group.as_deref() == Some("")).then(|| "must not be empty".to_owned()),
+                ),
+                (
+                    "lease",
+                    (self.lease < SHORTEST_LEASE).then(|| {
+                        format!("must be at least {SHORTEST_LEASE:?}, got {:?}", self.lease)
+                    }),
+                ),
+                (
                     "handler_timeout",
                     (self.handler_timeout.is_zero())
                         .then(|| "must be longer than zero, got 0s".to_owned()),
                 ),
             ]),
-            self.backoff().map(|_| ()),
+            self.backoff().map(drop),
         ])
     }
 
-    pub(crate) fn backoff(&self) -> Result<Backoff, InvalidConfig> {
+    fn backoff(&self) -> Result<Backoff, InvalidConfig> {
         Backoff::new(self.base_delay, self.max_delay)
+    }
+
+    /// Returns what a broker is asked for.
+    pub(crate) fn spec(&self, pattern: Pattern, attempts: &Attempts) -> SubscriptionSpec {
+        // Where a full queue drops, there must be something left to fetch while it is full.
+        let more = match self.overflow {
+            Overflow::Block | Overflow::Reject => 0,
+            Overflow::DropNewest | Overflow::DropOldest => {
+                self.capacity.saturating_add(self.concurrency)
+            }
+        };
+        let mut spec = SubscriptionSpec::new(pattern)
+            .with_start(self.start)
+            .with_prefetch(self.capacity.saturating_add(more))
+            .with_lease(self.lease.min(LONGEST_LEASE))
+            .with_max_deliveries(attempts.deliveries());
+        spec.group = self.group.as_deref().map(Into::into);
+        spec
+    }
+
+    pub(crate) fn attempts(&self) -> Result<Attempts, InvalidConfig> {
+        Ok(Attempts {
+            max: self.max_attempts,
+            in_one_go: self.attempts_in_one_go,
+            backoff: self.backoff()?,
+        })
     }
 }

@@ -1,53 +1,14 @@
-//! Events that a handler could not handle.
+//! The dead letters of a bus in process, and why one could not be redriven.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::Arc;
 
-use contexter_protocol::IntegrationEvent;
-use jiff::Timestamp;
 use parking_lot::Mutex;
-use serde::Serialize;
 
-use crate::handler::FailureKind;
-
-/// Names a dead letter of one bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct DeadLetterId(u64);
-
-impl fmt::Display for DeadLetterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// An event that a handler could not handle, with what is known about it.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct DeadLetter {
-    /// The name of the dead letter.
-    pub id: DeadLetterId,
-    /// The event as it was published.
-    pub event: Arc<IntegrationEvent>,
-    /// The name of the subscription whose handler failed.
-    pub subscription: Arc<str>,
-    /// How often the handler was tried.
-    pub attempts: u32,
-    /// In what way the last attempt failed.
-    pub kind: FailureKind,
-    /// The last error with its causes, in one line.
-    pub error: String,
-    /// When the first attempt failed.
-    pub first_failed: Timestamp,
-    /// When the last attempt failed.
-    pub last_failed: Timestamp,
-    /// Which subscription it was, where several have one name.
-    #[serde(skip)]
-    pub(crate) queue: u64,
-}
+use crate::transport::{DeadLetter, DeadLetterId, DeadLetterQuery, TransportError};
 
 /// Why a dead letter could not be given to its handler again; it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedriveError {
     /// There is no dead letter of that id.
@@ -68,9 +29,12 @@ pub enum RedriveError {
         /// The name of the subscription.
         subscription: Arc<str>,
     },
+    /// The transport failed. The letter may have been published again, and is still there.
+    #[error("dead letter could not be published again")]
+    Transport(#[from] TransportError),
 }
 
-/// The dead letters of a bus, oldest first.
+/// The dead letters of a bus in process, oldest first.
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
     capacity: usize,
@@ -80,8 +44,16 @@ pub(crate) struct DeadLetters {
 #[derive(Debug, Default)]
 struct Letters {
     next: u64,
-    kept: VecDeque<DeadLetter>,
+    kept: VecDeque<Kept>,
     evicted: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    number: u64,
+    /// Which queue it was, where several have one name.
+    pub(crate) queue: u64,
+    pub(crate) letter: DeadLetter,
 }
 
 impl Letters {
@@ -90,6 +62,13 @@ impl Letters {
             self.kept.pop_front();
             self.evicted += 1;
         }
+    }
+
+    fn find(&self, id: &DeadLetterId) -> Option<usize> {
+        let number: u64 = id.as_str().parse().ok()?;
+        self.kept
+            .binary_search_by_key(&number, |kept| kept.number)
+            .ok()
     }
 }
 
@@ -102,33 +81,46 @@ impl DeadLetters {
     }
 
     /// Keeps a letter under a new id; the oldest makes room.
-    pub(crate) fn add(&self, mut letter: DeadLetter) {
+    pub(crate) fn add(&self, letter: DeadLetter, queue: u64) {
         let mut letters = self.letters.lock();
-        letter.id = DeadLetterId(letters.next);
+        let number = letters.next;
         letters.next += 1;
-        letters.kept.push_back(letter);
+        letters.kept.push_back(Kept {
+            number,
+            queue,
+            letter: letter.with_id(DeadLetterId::new(number.to_string())),
+        });
         letters.trim(self.capacity);
     }
 
     /// Puts a letter back where it was.
-    pub(crate) fn put_back(&self, letter: DeadLetter) {
-        let mut letters = self.letters.lock();
-        let at = letters.kept.partition_point(|kept| kept.id < letter.id);
-        letters.kept.insert(at, letter);
-        letters.trim(self.capacity);
-    }
-
-    pub(crate) fn remove(&self, id: DeadLetterId) -> Option<DeadLetter> {
+    pub(crate) fn put_back(&self, kept: Kept) {
         let mut letters = self.letters.lock();
         let at = letters
             .kept
-            .binary_search_by_key(&id, |kept| kept.id)
-            .ok()?;
+            .partition_point(|other| other.number < kept.number);
+        letters.kept.insert(at, kept);
+        letters.trim(self.capacity);
+    }
+
+    pub(crate) fn remove(&self, id: &DeadLetterId) -> Option<Kept> {
+        let mut letters = self.letters.lock();
+        let at = letters.find(id)?;
         letters.kept.remove(at)
     }
 
-    pub(crate) fn all(&self) -> Vec<DeadLetter> {
-        self.letters.lock().kept.iter().cloned().collect()
+    pub(crate) fn list(&self, query: &DeadLetterQuery) -> Vec<DeadLetter> {
+        let letters = self.letters.lock();
+        let after: Option<u64> = query.after.as_ref().and_then(|id| id.as_str().parse().ok());
+        letters
+            .kept
+            .iter()
+            .filter(|kept| after.is_none_or(|after| kept.number > after))
+            .map(|kept| &kept.letter)
+            .filter(|letter| query.wants(letter))
+            .take(query.limit)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn purge(&self) -> usize {
@@ -140,7 +132,4 @@ impl DeadLetters {
         let letters = self.letters.lock();
         (letters.kept.len(), letters.evicted)
     }
-
-    /// A placeholder until [`add`](Self::add) gives the letter its own id.
-    pub(crate) const UNNAMED: DeadLetterId = DeadLetterId(u64::MAX);
 }

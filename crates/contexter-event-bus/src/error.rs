@@ -4,6 +4,7 @@ use contexter_protocol::BuildError;
 use contexter_service::InvalidConfig;
 
 use crate::pattern::InvalidPattern;
+use crate::transport::{Capability, TransportError};
 
 /// Why an event was not published.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,15 @@ pub enum PublishError {
     /// The event could not be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The transport cannot do this.
+    #[error("this transport has no capability {capability}")]
+    Unsupported {
+        /// What it cannot do.
+        capability: Capability,
+    },
+    /// The broker did not confirm the event.
+    #[error("event was not confirmed")]
+    Transport(#[from] TransportError),
 }
 
 /// Why a subscription was not made.
@@ -39,6 +49,12 @@ pub enum SubscribeError {
     /// The bus is draining or has been drained.
     #[error("event bus takes no more subscriptions")]
     Closed,
+    /// The broker refuses it for good.
+    #[error("broker refuses the subscription: {message}")]
+    Refused {
+        /// What it says, in one line.
+        message: String,
+    },
     /// The caller is not inside a tokio runtime, which the handlers need.
     #[error("no tokio runtime to run handlers on")]
     NoRuntime,

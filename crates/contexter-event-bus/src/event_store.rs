@@ -2,13 +2,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::time::Instant;
 
+use crate::config::BusConfig;
 use crate::pattern::{InvalidPattern, Pattern};
+use crate::transport::Start;
 
 /// Which stored events are wanted; all of them by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,60 +189,172 @@ impl Gap {
     }
 }
 
+/// The last published events. Their places are the numbers of publishing, from 1.
 #[derive(Debug)]
 pub(crate) struct EventStore {
     max_events: usize,
     max_bytes: usize,
+    max_age: Option<Duration>,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    events: VecDeque<(Arc<IntegrationEvent>, usize)>,
+    events: VecDeque<Stored>,
     bytes: usize,
     evicted: u64,
+    published: u64,
+    without_subscriber: u64,
     last: Option<Timestamp>,
 }
 
+#[derive(Debug)]
+struct Stored {
+    event: Arc<IntegrationEvent>,
+    bytes: usize,
+    /// When it was stored, if that matters.
+    at: Option<Instant>,
+}
+
+/// What a store says about itself.
+#[derive(Debug)]
+pub(crate) struct Summary {
+    pub(crate) stored: usize,
+    pub(crate) published: u64,
+    pub(crate) without_subscriber: u64,
+    pub(crate) last: Option<Timestamp>,
+}
+
 impl EventStore {
-    pub(crate) fn new(max_events: usize, max_bytes: usize) -> Self {
+    pub(crate) fn new(config: &BusConfig) -> Self {
         Self {
-            max_events,
-            max_bytes,
+            max_events: config.stored_events,
+            max_bytes: config.stored_bytes,
+            max_age: config.stored_age,
             kept: Mutex::default(),
         }
     }
 
-    pub(crate) fn record(&self, event: &Arc<IntegrationEvent>) {
-        let bytes = if self.max_events == 0 { 0 } else { size(event) };
+    /// Counts and keeps a published event.
+    pub(crate) fn record(&self, event: &Arc<IntegrationEvent>, wanted: bool) {
+        let keeps = self.max_events > 0 && self.max_bytes > 0;
+        let bytes = if keeps { size(event) } else { 0 };
+        let at = self.max_age.map(|_| Instant::now());
+        // Dropped when the lock is free again.
+        let mut old = None;
         let mut kept = self.kept.lock();
+        kept.published += 1;
+        kept.without_subscriber += u64::from(!wanted);
         kept.last = event.time().or(kept.last);
-        kept.events.push_back((Arc::clone(event), bytes));
+        if !keeps {
+            kept.evicted += 1;
+            return;
+        }
+        kept.events.push_back(Stored {
+            event: Arc::clone(event),
+            bytes,
+            at,
+        });
         kept.bytes += bytes;
         while kept.events.len() > self.max_events || kept.bytes > self.max_bytes {
-            let Some((_, bytes)) = kept.events.pop_front() else {
-                break;
-            };
-            kept.bytes -= bytes;
-            kept.evicted += 1;
+            match kept.evict() {
+                Some(event) => old = Some(event),
+                None => break,
+            }
+        }
+        self.forget_old(&mut kept);
+        drop(kept);
+        drop(old);
+    }
+
+    /// Counts an event that a broker keeps.
+    pub(crate) fn count(&self, event: &IntegrationEvent) {
+        let mut kept = self.kept.lock();
+        kept.published += 1;
+        kept.last = event.time().or(kept.last);
+    }
+
+    /// Returns the stored events from a start on; none if it is now.
+    pub(crate) fn from(&self, start: Start) -> Option<Vec<Arc<IntegrationEvent>>> {
+        let filter = match start {
+            Start::New => return None,
+            Start::Earliest => EventFilter::all(),
+            Start::At(time) => EventFilter::all().since(time),
+        };
+        Some(self.history(&filter).events)
+    }
+
+    fn forget_old(&self, kept: &mut Kept) {
+        let Some(age) = self.max_age else { return };
+        while kept
+            .events
+            .front()
+            .and_then(|stored| stored.at)
+            .is_some_and(|at| at.elapsed() > age)
+        {
+            kept.evict();
         }
     }
 
     pub(crate) fn history(&self, filter: &EventFilter) -> History {
-        let kept = self.kept.lock();
-        let events = kept.events.iter().map(|(event, _)| event);
-        let wanted = events
-            .filter(|event| filter.wants(event))
-            .take(filter.limit)
-            .cloned()
-            .collect();
-        History::new(wanted).with_counts(kept.evicted, 0)
+        let mut kept = self.kept.lock();
+        self.forget_old(&mut kept);
+        let first = kept.evicted + 1;
+        let from = match filter.wanted_after().map(str::parse::<u64>) {
+            Some(Ok(after)) => after.saturating_add(1),
+            // A place of another store says nothing about this one.
+            Some(Err(_)) => 1,
+            None => first,
+        };
+        let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
+        let mut events = Vec::new();
+        let mut last = None;
+        for (stored, place) in kept.events.iter().zip(first..).skip(skip) {
+            if events.len() >= filter.wanted_limit() {
+                break;
+            }
+            last = Some(place.to_string());
+            if filter.wants(&stored.event) {
+                events.push(Arc::clone(&stored.event));
+            }
+        }
+        let lost_before = |since: Timestamp| {
+            let oldest = kept.events.front().and_then(|stored| stored.event.time());
+            kept.evicted > 0 && oldest.is_none_or(|oldest| oldest > since)
+        };
+        let missing = first.saturating_sub(from);
+        let gap = (missing > 0).then_some(Some(missing)).or_else(|| {
+            // What is gone may have been before the time or after it.
+            filter
+                .wanted_since()
+                .is_some_and(lost_before)
+                .then_some(None)
+        });
+        let oldest = (!kept.events.is_empty()).then(|| first.to_string());
+        History::new(events)
+            .with_gap(gap.map(|missing| Gap::new(missing, oldest)))
+            .with_last(last.or_else(|| filter.wanted_after().map(str::to_owned)))
+            .with_counts(kept.evicted, 0)
     }
 
-    /// Returns how many events are stored and the time of the last published one.
-    pub(crate) fn summary(&self) -> (usize, Option<Timestamp>) {
-        let kept = self.kept.lock();
-        (kept.events.len(), kept.last)
+    pub(crate) fn summary(&self) -> Summary {
+        let mut kept = self.kept.lock();
+        self.forget_old(&mut kept);
+        Summary {
+            stored: kept.events.len(),
+            published: kept.published,
+            without_subscriber: kept.without_subscriber,
+            last: kept.last,
+        }
+    }
+}
+
+impl Kept {
+    fn evict(&mut self) -> Option<Arc<IntegrationEvent>> {
+        let stored = self.events.pop_front()?;
+        self.bytes -= stored.bytes;
+        self.evicted += 1;
+        Some(stored.event)
     }
 }
 

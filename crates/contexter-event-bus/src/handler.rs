@@ -217,7 +217,10 @@ impl From<PublishError> for HandlerError {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::Closed => Self::retryable(error),
-            PublishError::InvalidType { .. } | PublishError::Build(_) => Self::permanent(error),
+            PublishError::Transport(cause) if cause.kind().is_transient() => {
+                Self::retryable(PublishError::Transport(cause))
+            }
+            _ => Self::permanent(error),
         }
     }
 }

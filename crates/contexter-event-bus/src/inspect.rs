@@ -3,17 +3,24 @@
 use std::sync::Arc;
 
 use crate::bus::Bus;
-use crate::dead_letter::{DeadLetter, DeadLetterId, RedriveError};
+use crate::dead_letter::RedriveError;
 use crate::event_store::{EventFilter, History};
-use crate::lanes::Item;
+use crate::lanes::{Item, Owner};
 use crate::receipt::Acceptance;
 use crate::subscription::Subscription;
+use crate::transport::{DeadLetter, DeadLetterId, DeadLetterQuery, TransportError};
 
 impl Bus {
-    /// Returns the stored events that `filter` wants, in the order of publishing.
-    #[must_use]
-    pub fn history(&self, filter: &EventFilter) -> History {
-        self.inner.ledger.store.history(filter)
+    /// Returns the stored events that `filter` wants, in the order of storing.
+    ///
+    /// # Errors
+    ///
+    /// In process never; on a broker, if it cannot be read or has no capability to replay.
+    pub async fn history(&self, filter: &EventFilter) -> Result<History, TransportError> {
+        match self.transport() {
+            None => Ok(self.inner.ledger.store.history(filter)),
+            Some(transport) => transport.replay(filter).await,
+        }
     }
 
     /// Gives stored events to one subscription, those that match its pattern, and returns how many
@@ -29,63 +36,110 @@ impl Bus {
         let mut accepted = 0;
         for event in &history.events {
             if to.queue.pattern.matches(event.event_type()) {
-                let item = Item::new(Arc::clone(event), None);
+                let item = Item::new(Arc::clone(event), Owner::Redriven);
                 accepted += usize::from(to.queue.push(item, None).await.is_accepted());
             }
         }
         accepted
     }
 
-    /// Returns the dead letters, oldest first.
-    #[must_use]
-    pub fn dead_letters(&self) -> Vec<DeadLetter> {
-        self.inner.ledger.dead.all()
+    /// Returns the oldest 1,000 dead letters, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// In process never; on a broker, if it cannot be read.
+    pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, TransportError> {
+        self.find_dead_letters(&DeadLetterQuery::all()).await
     }
 
-    /// Gives a dead letter to its subscription again, with all attempts before it.
+    /// Returns the dead letters that `query` wants, oldest first.
     ///
-    /// If that subscription has ended, another of the same name takes it.
+    /// # Errors
+    ///
+    /// In process never; on a broker, if it cannot be read.
+    pub async fn find_dead_letters(
+        &self,
+        query: &DeadLetterQuery,
+    ) -> Result<Vec<DeadLetter>, TransportError> {
+        match self.transport() {
+            None => Ok(self.inner.ledger.dead.list(query)),
+            Some(transport) => transport.dead_letters(query).await,
+        }
+    }
+
+    /// Gives a dead letter to its subscription again, with all attempts before it, and forgets it.
+    ///
+    /// Only the group that failed gets it, and deduplication lets it through. In process, if that
+    /// subscription has ended, another of the same name takes it.
     ///
     /// # Errors
     ///
     /// Returns why it stays a dead letter.
-    pub fn redrive(&self, id: DeadLetterId) -> Result<(), RedriveError> {
-        let dead = &self.inner.ledger.dead;
-        let letter = dead.remove(id).ok_or(RedriveError::NotFound { id })?;
-        let queues = Arc::clone(&self.inner.routes.read().queues);
-        let same = queues.iter().find(|queue| queue.id == letter.queue);
-        let namesake = || {
-            queues
-                .iter()
-                .find(|queue| queue.name == letter.subscription)
+    ///
+    /// # Cancel safety
+    ///
+    /// On a broker, a dropped future may leave the letter although its event was published again.
+    pub async fn redrive(&self, id: &DeadLetterId) -> Result<(), RedriveError> {
+        let Some(transport) = self.transport() else {
+            return self.redrive_here(id);
         };
-        let subscription = Arc::clone(&letter.subscription);
-        let Some(queue) = same.or_else(namesake) else {
-            dead.put_back(letter);
+        let letters = transport
+            .dead_letters(&DeadLetterQuery::one(id.clone()))
+            .await?;
+        let none = || RedriveError::NotFound { id: id.clone() };
+        let letter = letters.into_iter().next().ok_or_else(none)?;
+        transport.redeliver(&letter).await?;
+        transport.remove_dead_letter(id).await?;
+        Ok(())
+    }
+
+    fn redrive_here(&self, id: &DeadLetterId) -> Result<(), RedriveError> {
+        let dead = &self.inner.ledger.dead;
+        let none = || RedriveError::NotFound { id: id.clone() };
+        let kept = dead.remove(id).ok_or_else(none)?;
+        let subscription = Arc::clone(&kept.letter.subscription);
+        let routes = self.inner.routes.read();
+        let queues = routes.queues();
+        let same = queues.iter().find(|queue| queue.id == kept.queue);
+        let namesake = || queues.iter().find(|queue| queue.name == subscription);
+        let Some((queue, event)) = same.or_else(namesake).zip(kept.letter.event()) else {
+            dead.put_back(kept);
             return Err(RedriveError::NoSubscription { subscription });
         };
-        match queue.try_push(Item::new(Arc::clone(&letter.event), None)) {
+        match queue.accept(event, Owner::Redriven) {
             Ok(how) if how.is_accepted() => Ok(()),
             Ok(Acceptance::Closed) => {
-                dead.put_back(letter);
+                dead.put_back(kept);
                 Err(RedriveError::NoSubscription { subscription })
             }
             _full => {
-                dead.put_back(letter);
+                dead.put_back(kept);
                 Err(RedriveError::Full { subscription })
             }
         }
     }
 
-    /// Forgets a dead letter and returns it.
-    #[expect(clippy::must_use_candidate, reason = "forgetting is the purpose")]
-    pub fn purge(&self, id: DeadLetterId) -> Option<DeadLetter> {
-        self.inner.ledger.dead.remove(id)
+    /// Forgets a dead letter, and returns whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// In process never; on a broker, if it cannot be reached.
+    pub async fn purge(&self, id: &DeadLetterId) -> Result<bool, TransportError> {
+        match self.transport() {
+            None => Ok(self.inner.ledger.dead.remove(id).is_some()),
+            Some(transport) => transport.remove_dead_letter(id).await,
+        }
     }
 
-    /// Forgets all dead letters and returns how many there were.
-    #[expect(clippy::must_use_candidate, reason = "forgetting is the purpose")]
-    pub fn purge_all(&self) -> usize {
-        self.inner.ledger.dead.purge()
+    /// Forgets all dead letters, and returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// In process never; on a broker, if it cannot be reached.
+    pub async fn purge_all(&self) -> Result<u64, TransportError> {
+        match self.transport() {
+            None => Ok(u64::try_from(self.inner.ledger.dead.purge()).unwrap_or(u64::MAX)),
+            Some(transport) => transport.purge_dead_letters().await,
+        }
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::receipt::Outcome;
+use crate::remote::Leased;
 
 /// An accepted event on its way to the handler.
 #[derive(Debug)]
@@ -20,30 +21,86 @@ pub(crate) struct Item {
     pub(crate) event: Arc<IntegrationEvent>,
     /// Which attempt comes next, counted from 1.
     pub(crate) attempt: u32,
-    /// The rest of the delays between attempts, and when the first one failed.
-    pub(crate) failed: Option<(Delays, Timestamp)>,
-    /// Who waits for the outcome.
-    pub(crate) waiter: Option<oneshot::Sender<Outcome>>,
+    /// What failed before, if anything did.
+    pub(crate) failed: Option<Box<Failed>>,
+    /// Who is told of the outcome, if anybody is.
+    pub(crate) owner: Owner,
+    /// Whether the deduplication has it as in progress, on behalf of this item.
+    pub(crate) begun: bool,
+}
+
+/// The failures of an item so far.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    /// The rest of the delays between attempts.
+    pub(crate) delays: Delays,
+    /// When the first one was.
+    pub(crate) first: Timestamp,
+}
+
+/// Where an item comes from, and who wants to know what becomes of it.
+#[derive(Debug, Default)]
+pub(crate) enum Owner {
+    /// This process; nobody waits for it.
+    #[default]
+    Nobody,
+    /// A publisher who waits.
+    Publisher(oneshot::Sender<Outcome>),
+    /// A dead letter that was given to the handler again.
+    Redriven,
+    /// A broker, to which it must be settled.
+    Broker(Box<Leased>),
+}
+
+impl Owner {
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self, Self::Broker(_))
+    }
+
+    /// Returns whether another attempt may follow without giving the lease back.
+    pub(crate) fn may_stay(&self) -> bool {
+        match self {
+            Self::Broker(leased) => leased.is_young(),
+            _ => true,
+        }
+    }
 }
 
 impl Item {
-    pub(crate) fn new(
-        event: Arc<IntegrationEvent>,
-        waiter: Option<oneshot::Sender<Outcome>>,
-    ) -> Self {
+    pub(crate) fn new(event: Arc<IntegrationEvent>, owner: Owner) -> Self {
         Self {
             event,
             attempt: 1,
             failed: None,
-            waiter,
+            owner,
+            begun: false,
         }
     }
 
-    /// Tells who waits for the outcome.
-    pub(crate) fn tell(&mut self, outcome: Outcome) {
-        if let Some(waiter) = self.waiter.take() {
+    /// Returns what the broker wants settled, if it comes from one.
+    pub(crate) fn leased(&self) -> Option<&Leased> {
+        match &self.owner {
+            Owner::Broker(leased) => Some(leased),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it was a dead letter before.
+    pub(crate) fn is_redriven(&self) -> bool {
+        match &self.owner {
+            Owner::Redriven => true,
+            Owner::Broker(leased) => leased.redriven,
+            Owner::Nobody | Owner::Publisher(_) => false,
+        }
+    }
+
+    /// Tells a publisher who waits for the outcome.
+    pub(crate) fn tell(&mut self, outcome: impl FnOnce() -> Outcome) {
+        if matches!(self.owner, Owner::Publisher(_))
+            && let Owner::Publisher(waiter) = std::mem::take(&mut self.owner)
+        {
             // Nobody is there any more after the deadline of the publisher.
-            let _ = waiter.send(outcome);
+            let _ = waiter.send(outcome());
         }
     }
 }
@@ -51,7 +108,10 @@ impl Item {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     next: u64,
-    /// Everything that waits, by age.
+    /// What has no key and waits for its first attempt, by age. Nothing can come between these, so
+    /// most events need none of the rest.
+    plain: VecDeque<(u64, Item)>,
+    /// Everything else that waits, by age.
     waiting: BTreeMap<u64, (Item, Place)>,
     /// The waiting items that may run now.
     ready: BTreeSet<u64>,
@@ -70,12 +130,12 @@ enum Place {
 
 impl Lanes {
     pub(crate) fn len(&self) -> usize {
-        self.waiting.len()
+        self.plain.len() + self.waiting.len()
     }
 
     /// Returns whether an item may run now.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.plain.is_empty() || !self.ready.is_empty()
     }
 
     /// Returns when the next delayed item may run.
@@ -87,33 +147,62 @@ impl Lanes {
     pub(crate) fn push(&mut self, item: Item) {
         let seq = self.next;
         self.next += 1;
-        let key = item.event.partition_key();
-        let place = if let Some(behind) = key.and_then(|key| self.keys.get_mut(key)) {
+        if item.event.partition_key().is_none() {
+            self.plain.push_back((seq, item));
+        } else {
+            self.push_keyed(seq, item);
+        }
+    }
+
+    fn push_keyed(&mut self, seq: u64, item: Item) {
+        let key = item.event.partition_key().unwrap_or_default();
+        let place = if let Some(behind) = self.keys.get_mut(key) {
             behind.push_back(seq);
             Place::Behind
         } else {
-            if let Some(key) = key {
-                self.keys.insert(key.to_owned(), VecDeque::new());
-            }
+            self.keys.insert(key.to_owned(), VecDeque::new());
             self.ready.insert(seq);
             Place::Ready
         };
         self.waiting.insert(seq, (item, place));
     }
 
-    /// Takes the oldest item that may run at `now`. Its key stays taken until [`release`].
+    /// Takes the oldest item that may run at `now`, which is only asked for when something is
+    /// delayed. Its key stays taken until [`release`].
     ///
     /// [`release`]: Self::release
-    pub(crate) fn take(&mut self, now: Instant) -> Option<(u64, Item)> {
+    pub(crate) fn take(&mut self, now: impl FnOnce() -> Instant) -> Option<(u64, Item)> {
+        if self.waiting.is_empty() {
+            return self.plain.pop_front();
+        }
+        if !self.delayed.is_empty() {
+            self.ripen(now());
+        }
+        match (self.plain.front(), self.ready.first().copied()) {
+            (Some((plain, _)), Some(ready)) if *plain > ready => self.take_ready(),
+            (None, Some(_)) => self.take_ready(),
+            (Some(_), _) => self.plain.pop_front(),
+            (None, None) => None,
+        }
+    }
+
+    fn ripen(&mut self, now: Instant) {
         while let Some((due, seq)) = self.delayed.first().copied()
             && due <= now
         {
             self.delayed.pop_first();
-            self.ready.insert(seq);
-            if let Some((_, place)) = self.waiting.get_mut(&seq) {
-                *place = Place::Ready;
-            }
+            self.make_ready(seq);
         }
+    }
+
+    fn make_ready(&mut self, seq: u64) {
+        self.ready.insert(seq);
+        if let Some((_, place)) = self.waiting.get_mut(&seq) {
+            *place = Place::Ready;
+        }
+    }
+
+    fn take_ready(&mut self) -> Option<(u64, Item)> {
         let seq = self.ready.pop_first()?;
         let (item, _) = self.waiting.remove(&seq)?;
         Some((seq, item))
@@ -125,18 +214,19 @@ impl Lanes {
         self.waiting.insert(seq, (item, Place::Delayed(due)));
     }
 
+    /// Puts a taken item back so that it may run again at once, at its old age.
+    pub(crate) fn put_back_ready(&mut self, seq: u64, item: Item) {
+        self.ready.insert(seq);
+        self.waiting.insert(seq, (item, Place::Ready));
+    }
+
     /// Lets the next item of the same key run.
     pub(crate) fn release(&mut self, event: &IntegrationEvent) {
         let Some(key) = event.partition_key() else {
             return;
         };
         match self.keys.get_mut(key).and_then(VecDeque::pop_front) {
-            Some(seq) => {
-                self.ready.insert(seq);
-                if let Some((_, place)) = self.waiting.get_mut(&seq) {
-                    *place = Place::Ready;
-                }
-            }
+            Some(seq) => self.make_ready(seq),
             None => {
                 self.keys.remove(key);
             }
@@ -145,6 +235,11 @@ impl Lanes {
 
     /// Removes the oldest waiting item.
     pub(crate) fn drop_oldest(&mut self) -> Option<Item> {
+        let plain = self.plain.front().map(|(seq, _)| *seq);
+        let other = self.waiting.first_key_value().map(|(seq, _)| *seq);
+        if plain.is_some_and(|plain| other.is_none_or(|other| plain < other)) {
+            return self.plain.pop_front().map(|(_, item)| item);
+        }
         let (seq, (item, place)) = self.waiting.pop_first()?;
         match place {
             Place::Ready => {
@@ -171,9 +266,12 @@ impl Lanes {
         self.ready.clear();
         self.delayed.clear();
         self.keys.clear();
-        std::mem::take(&mut self.waiting)
-            .into_values()
-            .map(|(item, _)| item)
-            .collect()
+        let mut all = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .map(|(seq, (item, _))| (seq, item))
+            .collect::<Vec<_>>();
+        all.extend(std::mem::take(&mut self.plain));
+        all.sort_by_key(|(seq, _)| *seq);
+        all.into_iter().map(|(_, item)| item).collect()
     }
 }

@@ -68,30 +68,45 @@
 //! | `EventBus.subscribers`, `event_store`, its last event | [`Stats`]: `subscribers`, `stored_events`, `last_event` |
 //! | `EventBus.event_store` | [`Bus::history`], [`Bus::replay`] |
 
+mod attempts;
 mod bus;
+mod claim;
 mod config;
 mod dead_letter;
+mod dedupe;
 mod error;
 mod event_store;
 mod handler;
+mod health;
 mod inspect;
 mod lanes;
 mod pattern;
 mod publish;
 mod queue;
 mod receipt;
+mod remote;
+mod request;
+mod route;
 mod stats;
 mod subscription;
+mod sync;
 pub mod transport;
 mod worker;
 
 pub use bus::Bus;
 pub use config::{BusConfig, Overflow, SubscriptionConfig};
-pub use dead_letter::{DeadLetter, DeadLetterId, RedriveError};
+pub use dead_letter::RedriveError;
+pub use dedupe::{Begin, DedupeKey, DedupeStore, MemoryDedupe};
 pub use error::{PublishError, SubscribeError};
 pub use event_store::{EventFilter, Gap, History};
 pub use handler::{Delivery, FailureKind, Handler, HandlerError};
+pub use health::{BusHealth, SubscriptionHealth};
 pub use pattern::{InvalidPattern, Pattern};
 pub use receipt::{Abandoned, Acceptance, DrainReport, Outcome, Receipt, Settlement};
+pub use request::{Request, Responder, ResponderConfig};
 pub use stats::{Stats, SubscriptionStats};
 pub use subscription::Subscription;
+pub use transport::{
+    Capabilities, Capability, DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage,
+    MessageTransport, RequestError, Start, TransportError,
+};

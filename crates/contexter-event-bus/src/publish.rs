@@ -1,55 +1,119 @@
-//! Publishing: into the queues, and on to the outcome.
+//! Publishing: into the queues or to the broker, and on to the outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_protocol::rag::DocumentProcessed;
-use contexter_protocol::{BuildError, IntegrationEvent};
+use contexter_protocol::{BuildError, EventPayload, IntegrationEvent};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::bus::{Bus, MAX_WITHIN};
 use crate::error::PublishError;
-use crate::lanes::Item;
-use crate::pattern::is_event_type;
-use crate::receipt::{Acceptance, Outcome, Receipt, Settlement};
-use crate::stats::Ledger;
+use crate::lanes::{Item, Owner};
+use crate::queue::Queue;
+use crate::receipt::{Acceptance, Outcome, Receipt, Settlement, Taken};
+use crate::route::{Route, check_type};
+use crate::stats::Publishing;
+use crate::transport::{Capability, MessageTransport, TransportError, TransportErrorKind};
 
 impl Bus {
-    /// Publishes an event to every matching subscription, without waiting for their handlers.
+    /// Publishes an event without waiting for handlers.
     ///
-    /// It waits only for room in a queue whose policy is to block. The queues of other
-    /// subscriptions take the event before.
+    /// In process it goes into the queue of every matching subscription. The call waits only for
+    /// room in a queue whose policy is to block; the queues of other subscriptions take the event
+    /// before. On a broker, it waits for the broker to confirm.
     ///
     /// # Errors
     ///
-    /// Returns an error after a drain has begun, and if the event type is not made of tokens. A
-    /// full queue is no error: the receipt says what each one did.
+    /// Returns an error after a drain, if the event type is not made of tokens, and if a broker does
+    /// not confirm. A full queue is no error: the receipt says what each one did.
     ///
     /// # Cancel safety
     ///
     /// If the future is dropped while it waits for room, the subscriptions with room have the
-    /// event and the others do not.
+    /// event and the others do not; while it waits for a broker, the event may be stored or not.
     pub async fn publish(
         &self,
         event: impl Into<Arc<IntegrationEvent>>,
     ) -> Result<Receipt, PublishError> {
         let event = event.into();
-        let taken = self.dispatch(&event, None, |_| None).await?;
-        Ok(Receipt {
-            event,
-            deliveries: taken,
-        })
+        let taken = match self.transport() {
+            None => match self.dispatch(&event, |_| Owner::Nobody)? {
+                Dispatched::Everywhere(taken) => taken,
+                Dispatched::Waiting(waiting) => waiting.push(None).await,
+            },
+            Some(transport) => self.send(transport, &event).await?,
+        };
+        Ok(Receipt { event, taken })
+    }
+
+    /// Publishes several events, in their order, and returns what became of each.
+    ///
+    /// On a broker they go together, in about one round trip.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`publish`](Self::publish), for each event.
+    pub async fn publish_all(
+        &self,
+        events: Vec<Arc<IntegrationEvent>>,
+    ) -> Vec<Result<Receipt, PublishError>> {
+        let Some(transport) = self.transport() else {
+            let mut receipts = Vec::with_capacity(events.len());
+            for event in events {
+                receipts.push(self.publish(event).await);
+            }
+            return receipts;
+        };
+        let checked = events.iter().map(|event| self.check(event));
+        let mut receipts: Vec<_> = checked.map(Result::err).collect();
+        let good: Vec<_> = events
+            .iter()
+            .zip(&receipts)
+            .filter(|(_, error)| error.is_none())
+            .map(|(event, _)| Arc::clone(event))
+            .collect();
+        let mut answers = transport.publish(&good).await.into_iter();
+        let answer = |(event, error): (Arc<IntegrationEvent>, Option<PublishError>)| match error {
+            Some(error) => Err(error),
+            None => {
+                let confirmation = answers.next().unwrap_or_else(|| Err(no_answer()))?;
+                let taken = Taken::Broker(confirmation);
+                Ok(Receipt { event, taken })
+            }
+        };
+        let errors = receipts.iter_mut().map(Option::take);
+        events.into_iter().zip(errors).map(answer).collect()
+    }
+
+    /// Publishes a typed payload, as `source`; its type, subject, key and reference are the
+    /// payload's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`publish`](Self::publish), and if the payload makes no event.
+    pub async fn publish_payload<P: EventPayload + Sync>(
+        &self,
+        source: &str,
+        payload: &P,
+    ) -> Result<Receipt, PublishError> {
+        let event = IntegrationEvent::of(source, payload)?
+            .build()
+            .map_err(BuildError::from)?;
+        self.publish(event).await
     }
 
     /// Publishes an event and waits until every handler is through with it, retries included.
     ///
-    /// What takes longer than `within` goes on, as [`Outcome::Pending`].
+    /// What takes longer than `within` goes on, as [`Outcome::Pending`]. Only in process, where
+    /// everybody who handles the event is known: [`Capability::Settlement`].
     ///
     /// # Errors
     ///
-    /// As for [`publish`](Self::publish). A failed handler is no error: the settlement names it.
+    /// As for [`publish`](Self::publish), and [`PublishError::Unsupported`] on a broker. A failed
+    /// handler is no error: the settlement names it.
     ///
     /// # Cancel safety
     ///
@@ -59,15 +123,21 @@ impl Bus {
         event: impl Into<Arc<IntegrationEvent>>,
         within: Duration,
     ) -> Result<Settlement, PublishError> {
+        if self.transport().is_some() {
+            let capability = Capability::Settlement;
+            return Err(PublishError::Unsupported { capability });
+        }
         let event = event.into();
         let deadline = Instant::now() + within.min(MAX_WITHIN);
         let mut waits = Vec::new();
-        self.dispatch(&event, Some(deadline), |name| {
+        let dispatched = self.dispatch(&event, |name| {
             let (sender, receiver) = oneshot::channel();
             waits.push((Arc::clone(name), receiver));
-            Some(sender)
-        })
-        .await?;
+            Owner::Publisher(sender)
+        })?;
+        if let Dispatched::Waiting(waiting) = dispatched {
+            waiting.push(Some(deadline)).await;
+        }
         let settle = |(name, receiver)| async move {
             let outcome = match timeout_at(deadline, receiver).await {
                 Ok(Ok(outcome)) => outcome,
@@ -96,68 +166,125 @@ impl Bus {
             document_count,
             processing_time_seconds: processing_time.as_secs_f64(),
         };
-        let event = IntegrationEvent::of("document_processor", &payload)?
-            .build()
-            .map_err(BuildError::from)?;
-        self.publish(event).await
+        self.publish_payload("document_processor", &payload).await
     }
 
-    async fn dispatch(
+    fn check(&self, event: &IntegrationEvent) -> Result<(), PublishError> {
+        check_type(event.event_type())?;
+        if self.inner.routes.read().open {
+            Ok(())
+        } else {
+            Err(PublishError::Closed)
+        }
+    }
+
+    async fn send(
+        &self,
+        transport: &Arc<dyn MessageTransport>,
+        event: &Arc<IntegrationEvent>,
+    ) -> Result<Taken, PublishError> {
+        self.check(event)?;
+        let answers = transport.publish(std::slice::from_ref(event)).await;
+        let answer = answers.into_iter().next();
+        let confirmation = answer.unwrap_or_else(|| Err(no_answer()))?;
+        self.inner.ledger.store.count(event);
+        Ok(Taken::Broker(confirmation))
+    }
+
+    /// Gives the event to every queue that has room.
+    fn dispatch(
         &self,
         event: &Arc<IntegrationEvent>,
-        deadline: Option<Instant>,
-        mut waiter: impl FnMut(&Arc<str>) -> Option<oneshot::Sender<Outcome>>,
-    ) -> Result<Vec<(Arc<str>, Acceptance)>, PublishError> {
-        if !is_event_type(event.event_type()) {
-            return Err(PublishError::InvalidType {
-                event_type: event.event_type().chars().take(80).collect(),
-            });
+        owner: impl FnMut(&Arc<str>) -> Owner,
+    ) -> Result<Dispatched<'_>, PublishError> {
+        // The lock is held until every queue has been asked, so that a drain sees either all of
+        // this publication or nothing of it.
+        let routes = self.inner.routes.read();
+        if !routes.open {
+            check_type(event.event_type())?;
+            return Err(PublishError::Closed);
         }
+        if let Some(route) = routes.known(event.event_type()) {
+            return Ok(self.fan_out(event, route, owner));
+        }
+        drop(routes);
+        let mut routes = self.inner.routes.write();
+        if !routes.open {
+            return Err(PublishError::Closed);
+        }
+        let route = routes.learn(event.event_type())?;
+        Ok(self.fan_out(event, &route, owner))
+    }
+
+    fn fan_out(
+        &self,
+        event: &Arc<IntegrationEvent>,
+        route: &Route,
+        mut owner: impl FnMut(&Arc<str>) -> Owner,
+    ) -> Dispatched<'_> {
         let ledger = &*self.inner.ledger;
-        let (queues, _publishing) = {
-            let routes = self.inner.routes.read();
-            if !routes.open {
-                return Err(PublishError::Closed);
-            }
-            // Under the lock, so that a drain sees either this publication or none.
-            ledger.begin();
-            (Arc::clone(&routes.queues), Publishing(ledger))
-        };
-        ledger.store.record(event);
-        ledger.published.add(1);
-        let mut taken = Vec::new();
+        ledger.store.record(event, !route.queues.is_empty());
+        let mut each = Vec::new();
         let mut full = Vec::new();
-        for queue in queues.iter() {
-            if !queue.pattern.matches(event.event_type()) {
-                continue;
-            }
-            let item = Item::new(Arc::clone(event), waiter(&queue.name));
-            let acceptance = queue.try_push(item).unwrap_or_else(|item| {
-                full.push((taken.len(), queue, item));
-                Acceptance::Rejected
-            });
-            taken.push((Arc::clone(&queue.name), acceptance));
+        for (at, (queue, name)) in route.queues.iter().zip(&*route.names).enumerate() {
+            let how = match queue.accept(event, owner(name)) {
+                Ok(Acceptance::Accepted) if each.is_empty() => continue,
+                Ok(how) => how,
+                Err(item) => {
+                    full.push((at, Arc::clone(queue), item));
+                    Acceptance::Rejected
+                }
+            };
+            each.resize(at, Acceptance::Accepted);
+            each.push(how);
         }
-        if taken.is_empty() {
-            ledger.without_subscriber.add(1);
+        let names = Arc::clone(&route.names);
+        if each.is_empty() {
+            return Dispatched::Everywhere(Taken::Everywhere(names));
         }
-        let pushes = full
-            .into_iter()
-            .map(|(at, queue, item)| async move { (at, queue.push(*item, deadline).await) });
-        for (at, acceptance) in join_all(pushes).await {
-            if let Some((_, how)) = taken.get_mut(at) {
-                *how = acceptance;
-            }
+        each.resize(names.len(), Acceptance::Accepted);
+        if full.is_empty() {
+            return Dispatched::Everywhere(Taken::Each(names, each));
         }
-        Ok(taken)
+        Dispatched::Waiting(Box::new(WaitingForRoom {
+            names,
+            each,
+            full,
+            _publishing: ledger.begin(),
+        }))
     }
 }
 
-/// Ends what [`Ledger::begin`] began, also when the future that holds it is dropped.
-struct Publishing<'a>(&'a Ledger);
+fn no_answer() -> TransportError {
+    let message = "transport gave no answer for an event";
+    TransportError::new(TransportErrorKind::Protocol, message)
+}
 
-impl Drop for Publishing<'_> {
-    fn drop(&mut self) {
-        self.0.end();
+/// A publication as far as it goes without waiting.
+enum Dispatched<'a> {
+    Everywhere(Taken),
+    Waiting(Box<WaitingForRoom<'a>>),
+}
+
+/// A publication that some queues have no room for.
+struct WaitingForRoom<'a> {
+    names: Arc<[Arc<str>]>,
+    each: Vec<Acceptance>,
+    full: Vec<(usize, Arc<Queue>, Item)>,
+    _publishing: Publishing<'a>,
+}
+
+impl WaitingForRoom<'_> {
+    async fn push(mut self: Box<Self>, deadline: Option<Instant>) -> Taken {
+        let full = std::mem::take(&mut self.full);
+        let push = |(at, queue, item): (usize, Arc<Queue>, Item)| async move {
+            (at, queue.push(item, deadline).await)
+        };
+        for (at, how) in join_all(full.into_iter().map(push)).await {
+            if let Some(taken) = self.each.get_mut(at) {
+                *taken = how;
+            }
+        }
+        Taken::Each(self.names, self.each)
     }
 }

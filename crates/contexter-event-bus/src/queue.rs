@@ -1,56 +1,67 @@
-//! The bounded in-process queue of one subscription.
+//! The bounded queue of one subscription or of one group, and its way in and out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
-use contexter_service::Backoff;
-use jiff::Timestamp;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use crate::attempts::Attempts;
 use crate::config::Overflow;
-use crate::dead_letter::{DeadLetter, DeadLetters};
-use crate::handler::{Delivery, HandlerError};
-use crate::lanes::{Item, Lanes};
+use crate::dedupe::Dedupe;
+use crate::lanes::{Item, Lanes, Owner};
 use crate::pattern::Pattern;
 use crate::receipt::{Abandoned, Acceptance, Outcome};
+use crate::remote::Remote;
 use crate::stats::{Ledger, SubscriptionStats};
-
-/// The longest wait between two attempts, whatever a handler asks for.
-const MAX_WAIT: Duration = Duration::from_hours(24);
+use crate::sync::{Mutex, Signal, Waiting};
 
 #[derive(Debug)]
 pub(crate) struct Queue {
     pub(crate) id: u64,
     pub(crate) name: Arc<str>,
+    /// The group whose members share this queue; in process it outlives them.
+    pub(crate) group: Option<Arc<str>>,
     pub(crate) pattern: Pattern,
     pub(crate) capacity: usize,
     pub(crate) overflow: Overflow,
-    pub(crate) max_attempts: u32,
-    pub(crate) backoff: Backoff,
+    pub(crate) attempts: Attempts,
     pub(crate) ledger: Arc<Ledger>,
+    /// Recognises events that were handled before, where that is wanted.
+    pub(crate) dedupe: Option<Dedupe>,
+    /// Where the events come from, unless they are published in this process.
+    pub(crate) remote: Option<Arc<Remote>>,
     pub(crate) state: Mutex<State>,
     /// Wakes a worker: an item may run, or the next due time has changed.
-    pub(crate) work: Notify,
+    pub(crate) work: Signal,
     /// Wakes a publisher: there may be room.
-    pub(crate) room: Notify,
+    pub(crate) room: Signal,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    lanes: Lanes,
-    in_flight: BTreeMap<u64, Arc<IntegrationEvent>>,
-    phase: Phase,
-    workers: Vec<AbortHandle>,
-    stats: SubscriptionStats,
+    pub(crate) lanes: Lanes,
+    /// What each worker is at, by its number.
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) in_flight: usize,
+    pub(crate) phase: Phase,
+    /// How many workers there are.
+    pub(crate) workers: usize,
+    pub(crate) sleeping: Waiting,
+    pub(crate) blocked: Waiting,
+    pub(crate) stats: SubscriptionStats,
+}
+
+/// The place of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    pub(crate) running: Option<(u64, Item)>,
+    pub(crate) taken: bool,
+    pub(crate) task: Option<AbortHandle>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     #[default]
     Open,
     /// Nothing new comes in; what waits is still handled.
@@ -58,144 +69,165 @@ enum Phase {
     Closed,
 }
 
-/// What a worker finds.
-enum Found {
-    Work(Claim),
-    Nothing { until: Option<Instant> },
-    End,
+impl State {
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.lanes.len() == 0
+    }
+
+    pub(crate) fn pending(&self) -> usize {
+        self.in_flight + self.lanes.len()
+    }
+
+    /// Empties the place of a worker.
+    pub(crate) fn vacate(&mut self, slot: usize) -> Option<(u64, Item)> {
+        let taken = self.slots.get_mut(slot)?.running.take()?;
+        self.in_flight -= 1;
+        Some(taken)
+    }
 }
 
 impl Queue {
-    /// Hands over the tasks that [`close`](Self::close) stops.
-    pub(crate) fn adopt(&self, workers: Vec<AbortHandle>) {
+    /// The name of the group in dead letters and in deduplication.
+    pub(crate) fn group_name(&self) -> &Arc<str> {
+        self.group.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Returns whether the queue stays when the last worker has left.
+    pub(crate) fn outlives_members(&self) -> bool {
+        self.group.is_some() && self.remote.is_none()
+    }
+
+    /// Takes in stored events, the newest of those that match and fit.
+    pub(crate) fn catch_up(&self, stored: &[Arc<IntegrationEvent>]) {
+        let matching = |event: &&Arc<IntegrationEvent>| self.pattern.matches(event.event_type());
+        let events: Vec<_> = stored.iter().filter(matching).collect();
+        let skipped = events.len().saturating_sub(self.capacity);
+        let mut state = self.state.lock();
+        state.stats.dropped += u64::try_from(skipped).unwrap_or(u64::MAX);
+        for event in events.into_iter().skip(skipped) {
+            state
+                .lanes
+                .push(Item::new(Arc::clone(event), Owner::Nobody));
+        }
+    }
+
+    /// Makes places for workers and returns their numbers.
+    pub(crate) fn enlist(&self, workers: usize) -> Vec<usize> {
+        let mut state = self.state.lock();
+        state.workers += workers;
+        let mut numbers = Vec::with_capacity(workers);
+        for (number, slot) in state.slots.iter_mut().enumerate() {
+            if numbers.len() < workers && !slot.taken {
+                slot.taken = true;
+                numbers.push(number);
+            }
+        }
+        while numbers.len() < workers {
+            numbers.push(state.slots.len());
+            state.slots.push(Slot {
+                taken: true,
+                ..Slot::default()
+            });
+        }
+        numbers
+    }
+
+    /// Hands over the task of a worker, which [`close`](Self::close) stops.
+    pub(crate) fn adopt(&self, slot: usize, task: AbortHandle) {
         let mut state = self.state.lock();
         if state.phase == Phase::Closed {
-            workers.iter().for_each(AbortHandle::abort);
+            task.abort();
+        } else if let Some(slot) = state.slots.get_mut(slot) {
+            slot.task = Some(task);
         }
-        state.workers = workers;
     }
 
     /// Adds an item by the overflow policy; gives it back if the policy is to wait.
-    pub(crate) fn try_push(&self, mut item: Item) -> Result<Acceptance, Box<Item>> {
+    pub(crate) fn try_push(&self, item: Item) -> Result<Acceptance, Item> {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return Ok(Acceptance::Closed);
         }
-        let mut acceptance = Acceptance::Accepted;
-        let mut displaced = None;
         if state.lanes.len() >= self.capacity {
-            match self.overflow {
-                Overflow::Block => return Err(Box::new(item)),
-                Overflow::Reject => {
-                    state.stats.rejected += 1;
-                    self.ledger.rejected.add(1);
-                    item.tell(Outcome::Rejected);
-                    return Ok(Acceptance::Rejected);
+            return self.push_full(&mut state, item);
+        }
+        state.lanes.push(item);
+        let wake = state.sleeping.wake();
+        let more = state.lanes.len() < self.capacity && state.blocked.wake();
+        drop(state);
+        if wake {
+            self.work.wake_one();
+        }
+        if more {
+            self.room.wake_one();
+        }
+        Ok(Acceptance::Accepted)
+    }
+
+    #[cold]
+    fn push_full(&self, state: &mut State, mut item: Item) -> Result<Acceptance, Item> {
+        match self.overflow {
+            // Nobody is there who could ever make room.
+            Overflow::Block if state.workers == 0 => {}
+            Overflow::Block => return Err(item),
+            Overflow::Reject => {}
+            Overflow::DropNewest => {
+                state.stats.dropped += 1;
+                self.dropped(&mut item);
+                return Ok(Acceptance::Dropped);
+            }
+            Overflow::DropOldest => {
+                let displaced = state.lanes.drop_oldest();
+                state.stats.dropped += 1;
+                state.lanes.push(item);
+                if state.lanes.is_ready() && state.sleeping.wake() {
+                    self.work.wake_one();
                 }
-                Overflow::DropNewest => {
-                    state.stats.dropped += 1;
-                    self.ledger.dropped.add(1);
-                    item.tell(Outcome::Dropped);
-                    return Ok(Acceptance::Dropped);
+                if let Some(mut displaced) = displaced {
+                    self.dropped(&mut displaced);
                 }
-                Overflow::DropOldest => {
-                    displaced = state.lanes.drop_oldest();
-                    state.stats.dropped += 1;
-                    self.ledger.dropped.add(1);
-                    acceptance = Acceptance::AcceptedDroppingOldest;
-                }
+                return Ok(Acceptance::AcceptedDroppingOldest);
             }
         }
-        self.ledger.begin();
-        state.lanes.push(item);
-        let room = state.lanes.len() < self.capacity;
-        drop(state);
-        if let Some(mut displaced) = displaced {
-            displaced.tell(Outcome::Dropped);
-            self.ledger.end();
+        state.stats.rejected += 1;
+        item.tell(|| Outcome::Rejected);
+        Ok(Acceptance::Rejected)
+    }
+
+    fn dropped(&self, item: &mut Item) {
+        item.tell(|| Outcome::Dropped);
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+            remote.ack(&leased.id);
         }
-        self.work.notify_one();
-        if room && self.overflow == Overflow::Block {
-            self.room.notify_one();
-        }
-        Ok(acceptance)
     }
 
     /// Adds an item, waiting for room if that is the policy, at most until `deadline`.
     ///
     /// Cancel safe: a dropped call has not added the item.
-    pub(crate) async fn push(&self, item: Item, deadline: Option<Instant>) -> Acceptance {
-        let mut item = Box::new(item);
+    #[cfg(not(all(test, contexter_loom)))]
+    pub(crate) async fn push(&self, mut item: Item, deadline: Option<Instant>) -> Acceptance {
         loop {
-            let room = self.room.notified();
-            match self.try_push(*item) {
+            match self.try_push(item) {
                 Ok(acceptance) => return acceptance,
                 Err(full) => item = full,
             }
-            match deadline {
-                None => room.await,
-                Some(deadline) => {
-                    if timeout_at(deadline, room).await.is_err() {
-                        self.state.lock().stats.rejected += 1;
-                        self.ledger.rejected.add(1);
-                        item.tell(Outcome::Rejected);
-                        return Acceptance::Rejected;
-                    }
+            let mut blocked = Blocked {
+                queue: self,
+                counted: false,
+            };
+            let room = self.room.wait(|| blocked.sleep());
+            let in_time = match deadline {
+                None => {
+                    room.await;
+                    true
                 }
-            }
-        }
-    }
-
-    /// Waits for the next item to handle; `None` when the queue has come to its end.
-    ///
-    /// Cancel safe: a dropped call has taken nothing.
-    pub(crate) async fn claim(self: &Arc<Self>) -> Option<Claim> {
-        loop {
-            let work = self.work.notified();
-            match self.find() {
-                Found::Work(claim) => return Some(claim),
-                Found::End => return None,
-                Found::Nothing { until: None } => work.await,
-                Found::Nothing { until: Some(due) } => tokio::select! {
-                    () = work => {}
-                    () = sleep_until(due) => {}
-                },
-            }
-        }
-    }
-
-    fn find(self: &Arc<Self>) -> Found {
-        let mut state = self.state.lock();
-        while let Some((seq, mut item)) = state.lanes.take(Instant::now()) {
-            self.room.notify_one();
-            if item.event.is_expired(Timestamp::now()) {
-                state.lanes.release(&item.event);
-                state.stats.expired += 1;
-                self.ledger.expired.add(1);
-                item.tell(Outcome::Expired);
-                self.ledger.end();
-                continue;
-            }
-            state.in_flight.insert(seq, Arc::clone(&item.event));
-            // One wake-up can stand for several items, and this worker may now be too busy to
-            // see the next one become due, so each taker passes it on.
-            if state.lanes.is_ready() || state.lanes.next_due().is_some() {
-                self.work.notify_one();
-            }
-            return Found::Work(Claim {
-                queue: Arc::clone(self),
-                seq,
-                item: Some(item),
-            });
-        }
-        let until = state.lanes.next_due();
-        let over = state.lanes.len() == 0 && state.in_flight.is_empty();
-        match state.phase {
-            Phase::Open => Found::Nothing { until },
-            Phase::Finishing if !over => Found::Nothing { until },
-            Phase::Finishing | Phase::Closed => {
-                self.work.notify_one();
-                Found::End
+                Some(deadline) => timeout_at(deadline, room).await.is_ok(),
+            };
+            drop(blocked);
+            if !in_time {
+                self.state.lock().stats.rejected += 1;
+                item.tell(|| Outcome::Rejected);
+                return Acceptance::Rejected;
             }
         }
     }
@@ -207,178 +239,121 @@ impl Queue {
             state.phase = Phase::Finishing;
         }
         drop(state);
-        self.work.notify_one();
-        self.room.notify_waiters();
+        if let Some(remote) = &self.remote {
+            remote.stop();
+        }
+        self.work.wake_all();
+        self.room.wake_all();
     }
 
     /// Stops at once: drops what waits, cancels what runs, and returns both.
     pub(crate) fn close(&self) -> Vec<Abandoned> {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
-        let running: Vec<_> = state.in_flight.values().cloned().collect();
-        let waiting = state.lanes.clear();
-        for worker in state.workers.drain(..) {
-            worker.abort();
+        let mut left = Vec::new();
+        for number in 0..state.slots.len() {
+            left.extend(state.vacate(number).map(|(_, item)| item));
+        }
+        left.extend(state.lanes.clear());
+        state.stats.abandoned += u64::try_from(left.len()).unwrap_or(u64::MAX);
+        let tasks: Vec<_> = state
+            .slots
+            .iter_mut()
+            .filter_map(|s| s.task.take())
+            .collect();
+        drop(state);
+        // Woken as well as stopped, so that nobody waits for a place that is no more.
+        self.work.wake_all();
+        self.room.wake_all();
+        tasks.iter().for_each(AbortHandle::abort);
+        let abandon = |item: Item| {
+            self.give_back(&item);
+            Abandoned {
+                subscription: Arc::clone(&self.name),
+                event: item.event,
+            }
+        };
+        let abandoned = left.into_iter().map(abandon).collect();
+        if let Some(remote) = &self.remote {
+            remote.stop();
+        }
+        self.ledger.woke_idle();
+        abandoned
+    }
+
+    /// A member of a group leaves: its workers stop, and what they were at goes to the others.
+    pub(crate) fn leave(&self, numbers: &[usize]) {
+        let mut state = self.state.lock();
+        state.workers -= numbers.len();
+        let mut tasks = Vec::new();
+        for &number in numbers {
+            if let Some((seq, item)) = state.vacate(number) {
+                state.lanes.put_back_ready(seq, item);
+                if state.sleeping.wake() {
+                    self.work.wake_one();
+                }
+            }
+            if let Some(slot) = state.slots.get_mut(number) {
+                slot.taken = false;
+                tasks.extend(slot.task.take());
+            }
         }
         drop(state);
-        self.room.notify_waiters();
-        let mut abandoned = running;
-        for item in waiting {
-            // The running ones are counted when their workers let go of them.
-            self.ledger.abandoned.add(1);
-            self.ledger.end();
-            abandoned.push(item.event);
+        tasks.iter().for_each(AbortHandle::abort);
+        // Whoever waits for room learns that nobody may be left to make it.
+        self.room.wake_all();
+    }
+
+    /// Lets a broker deliver an item again that was not settled.
+    fn give_back(&self, item: &Item) {
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+            let key = self.dedupe.as_ref().map(|dedupe| dedupe.key(&item.event));
+            remote.release(&leased.id, key);
         }
-        let name = |event| Abandoned {
-            subscription: Arc::clone(&self.name),
-            event,
-        };
-        abandoned.into_iter().map(name).collect()
+    }
+
+    /// Returns what a publisher's event looks like in this queue.
+    pub(crate) fn accept(
+        &self,
+        event: &Arc<IntegrationEvent>,
+        owner: Owner,
+    ) -> Result<Acceptance, Item> {
+        self.try_push(Item::new(Arc::clone(event), owner))
     }
 
     pub(crate) fn stats(&self) -> SubscriptionStats {
         let state = self.state.lock();
         SubscriptionStats {
             waiting: state.lanes.len(),
-            in_flight: state.in_flight.len(),
+            in_flight: state.in_flight,
             ..state.stats.clone()
         }
     }
 }
 
-/// An item that a worker has taken; dropped without a result it is abandoned.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    queue: Arc<Queue>,
-    seq: u64,
-    item: Option<Item>,
+/// A publisher that waits for room, counted for as long as it does.
+struct Blocked<'a> {
+    queue: &'a Queue,
+    counted: bool,
 }
 
-impl Claim {
-    /// Returns what the handler is to see.
-    pub(crate) fn delivery(&self) -> Delivery {
-        let item = self
-            .item
-            .as_ref()
-            .expect("only the methods that consume the claim take it");
-        Delivery {
-            event: Arc::clone(&item.event),
-            attempt: item.attempt,
-            max_attempts: self.queue.max_attempts,
-        }
-    }
-
-    /// The handler succeeded.
-    pub(crate) fn handled(mut self) {
-        let Some(mut item) = self.item.take() else {
-            return;
-        };
+impl Blocked<'_> {
+    /// Counts it, unless there is room by now or nothing to wait for.
+    fn sleep(&mut self) -> bool {
         let mut state = self.queue.state.lock();
-        state.stats.delivered += 1;
-        self.leave(&mut state, &item);
-        drop(state);
-        self.queue.ledger.delivered.add(1);
-        item.tell(Outcome::Handled {
-            attempts: item.attempt,
-        });
-        self.queue.ledger.end();
-    }
-
-    /// The handler failed: try again later, or keep the event as a dead letter.
-    pub(crate) fn failed(mut self, error: &HandlerError) {
-        let Some(item) = self.item.take() else { return };
-        self.queue.ledger.failed.add(1);
-        self.queue.state.lock().stats.failed += 1;
-        if error.kind().is_retryable() && item.attempt < self.queue.max_attempts {
-            self.retry(item, error);
-        } else {
-            self.bury(item, error);
+        let full = state.lanes.len() >= self.queue.capacity;
+        self.counted = state.phase == Phase::Open && full && state.workers > 0;
+        if self.counted {
+            state.blocked.sleep();
         }
-    }
-
-    fn retry(&self, mut item: Item, error: &HandlerError) {
-        let (delays, _) = item
-            .failed
-            .get_or_insert_with(|| (self.queue.backoff.delays(), Timestamp::now()));
-        let delay = delays.next().unwrap_or(MAX_WAIT);
-        let delay = delay
-            .max(error.retry_after().unwrap_or_default())
-            .min(MAX_WAIT);
-        tracing::debug!(
-            event.id = item.event.id(),
-            event.kind = item.event.event_type(),
-            subscription = &*self.queue.name,
-            attempt = item.attempt,
-            delay_ms = delay.as_millis(),
-            %error,
-            "handler failed, the event will be tried again"
-        );
-        item.attempt += 1;
-        let mut state = self.queue.state.lock();
-        state.in_flight.remove(&self.seq);
-        if state.phase == Phase::Closed {
-            drop(state);
-            self.queue.ledger.abandoned.add(1);
-            self.queue.ledger.end();
-            return;
-        }
-        state.lanes.put_back(self.seq, item, Instant::now() + delay);
-    }
-
-    fn bury(&self, mut item: Item, error: &HandlerError) {
-        let last_failed = Timestamp::now();
-        let line = error.chain();
-        tracing::warn!(
-            event.id = item.event.id(),
-            event.kind = item.event.event_type(),
-            subscription = &*self.queue.name,
-            attempts = item.attempt,
-            failure = ?error.kind(),
-            error = line,
-            "event became a dead letter"
-        );
-        self.queue.ledger.dead.add(DeadLetter {
-            id: DeadLetters::UNNAMED,
-            event: Arc::clone(&item.event),
-            subscription: Arc::clone(&self.queue.name),
-            attempts: item.attempt,
-            kind: error.kind(),
-            error: line.clone(),
-            first_failed: item
-                .failed
-                .as_ref()
-                .map_or(last_failed, |(_, first)| *first),
-            last_failed,
-            queue: self.queue.id,
-        });
-        let mut state = self.queue.state.lock();
-        state.stats.dead_lettered += 1;
-        self.leave(&mut state, &item);
-        drop(state);
-        self.queue.ledger.dead_lettered.add(1);
-        item.tell(Outcome::DeadLettered {
-            attempts: item.attempt,
-            error: line,
-        });
-        self.queue.ledger.end();
-    }
-
-    /// Lets go of the item's key, and wakes whoever waits for that.
-    fn leave(&self, state: &mut State, item: &Item) {
-        state.in_flight.remove(&self.seq);
-        state.lanes.release(&item.event);
-        if state.lanes.is_ready() || state.phase == Phase::Finishing {
-            self.queue.work.notify_one();
-        }
+        self.counted
     }
 }
 
-impl Drop for Claim {
+impl Drop for Blocked<'_> {
     fn drop(&mut self) {
-        if let Some(item) = self.item.take() {
-            self.leave(&mut self.queue.state.lock(), &item);
-            self.queue.ledger.abandoned.add(1);
-            self.queue.ledger.end();
+        if self.counted {
+            self.queue.state.lock().blocked.rise();
         }
     }
 }

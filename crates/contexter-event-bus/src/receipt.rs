@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use contexter_protocol::IntegrationEvent;
 
+use crate::transport::Confirmation;
+
 /// How the queue of one subscription took an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -28,11 +30,22 @@ impl Acceptance {
     }
 }
 
-/// Which subscriptions took a published event; nobody has handled it yet.
+/// What became of a published event; no handler is through with it yet.
+///
+/// In process it says how each matching subscription took the event, on a broker where the broker
+/// has stored it.
 #[derive(Clone, Debug)]
 pub struct Receipt {
     pub(crate) event: Arc<IntegrationEvent>,
-    pub(crate) deliveries: Vec<(Arc<str>, Acceptance)>,
+    pub(crate) taken: Taken,
+}
+
+/// Who took an event. Nothing is allocated for it as long as everybody accepts.
+#[derive(Clone, Debug)]
+pub(crate) enum Taken {
+    Everywhere(Arc<[Arc<str>]>),
+    Each(Arc<[Arc<str>]>, Vec<Acceptance>),
+    Broker(Confirmation),
 }
 
 impl Receipt {
@@ -42,23 +55,55 @@ impl Receipt {
         &self.event
     }
 
-    /// Returns how each matching subscription took the event, by name.
+    /// Returns how each matching subscription took the event, by name; nothing on a broker, which
+    /// does not say.
     #[must_use]
     pub fn deliveries(&self) -> impl ExactSizeIterator<Item = (&str, Acceptance)> {
-        self.deliveries.iter().map(|(name, how)| (&**name, *how))
+        let (names, each): (&[Arc<str>], &[Acceptance]) = match &self.taken {
+            Taken::Everywhere(names) => (names, &[]),
+            Taken::Each(names, each) => (names, each),
+            Taken::Broker(_) => (&[], &[]),
+        };
+        names.iter().enumerate().map(|(at, name)| {
+            let how = each.get(at).copied().unwrap_or(Acceptance::Accepted);
+            (&**name, how)
+        })
     }
 
-    /// Returns how many subscriptions accepted the event.
+    /// Returns how many subscriptions accepted the event; on a broker 1, the broker itself.
     #[must_use]
     pub fn accepted(&self) -> usize {
-        let accepted = |(_, how): &&(Arc<str>, Acceptance)| how.is_accepted();
-        self.deliveries.iter().filter(accepted).count()
+        match &self.taken {
+            Taken::Broker(_) => 1,
+            _ => self
+                .deliveries()
+                .filter(|(_, how)| how.is_accepted())
+                .count(),
+        }
     }
 
-    /// Returns whether no subscription matches the type of the event.
+    /// Returns whether no subscription matches the type of the event. On a broker that is not
+    /// known, and `false`.
     #[must_use]
     pub fn has_no_subscriber(&self) -> bool {
-        self.deliveries.is_empty()
+        self.confirmation().is_none() && self.deliveries().len() == 0
+    }
+
+    /// Returns the broker's word that it has stored the event; none in process.
+    #[must_use]
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        match &self.taken {
+            Taken::Broker(confirmation) => Some(confirmation),
+            _ => None,
+        }
+    }
+
+    /// Returns whether nobody who wants the event has refused or dropped it, so that publishing it
+    /// again would be of no use.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let lost = |how| matches!(how, Acceptance::Dropped | Acceptance::Rejected);
+        !self.deliveries().any(|(_, how)| lost(how))
     }
 }
 
@@ -84,6 +129,8 @@ pub enum Outcome {
     Rejected,
     /// The event expired before it was handled.
     Expired,
+    /// The event was recognised as handled before.
+    Duplicate,
     /// The subscription ended before the event was handled.
     Abandoned,
     /// The deadline came first; the event is still being handled.
@@ -113,7 +160,9 @@ impl Settlement {
     /// Returns whether every matching subscription has handled the event; true if none matches.
     #[must_use]
     pub fn is_handled(&self) -> bool {
-        let handled = |(_, how): &(Arc<str>, Outcome)| matches!(how, Outcome::Handled { .. });
+        let handled = |(_, how): &(Arc<str>, Outcome)| {
+            matches!(how, Outcome::Handled { .. } | Outcome::Duplicate)
+        };
         self.outcomes.iter().all(handled)
     }
 }

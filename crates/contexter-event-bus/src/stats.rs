@@ -1,8 +1,10 @@
 //! Counters of a bus and of a subscription.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
 
@@ -42,6 +44,10 @@ pub struct Stats {
     pub expired: u64,
     /// How many deliveries were left unhandled by a subscription that ended.
     pub abandoned: u64,
+    /// How many deliveries were recognised as handled before, and not handled again.
+    pub duplicates: u64,
+    /// How many deliveries turned out to belong to another consumer by now.
+    pub fenced: u64,
     /// How many deliveries wait or are being handled now.
     pub pending: usize,
 }
@@ -66,6 +72,35 @@ pub struct SubscriptionStats {
     pub rejected: u64,
     /// How many events expired before they were handled.
     pub expired: u64,
+    /// How many events were left unhandled at the end.
+    pub abandoned: u64,
+    /// How many events were recognised as handled before, and not handled again.
+    pub duplicates: u64,
+    /// How many events turned out to belong to another consumer by now: their lease had run out.
+    pub fenced: u64,
+}
+
+impl SubscriptionStats {
+    /// Returns how many deliveries have come to an end.
+    pub(crate) fn settled(&self) -> u64 {
+        self.delivered + self.dead_lettered + self.expired + self.duplicates
+    }
+}
+
+impl AddAssign<&Self> for SubscriptionStats {
+    fn add_assign(&mut self, other: &Self) {
+        self.waiting += other.waiting;
+        self.in_flight += other.in_flight;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.dead_lettered += other.dead_lettered;
+        self.dropped += other.dropped;
+        self.rejected += other.rejected;
+        self.expired += other.expired;
+        self.abandoned += other.abandoned;
+        self.duplicates += other.duplicates;
+        self.fenced += other.fenced;
+    }
 }
 
 /// What the bus and its queues share. It knows no queue, so it keeps none alive.
@@ -73,16 +108,12 @@ pub struct SubscriptionStats {
 pub(crate) struct Ledger {
     pub(crate) dead: DeadLetters,
     pub(crate) store: EventStore,
-    pub(crate) published: Counter,
-    pub(crate) without_subscriber: Counter,
-    pub(crate) delivered: Counter,
-    pub(crate) failed: Counter,
-    pub(crate) dead_lettered: Counter,
-    pub(crate) dropped: Counter,
-    pub(crate) rejected: Counter,
-    pub(crate) expired: Counter,
-    pub(crate) abandoned: Counter,
-    pending: AtomicUsize,
+    /// What the subscriptions have done that are no more.
+    pub(crate) past: Mutex<SubscriptionStats>,
+    /// How many publications wait for room.
+    publishing: AtomicUsize,
+    /// How many wait for the bus to be idle.
+    watchers: AtomicUsize,
     idle: Notify,
 }
 
@@ -90,85 +121,71 @@ impl Ledger {
     pub(crate) fn new(config: &BusConfig) -> Self {
         Self {
             dead: DeadLetters::new(config.dead_letters),
-            store: EventStore::new(config.stored_events, config.stored_bytes),
-            published: Counter::default(),
-            without_subscriber: Counter::default(),
-            delivered: Counter::default(),
-            failed: Counter::default(),
-            dead_lettered: Counter::default(),
-            dropped: Counter::default(),
-            rejected: Counter::default(),
-            expired: Counter::default(),
-            abandoned: Counter::default(),
-            pending: AtomicUsize::new(0),
+            store: EventStore::new(config),
+            past: Mutex::default(),
+            publishing: AtomicUsize::new(0),
+            watchers: AtomicUsize::new(0),
             idle: Notify::new(),
         }
     }
 
-    /// Notes that something has begun which [`end`](Self::end) will end.
-    pub(crate) fn begin(&self) {
-        self.pending.fetch_add(1, Ordering::AcqRel);
+    /// Notes that a publication waits for room, until the guard is dropped.
+    pub(crate) fn begin(&self) -> Publishing<'_> {
+        self.publishing.fetch_add(1, Ordering::AcqRel);
+        Publishing(self)
     }
 
-    pub(crate) fn end(&self) {
-        if self.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+    pub(crate) fn publishing(&self) -> usize {
+        self.publishing.load(Ordering::Acquire)
+    }
+
+    /// Something has become idle: whoever waits for everything to be so looks again.
+    ///
+    /// A watcher counts itself before it looks at the queues, under their locks; who comes here has
+    /// just held such a lock. So either the watcher has seen the queue idle, or it is seen here.
+    pub(crate) fn woke_idle(&self) {
+        if self.watchers.load(Ordering::Acquire) > 0 {
             self.idle.notify_waiters();
         }
     }
 
-    /// Waits until nothing is pending. Cancel safe.
-    pub(crate) async fn idle(&self) {
+    /// Waits until `is_idle` says so, which is asked again whenever something has become idle.
+    ///
+    /// Cancel safe.
+    pub(crate) async fn idle(&self, is_idle: impl Fn() -> bool) {
+        let _watcher = Watcher::new(self);
         loop {
-            let notified = self.idle.notified();
-            if self.pending() == 0 {
+            let changed = self.idle.notified();
+            if is_idle() {
                 return;
             }
-            notified.await;
-        }
-    }
-
-    pub(crate) fn pending(&self) -> usize {
-        self.pending.load(Ordering::Acquire)
-    }
-
-    /// Returns how many deliveries have come to an end.
-    pub(crate) fn settled(&self) -> u64 {
-        self.delivered.get() + self.dead_lettered.get() + self.expired.get()
-    }
-
-    pub(crate) fn stats(&self, subscribers: usize) -> Stats {
-        let (stored_events, last_event) = self.store.summary();
-        let (dead_letters, dead_letters_evicted) = self.dead.counts();
-        Stats {
-            subscribers,
-            stored_events,
-            last_event,
-            published: self.published.get(),
-            without_subscriber: self.without_subscriber.get(),
-            delivered: self.delivered.get(),
-            failed: self.failed.get(),
-            dead_lettered: self.dead_lettered.get(),
-            dead_letters,
-            dead_letters_evicted,
-            dropped: self.dropped.get(),
-            rejected: self.rejected.get(),
-            expired: self.expired.get(),
-            abandoned: self.abandoned.get(),
-            pending: self.pending(),
+            changed.await;
         }
     }
 }
 
-/// A number that only grows; reading it orders nothing else.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(AtomicU64);
+struct Watcher<'a>(&'a Ledger);
 
-impl Counter {
-    pub(crate) fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
+impl<'a> Watcher<'a> {
+    fn new(ledger: &'a Ledger) -> Self {
+        ledger.watchers.fetch_add(1, Ordering::AcqRel);
+        Self(ledger)
     }
+}
 
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+impl Drop for Watcher<'_> {
+    fn drop(&mut self) {
+        self.0.watchers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A publication that waits for room, also when its future is dropped.
+#[derive(Debug)]
+pub(crate) struct Publishing<'a>(&'a Ledger);
+
+impl Drop for Publishing<'_> {
+    fn drop(&mut self) {
+        self.0.publishing.fetch_sub(1, Ordering::AcqRel);
+        self.0.woke_idle();
     }
 }

@@ -1,28 +1,91 @@
 //! Runs the handler on what a queue gives.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::time::timeout;
+use futures_util::future::poll_fn;
+use tokio::time::sleep;
 
+use crate::claim::{After, Next};
 use crate::handler::{Delivery, Handler, HandlerError};
 use crate::queue::Queue;
 
 /// Handles one event after the other until the queue has come to its end.
-pub(crate) async fn work<H: Handler>(queue: Arc<Queue>, handler: Arc<H>, limit: Duration) {
-    while let Some(claim) = queue.claim().await {
-        match attempt(&*handler, claim.delivery(), limit).await {
-            Ok(()) => claim.handled(),
-            Err(error) => claim.failed(&error),
+pub(crate) async fn work<H: Handler>(
+    queue: Arc<Queue>,
+    handler: Arc<H>,
+    slot: usize,
+    limit: Duration,
+) {
+    let guarded = queue.is_guarded();
+    let mut handled = false;
+    loop {
+        match queue.next(slot, handled) {
+            Next::Work(delivery) => {
+                // A handler that never waits must not keep its thread from everybody else.
+                tokio::task::consume_budget().await;
+                handled = if guarded {
+                    // Boxed, so that the way without a guard stays small.
+                    Box::pin(guard(&queue, &*handler, slot, delivery, limit)).await
+                } else {
+                    handle(&queue, &*handler, slot, delivery, limit).await
+                };
+            }
+            Next::Nothing { until } => {
+                handled = false;
+                queue.sleep(until).await;
+            }
+            Next::End => return,
         }
-        // A handler that never waits must not keep its thread from everybody else.
-        tokio::task::consume_budget().await;
     }
 }
 
-async fn attempt<H: Handler>(
+/// Handles an event, unless it must not reach the handler.
+async fn guard<H: Handler>(
+    queue: &Queue,
+    handler: &H,
+    slot: usize,
+    delivery: Delivery,
+    limit: Duration,
+) -> bool {
+    let event = Arc::clone(delivery.event());
+    if !queue.admit(slot, &delivery, limit).await {
+        return false;
+    }
+    let handled = handle(queue, handler, slot, delivery, limit).await;
+    queue.conclude(&event, handled).await;
+    handled
+}
+
+/// Returns whether the event was handled; if not, the queue knows.
+async fn handle<H: Handler>(
+    queue: &Queue,
+    handler: &H,
+    slot: usize,
+    mut delivery: Delivery,
+    limit: Duration,
+) -> bool {
+    loop {
+        let Err(error) = attempt(handler, delivery, limit).await else {
+            return true;
+        };
+        match queue.failed(slot, &error) {
+            After::Again(next) => delivery = next,
+            After::Later => return false,
+            After::Dead => {
+                queue.bury(slot, error.kind(), error.chain()).await;
+                return false;
+            }
+        }
+    }
+}
+
+pub(crate) async fn attempt<H: Handler>(
     handler: &H,
     delivery: Delivery,
     limit: Duration,
@@ -30,10 +93,24 @@ async fn attempt<H: Handler>(
     // Nothing of the attempt is used after a panic, except the handler's own shared state, for
     // which a panic is like one of its other failures.
     // The timeout is inside, so that a future that panics when it is dropped is caught, too.
-    let call = async { timeout(limit, handler.handle(delivery)).await };
+    let call = async { within(limit, handler.handle(delivery)).await };
     match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(Ok(result)) => result.map_err(HandlerError::rendered),
-        Ok(Err(_elapsed)) => Err(HandlerError::timed_out(limit)),
+        Ok(Some(result)) => result.map_err(HandlerError::rendered),
+        Ok(None) => Err(HandlerError::timed_out(limit)),
         Err(panic) => Err(HandlerError::panicked(&*panic)),
     }
+}
+
+/// Runs a future for at most `limit`. One that is ready at once costs no timer.
+pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        return Some(output);
+    }
+    let mut end = pin!(sleep(limit));
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => end.as_mut().poll(cx).map(|()| None),
+    })
+    .await
 }

@@ -37,11 +37,11 @@ async fn poison_becomes_a_dead_letter_and_the_next_event_arrives() {
     publish_all(&bus, 0..2).await;
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.all(), [(0, 1), (1, 1), (0, 2), (0, 3)]);
-    let letters = bus.dead_letters();
+    let letters = bus.dead_letters().await.unwrap();
     let [letter] = letters.as_slice() else {
         panic!("{letters:?}")
     };
-    assert_eq!(number(&letter.event), 0);
+    assert_eq!(number(letter.event().unwrap()), 0);
     assert_eq!(&*letter.subscription, "indexer");
     assert_eq!((letter.attempts, letter.kind), (3, FailureKind::Retryable));
     assert_eq!(letter.error, "database is down");
@@ -67,7 +67,7 @@ async fn a_permanent_failure_is_not_tried_again() {
     bus.publish(event(0)).await.unwrap();
     assert!(bus.idle(LONG).await);
     assert!(start.elapsed() < Duration::from_millis(10));
-    let letters = bus.dead_letters();
+    let letters = bus.dead_letters().await.unwrap();
     assert_eq!(
         (letters[0].attempts, letters[0].kind),
         (1, FailureKind::Permanent)
@@ -146,8 +146,8 @@ async fn a_panic_is_a_failure_that_stays_inside_its_attempt() {
     let _kept = bus.subscribe("a.b", three_attempts(), handler).unwrap();
     publish_all(&bus, 0..3).await;
     assert!(bus.idle(LONG).await);
-    let mut letters = bus.dead_letters();
-    letters.sort_by_key(|letter| number(&letter.event));
+    let mut letters = bus.dead_letters().await.unwrap();
+    letters.sort_by_key(|letter| number(letter.event().unwrap()));
     let told: Vec<_> = letters
         .iter()
         .map(|l| (l.kind, l.attempts, &*l.error))
@@ -216,13 +216,13 @@ async fn data_of_another_shape_is_a_dead_letter_without_reaching_the_handler() {
         .unwrap();
     bus.publish(typed("document.processed", 5)).await.unwrap();
     assert!(bus.idle(LONG).await);
-    let letters = bus.dead_letters();
+    let letters = bus.dead_letters().await.unwrap();
     assert_eq!(
         (letters[0].attempts, letters[0].kind),
         (1, FailureKind::Undecodable)
     );
     assert!(
-        letters[0].error.contains("invalid type: integer `5`"),
+        letters[0].error.contains("invalid type: integer"),
         "{}",
         letters[0].error
     );
@@ -250,10 +250,11 @@ async fn a_redriven_event_is_handled_with_all_attempts_before_it() {
     bus.publish(event(0)).await.unwrap();
     assert!(bus.idle(LONG).await);
     mended.store(true, Ordering::SeqCst);
-    bus.redrive(bus.dead_letters()[0].id).unwrap();
+    let id = bus.dead_letters().await.unwrap()[0].id.clone();
+    bus.redrive(&id).await.unwrap();
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.all(), [(0, 1), (0, 2), (0, 1), (0, 2)]);
-    assert_eq!(bus.dead_letters().len(), 0);
+    assert_eq!(bus.dead_letters().await.unwrap().len(), 0);
     assert_eq!(
         bystander.numbers(),
         [0],
@@ -269,29 +270,28 @@ async fn what_cannot_be_redriven_stays() {
     let kept = bus.subscribe("a.b", config(), fail).unwrap();
     bus.publish(event(0)).await.unwrap();
     assert!(bus.idle(LONG).await);
-    let id = bus.dead_letters()[0].id;
+    let id = bus.dead_letters().await.unwrap()[0].id.clone();
     drop(kept);
-    let none = RedriveError::NoSubscription {
-        subscription: "a.b".into(),
-    };
-    assert_eq!(bus.redrive(id), Err(none));
+    let none = bus.redrive(&id).await.unwrap_err();
+    assert!(
+        matches!(none, RedriveError::NoSubscription { subscription } if &*subscription == "a.b")
+    );
     let tiny = config().with_queue(1, Overflow::Reject);
     let seen = Seen::default();
     let _namesake = bus.subscribe("a.b", tiny, gated(&seen, &gate)).unwrap();
     bus.publish(event(1)).await.unwrap();
     quiet().await;
     bus.publish(event(2)).await.unwrap();
-    let full = RedriveError::Full {
-        subscription: "a.b".into(),
-    };
-    assert_eq!(bus.redrive(id), Err(full));
-    assert_eq!(bus.dead_letters()[0].id, id, "still there");
+    let full = bus.redrive(&id).await.unwrap_err();
+    assert!(matches!(full, RedriveError::Full { subscription } if &*subscription == "a.b"));
+    assert_eq!(bus.dead_letters().await.unwrap()[0].id, id, "still there");
     gate.add_permits(9);
     assert!(bus.idle(LONG).await);
-    assert_eq!(bus.redrive(id), Ok(()), "a namesake takes it");
+    bus.redrive(&id).await.expect("a namesake takes it");
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.numbers(), [1, 2, 0]);
-    assert_eq!(bus.redrive(id), Err(RedriveError::NotFound { id }));
+    let gone = bus.redrive(&id).await.unwrap_err();
+    assert!(matches!(gone, RedriveError::NotFound { id: asked } if asked == id));
 }
 
 #[tokio::test(start_paused = true)]
@@ -301,13 +301,16 @@ async fn dead_letters_are_bounded_and_can_be_purged() {
     let _kept = bus.subscribe("a.b", config(), fail).unwrap();
     publish_all(&bus, 0..5).await;
     assert!(bus.idle(LONG).await);
-    let letters = bus.dead_letters();
-    let numbers: Vec<_> = letters.iter().map(|letter| number(&letter.event)).collect();
+    let letters = bus.dead_letters().await.unwrap();
+    let numbers: Vec<_> = letters
+        .iter()
+        .map(|letter| number(letter.event().unwrap()))
+        .collect();
     assert_eq!(numbers, [3, 4]);
     let stats = bus.stats();
     assert_eq!((stats.dead_lettered, stats.dead_letters_evicted), (5, 3));
-    assert_eq!(bus.purge(letters[0].id).map(|l| number(&l.event)), Some(3));
-    assert!(bus.purge(letters[0].id).is_none());
-    assert_eq!(bus.purge_all(), 1);
+    assert!(bus.purge(&letters[0].id).await.unwrap());
+    assert!(!bus.purge(&letters[0].id).await.unwrap());
+    assert_eq!(bus.purge_all().await.unwrap(), 1);
     assert_eq!(bus.stats().dead_letters, 0);
 }

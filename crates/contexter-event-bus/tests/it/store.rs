@@ -27,13 +27,16 @@ async fn history_is_found_by_type_flow_and_time() {
     for event in [old, flow, typed("b", 2)] {
         bus.publish(event).await.unwrap();
     }
-    assert_eq!(numbers(&bus.history(&EventFilter::all())), [0, 1, 2]);
+    assert_eq!(
+        numbers(&bus.history(&EventFilter::all()).await.unwrap()),
+        [0, 1, 2]
+    );
     let of_a = EventFilter::all().event_type("a.*").unwrap();
-    assert_eq!(numbers(&bus.history(&of_a)), [0, 1]);
+    assert_eq!(numbers(&bus.history(&of_a).await.unwrap()), [0, 1]);
     let of_flow = EventFilter::all().correlation_id(first_id);
-    assert_eq!(numbers(&bus.history(&of_flow)), [0, 1]);
+    assert_eq!(numbers(&bus.history(&of_flow).await.unwrap()), [0, 1]);
     let recent = EventFilter::all().since("2010-01-01T00:00:00Z".parse().unwrap());
-    assert_eq!(numbers(&bus.history(&recent)), [1, 2]);
+    assert_eq!(numbers(&bus.history(&recent).await.unwrap()), [1, 2]);
     assert!(EventFilter::all().event_type("a..b").is_err());
 }
 
@@ -41,7 +44,7 @@ async fn history_is_found_by_type_flow_and_time() {
 async fn the_store_is_bounded_by_number_and_says_what_it_lost() {
     let bus = Bus::new(&BusConfig::default().with_store(3, usize::MAX));
     publish_all(&bus, 0..5).await;
-    let history = bus.history(&EventFilter::all());
+    let history = bus.history(&EventFilter::all()).await.unwrap();
     assert_eq!(numbers(&history), [2, 3, 4]);
     assert_eq!(history.evicted, 2);
     assert_eq!(bus.stats().stored_events, 3);
@@ -57,7 +60,7 @@ async fn the_store_is_bounded_by_size() {
             .unwrap();
         bus.publish(big).await.unwrap();
     }
-    let history = bus.history(&EventFilter::all());
+    let history = bus.history(&EventFilter::all()).await.unwrap();
     assert_eq!((history.events.len(), history.evicted), (5, 15));
 }
 
@@ -79,7 +82,7 @@ async fn a_late_subscriber_catches_up_with_what_it_wants() {
     bus.publish(typed("b", 9)).await.unwrap();
     let seen = Seen::default();
     let late = bus.subscribe("a.*", config(), noting(&seen)).unwrap();
-    let history = bus.history(&EventFilter::all());
+    let history = bus.history(&EventFilter::all()).await.unwrap();
     assert_eq!(bus.replay(&history, &late).await, 3);
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.numbers(), [0, 1, 2]);

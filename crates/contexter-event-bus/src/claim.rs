@@ -1,0 +1,339 @@
+//! How workers take items out of a queue and say what became of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use crate::attempts::MAX_WAIT;
+use crate::handler::{Delivery, FailureKind, HandlerError};
+use crate::lanes::{Failed, Item};
+use crate::queue::{Phase, Queue, State};
+use crate::receipt::Outcome;
+use crate::transport::{DeadLetter, DeadLetterId, DeadMessage};
+
+/// What a worker finds.
+pub(crate) enum Next {
+    Work(Delivery),
+    Nothing { until: Option<Instant> },
+    End,
+}
+
+/// What follows a failed attempt.
+pub(crate) enum After {
+    /// Another attempt, now.
+    Again(Delivery),
+    /// Another attempt, later; the worker is free.
+    Later,
+    /// None: the event becomes a dead letter.
+    Dead,
+}
+
+/// Why an item leaves without having been handled now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// It was handled before.
+    Duplicate,
+    /// It belongs to another consumer by now.
+    Lost,
+}
+
+impl Queue {
+    /// Notes whether the worker has handled what it was at, and takes the next item for it.
+    ///
+    /// Both in one go, because that is what happens all the time.
+    pub(crate) fn next(&self, slot: usize, handled: bool) -> Next {
+        let mut state = self.state.lock();
+        let done = if handled {
+            let done = state.vacate(slot);
+            if let Some((_, item)) = &done {
+                state.stats.delivered += 1;
+                state.lanes.release(&item.event);
+            }
+            done
+        } else {
+            None
+        };
+        let found = self.find(&mut state, slot);
+        let idle = matches!(found, Next::Nothing { .. }) && state.is_idle();
+        drop(state);
+        if let Some((_, item)) = done {
+            self.handled(item);
+        }
+        if idle {
+            self.ledger.woke_idle();
+        }
+        found
+    }
+
+    fn handled(&self, mut item: Item) {
+        let attempts = item.attempt;
+        item.tell(|| Outcome::Handled { attempts });
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+            remote.ack(&leased.id);
+        }
+    }
+
+    fn find(&self, state: &mut State, slot: usize) -> Next {
+        if state.phase == Phase::Closed {
+            return Next::End;
+        }
+        while let Some((seq, mut item)) = state.lanes.take(Instant::now) {
+            if state.blocked.wake() {
+                self.room.wake_one();
+            }
+            // The clock of the wall is only read for events that can expire.
+            if item.event.expiry_time().is_some() && item.event.is_expired(Timestamp::now()) {
+                state.lanes.release(&item.event);
+                state.stats.expired += 1;
+                item.tell(|| Outcome::Expired);
+                if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+                    remote.ack(&leased.id);
+                }
+                continue;
+            }
+            let delivery = self.delivery(&item);
+            let Some(place) = state.slots.get_mut(slot) else {
+                state.lanes.put_back_ready(seq, item);
+                return Next::End;
+            };
+            place.running = Some((seq, item));
+            state.in_flight += 1;
+            // This worker is busy now, so another one looks after what is left and what is due.
+            let more = state.lanes.is_ready() || state.lanes.next_due().is_some();
+            if more && state.sleeping.wake() {
+                self.work.wake_one();
+            }
+            return Next::Work(delivery);
+        }
+        if state.phase == Phase::Finishing && state.is_idle() {
+            self.work.wake_all();
+            return Next::End;
+        }
+        Next::Nothing {
+            until: state.lanes.next_due(),
+        }
+    }
+
+    pub(crate) fn delivery(&self, item: &Item) -> Delivery {
+        Delivery {
+            event: Arc::clone(&item.event),
+            attempt: item.attempt,
+            max_attempts: self.attempts.max,
+        }
+    }
+
+    /// Waits until there may be something to do.
+    ///
+    /// Cancel safe: whoever waits is counted for exactly as long as it does.
+    #[cfg(not(all(test, contexter_loom)))]
+    pub(crate) async fn sleep(&self, until: Option<Instant>) {
+        let mut sleeper = Sleeper {
+            queue: self,
+            counted: false,
+        };
+        let work = self.work.wait(|| sleeper.sleep(until));
+        match until {
+            None => work.await,
+            Some(due) => tokio::select! {
+                () = work => {}
+                () = sleep_until(due) => {}
+            },
+        }
+    }
+
+    /// Notes that an attempt failed, and returns what follows.
+    pub(crate) fn failed(&self, slot: usize, error: &HandlerError) -> After {
+        let mut state = self.state.lock();
+        state.stats.failed += 1;
+        let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) else {
+            return After::Later;
+        };
+        let attempt = item.attempt;
+        if !error.kind().is_retryable() || !self.attempts.has_after(attempt) {
+            return After::Dead;
+        }
+        let backoff = self.attempts.backoff;
+        let failed = item.failed.get_or_insert_with(|| {
+            Box::new(Failed {
+                delays: backoff.delays(),
+                first: Timestamp::now(),
+            })
+        });
+        let in_time = item.owner.may_stay();
+        item.attempt += 1;
+        if error.retry_after().is_none() && in_time && self.attempts.is_at_once_after(attempt) {
+            return After::Again(self.delivery(item));
+        }
+        let delay = match item.owner.is_remote() {
+            true => self.attempts.delay_after(attempt),
+            false => failed.delays.next().unwrap_or(MAX_WAIT),
+        };
+        let delay = delay
+            .max(error.retry_after().unwrap_or_default())
+            .min(MAX_WAIT);
+        tracing::debug!(
+            event.id = item.event.id(),
+            event.kind = item.event.event_type(),
+            subscription = &*self.name,
+            attempt,
+            delay_ms = delay.as_millis(),
+            %error,
+            "handler failed, the event will be tried again"
+        );
+        self.later(state, slot, delay, Some(error));
+        After::Later
+    }
+
+    /// Puts the item of a worker off, at the broker or here.
+    ///
+    /// What has a key stays here with its lease renewed, because what comes after it must wait for
+    /// it; the rest goes back to the broker, so that any consumer can take it.
+    fn later(
+        &self,
+        mut state: crate::sync::MutexGuard<'_, State>,
+        slot: usize,
+        delay: Duration,
+        error: Option<&HandlerError>,
+    ) {
+        let Some((seq, mut item)) = state.vacate(slot) else {
+            return;
+        };
+        item.begun = false;
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
+            && item.event.partition_key().is_none()
+        {
+            remote.nack(&leased.id, delay, error);
+        } else {
+            state.lanes.put_back(seq, item, Instant::now() + delay);
+        }
+    }
+
+    /// Puts the item of a worker off without having tried it.
+    pub(crate) fn defer(&self, slot: usize, delay: Duration) {
+        let mut state = self.state.lock();
+        if let Some((seq, item)) = state.vacate(slot) {
+            state.lanes.put_back(seq, item, Instant::now() + delay);
+        }
+    }
+
+    /// Lets the item of a worker go without having tried it.
+    pub(crate) fn pass(&self, slot: usize, why: Pass) {
+        let mut state = self.state.lock();
+        let Some((_, mut item)) = state.vacate(slot) else {
+            return;
+        };
+        match why {
+            Pass::Duplicate => state.stats.duplicates += 1,
+            Pass::Lost => state.stats.fenced += 1,
+        }
+        state.lanes.release(&item.event);
+        drop(state);
+        item.tell(|| Outcome::Duplicate);
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
+            && why == Pass::Duplicate
+        {
+            remote.ack(&leased.id);
+        }
+    }
+
+    /// Makes the item of a worker a dead letter, unless it cannot be stored: then it stays.
+    pub(crate) async fn bury(&self, slot: usize, kind: FailureKind, error: String) {
+        let Some(letter) = self.letter(slot, kind, error) else {
+            return;
+        };
+        tracing::warn!(
+            event.id = letter.event().map(|event| event.id()),
+            event.kind = letter.event().map(|event| event.event_type()),
+            subscription = &*self.name,
+            attempts = letter.attempts,
+            failure = ?kind,
+            error = letter.error,
+            "event became a dead letter"
+        );
+        let outcome = Outcome::DeadLettered {
+            attempts: letter.attempts,
+            error: letter.error.clone(),
+        };
+        let stored = match &self.remote {
+            None => {
+                self.ledger.dead.add(letter, self.id);
+                true
+            }
+            Some(remote) => remote.bury(&letter).await,
+        };
+        let mut state = self.state.lock();
+        if !stored {
+            if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
+                item.attempt = self.attempts.max.saturating_add(1);
+                let delay = self.attempts.delay_after(1);
+                self.later(state, slot, delay, None);
+            }
+            return;
+        }
+        let Some((_, mut item)) = state.vacate(slot) else {
+            return;
+        };
+        state.stats.dead_lettered += 1;
+        state.lanes.release(&item.event);
+        drop(state);
+        item.tell(|| outcome);
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+            remote.ack(&leased.id);
+        }
+    }
+
+    fn letter(&self, slot: usize, kind: FailureKind, error: String) -> Option<DeadLetter> {
+        let state = self.state.lock();
+        let (_, item) = state.slots.get(slot)?.running.as_ref()?;
+        let last_failed = Timestamp::now();
+        let here = item.failed.as_ref().map(|failed| failed.first);
+        let known = self.remote.as_ref().zip(item.leased());
+        let before = known.and_then(|(remote, leased)| remote.first_failed(&leased.id));
+        Some(DeadLetter {
+            id: DeadLetterId::unassigned(),
+            message: DeadMessage::Event(Arc::clone(&item.event)),
+            subscription: Arc::clone(&self.name),
+            group: Arc::clone(self.group_name()),
+            origin: item.leased().map(|leased| leased.id.to_string()),
+            attempts: item.attempt.min(self.attempts.max),
+            kind,
+            error,
+            first_failed: before.or(here).unwrap_or(last_failed),
+            last_failed,
+        })
+    }
+}
+
+/// A worker that waits, counted for as long as it does.
+struct Sleeper<'a> {
+    queue: &'a Queue,
+    counted: bool,
+}
+
+impl Sleeper<'_> {
+    /// Counts it, unless there is something to do by now.
+    fn sleep(&mut self, until: Option<Instant>) -> bool {
+        let mut state = self.queue.state.lock();
+        let over = match state.phase {
+            Phase::Open => false,
+            Phase::Finishing => state.is_idle(),
+            Phase::Closed => true,
+        };
+        let news = state.lanes.is_ready() || state.lanes.next_due() != until || over;
+        self.counted = !news;
+        if self.counted {
+            state.sleeping.sleep();
+        }
+        self.counted
+    }
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        if self.counted {
+            self.queue.state.lock().sleeping.rise();
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What is checked before a handler is called, and noted afterwards.
+
+use std::time::Duration;
+
+use contexter_protocol::IntegrationEvent;
+
+use super::Begin;
+use crate::bus::MAX_WITHIN;
+use crate::claim::Pass;
+use crate::handler::{Delivery, FailureKind};
+use crate::queue::Queue;
+
+/// How long an event waits that somebody else is handling, or whose state is not known.
+const DEFERRED: Duration = Duration::from_millis(200);
+/// How much longer than the handler may take it counts as in progress.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Queue {
+    /// Returns whether events have to pass a check before they reach the handler.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.dedupe.is_some() || self.remote.is_some()
+    }
+
+    /// Returns whether the item of a worker is to reach the handler; if not, it has left.
+    pub(crate) async fn admit(&self, slot: usize, delivery: &Delivery, limit: Duration) -> bool {
+        let Some((lost, redriven, begun)) = self.look(slot) else {
+            return false;
+        };
+        if lost {
+            self.pass(slot, Pass::Lost);
+            return false;
+        }
+        if let Some(dedupe) = &self.dedupe
+            && !begun
+        {
+            let key = dedupe.key(delivery.event());
+            let lease = limit.saturating_add(GRACE).min(MAX_WITHIN);
+            match dedupe.store.begin(&key, lease).await {
+                Ok(Begin::New) => self.set_begun(slot),
+                Ok(Begin::Done) if redriven => {}
+                Ok(Begin::Done) => {
+                    self.pass(slot, Pass::Duplicate);
+                    return false;
+                }
+                Ok(Begin::InProgress) => {
+                    self.defer(slot, DEFERRED);
+                    return false;
+                }
+                Err(error) => {
+                    tracing::warn!(subscription = &*self.name, %error, "deduplication failed");
+                    self.defer(slot, DEFERRED);
+                    return false;
+                }
+            }
+        }
+        // What is done needs no guard, so this comes after the deduplication.
+        if delivery.attempt() > self.attempts.max {
+            let error = self.poison(slot);
+            self.bury(slot, FailureKind::Poison, error).await;
+            self.conclude(delivery.event(), false).await;
+            return false;
+        }
+        true
+    }
+
+    /// Notes that an event was handled, or that it was not.
+    pub(crate) async fn conclude(&self, event: &IntegrationEvent, handled: bool) {
+        let Some(dedupe) = &self.dedupe else { return };
+        let key = dedupe.key(event);
+        let noted = if handled {
+            dedupe.store.done(&key).await
+        } else {
+            dedupe.store.release(&key).await
+        };
+        if let Err(error) = noted {
+            tracing::warn!(
+                event.id = event.id(),
+                subscription = &*self.name,
+                handled,
+                %error,
+                "deduplication failed"
+            );
+        }
+    }
+
+    fn look(&self, slot: usize) -> Option<(bool, bool, bool)> {
+        let state = self.state.lock();
+        let (_, item) = state.slots.get(slot)?.running.as_ref()?;
+        let leased = self.remote.as_ref().zip(item.leased());
+        let lost = leased.is_some_and(|(remote, leased)| !remote.holds(&leased.id));
+        Some((lost, item.is_redriven(), item.begun))
+    }
+
+    fn set_begun(&self, slot: usize) {
+        let mut state = self.state.lock();
+        if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
+            item.begun = true;
+        }
+    }
+
+    fn poison(&self, slot: usize) -> String {
+        let state = self.state.lock();
+        let item = state.slots.get(slot).and_then(|s| s.running.as_ref());
+        let leased = item.and_then(|(_, item)| item.leased());
+        let known = self.remote.as_ref().zip(leased);
+        let last = known.and_then(|(remote, leased)| remote.last_error(&leased.id));
+        let times = leased.map_or(0, |leased| leased.delivery_count);
+        let last = last.unwrap_or_else(|| "no handler came to an end with it".to_owned());
+        format!("delivered {times} times: {last}")
+    }
+}

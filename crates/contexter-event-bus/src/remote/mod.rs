@@ -1,0 +1,289 @@
+//! A subscription on a broker: what this process holds of it.
+
+mod pump;
+mod settle;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+pub(crate) use pump::pump;
+pub(crate) use settle::settle;
+
+use crate::dedupe::{DedupeKey, DedupeStore};
+use crate::error::SubscribeError;
+use crate::handler::HandlerError;
+use crate::stats::Ledger;
+use crate::transport::{
+    Connection, DeadLetter, DeliveryToken, Disposition, MessageTransport, Source, SubscriptionSpec,
+    TransportHealth,
+};
+
+/// How many failed events are remembered by their first failure, to date their dead letters.
+const REMEMBERED: usize = 10_000;
+
+/// What an item from a broker carries with it.
+#[derive(Debug)]
+pub(crate) struct Leased {
+    /// The place of the event at the broker.
+    pub(crate) id: Arc<str>,
+    pub(crate) delivery_count: u32,
+    /// Whether it was a dead letter before.
+    pub(crate) redriven: bool,
+    /// Until when attempts may follow each other without giving it back.
+    pub(crate) young_until: Instant,
+}
+
+impl Leased {
+    pub(crate) fn is_young(&self) -> bool {
+        Instant::now() < self.young_until
+    }
+}
+
+/// The connection of a queue to its broker. It knows no queue, and its lock is the innermost.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    pub(crate) transport: Arc<dyn MessageTransport>,
+    pub(crate) spec: SubscriptionSpec,
+    /// There as soon as the broker has been reached.
+    source: OnceLock<Arc<dyn Source>>,
+    state: watch::Sender<Ready>,
+    pub(crate) dedupe: Arc<dyn DedupeStore>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) lease: Duration,
+    pub(crate) prefetch: usize,
+    pub(crate) max_clock_skew: Duration,
+    held: Mutex<Held>,
+    /// Wakes the task that settles.
+    settling: Notify,
+    /// Wakes the pump: there is room.
+    room: Notify,
+    /// Told when everything is settled.
+    flushed: Notify,
+    closing: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    items: HashMap<Arc<str>, Hold>,
+    waiting: Vec<Waiting>,
+    /// How many settlements are on their way.
+    under_way: usize,
+    failures: HashMap<Arc<str>, (Timestamp, String)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    token: DeliveryToken,
+    renewed: Instant,
+}
+
+/// A settlement that is to be sent.
+#[derive(Debug)]
+struct Waiting {
+    token: DeliveryToken,
+    disposition: Disposition,
+    /// The event whose handling was broken off.
+    broken_off: Option<DedupeKey>,
+}
+
+impl Remote {
+    pub(crate) fn new(
+        transport: Arc<dyn MessageTransport>,
+        spec: SubscriptionSpec,
+        dedupe: Arc<dyn DedupeStore>,
+        ledger: Arc<Ledger>,
+        max_clock_skew: Duration,
+    ) -> Self {
+        Self {
+            transport,
+            lease: spec.lease,
+            prefetch: spec.prefetch,
+            spec,
+            source: OnceLock::new(),
+            state: watch::Sender::new(Ready::Connecting(None)),
+            dedupe,
+            ledger,
+            max_clock_skew,
+            held: Mutex::default(),
+            settling: Notify::new(),
+            room: Notify::new(),
+            flushed: Notify::new(),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    /// How much room makes a round trip to the broker worth it.
+    fn worth_it(&self) -> usize {
+        self.prefetch.div_ceil(4)
+    }
+
+    /// Holds a message. If it is held already, only the token is new, and `false` is returned.
+    fn hold(&self, id: &Arc<str>, token: DeliveryToken) -> bool {
+        let hold = Hold {
+            token,
+            renewed: Instant::now(),
+        };
+        self.held
+            .lock()
+            .items
+            .insert(Arc::clone(id), hold)
+            .is_none()
+    }
+
+    /// Returns whether the message still belongs to this consumer.
+    pub(crate) fn holds(&self, id: &str) -> bool {
+        self.held.lock().items.contains_key(id)
+    }
+
+    /// The message is done.
+    pub(crate) fn ack(&self, id: &str) {
+        let mut held = self.held.lock();
+        held.failures.remove(id);
+        self.let_go(held, id, Disposition::Ack, None);
+    }
+
+    /// The message goes back to the group and is tried again later.
+    pub(crate) fn nack(&self, id: &Arc<str>, after: Duration, error: Option<&HandlerError>) {
+        let mut held = self.held.lock();
+        if let Some(error) = error {
+            let remembers = held.failures.len() < REMEMBERED || held.failures.contains_key(id);
+            if remembers {
+                let line = error.chain();
+                let first = held
+                    .failures
+                    .entry(Arc::clone(id))
+                    .or_insert_with(|| (Timestamp::now(), String::new()));
+                first.1 = line;
+            }
+        }
+        self.let_go(held, id, Disposition::Nack { after }, None);
+    }
+
+    /// The message goes back to the group at once, with what was begun on it broken off.
+    pub(crate) fn release(&self, id: &str, broken_off: Option<DedupeKey>) {
+        let after = Duration::ZERO;
+        self.let_go(
+            self.held.lock(),
+            id,
+            Disposition::Nack { after },
+            broken_off,
+        );
+    }
+
+    fn let_go(
+        &self,
+        mut held: parking_lot::MutexGuard<'_, Held>,
+        id: &str,
+        disposition: Disposition,
+        broken_off: Option<DedupeKey>,
+    ) {
+        let Some(hold) = held.items.remove(id) else {
+            return;
+        };
+        held.waiting.push(Waiting {
+            token: hold.token,
+            disposition,
+            broken_off,
+        });
+        let first = held.waiting.len() == 1;
+        let free = self.prefetch.saturating_sub(held.items.len());
+        let room = free == 1 || free == self.worth_it();
+        drop(held);
+        if first {
+            self.settling.notify_one();
+        }
+        if room {
+            self.room.notify_one();
+        }
+    }
+
+    /// Stores a dead letter, and returns whether the broker has confirmed it.
+    pub(crate) async fn bury(&self, letter: &DeadLetter) -> bool {
+        match self.transport.dead_letter(letter).await {
+            Ok(_id) => true,
+            Err(error) => {
+                tracing::warn!(
+                    subscription = &*letter.subscription,
+                    %error,
+                    "dead letter could not be stored, its event stays where it is"
+                );
+                false
+            }
+        }
+    }
+
+    pub(crate) fn first_failed(&self, id: &str) -> Option<Timestamp> {
+        self.held.lock().failures.get(id).map(|(first, _)| *first)
+    }
+
+    pub(crate) fn last_error(&self, id: &str) -> Option<String> {
+        let held = self.held.lock();
+        held.failures.get(id).map(|(_, error)| error.clone())
+    }
+
+    /// Takes no more messages from the broker; what is held can still be settled.
+    pub(crate) fn stop(&self) {
+        self.closing.send_replace(true);
+        self.settling.notify_one();
+    }
+
+    /// Returns whether every settlement has reached the broker.
+    pub(crate) fn is_flushed(&self) -> bool {
+        let held = self.held.lock();
+        held.waiting.is_empty() && held.under_way == 0
+    }
+
+    /// Waits until every settlement has reached the broker.
+    pub(crate) async fn flush(&self) {
+        loop {
+            let flushed = self.flushed.notified();
+            if self.is_flushed() {
+                return;
+            }
+            flushed.await;
+        }
+    }
+
+    /// Waits until the broker knows the subscription.
+    pub(crate) async fn ready(&self) -> Result<(), SubscribeError> {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, Ready::Connecting(_)));
+        match settled.await.as_deref() {
+            Ok(Ready::Failed(message)) => Err(SubscribeError::Refused {
+                message: message.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn health(&self) -> TransportHealth {
+        if let Some(source) = self.source.get() {
+            return source.health();
+        }
+        match &*self.state.borrow() {
+            Ready::Connecting(error) => {
+                TransportHealth::new(Connection::Reconnecting).with_last_error(error.clone())
+            }
+            Ready::Failed(error) => {
+                TransportHealth::new(Connection::Closed).with_last_error(Some(error.clone()))
+            }
+            Ready::Up => TransportHealth::new(Connection::Up),
+        }
+    }
+}
+
+/// How far a subscription has come.
+#[derive(Debug)]
+enum Ready {
+    /// With the last failure, if it took more than one try.
+    Connecting(Option<String>),
+    Up,
+    /// It was refused for good.
+    Failed(String),
+}

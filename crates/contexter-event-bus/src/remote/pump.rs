@@ -1,0 +1,203 @@
+//! From the broker into the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_protocol::IntegrationEvent;
+use contexter_service::Backoff;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Leased, Ready, Remote};
+use crate::handler::FailureKind;
+use crate::lanes::{Item, Owner};
+use crate::queue::Queue;
+use crate::receipt::Acceptance;
+use crate::transport::{
+    DeadLetter, DeadLetterId, DeadMessage, Disposition, Incoming, Source, TransportError,
+    TransportErrorKind,
+};
+
+/// The pause after a source has failed; sources mend their connections themselves, so this is rare.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a little room waits for more, so that events are not fetched one by one.
+const GATHERING: Duration = Duration::from_millis(5);
+
+/// Gives the queue what the source gives, until it is told to stop or the source is closed.
+pub(crate) async fn pump(remote: Arc<Remote>, queue: Arc<Queue>) {
+    let mut closing = remote.closing.subscribe();
+    let source = tokio::select! {
+        biased;
+        _ = closing.wait_for(|closing| *closing) => return,
+        source = remote.connect() => source,
+    };
+    let Some(source) = source else { return };
+    loop {
+        let received = tokio::select! {
+            biased;
+            _ = closing.wait_for(|closing| *closing) => break,
+            received = remote.receive(&*source) => received,
+        };
+        match received {
+            // Not broken off: what was received is either in the queue or given back.
+            Ok(messages) => {
+                for message in messages {
+                    remote.take_in(&queue, message).await;
+                }
+            }
+            Err(error) if error.kind() == TransportErrorKind::Closed => break,
+            Err(error) => {
+                tracing::warn!(subscription = &*queue.name, %error, "cannot receive events");
+                let closed = closing.wait_for(|closing| *closing);
+                if timeout(PAUSE, closed).await.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+    source.close().await;
+}
+
+impl Remote {
+    /// Subscribes at the broker, for as long as it takes; none if it refuses for good.
+    async fn connect(&self) -> Option<Arc<dyn Source>> {
+        let mut delays = Backoff::new(PAUSE / 10, PAUSE * 10).ok()?.delays();
+        loop {
+            let error = match self.transport.subscribe(&self.spec).await {
+                Ok(source) => {
+                    let source = self.source.get_or_init(|| source);
+                    self.state.send_replace(Ready::Up);
+                    return Some(Arc::clone(source));
+                }
+                Err(error) => error,
+            };
+            tracing::warn!(pattern = %self.spec.pattern, %error, "cannot subscribe at the broker");
+            if !error.kind().is_transient() {
+                self.state.send_replace(Ready::Failed(error.to_string()));
+                return None;
+            }
+            self.state
+                .send_replace(Ready::Connecting(Some(error.to_string())));
+            sleep(delays.next().unwrap_or(PAUSE)).await;
+        }
+    }
+
+    async fn receive(&self, source: &dyn Source) -> Result<Vec<Incoming>, TransportError> {
+        let room = self.wait_for_room().await;
+        source.receive(room).await
+    }
+
+    /// Waits until more messages may be held, and returns how many.
+    async fn wait_for_room(&self) -> usize {
+        let mut patient = true;
+        loop {
+            let changed = self.room.notified();
+            let held = self.held.lock().items.len();
+            let free = self.prefetch.saturating_sub(held);
+            if free >= self.worth_it() || (free > 0 && !patient) {
+                return free;
+            }
+            if free == 0 {
+                changed.await;
+            } else {
+                patient = timeout(GATHERING, changed).await.is_ok();
+            }
+        }
+    }
+
+    async fn take_in(&self, queue: &Queue, message: Incoming) {
+        let Incoming {
+            message,
+            token,
+            delivery_count,
+            id,
+            redrive_group,
+        } = message;
+        if !self.hold(&id, token) {
+            // It is being worked on here, and now it is known by its new token.
+            return;
+        }
+        let foreign = |group: &Arc<str>| group != queue.group_name();
+        if redrive_group.as_ref().is_some_and(foreign) {
+            self.ack(&id);
+            return;
+        }
+        let event = match message {
+            Ok(event) => event,
+            Err(undecodable) => {
+                let message = DeadMessage::Raw(undecodable.raw);
+                let fault = (FailureKind::Undecodable, undecodable.error);
+                self.refuse(queue, &id, delivery_count, message, fault)
+                    .await;
+                return;
+            }
+        };
+        if let Some(fault) = self.clock_skew(&event) {
+            let message = DeadMessage::Event(event);
+            let fault = (FailureKind::ClockSkew, fault);
+            self.refuse(queue, &id, delivery_count, message, fault)
+                .await;
+            return;
+        }
+        let leased = Leased {
+            id: Arc::clone(&id),
+            delivery_count,
+            redriven: redrive_group.is_some(),
+            young_until: Instant::now() + self.lease / 2,
+        };
+        let mut item = Item::new(event, Owner::Broker(Box::new(leased)));
+        item.attempt = queue.attempts.first_of(delivery_count);
+        match queue.try_push(item) {
+            Ok(Acceptance::Closed | Acceptance::Rejected) | Err(_) => self.release(&id, None),
+            // What was dropped for want of room is acknowledged by now.
+            Ok(_) => {}
+        }
+    }
+
+    fn clock_skew(&self, event: &IntegrationEvent) -> Option<String> {
+        let ahead = Duration::try_from(event.time()?.duration_since(Timestamp::now())).ok()?;
+        let limit = self.max_clock_skew;
+        (ahead > limit).then(|| {
+            format!("made {ahead:?} in the future by this clock, at most {limit:?} are allowed")
+        })
+    }
+
+    /// Makes a message a dead letter that no handler is to see.
+    async fn refuse(
+        &self,
+        queue: &Queue,
+        id: &Arc<str>,
+        delivery_count: u32,
+        message: DeadMessage,
+        (kind, error): (FailureKind, String),
+    ) {
+        tracing::warn!(
+            subscription = &*queue.name,
+            origin = &**id,
+            failure = ?kind,
+            error,
+            "message became a dead letter"
+        );
+        let now = Timestamp::now();
+        let letter = DeadLetter {
+            id: DeadLetterId::unassigned(),
+            message,
+            subscription: Arc::clone(&queue.name),
+            group: Arc::clone(queue.group_name()),
+            origin: Some(id.to_string()),
+            attempts: 0,
+            kind,
+            error,
+            first_failed: now,
+            last_failed: now,
+        };
+        if self.bury(&letter).await {
+            queue.state.lock().stats.dead_lettered += 1;
+            self.ack(id);
+        } else {
+            let after = queue.attempts.delay_after(delivery_count);
+            self.let_go(self.held.lock(), id, Disposition::Nack { after }, None);
+        }
+    }
+}
