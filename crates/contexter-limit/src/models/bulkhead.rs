@@ -128,3 +128,24 @@ fn a_free_place_is_found_beside_a_new_limit() {
         assert!(!semaphore.try_enter());
     });
 }
+
+#[test]
+fn nobody_comes_in_before_who_waits_while_the_limit_grows() {
+    loom::model(|| {
+        let semaphore = Arc::new(Semaphore::new(1, 2));
+        assert!(semaphore.try_enter());
+        let (_bell, waker) = bell();
+        let Entered::Waiting(first) = semaphore.enter_or_wait(&waker) else {
+            panic!("all places are taken");
+        };
+        let other = Arc::clone(&semaphore);
+        let theirs = thread::spawn(move || other.resize(3, 2));
+        let (_other_bell, late) = bell();
+        let entered = semaphore.try_enter() || semaphore.enter_or_wait(&late) == Entered::Admitted;
+        if entered {
+            assert!(semaphore.poll(first, &waker), "it was there before");
+        }
+        theirs.join().unwrap();
+        assert_eq!((semaphore.running(), semaphore.waiting()), (3, 0));
+    });
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use contexter_service::{Limited, ManualClock};
 use loom::thread;
 
-use crate::rate::Shared;
+use crate::rate::{Reservation, Shared};
 use crate::{Quota, RateLimitConfig, Takes};
 
 fn limiter(config: &RateLimitConfig) -> Arc<Shared<ManualClock>> {
@@ -52,7 +52,10 @@ fn a_wait_that_is_given_up_beside_a_call_takes_nothing() {
         let other = Arc::clone(&limiter);
         let theirs = thread::spawn(move || {
             let rules = other.rules();
-            let reserved = other.reserve(&rules, 1, 0, u64::MAX / 2).unwrap();
+            let mut reserved = Reservation::default();
+            other
+                .reserve(&rules, 1, 0, u64::MAX / 2, &mut reserved)
+                .unwrap();
             other.give_back(&reserved);
         });
         assert_eq!(limiter.try_acquire(1), Ok(()));

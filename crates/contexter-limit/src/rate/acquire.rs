@@ -92,18 +92,22 @@ impl<H: Handle> Future for Wait<H> {
                     let shared = handle.shared();
                     let now = shared.clock.now();
                     let clock = shared.ticks_at(now);
+                    if shared.reserve_at_once(call.weight(), clock) {
+                        this.stage.set(Stage::Done);
+                        return Poll::Ready(Ok(handle));
+                    }
                     let rules = shared.rules();
                     let longest = call.deadline().map_or(rules.max_wait, |deadline| {
                         let left = deadline.saturating_duration_since(now);
                         ticks::from_duration(left).min(rules.max_wait)
                     });
-                    let reservation = match shared.reserve(&rules, call.weight(), clock, longest) {
-                        Ok(reservation) => reservation,
-                        Err(limited) => {
-                            this.stage.set(Stage::Done);
-                            return Poll::Ready(Err(limited));
-                        }
-                    };
+                    let mut reservation = Reservation::default();
+                    if let Err(limited) =
+                        shared.reserve(&rules, call.weight(), clock, longest, &mut reservation)
+                    {
+                        this.stage.set(Stage::Done);
+                        return Poll::Ready(Err(limited));
+                    }
                     match reservation.due(&rules, clock) {
                         Due::Now => {
                             this.stage.set(Stage::Done);

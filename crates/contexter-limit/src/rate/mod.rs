@@ -17,6 +17,8 @@ pub use quota::{Quota, Shape, Takes};
 
 use contexter_service::Timer;
 
+#[cfg(all(test, contexter_loom))]
+pub(crate) use shared::Reservation;
 pub(crate) use shared::Shared;
 
 /// A handle to a limiter, borrowed or owned.

@@ -104,6 +104,17 @@ impl Kinds {
         }
     }
 
+    /// How many places have to be looked at.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        match self.0.leading_zeros() {
+            56.. => 1,
+            48.. => 2,
+            40.. => 3,
+            _ => MAX_QUOTAS,
+        }
+    }
+
     /// Whether the quota at 0 is the only one.
     #[inline]
     pub(crate) fn is_single(self) -> bool {
@@ -117,6 +128,22 @@ struct RuleCell {
     tolerance: AtomicU64,
     until: AtomicU64,
     total: AtomicU64,
+}
+
+impl RuleCell {
+    #[inline]
+    fn current(&self) -> Rule {
+        Rule {
+            pace: Pace {
+                interval: self.interval.load(Ordering::Acquire),
+                tolerance: self.tolerance.load(Ordering::Acquire),
+            },
+            freeze: Freeze {
+                until: self.until.load(Ordering::Acquire),
+                total: self.total.load(Ordering::Acquire),
+            },
+        }
+    }
 }
 
 /// The place of the rules. Readers copy them and look whether they changed meanwhile.
@@ -166,33 +193,35 @@ impl RulesCell {
         }
     }
 
+    /// Copies what a call needs that does not wait, if there is one quota and nobody writes: the rule
+    /// and how much the call takes.
+    #[inline]
+    pub(crate) fn read_single(&self, weight: u32, clock: u64) -> Option<(Rule, u64)> {
+        let before = self.version.load(Ordering::Acquire);
+        let kinds = Kinds(self.kinds.load(Ordering::Acquire));
+        let [cell, ..] = &self.quotas;
+        let rule = cell.current();
+        let until = self.until.load(Ordering::Acquire);
+        let whole = before.is_multiple_of(2) && self.version.load(Ordering::Relaxed) == before;
+        (whole && kinds.is_single() && until <= clock).then(|| (rule, kinds.amount(0, weight)))
+    }
+
     /// Copies the rules; under the lock of the writers they are whole.
     #[inline]
     pub(crate) fn current(&self) -> Rules {
-        let kinds = Kinds(self.kinds.load(Ordering::Acquire));
-        let mut quotas = [Rule::default(); MAX_QUOTAS];
-        for (rule, cell) in quotas.iter_mut().zip(&self.quotas) {
-            *rule = Rule {
-                pace: Pace {
-                    interval: cell.interval.load(Ordering::Acquire),
-                    tolerance: cell.tolerance.load(Ordering::Acquire),
-                },
-                freeze: Freeze {
-                    until: cell.until.load(Ordering::Acquire),
-                    total: cell.total.load(Ordering::Acquire),
-                },
-            };
-            if kinds.is_single() {
-                break;
-            }
-        }
-        Rules {
-            quotas,
-            kinds,
+        // Filled in its place: copies of it would cost more than all else.
+        let mut rules = Rules {
+            kinds: Kinds(self.kinds.load(Ordering::Acquire)),
             max_wait: self.max_wait.load(Ordering::Acquire),
             until: self.until.load(Ordering::Acquire),
             generation: self.generation.load(Ordering::Acquire),
+            ..Rules::default()
+        };
+        let used = rules.kinds.len();
+        for (rule, cell) in rules.quotas.iter_mut().zip(&self.quotas).take(used) {
+            *rule = cell.current();
         }
+        rules
     }
 
     /// Replaces the rules. One writer at a time.

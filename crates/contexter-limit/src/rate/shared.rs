@@ -35,7 +35,7 @@ struct Settings {
 }
 
 /// A call that has taken its part of every quota, and may go when it is due by all of them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reservation {
     taken: [Option<Taken>; MAX_QUOTAS],
     generation: u64,
@@ -102,21 +102,35 @@ impl<C: Clock> Shared<C> {
         self.ticks_at(self.clock.now())
     }
 
-    #[inline]
     pub(crate) fn rules(&self) -> Rules {
         self.rules.read(&self.settings)
     }
 
-    /// Takes the call's part of every quota, or of none, if the call may then go within `longest`
-    /// ticks of `clock`.
+    /// Takes the call's part if there is one quota, which admits it at once. The short way of
+    /// [`reserve`](Self::reserve), which is to be asked if this says no.
     #[inline]
+    pub(crate) fn reserve_at_once(&self, weight: u32, clock: u64) -> bool {
+        let [arrival, ..] = &self.arrivals;
+        let took = self
+            .rules
+            .read_single(weight, clock)
+            .and_then(|(rule, amount)| {
+                let (cost, now) = (rule.pace.cost(amount)?, rule.freeze.time(clock));
+                arrival.take(rule.pace, now, cost, now)
+            });
+        took.is_some()
+    }
+
+    /// Takes the call's part of every quota, or of none, if the call may then go within `longest`
+    /// ticks of `clock`. The empty `reservation` is filled in its place.
     pub(crate) fn reserve(
         &self,
         rules: &Rules,
         weight: u32,
         clock: u64,
         longest: u64,
-    ) -> Result<Reservation, Limited> {
+        reservation: &mut Reservation,
+    ) -> Result<(), Limited> {
         // A pause that is too long for it refuses a call before it takes anything. And asking first
         // leaves nothing to give back unless another call comes in between.
         let single = rules.kinds.is_single();
@@ -127,15 +141,13 @@ impl<C: Clock> Shared<C> {
         if rules.pause_left(clock) > longest || (!single && too_long()) {
             return Err(self.refuse(rules, weight, clock));
         }
-        let mut reservation = Reservation {
-            taken: [None; MAX_QUOTAS],
-            generation: rules.generation,
-        };
+        reservation.generation = rules.generation;
         for (index, ((arrival, rule), taken)) in self
             .arrivals
             .iter()
             .zip(&rules.quotas)
             .zip(&mut reservation.taken)
+            .take(rules.kinds.len())
             .enumerate()
         {
             let amount = rules.kinds.amount(index, weight);
@@ -145,21 +157,19 @@ impl<C: Clock> Shared<C> {
                     arrival.take(rule.pace, rule.freeze.time(clock), cost, latest)
                 });
                 if taken.is_none() {
-                    self.give_back(&reservation);
+                    self.give_back(reservation);
                     return Err(self.refuse(rules, weight, clock));
                 }
             }
-            if single {
-                break;
-            }
         }
-        Ok(reservation)
+        Ok(())
     }
 
     /// Returns how long a call would have to wait; `None` if it takes more than a burst.
     fn wait(&self, rules: &Rules, weight: u32, clock: u64) -> Option<u64> {
         let mut wait = rules.pause_left(clock);
-        for (index, (arrival, rule)) in self.arrivals.iter().zip(&rules.quotas).enumerate() {
+        let quotas = self.arrivals.iter().zip(&rules.quotas);
+        for (index, (arrival, rule)) in quotas.take(rules.kinds.len()).enumerate() {
             let amount = rules.kinds.amount(index, weight);
             if amount > 0 {
                 let cost = rule.pace.cost(amount)?;
@@ -188,7 +198,11 @@ impl<C: Clock> Shared<C> {
     #[inline]
     pub(crate) fn try_acquire(&self, weight: u32) -> Result<(), Limited> {
         let clock = self.now();
-        self.reserve(&self.rules(), weight, clock, 0).map(drop)
+        if self.reserve_at_once(weight, clock) {
+            return Ok(());
+        }
+        let mut reservation = Reservation::default();
+        self.reserve(&self.rules(), weight, clock, 0, &mut reservation)
     }
 
     /// Refuses a call whose wait became too long because of a pause.

@@ -163,6 +163,23 @@ fn a_dropped_wait_gives_back_what_nobody_waits_behind() {
 }
 
 #[test]
+fn what_time_has_renewed_is_not_given_back_a_second_time() {
+    let (limiter, clock) = requests(Quota::per_second(12).burst(2));
+    let step = Duration::from_millis(100);
+    limiter.try_acquire(1).unwrap();
+    limiter.try_acquire(1).unwrap();
+    let mut wait = Box::pin(limiter.acquire(Cx::new()));
+    assert!(wait.as_mut().now_or_never().is_none());
+    clock.advance(step / 2 * 5);
+    // It could have gone long ago, and has not noticed; somebody else goes, without a wait.
+    limiter.try_acquire(1).unwrap();
+    drop(wait);
+    // The bucket was full when the other one went.
+    limiter.try_acquire(1).unwrap();
+    assert_eq!(limiter.try_acquire(1), Err(limited(step)));
+}
+
+#[test]
 fn a_wait_that_would_be_too_long_is_refused_at_once() {
     let config = RateLimitConfig::new()
         .requests(Quota::per_second(11).burst(1))
