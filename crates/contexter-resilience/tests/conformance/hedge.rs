@@ -106,13 +106,18 @@ fn build<F: Face>(settings: &HedgeSettings, time: &Time) -> Result<Box<dyn Hedge
 
 /// A hedge with the suite's settings.
 pub(crate) fn hedging(settings: &HedgeSettings, time: &Time) -> Result<Hedging, Refusal> {
+    Ok(Hedge::with_timer(config(settings), time.clone())?.classify_by(ByVerdict))
+}
+
+/// The suite's settings in the hedge's words.
+pub(crate) fn config(settings: &HedgeSettings) -> HedgeConfig {
     let mut config = HedgeConfig::new()
         .delay(settings.delay)
         .max_attempts(settings.max_attempts);
     if let Some(settings) = settings.budget {
         config = config.budget(budget(settings));
     }
-    Ok(Hedge::with_timer(config, time.clone())?.classify_by(ByVerdict))
+    config
 }
 
 impl<F: Face> HedgeSubject for Subject<F> {

@@ -205,12 +205,16 @@ fn rate_limit<F: Face<Pacing>>(
 
 /// A rate limiter with the suite's settings, which refuses and does not wait.
 pub(crate) fn pacing(settings: &RateSettings, time: &Time) -> Result<Pacing, Refusal> {
-    let quota = Quota::new(u64::from(settings.limit), settings.period);
-    let config = RateLimitConfig::new()
-        .requests(quota)
-        .max_wait(Duration::ZERO);
-    let limit = RateLimiter::with_clock(config, time.clone())?;
+    let limit = RateLimiter::with_clock(rate_config(settings), time.clone())?;
     Ok(limit.classify_by(ByVerdict))
+}
+
+/// The suite's settings in the rate limiter's words.
+pub(crate) fn rate_config(settings: &RateSettings) -> RateLimitConfig {
+    let quota = Quota::new(u64::from(settings.limit), settings.period);
+    RateLimitConfig::new()
+        .requests(quota)
+        .max_wait(Duration::ZERO)
 }
 
 fn bulkhead<F: Face<Bounding>>(
@@ -225,11 +229,18 @@ fn bulkhead<F: Face<Bounding>>(
 
 /// A bulkhead with the suite's settings.
 pub(crate) fn bounding(settings: &BulkheadSettings, time: &Time) -> Result<Bounding, Refusal> {
-    let config = BulkheadConfig::new()
+    Ok(Bulkhead::with_clock(
+        bulkhead_config(settings),
+        time.clone(),
+    )?)
+}
+
+/// The suite's settings in the bulkhead's words.
+pub(crate) fn bulkhead_config(settings: &BulkheadSettings) -> BulkheadConfig {
+    BulkheadConfig::new()
         .max_concurrent(settings.limit)
         .max_queue(settings.queue)
-        .max_wait(settings.max_wait.unwrap_or(LONG));
-    Ok(Bulkhead::with_clock(config, time.clone())?)
+        .max_wait(settings.max_wait.unwrap_or(LONG))
 }
 
 fn adaptive<F: Face<Adapting>>(

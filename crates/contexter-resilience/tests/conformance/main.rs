@@ -12,6 +12,7 @@ mod keyed;
 mod limit;
 mod retry;
 mod stack;
+mod standard_stack;
 mod timeout;
 
 use std::alloc::System;
@@ -59,13 +60,14 @@ fn suite() -> Suite {
     fallback::add_to(&mut suite);
     stack::add_to(&mut suite);
     keyed::add_to(&mut suite);
+    standard_stack::add_to(&mut suite);
     suite
 }
 
 /// The name of one scenario on one face, as a test.
 fn name(rule: &Rule, face: &str) -> String {
-    let mechanism = rule.mechanism.replace(' ', "_");
-    format!("{mechanism}::scenario_{:02}::{face}", rule.number)
+    let name = format!("{}::scenario_{:02}::{face}", rule.mechanism, rule.number);
+    name.replace(' ', "_")
 }
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {

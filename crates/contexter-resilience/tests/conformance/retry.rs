@@ -126,6 +126,11 @@ fn build<F: Face>(settings: &RetrySettings, time: &Time) -> Result<Box<dyn Retry
 
 /// A retry with the suite's settings.
 pub(crate) fn retrying(settings: &RetrySettings, time: &Time) -> Result<Retrying, Refusal> {
+    Ok(Retry::with_timer(config(settings), time.clone())?.classify_by(ByVerdict))
+}
+
+/// The suite's settings in the retry's words.
+pub(crate) fn config(settings: &RetrySettings) -> Config {
     let mut config = Config::new()
         .max_attempts(settings.max_attempts)
         .base_delay(settings.base)
@@ -142,7 +147,7 @@ pub(crate) fn retrying(settings: &RetrySettings, time: &Time) -> Result<Retrying
     if let Some(settings) = settings.budget {
         config = config.budget(budget(settings));
     }
-    Ok(Retry::with_timer(config, time.clone())?.classify_by(ByVerdict))
+    config
 }
 
 /// The suite's budget in the retry's words.

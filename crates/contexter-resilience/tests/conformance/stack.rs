@@ -18,9 +18,9 @@ use crate::limit::{Bounding, Pacing, bounding, pacing};
 use crate::retry::{Retrying, retrying};
 
 pub(crate) fn add_to(suite: &mut Suite) {
-    suite.stack("policy", build::<Tuples>);
-    suite.stack("service", build::<Services>);
-    suite.stack("tower", build::<Layers>);
+    suite.stack("policy", |shape, time| build::<Tuples>(*shape, time));
+    suite.stack("service", |shape, time| build::<Services>(*shape, time));
+    suite.stack("tower", |shape, time| build::<Layers>(*shape, time));
 }
 
 /// All mechanisms that a shape may need.
@@ -34,25 +34,47 @@ struct Kit {
     rate: Pacing,
 }
 
+/// The settings that a [`Shape`] stands for.
+pub(crate) struct Settings {
+    pub(crate) retry: RetrySettings,
+    pub(crate) hedge: HedgeSettings,
+    pub(crate) breaker: BreakerSettings,
+    pub(crate) bulkhead: BulkheadSettings,
+    pub(crate) rate: RateSettings,
+}
+
+impl Settings {
+    pub(crate) fn of(shape: Shape) -> Self {
+        let mut breaker = BreakerSettings::default();
+        breaker.trip = Trip::Streak(2);
+        breaker.break_for = Duration::from_mins(1);
+        let mut bulkhead = BulkheadSettings::default();
+        bulkhead.limit = if shape == Shape::HedgeBulkhead { 2 } else { 1 };
+        let mut rate = RateSettings::default();
+        rate.limit = 1;
+        rate.period = Duration::from_hours(1);
+        let mut retry = RetrySettings::default();
+        retry.max_attempts = 3;
+        retry.factor = 1.0;
+        Self {
+            retry,
+            hedge: HedgeSettings::default(),
+            breaker,
+            bulkhead,
+            rate,
+        }
+    }
+}
+
 fn kit(shape: Shape, time: &Time) -> Result<Kit, Refusal> {
-    let mut breaker = BreakerSettings::default();
-    breaker.trip = Trip::Streak(2);
-    breaker.break_for = Duration::from_mins(1);
-    let mut bulkhead = BulkheadSettings::default();
-    bulkhead.limit = if shape == Shape::HedgeBulkhead { 2 } else { 1 };
-    let mut rate = RateSettings::default();
-    rate.limit = 1;
-    rate.period = Duration::from_hours(1);
-    let mut retry = RetrySettings::default();
-    retry.max_attempts = 3;
-    retry.factor = 1.0;
+    let settings = Settings::of(shape);
     Ok(Kit {
         shape,
-        retry: retrying(&retry, time)?,
-        hedge: hedging(&HedgeSettings::default(), time)?,
-        breaker: guarding(&breaker, time)?,
-        bulkhead: bounding(&bulkhead, time)?,
-        rate: pacing(&rate, time)?,
+        retry: retrying(&settings.retry, time)?,
+        hedge: hedging(&settings.hedge, time)?,
+        breaker: guarding(&settings.breaker, time)?,
+        bulkhead: bounding(&settings.bulkhead, time)?,
+        rate: pacing(&settings.rate, time)?,
     })
 }
 
@@ -140,9 +162,9 @@ struct Subject<N> {
     nesting: PhantomData<N>,
 }
 
-fn build<N: Nesting>(shape: &Shape, time: &Time) -> Result<Box<dyn StackSubject>, Refusal> {
+fn build<N: Nesting>(shape: Shape, time: &Time) -> Result<Box<dyn StackSubject>, Refusal> {
     Ok(Box::new(Subject {
-        kit: kit(*shape, time)?,
+        kit: kit(shape, time)?,
         nesting: PhantomData::<N>,
     }))
 }
