@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// How far a sender's clock may be ahead of ours, unless something else is said: five minutes, as
 /// Kerberos has it (RFC 4120, section 8.2, recommended value of the clock skew).
-pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(300);
+pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_mins(5);
 
 /// Why a message or an event is refused although it can be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

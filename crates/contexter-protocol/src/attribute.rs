@@ -135,7 +135,7 @@ pub(crate) fn parse_time(attribute: &str, value: &str) -> Result<Timestamp, Inva
     if !is_rfc3339(value.as_bytes()) {
         return Err(invalid());
     }
-    let time = value.parse().map_err(|_| invalid())?;
+    let time = value.parse().ok().ok_or_else(invalid)?;
     check_time(attribute, time)?;
     Ok(time)
 }

@@ -139,7 +139,7 @@ impl Object {
                 None => Data::from_member(content_type, data),
                 Some(_) if !data.is_null() => Err(DecodeError::DataTwice),
                 Some(text) => {
-                    let bytes = STANDARD.decode(text).map_err(|_| DecodeError::BinaryData)?;
+                    let bytes = STANDARD.decode(text).ok().ok_or(DecodeError::BinaryData)?;
                     Data::from_bytes(content_type, bytes.into())
                 }
             })

@@ -81,8 +81,8 @@ impl Headers {
                 Err(fault) => self.attributes.fail(refused(&attribute, fault)),
             }
         } else if name.eq_ignore_ascii_case(CONTENT_TYPE) {
-            let text = String::from_utf8(value.to_vec())
-                .map_err(|_| refused(CONTENT_TYPE, Fault::Utf8))?;
+            let text =
+                percent::text(value.to_vec()).map_err(|fault| refused(CONTENT_TYPE, fault))?;
             if self.content_type.replace(text).is_some() {
                 return Err(duplicate(CONTENT_TYPE));
             }

@@ -38,7 +38,7 @@ pub(super) fn encode(value: &str) -> Cow<'_, str> {
 pub(super) fn decode(value: &[u8]) -> Result<String, Fault> {
     let value = unquoted(value);
     if !value.contains(&b'%') {
-        return String::from_utf8(value.into_owned()).map_err(|_| Fault::Utf8);
+        return text(value.into_owned());
     }
     let mut decoded = Vec::with_capacity(value.len());
     let mut bytes = value.iter().copied();
@@ -51,7 +51,12 @@ pub(super) fn decode(value: &[u8]) -> Result<String, Fault> {
             decoded.push(byte);
         }
     }
-    String::from_utf8(decoded).map_err(|_| Fault::Utf8)
+    text(decoded)
+}
+
+/// Takes decoded bytes as text.
+pub(super) fn text(bytes: Vec<u8>) -> Result<String, Fault> {
+    String::from_utf8(bytes).ok().ok_or(Fault::Utf8)
 }
 
 fn hexadecimal(byte: u8) -> Option<u8> {

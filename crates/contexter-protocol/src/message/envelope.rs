@@ -240,7 +240,8 @@ fn members(
     }
     if let Some(text) = together {
         let others: BTreeMap<String, Value> = serde_json::from_str(&text)
-            .map_err(|_| InvalidAttribute::new(MEMBERS, "", "a json object"))?;
+            .ok()
+            .ok_or_else(|| InvalidAttribute::new(MEMBERS, "", "a json object"))?;
         for (name, value) in others {
             if members.contains_key(&name) {
                 return Err(duplicate(&name));

@@ -1,6 +1,7 @@
 //! The JSON form of a message.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -163,10 +164,13 @@ impl<'de> Deserialize<'de> for Object {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut object = Object::default();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if object.members.contains_key(&name) {
-                        object.twice.get_or_insert(name);
-                    } else {
-                        object.members.insert(name, value);
+                    match object.members.entry(name) {
+                        Entry::Vacant(free) => {
+                            free.insert(value);
+                        }
+                        Entry::Occupied(taken) => {
+                            object.twice.get_or_insert_with(|| taken.key().clone());
+                        }
                     }
                 }
                 Ok(object)

@@ -282,7 +282,7 @@ fn everything_said(error: &DecodeError) -> String {
     let mut said = format!("{error} {error:?}");
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        said += &format!(" {error} {error:?}");
+        said = format!("{said} {error} {error:?}");
         cause = error.source();
     }
     said

@@ -13,10 +13,11 @@ fn base() -> EventBuilder {
 
 fn refused(headers: &[(String, String)], body: &'static [u8]) -> LimitExceeded {
     let headers = headers.iter().map(|(name, value)| (name, value));
-    match codec::decode(headers, body).unwrap_err() {
-        DecodeError::Limit(limit) => limit,
-        other => panic!("{other:?}"),
-    }
+    let error = codec::decode(headers, body).unwrap_err();
+    let DecodeError::Limit(limit) = error else {
+        unreachable!("{error:?}")
+    };
+    limit
 }
 
 #[test]
