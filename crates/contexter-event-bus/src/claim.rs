@@ -11,6 +11,7 @@ use crate::handler::{Delivery, FailureKind, HandlerError};
 use crate::lanes::{Failed, Item};
 use crate::queue::{Phase, Queue, State};
 use crate::receipt::Outcome;
+use crate::remote::Leased;
 use crate::transport::{DeadLetter, DeadLetterId, DeadMessage};
 
 /// What a worker finds.
@@ -68,7 +69,7 @@ impl Queue {
     }
 
     fn handled(&self, mut item: Item) {
-        let attempts = item.attempt;
+        let attempts = item.attempt();
         item.tell(|| Outcome::Handled { attempts });
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
             remote.ack(&leased.id);
@@ -119,7 +120,7 @@ impl Queue {
     pub(crate) fn delivery(&self, item: &Item) -> Delivery {
         Delivery {
             event: Arc::clone(&item.event),
-            attempt: item.attempt,
+            attempt: item.attempt(),
             max_attempts: self.attempts.max,
         }
     }
@@ -150,25 +151,26 @@ impl Queue {
         let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) else {
             return After::Later;
         };
-        let attempt = item.attempt;
+        let attempt = item.attempt();
         if !error.kind().is_retryable() || !self.attempts.has_after(attempt) {
             return After::Dead;
         }
+        let young = item.leased().is_none_or(Leased::is_young);
+        let remote = item.leased().is_some();
         let backoff = self.attempts.backoff;
-        let failed = item.failed.get_or_insert_with(|| {
-            Box::new(Failed {
-                delays: backoff.delays(),
-                first: Timestamp::now(),
-            })
+        let more = item.more();
+        more.attempt += 1;
+        let failed = more.failed.get_or_insert_with(|| Failed {
+            delays: backoff.delays(),
+            first: Timestamp::now(),
         });
-        let in_time = item.owner.may_stay();
-        item.attempt += 1;
-        if error.retry_after().is_none() && in_time && self.attempts.is_at_once_after(attempt) {
+        if error.retry_after().is_none() && young && self.attempts.is_at_once_after(attempt) {
             return After::Again(self.delivery(item));
         }
-        let delay = match item.owner.is_remote() {
-            true => self.attempts.delay_after(attempt),
-            false => failed.delays.next().unwrap_or(MAX_WAIT),
+        let delay = if remote {
+            self.attempts.delay_after(attempt)
+        } else {
+            failed.delays.next().unwrap_or(MAX_WAIT)
         };
         let delay = delay
             .max(error.retry_after().unwrap_or_default())
@@ -200,7 +202,9 @@ impl Queue {
         let Some((seq, mut item)) = state.vacate(slot) else {
             return;
         };
-        item.begun = false;
+        if item.begun() {
+            item.more().begun = false;
+        }
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
             && item.event.partition_key().is_none()
         {
@@ -266,7 +270,7 @@ impl Queue {
         let mut state = self.state.lock();
         if !stored {
             if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
-                item.attempt = self.attempts.max.saturating_add(1);
+                item.more().attempt = self.attempts.max.saturating_add(1);
                 let delay = self.attempts.delay_after(1);
                 self.later(state, slot, delay, None);
             }
@@ -288,7 +292,6 @@ impl Queue {
         let state = self.state.lock();
         let (_, item) = state.slots.get(slot)?.running.as_ref()?;
         let last_failed = Timestamp::now();
-        let here = item.failed.as_ref().map(|failed| failed.first);
         let known = self.remote.as_ref().zip(item.leased());
         let before = known.and_then(|(remote, leased)| remote.first_failed(&leased.id));
         Some(DeadLetter {
@@ -297,10 +300,10 @@ impl Queue {
             subscription: Arc::clone(&self.name),
             group: Arc::clone(self.group_name()),
             origin: item.leased().map(|leased| leased.id.to_string()),
-            attempts: item.attempt.min(self.attempts.max),
+            attempts: item.attempt().min(self.attempts.max),
             kind,
             error,
-            first_failed: before.or(here).unwrap_or(last_failed),
+            first_failed: before.or(item.first_failed()).unwrap_or(last_failed),
             last_failed,
         })
     }

@@ -113,7 +113,11 @@ impl FailureKind {
 /// assert!(!hopeless.kind().is_retryable());
 /// ```
 #[derive(Debug)]
-pub struct HandlerError {
+pub struct HandlerError(Box<Fault>);
+
+/// Boxed, so that a handler that succeeds moves no more than a word.
+#[derive(Debug)]
+struct Fault {
     kind: FailureKind,
     retry_after: Option<Duration>,
     error: Box<dyn Error + Send + Sync>,
@@ -149,13 +153,13 @@ impl HandlerError {
     /// Returns in what way the handler failed.
     #[must_use]
     pub fn kind(&self) -> FailureKind {
-        self.kind
+        self.0.kind
     }
 
     /// Returns the shortest wait before another attempt, if the error names one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.0.retry_after
     }
 
     pub(crate) fn timed_out(timeout: Duration) -> Self {
@@ -180,13 +184,13 @@ impl HandlerError {
     pub(crate) fn rendered(self) -> Self {
         let line = catch_unwind(AssertUnwindSafe(|| self.chain()))
             .unwrap_or_else(|_panic| "an error that panics when it is printed".to_owned());
-        Self::new(self.kind, self.retry_after, line)
+        Self::new(self.0.kind, self.0.retry_after, line)
     }
 
     /// The error and what caused it, in one line.
     pub(crate) fn chain(&self) -> String {
-        let mut line = self.error.to_string();
-        let mut cause = self.error.source();
+        let mut line = self.0.error.to_string();
+        let mut cause = self.0.error.source();
         while let Some(error) = cause {
             line = format!("{line}: {error}");
             cause = error.source();
@@ -199,11 +203,11 @@ impl HandlerError {
         retry_after: Option<Duration>,
         error: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self {
+        Self(Box::new(Fault {
             kind,
             retry_after,
             error: error.into(),
-        }
+        }))
     }
 }
 
@@ -227,12 +231,12 @@ impl From<PublishError> for HandlerError {
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.0.error.fmt(f)
     }
 }
 
 impl Error for HandlerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
+        self.0.error.source()
     }
 }

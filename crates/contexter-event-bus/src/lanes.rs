@@ -16,13 +16,21 @@ use crate::receipt::Outcome;
 use crate::remote::Leased;
 
 /// An accepted event on its way to the handler.
+///
+/// It is two words, because it is moved around a lot; most have nothing to say but what they are.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) event: Arc<IntegrationEvent>,
+    more: Option<Box<More>>,
+}
+
+/// What there is to say of an item besides its event.
+#[derive(Debug)]
+pub(crate) struct More {
     /// Which attempt comes next, counted from 1.
     pub(crate) attempt: u32,
     /// What failed before, if anything did.
-    pub(crate) failed: Option<Box<Failed>>,
+    pub(crate) failed: Option<Failed>,
     /// Who is told of the outcome, if anybody is.
     pub(crate) owner: Owner,
     /// Whether the deduplication has it as in progress, on behalf of this item.
@@ -49,37 +57,52 @@ pub(crate) enum Owner {
     /// A dead letter that was given to the handler again.
     Redriven,
     /// A broker, to which it must be settled.
-    Broker(Box<Leased>),
+    Broker(Leased),
 }
 
-impl Owner {
-    pub(crate) fn is_remote(&self) -> bool {
-        matches!(self, Self::Broker(_))
-    }
-
-    /// Returns whether another attempt may follow without giving the lease back.
-    pub(crate) fn may_stay(&self) -> bool {
-        match self {
-            Self::Broker(leased) => leased.is_young(),
-            _ => true,
+impl Default for More {
+    fn default() -> Self {
+        Self {
+            attempt: 1,
+            failed: None,
+            owner: Owner::Nobody,
+            begun: false,
         }
     }
 }
 
 impl Item {
     pub(crate) fn new(event: Arc<IntegrationEvent>, owner: Owner) -> Self {
-        Self {
-            event,
-            attempt: 1,
-            failed: None,
-            owner,
-            begun: false,
-        }
+        let more = match owner {
+            Owner::Nobody => None,
+            owner => Some(Box::new(More {
+                owner,
+                ..More::default()
+            })),
+        };
+        Self { event, more }
+    }
+
+    pub(crate) fn attempt(&self) -> u32 {
+        self.more.as_ref().map_or(1, |more| more.attempt)
+    }
+
+    pub(crate) fn begun(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.begun)
+    }
+
+    pub(crate) fn first_failed(&self) -> Option<Timestamp> {
+        Some(self.more.as_ref()?.failed.as_ref()?.first)
+    }
+
+    /// Returns what there is to say, to say more.
+    pub(crate) fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// Returns what the broker wants settled, if it comes from one.
     pub(crate) fn leased(&self) -> Option<&Leased> {
-        match &self.owner {
+        match &self.more.as_ref()?.owner {
             Owner::Broker(leased) => Some(leased),
             _ => None,
         }
@@ -87,17 +110,18 @@ impl Item {
 
     /// Returns whether it was a dead letter before.
     pub(crate) fn is_redriven(&self) -> bool {
-        match &self.owner {
-            Owner::Redriven => true,
-            Owner::Broker(leased) => leased.redriven,
-            Owner::Nobody | Owner::Publisher(_) => false,
+        match self.more.as_ref().map(|more| &more.owner) {
+            Some(Owner::Redriven) => true,
+            Some(Owner::Broker(leased)) => leased.redriven,
+            _ => false,
         }
     }
 
     /// Tells a publisher who waits for the outcome.
     pub(crate) fn tell(&mut self, outcome: impl FnOnce() -> Outcome) {
-        if matches!(self.owner, Owner::Publisher(_))
-            && let Owner::Publisher(waiter) = std::mem::take(&mut self.owner)
+        let Some(more) = &mut self.more else { return };
+        if matches!(more.owner, Owner::Publisher(_))
+            && let Owner::Publisher(waiter) = std::mem::take(&mut more.owner)
         {
             // Nobody is there any more after the deadline of the publisher.
             let _ = waiter.send(outcome());

@@ -88,13 +88,13 @@ impl Queue {
         let (_, item) = state.slots.get(slot)?.running.as_ref()?;
         let leased = self.remote.as_ref().zip(item.leased());
         let lost = leased.is_some_and(|(remote, leased)| !remote.holds(&leased.id));
-        Some((lost, item.is_redriven(), item.begun))
+        Some((lost, item.is_redriven(), item.begun()))
     }
 
     fn set_begun(&self, slot: usize) {
         let mut state = self.state.lock();
         if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
-            item.begun = true;
+            item.more().begun = true;
         }
     }
 

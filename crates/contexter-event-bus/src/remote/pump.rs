@@ -146,8 +146,8 @@ impl Remote {
             redriven: redrive_group.is_some(),
             young_until: Instant::now() + self.lease / 2,
         };
-        let mut item = Item::new(event, Owner::Broker(Box::new(leased)));
-        item.attempt = queue.attempts.first_of(delivery_count);
+        let mut item = Item::new(event, Owner::Broker(leased));
+        item.more().attempt = queue.attempts.first_of(delivery_count);
         match queue.try_push(item) {
             Ok(Acceptance::Closed | Acceptance::Rejected) | Err(_) => self.release(&id, None),
             // What was dropped for want of room is acknowledged by now.

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod backpressure;
+mod broker;
 mod dead_letters;
 mod delivery;
 mod lifecycle;
 mod order;
 mod pattern;
+mod remote;
 mod store;
 mod support;
