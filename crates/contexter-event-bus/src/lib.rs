@@ -80,6 +80,7 @@ mod handler;
 mod health;
 mod inspect;
 mod lanes;
+pub mod outbox;
 mod pattern;
 mod publish;
 mod queue;
