@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use contexter_service::{Again, Elapsed, Full, Limited, Open, Sample, Verdict};
+use contexter_service::{Again, Both, Elapsed, Full, Limited, Open, Sample, Verdict};
 
 /// What went wrong, for callers that must branch on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -311,5 +311,18 @@ impl From<Elapsed> for Error {
             return Self::rejection(ErrorKind::Timeout, None, elapsed);
         }
         Self::new(ErrorKind::Timeout, elapsed.to_string())
+    }
+}
+
+/// The error of the call that a fallback stood in for, with what became of the fallback.
+impl From<Both<Error>> for Error {
+    fn from(both: Both<Error>) -> Self {
+        let mut error = both.original;
+        error.inner.message = format!(
+            "{}; so did its fallback: {}",
+            error.message(),
+            both.fallback
+        );
+        error
     }
 }

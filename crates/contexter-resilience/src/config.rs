@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use contexter_fallback::CacheConfig;
 use contexter_limit::{AdaptiveConfig, BulkheadConfig, RateLimitConfig};
 use contexter_retry::HedgeConfig;
 use contexter_service::InvalidConfig;
@@ -44,6 +45,7 @@ pub enum Scope {
 /// | `rate_limit` | off |
 /// | `bulkhead` | off |
 /// | `adaptive` | off |
+/// | `cache` | the defaults of [`CacheConfig`], where there is a cache |
 /// | `deadline` | none |
 /// | `attempt_timeout` | none |
 ///
@@ -85,6 +87,9 @@ pub struct StackConfig {
     pub bulkhead: Option<BulkheadConfig>,
     /// The limit on concurrent attempts that follows their latency; `None` switches it off.
     pub adaptive: Option<AdaptiveConfig>,
+    /// The response cache of [`StandardStack::cached_service`], single-flight and stale-if-error
+    /// included. It needs a key for each request, so that setting it alone changes nothing.
+    pub cache: Option<CacheConfig>,
     /// How long a logical call may take with all its retries.
     #[serde(with = "contexter_service::duration::option")]
     pub deadline: Option<Duration>,
@@ -103,6 +108,7 @@ impl Default for StackConfig {
             rate_limit: None,
             bulkhead: None,
             adaptive: None,
+            cache: None,
             deadline: None,
             attempt_timeout: None,
         }
@@ -165,6 +171,13 @@ impl StackConfig {
         self
     }
 
+    /// Sets the response cache of [`StandardStack::cached_service`].
+    #[must_use]
+    pub fn cache(mut self, cache: impl Into<Option<CacheConfig>>) -> Self {
+        self.cache = cache.into();
+        self
+    }
+
     /// Sets how long a logical call may take with all its retries; no limit by default.
     #[must_use]
     pub fn deadline(mut self, limit: impl Into<Option<Duration>>) -> Self {
@@ -211,6 +224,7 @@ impl StackConfig {
             ),
             part("bulkhead", self.bulkhead.map(|part| part.validate())),
             part("adaptive", self.adaptive.map(|part| part.validate())),
+            part("cache", self.cache.map(|part| part.validate())),
             InvalidConfig::check([
                 ("deadline", zero(self.deadline)),
                 ("attempt_timeout", zero(self.attempt_timeout)),

@@ -60,6 +60,8 @@
 //! | `ServiceAdapter.execute_with_resilience` | [`ResilientAdapter::execute_with_resilience`] |
 
 mod adapter;
+mod cached;
+pub mod coming_from;
 mod config;
 mod error;
 mod guarded;
@@ -70,8 +72,11 @@ mod presets;
 mod pristine;
 mod snapshot;
 mod stack;
+#[cfg(feature = "tower")]
+mod tower;
 
 pub use adapter::ResilientAdapter;
+pub use cached::Cached;
 pub use config::{BreakerConfig, Scope, StackConfig};
 pub use error::{Error, UnlessRejected};
 pub use guarded::{ContextOf, DefaultContext, Guarded};

@@ -23,6 +23,10 @@ impl<T: Timer> LastOperation<T> {
         }
     }
 
+    pub(crate) fn timer(&self) -> &T {
+        &self.timer
+    }
+
     pub(crate) fn get(&self) -> Option<Duration> {
         let nanos = self.nanos.load(Ordering::Relaxed).checked_sub(1)?;
         Some(Duration::from_nanos(nanos))

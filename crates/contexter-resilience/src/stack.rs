@@ -158,6 +158,10 @@ impl<T: Timer, K> StandardStack<T, K> {
         Arc::strong_count(&self.inner) == 1 && self.inner.parts.are_pristine()
     }
 
+    pub(crate) fn timer(&self) -> &T {
+        self.inner.last.timer()
+    }
+
     /// Returns the settings in force.
     #[must_use]
     pub fn config(&self) -> StackConfig {

@@ -6,7 +6,9 @@
 //! | feature | modules | default |
 //! |---|---|---|
 //! | (always) | [`service`] | |
-//! | `resilience` | `breaker`, `retry`, `timeout`, `resilience` | yes |
+//! | `resilience` | `breaker`, `retry`, `limit`, `timeout`, `fallback`, `chaos`, `resilience` | yes |
+//! | `tower` | the mechanisms as layers of `tower`, and bridges between its services and ours | |
+//! | `metrics` | counters and gauges of the mechanisms, through the `metrics` facade | |
 //! | `integration` | `adapter`, `registry`, `discovery`, `protocol`, `event_bus`, `config`, `storage`, `monitor` | |
 //! | `rag` | `model`, `rag`, and all of `integration` | |
 //! | `local` | `local`, and all of `rag` | |
@@ -16,12 +18,18 @@
 pub use contexter_adapter as adapter;
 #[cfg(feature = "resilience")]
 pub use contexter_breaker as breaker;
+#[cfg(feature = "resilience")]
+pub use contexter_chaos as chaos;
 #[cfg(feature = "integration")]
 pub use contexter_config as config;
 #[cfg(feature = "integration")]
 pub use contexter_discovery as discovery;
 #[cfg(feature = "integration")]
 pub use contexter_event_bus as event_bus;
+#[cfg(feature = "resilience")]
+pub use contexter_fallback as fallback;
+#[cfg(feature = "resilience")]
+pub use contexter_limit as limit;
 #[cfg(feature = "local")]
 pub use contexter_local as local;
 #[cfg(feature = "rag")]
