@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use contexter_service::InvalidConfig;
 
+use crate::AdaptiveLimit;
 use crate::bulkhead::{MOST, check_queue};
 
 /// The settings of an [`AdaptiveLimit`](crate::AdaptiveLimit).
@@ -150,6 +151,15 @@ impl AdaptiveConfig {
     /// Returns the limit at the start. The settings must be valid.
     pub(crate) fn first_limit(&self) -> usize {
         self.initial.unwrap_or(INITIAL.max(self.min).min(self.max))
+    }
+
+    /// Makes a limit on the default clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn build(self) -> Result<AdaptiveLimit, InvalidConfig> {
+        AdaptiveLimit::new(self)
     }
 
     /// Checks all settings.

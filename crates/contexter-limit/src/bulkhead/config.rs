@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use contexter_service::InvalidConfig;
 
+use crate::Bulkhead;
+
 /// The largest limit and the longest queue: a million.
 pub(crate) const MOST: usize = 1_000_000;
 
@@ -78,6 +80,15 @@ impl BulkheadConfig {
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
+    }
+
+    /// Makes a bulkhead on the default clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn build(self) -> Result<Bulkhead, InvalidConfig> {
+        Bulkhead::new(self)
     }
 
     /// Checks all settings.

@@ -7,7 +7,6 @@ use contexter_service::InvalidConfig;
 
 use super::quota::{Quota, Takes};
 use super::shared::MAX_QUOTAS;
-#[cfg(feature = "tokio")]
 use crate::RateLimiter;
 
 /// The settings of a [`RateLimiter`](crate::RateLimiter).
@@ -117,7 +116,6 @@ impl RateLimitConfig {
     /// # Errors
     ///
     /// As [`validate`](Self::validate).
-    #[cfg(feature = "tokio")]
     pub fn build(self) -> Result<RateLimiter, InvalidConfig> {
         RateLimiter::new(self)
     }

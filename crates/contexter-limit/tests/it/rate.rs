@@ -1,10 +1,11 @@
 //! The rate limiter.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use contexter_limit::{Quota, RateLimitConfig, RateLimiter, Shape, Takes};
-use contexter_service::{Cx, Limited, ManualClock};
+use contexter_service::{Clock, Cx, Limited, ManualClock};
 use futures_util::FutureExt;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -55,6 +56,37 @@ fn no_window_of_a_period_sees_more_than_the_limit() {
         }
         assert!(admitted > limit, "{limit} {burst}: {admitted}");
     }
+}
+
+/// A clock that can be put back, as none should.
+#[derive(Clone)]
+struct Unsteady(Arc<Mutex<Instant>>);
+
+impl Clock for Unsteady {
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+}
+
+#[test]
+fn a_clock_that_jumps_backwards_grants_nothing() {
+    let start = ManualClock::new().now() + Duration::from_hours(1);
+    let clock = Unsteady(Arc::new(Mutex::new(start)));
+    let config = RateLimitConfig::new().requests(Quota::per_second(11).burst(1));
+    let limiter = RateLimiter::with_clock(config, clock.clone()).unwrap();
+    let at = |seconds| *clock.0.lock().unwrap() = start + Duration::from_secs(seconds);
+    at(10);
+    limiter.try_acquire(1).unwrap();
+    for seconds in [0, 9, 5, 10] {
+        at(seconds);
+        let wait = Duration::from_secs(10 - seconds) + Duration::from_millis(100);
+        assert_eq!(limiter.try_acquire(1), Err(limited(wait)), "{seconds}");
+    }
+    *clock.0.lock().unwrap() = start.checked_sub(MINUTE).unwrap();
+    assert!(limiter.try_acquire(1).is_err(), "before it was made");
+    at(11);
+    assert_eq!(limiter.try_acquire(1), Ok(()));
+    assert!(limiter.try_acquire(1).is_err(), "once");
 }
 
 #[test]
@@ -186,7 +218,7 @@ fn a_wait_that_would_be_too_long_is_refused_at_once() {
         .max_wait(Duration::from_millis(250));
     let (limiter, clock) = limiter(config);
     limiter.try_acquire(1).unwrap();
-    let now = contexter_service::Clock::now(&clock);
+    let now = clock.now();
     let cx = Cx::new().with_deadline(now + Duration::from_millis(99));
     let step = Duration::from_millis(100);
     assert_eq!(limiter.acquire(cx).now_or_never(), Some(Err(limited(step))));
