@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_service::{Again, Both, Elapsed, Full, Limited, Open, Sample, Verdict};
@@ -67,7 +68,8 @@ impl fmt::Display for ErrorKind {
 /// Why an adapter's operation failed.
 ///
 /// `Display` is one line without secrets; the cause, if any, is in
-/// [`source`](StdError::source) and not repeated. The value is one word wide.
+/// [`source`](StdError::source) and not repeated. The value is one word wide. A clone, for callers
+/// that share an outcome, shares the cause.
 ///
 /// # Examples
 ///
@@ -82,10 +84,12 @@ impl fmt::Display for ErrorKind {
 ///     "local_documents fetch_docs: no library \"/crates/nope\"",
 /// );
 /// ```
+#[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -94,7 +98,7 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     not_sent: bool,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -145,7 +149,7 @@ impl Error {
     /// Keeps the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.inner.source = Some(source.into());
+        self.inner.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -4,6 +4,7 @@
 
 mod adapter;
 mod config;
+mod guarded;
 mod keyed;
 mod parts;
 mod reconfigure;
