@@ -6,7 +6,27 @@
 //! id of what led to them. A [`ProtocolHandler`] makes both and keeps those ids right.
 //!
 //! The data of an event is a typed payload ([`EventPayload`]); [`rag`] has those of the
-//! documentation flow.
+//! documentation flow. It may also be bytes of any media type
+//! ([`IntegrationEvent::data_bytes`]).
+//!
+//! [`codec`] turns events into the headers and body that brokers carry, and back. A message goes
+//! the same way, in the envelope of an event ([`IntegrationMessage::into_event`]).
+//!
+//! # Newer writers, older readers
+//!
+//! | what is newer | what happens |
+//! |---|---|
+//! | an attribute, a member, a field of a payload | kept in `extensions`, or ignored by the payload type |
+//! | a minor [`SchemaVersion`] of a payload or a message | read |
+//! | a major one | refused: [`PayloadError::SchemaVersion`], [`DecodeError::SchemaVersion`] |
+//! | the version of CloudEvents | refused: [`DecodeError::Version`] |
+//!
+//! # Time
+//!
+//! Decoding does not look at the clock. [`ProtocolHandler::accept`] and
+//! [`accept_event`](ProtocolHandler::accept_event) refuse what has expired, by the receiver's clock
+//! and without a tolerance, and what comes from a clock further ahead than
+//! [`DEFAULT_CLOCK_SKEW`].
 //!
 //! # Examples
 //!
@@ -42,7 +62,7 @@
 //! | `correlation_id` | [`IntegrationEvent::correlation_id`], extension `correlationid` |
 //! | `metadata` | [`IntegrationEvent::extensions`] |
 //! | `IntegrationMessage`, `MessageType`, all fields | the same names |
-//! | `ProtocolHandler.create_request`, `create_response` | the same names |
+//! | `ProtocolHandler.create_request`, `create_response` | the same names, and [`create_error`](ProtocolHandler::create_error), [`create_event`](ProtocolHandler::create_event) |
 //! | `ProtocolHandler._generate_message_id` | inside: UUIDv7, which sorts by time |
 
 mod arrival;

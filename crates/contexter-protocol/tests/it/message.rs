@@ -1,6 +1,8 @@
 //! Messages between two services.
 
-use contexter_protocol::{DecodeError, IntegrationMessage, MessageType, ProtocolHandler};
+use contexter_protocol::{
+    DecodeError, IntegrationEvent, IntegrationMessage, MessageType, ProtocolHandler,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -61,7 +63,7 @@ fn the_json_form_has_the_names_of_the_fields_and_reads_back_equal() {
 }
 
 #[test]
-fn decoding_fills_defaults_ignores_the_unknown_and_refuses_empty_names() {
+fn decoding_fills_defaults_keeps_the_unknown_and_refuses_empty_names() {
     let mut value = json!({
         "message_id": "1", "message_type": "event", "source_service": "a",
         "target_service": "b", "operation": "o", "timestamp": "2026-01-01T00:00:00Z",
@@ -69,6 +71,7 @@ fn decoding_fills_defaults_ignores_the_unknown_and_refuses_empty_names() {
     });
     let message = IntegrationMessage::from_json(value.to_string().as_bytes()).unwrap();
     assert_eq!((message.retry_count, message.timeout_ms), (0, None));
+    assert_eq!(message.extensions["from_the_future"], 1);
     value["operation"] = json!("");
     let error = IntegrationMessage::from_json(value.to_string().as_bytes()).unwrap_err();
     assert!(
@@ -98,4 +101,102 @@ fn a_message_expires_exactly_when_its_timeout_is_over() {
 fn a_service_name_must_fit_the_source_of_an_event() {
     assert!(ProtocolHandler::new("").is_err());
     assert!(ProtocolHandler::new("two words").is_err());
+}
+
+#[test]
+fn what_is_wrong_with_a_member_is_told_by_its_name() {
+    let good = serde_json::to_value(request()).unwrap();
+    for (name, value, message) in [
+        (
+            "message_id",
+            json!(null),
+            "missing attribute \"message_id\"",
+        ),
+        (
+            "message_id",
+            json!(7),
+            "invalid attribute \"message_id\": \"7\" is not a text",
+        ),
+        (
+            "message_type",
+            json!("question"),
+            "invalid attribute \"message_type\": \"question\"",
+        ),
+        (
+            "source_service",
+            json!("a\nb"),
+            "invalid attribute \"source_service\"",
+        ),
+        (
+            "timestamp",
+            json!("2026-01-01"),
+            "invalid attribute \"timestamp\": \"2026-01-01\"",
+        ),
+        (
+            "retry_count",
+            json!(-1),
+            "invalid attribute \"retry_count\": \"-1\"",
+        ),
+        (
+            "retry_count",
+            json!(4_294_967_296_u64),
+            "invalid attribute \"retry_count\"",
+        ),
+        (
+            "timeout_ms",
+            json!(1.5),
+            "invalid attribute \"timeout_ms\": \"1.5\"",
+        ),
+        (
+            "timeout_ms",
+            json!(["secret"]),
+            "invalid attribute \"timeout_ms\": \"[]\"",
+        ),
+    ] {
+        let mut object = good.clone();
+        object[name] = value;
+        let error = IntegrationMessage::from_json(object.to_string().as_bytes()).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with(message), "{error} does not say {message}");
+    }
+    let twice = br#"{"message_id":"1","message_id":"1"}"#;
+    let error = IntegrationMessage::from_json(twice).unwrap_err();
+    assert!(
+        matches!(&error, DecodeError::Duplicate { attribute } if attribute == "message_id"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_message_about_an_event_and_an_event_about_a_message_keep_the_flow() {
+    let gateway = ProtocolHandler::new("gateway").unwrap();
+    let request = request();
+    let told = gateway
+        .create_event_message("monitor", "query.started", json!({}), Some(&request))
+        .unwrap();
+    assert_eq!(told.message_type, MessageType::Event);
+    assert_eq!(told.target_service, "monitor");
+    let event = IntegrationEvent::builder("gateway", "query.started")
+        .caused_by_message(&request)
+        .build()
+        .unwrap();
+    for (correlation, cause) in [
+        (Some(&*told.correlation_id), told.causation_id.as_deref()),
+        (event.correlation_id(), event.causation_id()),
+    ] {
+        assert_eq!(correlation, Some(&*request.correlation_id));
+        assert_eq!(cause, Some(&*request.message_id));
+    }
+    let alone = gateway
+        .create_event_message("monitor", "started", json!({}), None)
+        .unwrap();
+    assert_eq!(
+        (&alone.correlation_id, alone.causation_id),
+        (&alone.message_id, None)
+    );
+    assert!(
+        gateway
+            .create_event_message("", "started", json!({}), None)
+            .is_err()
+    );
 }
