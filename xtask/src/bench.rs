@@ -31,6 +31,10 @@ const SUITES: &[Suite] = &[
         programs: &[Program::Bench("embed"), Program::Bench("vector_store")],
     },
     Suite {
+        name: "events",
+        programs: &[Program::Bench("events")],
+    },
+    Suite {
         name: "resilience",
         programs: &[Program::Peers],
     },

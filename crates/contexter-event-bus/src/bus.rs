@@ -160,6 +160,10 @@ impl Bus {
     ///
     /// Returns an error if the pattern or a setting cannot be used, after a drain, and outside a
     /// tokio runtime.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every subscription has its own settings, usually made in the call"
+    )]
     pub fn subscribe<H: Handler>(
         &self,
         pattern: &str,
@@ -335,7 +339,9 @@ impl Bus {
             routes.queues().to_vec()
         };
         let remotes: Vec<_> = queues.iter().filter_map(|q| q.remote.clone()).collect();
-        remotes.iter().for_each(|remote| remote.stop());
+        for remote in &remotes {
+            remote.stop();
+        }
         self.inner.responders.close(deadline).await;
         let finished = self
             .idle(deadline.saturating_duration_since(Instant::now()))

@@ -68,24 +68,26 @@ impl Bus {
             return receipts;
         };
         let checked = events.iter().map(|event| self.check(event));
-        let mut receipts: Vec<_> = checked.map(Result::err).collect();
+        let mut refused: Vec<_> = checked.map(Result::err).collect();
         let good: Vec<_> = events
             .iter()
-            .zip(&receipts)
+            .zip(&refused)
             .filter(|(_, error)| error.is_none())
             .map(|(event, _)| Arc::clone(event))
             .collect();
         let mut answers = transport.publish(&good).await.into_iter();
-        let answer = |(event, error): (Arc<IntegrationEvent>, Option<PublishError>)| match error {
-            Some(error) => Err(error),
-            None => {
-                let confirmation = answers.next().unwrap_or_else(|| Err(no_answer()))?;
-                let taken = Taken::Broker(confirmation);
-                Ok(Receipt { event, taken })
+        let mut answer = |event: Arc<IntegrationEvent>, error: Option<PublishError>| {
+            if let Some(error) = error {
+                return Err(error);
             }
+            let confirmation = answers.next().unwrap_or_else(|| Err(no_answer()))?;
+            self.inner.ledger.store.count(&event);
+            let taken = Taken::Broker(confirmation);
+            Ok(Receipt { event, taken })
         };
-        let errors = receipts.iter_mut().map(Option::take);
-        events.into_iter().zip(errors).map(answer).collect()
+        let errors = refused.iter_mut().map(Option::take);
+        let pairs = events.into_iter().zip(errors);
+        pairs.map(|(event, error)| answer(event, error)).collect()
     }
 
     /// Publishes a typed payload, as `source`; its type, subject, key and reference are the

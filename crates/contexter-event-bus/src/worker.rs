@@ -23,13 +23,13 @@ pub(crate) async fn work<H: Handler>(
     limit: Duration,
 ) {
     let guarded = queue.is_guarded();
-    let mut handled = false;
+    let mut done = false;
     loop {
-        match queue.next(slot, handled) {
+        match queue.next(slot, done) {
             Next::Work(delivery) => {
                 // A handler that never waits must not keep its thread from everybody else.
                 tokio::task::consume_budget().await;
-                handled = if guarded {
+                done = if guarded {
                     // Boxed, so that the way without a guard stays small.
                     Box::pin(guard(&queue, &*handler, slot, delivery, limit)).await
                 } else {
@@ -37,7 +37,7 @@ pub(crate) async fn work<H: Handler>(
                 };
             }
             Next::Nothing { until } => {
-                handled = false;
+                done = false;
                 queue.sleep(until).await;
             }
             Next::End => return,
@@ -57,9 +57,9 @@ async fn guard<H: Handler>(
     if !queue.admit(slot, &delivery, limit).await {
         return false;
     }
-    let handled = handle(queue, handler, slot, delivery, limit).await;
-    queue.conclude(&event, handled).await;
-    handled
+    let done = handle(queue, handler, slot, delivery, limit).await;
+    queue.conclude(&event, done).await;
+    done
 }
 
 /// Returns whether the event was handled; if not, the queue knows.

@@ -183,11 +183,11 @@ impl Remote {
         disposition: Disposition,
         broken_off: Option<DedupeKey>,
     ) {
-        let Some(hold) = held.items.remove(id) else {
+        let Some(Hold { token, .. }) = held.items.remove(id) else {
             return;
         };
         held.waiting.push(Waiting {
-            token: hold.token,
+            token,
             disposition,
             broken_off,
         });

@@ -104,11 +104,11 @@ impl Remote {
         for ((id, (token, _)), answer) in ids.iter().zip(&renewals).zip(&answers) {
             // Another token means that it was delivered again meanwhile, and is held by that.
             let same = |hold: &&mut super::Hold| hold.token == *token;
-            let Some(hold) = held.items.get_mut(id).filter(same) else {
+            let Some(one) = held.items.get_mut(id).filter(same) else {
                 continue;
             };
             match answer {
-                Ok(Settled::Done) => hold.renewed = now,
+                Ok(Settled::Done) => one.renewed = now,
                 Ok(Settled::Refused) => {
                     held.items.remove(id);
                     lost += 1;

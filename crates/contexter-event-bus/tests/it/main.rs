@@ -1,6 +1,10 @@
 //! Public behaviour of the event bus, in paused time.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod backpressure;
 mod broker;

@@ -78,6 +78,11 @@ impl OutboxStore for Dying {
     }
 }
 
+fn relay(store: &Arc<MemoryOutbox>, bus: &Bus) -> Relay {
+    let store: Arc<MemoryOutbox> = Arc::clone(store);
+    Relay::new(store, bus.clone())
+}
+
 fn in_order(numbers: &[usize], keys: &[usize]) -> bool {
     let mut firsts: HashMap<usize, Vec<usize>> = HashMap::new();
     for number in numbers {
@@ -121,7 +126,7 @@ proptest! {
                 let relay = Relay::new(Arc::new(dying), bus.clone());
                 while relay.run_once().await.is_ok_and(|report| report.published > 0) {}
             }
-            let relay = Relay::new(store.clone(), bus.clone());
+            let relay = self::relay(&store, &bus);
             while relay.run_once().await.unwrap().published > 0 {}
             assert!(store.is_empty());
             assert!(bus.idle(LONG).await);
@@ -151,12 +156,12 @@ async fn what_is_not_confirmed_stays_and_holds_up_only_its_key() {
         .append(Arc::new(crate::support::typed("a.c", 9)))
         .await
         .unwrap();
-    let relay = Relay::new(store.clone(), bus.clone());
+    let relay = self::relay(&store, &bus);
     let report = relay.run_once().await.unwrap();
     assert_eq!(report.published + report.held_up, 5);
     assert!(report.held_up >= 2, "{report:?}");
     gate.add_permits(100);
-    tokio::time::timeout(Duration::from_secs(60), relay.run())
+    tokio::time::timeout(Duration::from_mins(1), relay.run())
         .await
         .unwrap_err();
     assert!(store.is_empty());
@@ -172,7 +177,7 @@ async fn nothing_is_forgotten_while_the_broker_is_down() {
     let bus = Bus::over(Arc::new(Fake(Arc::clone(&broker))), &BusConfig::default());
     let store = Arc::new(MemoryOutbox::new(100));
     store.append(Arc::new(event(1))).await.unwrap();
-    let relay = Relay::new(store.clone(), bus.clone());
+    let relay = self::relay(&store, &bus);
     let report = relay.run_once().await.unwrap();
     assert_eq!((report.published, report.held_up), (0, 1));
     assert_eq!(store.len(), 1);
@@ -185,8 +190,8 @@ async fn nothing_is_forgotten_while_the_broker_is_down() {
 async fn one_relay_works_and_another_takes_over_when_it_is_gone() {
     let bus = Bus::default();
     let store = Arc::new(MemoryOutbox::new(100));
-    let first = Relay::new(store.clone(), bus.clone());
-    let second = Relay::new(store.clone(), bus.clone());
+    let first = relay(&store, &bus);
+    let second = relay(&store, &bus);
     assert!(!first.run_once().await.unwrap().elsewhere);
     store.append(Arc::new(event(1))).await.unwrap();
     let report = second.run_once().await.unwrap();

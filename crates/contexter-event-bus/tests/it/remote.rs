@@ -279,7 +279,7 @@ async fn a_handler_that_outlives_the_lease_keeps_its_event() {
         move |delivery: Delivery| {
             noted.note(&delivery);
             async {
-                sleep(Duration::from_secs(60)).await;
+                sleep(Duration::from_mins(1)).await;
                 Ok(())
             }
         }
@@ -438,11 +438,11 @@ async fn a_drain_ends_what_is_held_and_gives_back_the_rest() {
         async move { bus.drain(Duration::from_secs(5)).await }
     });
     sleep(Duration::from_millis(100)).await;
-    let held = broker.unsettled("g");
+    let unsettled = broker.unsettled("g");
     gate.add_permits(1);
     let report = drain.await.unwrap();
     assert_eq!(report.settled, 1, "its handler could still publish");
-    assert_eq!(report.abandoned.len(), held - 1);
+    assert_eq!(report.abandoned.len(), unsettled - 1);
     assert_eq!(broker.unsettled("g"), 0, "the rest went back");
     assert_eq!(broker.acked("g"), 3);
     assert!(broker.closed.load(Ordering::SeqCst));
