@@ -41,9 +41,11 @@ pub use self::tower::HedgeFuture;
 /// 2. When `delay` has passed since the last attempt was begun, the next one is begun.
 /// 3. An outcome that another attempt could better ([`Classify::again`]) begins the next one at
 ///    once, unless the far side asks for a wait: then no further one is begun.
-/// 4. The first other outcome is the call's. The attempts that lost are dropped before it is
+/// 4. An attempt that was refused on this side while others run, such as by a bulkhead inside the
+///    hedge, does not decide the call ([`Classify::sent`]); no further one is begun after it.
+/// 5. The first other outcome is the call's. The attempts that lost are dropped before it is
 ///    returned, and give their permits back.
-/// 5. Only when all attempts have failed is an error returned: the last one.
+/// 6. Only when all attempts have failed is an error returned: the last one.
 ///
 /// A further attempt needs a token of the [`Budget`], if there is one, an idempotent [`Cx`], and
 /// time until the deadline. Without them, the attempts in flight go on.

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Again, Classify, Cx, Timer};
+use contexter_service::{Again, Classify, Cx, Sample, Timer};
 use pin_project_lite::pin_project;
 
 use super::shared::HedgeShared;
@@ -217,6 +217,10 @@ where
                     if field.running > 0 {
                         continue;
                     }
+                } else if field.running > 0 && is_refused(&hedge.classify, &out) {
+                    // What refused it would refuse another one too.
+                    field.limit = field.begun;
+                    continue;
                 }
                 // The losers end before the caller hears of the winner.
                 for lane in &mut lanes {
@@ -247,6 +251,13 @@ where
             field.join(hedge, op, &mut lanes);
         }
     }
+}
+
+/// Whether a mechanism on this side refused the attempt: it has not been sent, and says nothing about
+/// those that were.
+#[cold]
+fn is_refused<Out>(classify: &impl Classify<Out>, out: &Out) -> bool {
+    classify.sample(out) != Sample::Success && !classify.sent(out)
 }
 
 /// Returns the outcome of the attempt in a lane, which is then empty.

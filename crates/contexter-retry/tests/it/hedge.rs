@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use contexter_retry::{BudgetConfig, Hedge, HedgeConfig};
-use contexter_service::{Again, Clock, Cx, DefaultClock, ManualClock, Policy, Sample};
+use contexter_service::{
+    Again, ByVerdict, Clock, Cx, DefaultClock, Full, ManualClock, Policy, Sample,
+};
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
@@ -240,6 +242,39 @@ async fn a_far_side_that_asks_for_a_wait_gets_no_further_attempt() {
     assert_eq!(log.at(), [0, 100]);
     let out = hedge.call(|| ready(Err("429"))).await;
     assert_eq!(out, Err("429"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_refused_on_this_side_does_not_end_those_under_way() {
+    let log = Log::new();
+    let (hedge, log) = (&hedge(100, 4).classify_by(ByVerdict), &log);
+    let out = hedge
+        .call_with(Cx::new(), |cx| async move {
+            log.note();
+            if cx.attempt() == 1 {
+                sleep(millis(1000)).await;
+                return Ok("answer");
+            }
+            Err(Full { limit: 1 })
+        })
+        .await;
+    assert_eq!(out, Ok("answer"));
+    assert_eq!(log.at(), [0, 100], "what refused one would refuse another");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_the_outcome_when_nothing_else_is_left() {
+    let hedge = hedge(100, 2).classify_by(ByVerdict);
+    let refused = Full { limit: 1 };
+    let out = hedge.call(|| ready(Err::<(), _>(refused))).await;
+    assert_eq!(out, Err(refused));
+    let both = hedge
+        .call_with(Cx::new(), |cx| async move {
+            sleep(millis(150 / u64::from(cx.attempt()))).await;
+            Err::<(), _>(Full { limit: 1 })
+        })
+        .await;
+    assert_eq!(both, Err(refused));
 }
 
 #[tokio::test(start_paused = true)]
