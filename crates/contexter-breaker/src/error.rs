@@ -1,5 +1,7 @@
 //! Why a guarded call failed.
 
+use std::time::Duration;
+
 use contexter_service::{Again, Classify, Open, Sample, Verdict};
 
 /// Why a call through a [`Breaker`](crate::Breaker) failed.
@@ -45,6 +47,27 @@ impl<E: Verdict> Verdict for Error<E> {
             Self::Inner(error) => error.again(),
         }
     }
+
+    fn sent(&self) -> bool {
+        match self {
+            Self::Open(open) => open.sent(),
+            Self::Inner(error) => error.sent(),
+        }
+    }
+
+    fn trip(&self) -> Option<Duration> {
+        match self {
+            Self::Open(open) => open.trip(),
+            Self::Inner(error) => error.trip(),
+        }
+    }
+
+    fn refused(&self) -> Option<Duration> {
+        match self {
+            Self::Open(open) => open.refused(),
+            Self::Inner(error) => error.refused(),
+        }
+    }
 }
 
 /// Classifies what a breaker returns, for any `E`: the operation's own errors are failures that may
@@ -78,6 +101,17 @@ impl<T, E> Classify<Result<T, Error<E>>> for UnlessOpen {
             Ok(_) => Again::No,
             Err(Error::Open(open)) => open.again(),
             Err(Error::Inner(_)) => Again::Yes { after: None },
+        }
+    }
+
+    fn sent(&self, out: &Result<T, Error<E>>) -> bool {
+        !matches!(out, Err(Error::Open(open)) if !open.sent())
+    }
+
+    fn refused(&self, out: &Result<T, Error<E>>) -> Option<Duration> {
+        match out {
+            Err(Error::Open(open)) => open.refused(),
+            Ok(_) | Err(Error::Inner(_)) => None,
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use std::future::{pending, ready};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use contexter_breaker::{Abandoned, Breaker, Config, Error, UnlessOpen};
-use contexter_service::{Again, BreakerState, Classify, Cx, Open, Policy, Sample};
+use contexter_service::{
+    Again, BreakerState, ByVerdict, Classify, Cx, HttpStatus, Open, Policy, Sample,
+};
 use futures_util::FutureExt;
 
 use crate::{after_break, breaker};
@@ -160,6 +163,25 @@ fn a_refusal_is_final_for_a_retry_that_classifies_unless_open() {
     assert_eq!(classify.sample(&refused), Sample::Neutral);
     assert_eq!(classify.again(&failed), Again::Yes { after: None });
     assert_eq!(classify.sample(&failed), Sample::Failure);
+}
+
+#[test]
+fn a_refusal_says_to_every_classifier_that_the_call_was_not_sent() {
+    let retry_after = Some(Duration::from_secs(7));
+    let refused: Result<(), Error<HttpStatus>> = Err(Error::Open(Open { retry_after }));
+    let code = 402;
+    let quota: Result<(), _> = Err(Error::Inner(HttpStatus { code, retry_after }));
+    assert!(!ByVerdict.sent(&refused) && ByVerdict.sent(&quota));
+    assert!(
+        !UnlessOpen.sent(&refused)
+            && UnlessOpen.sent(&quota)
+            && UnlessOpen.sent(&Ok::<_, Error<()>>(()))
+    );
+    assert_eq!(ByVerdict.refused(&refused), retry_after);
+    assert_eq!(UnlessOpen.refused(&refused), retry_after);
+    assert_eq!(UnlessOpen.refused(&quota), None);
+    assert_eq!(ByVerdict.trip(&quota), retry_after, "the inner error's own");
+    assert_eq!(ByVerdict.trip(&refused), None);
 }
 
 #[test]
