@@ -134,9 +134,9 @@ pub(crate) fn checks(checks: &[Check]) {
         } = check;
         let (goal, met) = most.map_or_else(
             || ("none".to_owned(), ""),
-            |most| (format!("{most:.0} {unit}"), met(*measured <= most)),
+            |most| (format!("{most} {unit}"), met(*measured <= most)),
         );
-        eprintln!("| {what} | {measured:.0} {unit} | {goal} | {met} |");
+        eprintln!("| {what} | {measured:.1} {unit} | {goal} | {met} |");
     }
 }
 

@@ -72,7 +72,7 @@ fn pin_to(core: usize) -> Result<()> {
 }
 
 /// The middle figure; NaN if there is none.
-fn median(figures: &mut [f64]) -> f64 {
+pub(crate) fn median(figures: &mut [f64]) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
