@@ -282,6 +282,11 @@ impl Verdict for Error {
         !self.is_rejection()
     }
 
+    /// A rejection says when it ends, if the mechanism knew.
+    fn refused(&self) -> Option<Duration> {
+        self.retry_after().filter(|_| self.is_rejection())
+    }
+
     /// A used-up quota whose renewal is known keeps calls away until then.
     fn trip(&self) -> Option<Duration> {
         match self.kind() {

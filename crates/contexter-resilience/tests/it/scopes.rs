@@ -193,6 +193,21 @@ async fn the_breaker_can_be_held_open_by_hand() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refused_call_waits_for_the_breaker_if_it_is_told_to() {
+    let breaker = contexter_breaker::Config::new().failure_threshold(1);
+    let stack = stack(
+        plain()
+            .scope(Scope::Attempt)
+            .retry(contexter_retry::Config::new().wait_if_refused(true))
+            .breaker(BreakerConfig::from(breaker.recovery_timeout(secs(7)))),
+    );
+    stack.breaker().expect("it is on").trip_for(secs(7));
+    let (took, out) = timed(succeed(&stack)).await;
+    assert_eq!(out.unwrap(), 2);
+    assert!((secs(7)..secs(9)).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flat_error_serves_errors_that_mean_nothing() {
     use contexter_resilience::{StackConfig, StandardStack, UnlessRejected};
     use contexter_service::{Again, Classify, DefaultClock, Open};
