@@ -128,7 +128,6 @@ impl Queue {
     /// Waits until there may be something to do.
     ///
     /// Cancel safe: whoever waits is counted for exactly as long as it does.
-    #[cfg(not(all(test, contexter_loom)))]
     pub(crate) async fn sleep(&self, until: Option<Instant>) {
         let mut sleeper = Sleeper {
             queue: self,
@@ -142,6 +141,19 @@ impl Queue {
                 () = sleep_until(due) => {}
             },
         }
+    }
+
+    /// Waits as [`sleep`](Self::sleep) does, by blocking the thread: a model has no tasks.
+    #[cfg(all(test, contexter_loom))]
+    pub(crate) fn sleep_blocking(&self, until: Option<Instant>) {
+        use futures_util::FutureExt as _;
+
+        let mut sleeper = Sleeper {
+            queue: self,
+            counted: false,
+        };
+        let woken = self.work.wait(|| sleeper.sleep(until)).now_or_never();
+        assert_eq!(woken, Some(()), "a model waits before it returns");
     }
 
     /// Notes that an attempt failed, and returns what follows.

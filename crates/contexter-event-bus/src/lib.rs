@@ -80,6 +80,10 @@ mod handler;
 mod health;
 mod inspect;
 mod lanes;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(all(test, contexter_loom))]
+mod models;
 pub mod outbox;
 mod pattern;
 mod publish;

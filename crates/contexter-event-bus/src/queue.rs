@@ -204,7 +204,6 @@ impl Queue {
     /// Adds an item, waiting for room if that is the policy, at most until `deadline`.
     ///
     /// Cancel safe: a dropped call has not added the item.
-    #[cfg(not(all(test, contexter_loom)))]
     pub(crate) async fn push(&self, mut item: Item, deadline: Option<Instant>) -> Acceptance {
         loop {
             match self.try_push(item) {

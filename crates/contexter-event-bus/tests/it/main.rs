@@ -10,6 +10,7 @@ mod backpressure;
 mod broker;
 mod dead_letters;
 mod delivery;
+mod group;
 mod lifecycle;
 mod order;
 mod outbox;
@@ -18,3 +19,5 @@ mod remote;
 mod request;
 mod store;
 mod support;
+#[cfg(feature = "metrics")]
+mod telemetry;

@@ -88,3 +88,47 @@ async fn a_late_subscriber_catches_up_with_what_it_wants() {
     assert_eq!(seen.numbers(), [0, 1, 2]);
     assert_eq!(bus.stats().published, 4, "a replay publishes nothing");
 }
+
+#[tokio::test]
+async fn a_reader_that_goes_on_page_by_page_learns_of_a_gap() {
+    let bus = Bus::new(&BusConfig::default().with_store(4, usize::MAX));
+    publish_all(&bus, 0..4).await;
+    let page = bus.history(&EventFilter::all().limit(2)).await.unwrap();
+    assert_eq!((numbers(&page), page.gap), (vec![0, 1], None));
+    let next = EventFilter::all().after(page.last.unwrap());
+    let rest = bus.history(&next).await.unwrap();
+    assert_eq!((numbers(&rest), rest.gap.clone()), (vec![2, 3], None));
+    let end = EventFilter::all().after(rest.last.unwrap());
+    publish_all(&bus, 4..5).await;
+    assert_eq!(numbers(&bus.history(&end).await.unwrap()), [4]);
+    publish_all(&bus, 5..10).await;
+    let late = bus.history(&end).await.unwrap();
+    assert_eq!(numbers(&late), [6, 7, 8, 9]);
+    let gap = late.gap.unwrap();
+    assert_eq!((gap.missing, gap.oldest.as_deref()), (Some(2), Some("7")));
+    let nothing = bus.history(&EventFilter::all().after("10")).await.unwrap();
+    assert!(nothing.events.is_empty() && nothing.gap.is_none());
+    assert_eq!(nothing.last.as_deref(), Some("10"));
+}
+
+#[tokio::test]
+async fn a_time_before_the_oldest_stored_event_is_a_gap_if_any_was_lost() {
+    let bus = Bus::new(&BusConfig::default().with_store(2, usize::MAX));
+    let long_ago = EventFilter::all().since("2001-01-01T00:00:00Z".parse().unwrap());
+    publish_all(&bus, 0..2).await;
+    assert!(bus.history(&long_ago).await.unwrap().gap.is_none());
+    publish_all(&bus, 2..3).await;
+    assert!(bus.history(&long_ago).await.unwrap().gap.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_is_bounded_by_age() {
+    let age = std::time::Duration::from_mins(10);
+    let bus = Bus::new(&BusConfig::default().with_stored_age(age));
+    publish_all(&bus, 0..2).await;
+    tokio::time::sleep(age / 2).await;
+    publish_all(&bus, 2..3).await;
+    tokio::time::sleep(age / 2 + std::time::Duration::from_secs(1)).await;
+    let history = bus.history(&EventFilter::all()).await.unwrap();
+    assert_eq!((numbers(&history), history.evicted), (vec![2], 2));
+}

@@ -1,0 +1,192 @@
+//! Every interleaving of a publisher and workers on one queue, by loom.
+//!
+//! `RUSTFLAGS="--cfg contexter_loom" cargo test --profile ci -p contexter-event-bus --lib models`
+
+use std::sync::Arc;
+
+use contexter_protocol::IntegrationEvent;
+use contexter_service::Backoff;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+use std::time::Duration;
+
+use crate::attempts::Attempts;
+use crate::claim::Next;
+use crate::config::{BusConfig, Overflow};
+use crate::lanes::{Item, Owner};
+use crate::queue::Queue;
+use crate::receipt::Acceptance;
+use crate::stats::Ledger;
+use crate::sync::{Mutex, Signal};
+
+fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
+    let backoff = Backoff::constant(Duration::from_secs(1)).unwrap();
+    let queue = Arc::new(Queue {
+        id: 1,
+        name: "model".into(),
+        group: None,
+        pattern: ">".parse().unwrap(),
+        capacity,
+        overflow,
+        attempts: Attempts {
+            max: 3,
+            in_one_go: 1,
+            backoff,
+        },
+        ledger: Arc::new(Ledger::new(&BusConfig::default())),
+        dedupe: None,
+        remote: None,
+        state: Mutex::default(),
+        work: Signal::default(),
+        room: Signal::default(),
+    });
+    queue.enlist(workers);
+    queue
+}
+
+fn event(key: Option<&str>) -> Arc<IntegrationEvent> {
+    let mut builder = IntegrationEvent::builder("test", "a.b").id("1");
+    if let Some(key) = key {
+        builder = builder.partition_key(key);
+    }
+    Arc::new(builder.build().unwrap())
+}
+
+fn push(queue: &Queue, event: &Arc<IntegrationEvent>) -> Acceptance {
+    queue
+        .try_push(Item::new(Arc::clone(event), Owner::Nobody))
+        .expect("no model fills a queue that blocks")
+}
+
+/// Handles what comes until the queue ends, and counts it. `running` is how many do at once.
+fn work(queue: &Queue, slot: usize, handled: &AtomicUsize, running: &AtomicUsize, most: usize) {
+    let mut done = false;
+    loop {
+        match queue.next(slot, done) {
+            Next::Work(_delivery) => {
+                assert!(running.fetch_add(1, Ordering::SeqCst) < most);
+                running.fetch_sub(1, Ordering::SeqCst);
+                handled.fetch_add(1, Ordering::SeqCst);
+                done = true;
+            }
+            Next::Nothing { until } => {
+                done = false;
+                queue.sleep_blocking(until);
+            }
+            Next::End => return,
+        }
+    }
+}
+
+struct Model {
+    queue: Arc<Queue>,
+    handled: Arc<AtomicUsize>,
+    running: Arc<AtomicUsize>,
+    most: usize,
+    workers: Vec<thread::JoinHandle<()>>,
+}
+
+impl Model {
+    fn new(queue: Arc<Queue>, workers: usize, most: usize) -> Self {
+        let handled = Arc::new(AtomicUsize::new(0));
+        let running = Arc::new(AtomicUsize::new(0));
+        let spawn = |slot| {
+            let (queue, handled, running) = (
+                Arc::clone(&queue),
+                Arc::clone(&handled),
+                Arc::clone(&running),
+            );
+            thread::spawn(move || work(&queue, slot, &handled, &running, most))
+        };
+        let workers = (0..workers).map(spawn).collect();
+        Self {
+            queue,
+            handled,
+            running,
+            most,
+            workers,
+        }
+    }
+
+    /// Lets everything come to an end: a lost wake-up would hang here, which loom reports.
+    fn finish(self) -> usize {
+        self.queue.finish();
+        for worker in self.workers {
+            worker.join().unwrap();
+        }
+        assert_eq!(self.running.load(Ordering::SeqCst), 0);
+        let _ = self.most;
+        assert!(self.queue.state.lock().is_idle());
+        self.handled.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn no_wake_up_is_lost_between_a_publisher_and_a_worker() {
+    loom::model(|| {
+        let event = event(None);
+        let model = Model::new(queue(4, Overflow::Reject, 1), 1, 1);
+        push(&model.queue, &event);
+        push(&model.queue, &event);
+        assert_eq!(model.finish(), 2);
+    });
+}
+
+#[test]
+fn two_workers_handle_everything_once() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(|| {
+        let event = event(None);
+        let model = Model::new(queue(4, Overflow::Reject, 2), 2, 2);
+        push(&model.queue, &event);
+        push(&model.queue, &event);
+        assert_eq!(model.finish(), 2);
+    });
+}
+
+#[test]
+fn one_key_runs_one_at_a_time_and_wakes_who_waits_for_it() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(|| {
+        let event = event(Some("k"));
+        let model = Model::new(queue(4, Overflow::Reject, 2), 2, 1);
+        push(&model.queue, &event);
+        push(&model.queue, &event);
+        assert_eq!(model.finish(), 2);
+    });
+}
+
+#[test]
+fn what_is_dropped_and_what_is_handled_is_everything() {
+    loom::model(|| {
+        let event = event(None);
+        let model = Model::new(queue(1, Overflow::DropOldest, 1), 1, 1);
+        for _ in 0..3 {
+            push(&model.queue, &event);
+        }
+        let queue = Arc::clone(&model.queue);
+        let handled = model.finish();
+        let dropped = usize::try_from(queue.stats().dropped).unwrap();
+        assert_eq!(handled + dropped, 3);
+    });
+}
+
+#[test]
+fn an_end_in_the_middle_leaves_nobody_waiting_and_counts_everything() {
+    loom::model(|| {
+        let event = event(None);
+        let model = Model::new(queue(4, Overflow::Reject, 1), 1, 1);
+        let queue = Arc::clone(&model.queue);
+        let pushed = thread::spawn(move || push(&queue, &event).is_accepted());
+        let queue = Arc::clone(&model.queue);
+        let abandoned = queue.close().len();
+        let handled = model.finish();
+        let pushed = usize::from(pushed.join().unwrap());
+        // A handler that runs while the queue is closed is counted as abandoned.
+        assert!(handled + abandoned >= pushed);
+        let delivered = usize::try_from(queue.stats().delivered).unwrap();
+        assert_eq!(delivered + abandoned, pushed);
+    });
+}
