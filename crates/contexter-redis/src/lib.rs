@@ -1,0 +1,77 @@
+//! The events of a [`Bus`](contexter_event_bus::Bus) on Redis Streams.
+//!
+//! [`RedisTransport`] is a [`MessageTransport`](contexter_event_bus::MessageTransport): it stores
+//! events, leases them to consumers and keeps dead letters. Attempts, retries, order, timeouts and
+//! deduplication are the bus's own. It needs Redis 7.0 or newer.
+//!
+//! # One stream
+//!
+//! All events of a bus are in **one** stream, and a consumer leaves out what its pattern does not
+//! match: it acknowledges that at once, before it is decoded. The alternative, a stream for each
+//! event type, was turned down:
+//!
+//! - Redis has no wildcards over streams. A subscription to `document.>` would have to discover new
+//!   types, and would miss or delay the first event of each.
+//! - The order of events of one key would end at the border between two types: `order.placed` could
+//!   be delivered after `order.cancelled`.
+//! - A late subscriber reads the past in the order in which it happened, from one place; a replay
+//!   has one place to go on from, and one gap to report.
+//!
+//! The price is that every group reads every event of its bus. Flows that do not belong together
+//! get buses of their own, by [`name`](RedisConfig::name).
+//!
+//! # What is at the server
+//!
+//! | key | what |
+//! |---|---|
+//! | `{NAME}:events` | stream: the events, in binary mode, one field for each header, and `data` |
+//! | `{NAME}:dead` | stream: dead letters, with their original messages |
+//! | `{NAME}:delayed:GROUP` | sorted set: what was given back and is not due yet |
+//! | `{NAME}:alive:GROUP` | the sign of life of a subscription without a group |
+//! | `{NAME}:responders` | sorted set: who answers which requests |
+//! | `{NAME}:requests:GROUP`, `{NAME}:replies:ID` | lists: requests and replies on their way |
+//!
+//! The group of a subscription is a consumer group of the stream together with its pattern, so that
+//! members with different patterns do not take each other's events. Each consumer has a name of its
+//! own, so that what a dead one held is taken over; consumers that are idle and hold nothing are
+//! deleted after [`forget_after`](RedisConfig::forget_after).
+//!
+//! # What it promises
+//!
+//! - **Confirmed** means answered by the server. Whether it survives a crash is the server's
+//!   setting: with `appendonly yes` and `appendfsync always`, it does.
+//! - **Leases** are the idle times of the pending list. A consumer renews them by `XCLAIM … JUSTID`
+//!   to itself, and takes over by `XAUTOCLAIM` what nobody has settled for a lease. The number of
+//!   deliveries is read from the pending list in the same step. A late acknowledgement is refused
+//!   by the consumer's own clock, whose leases end 5 % earlier than the server's; renewing and
+//!   giving back are refused by the server, which compares the owner.
+//! - **Giving back with a delay**, which Redis lacks, moves the entry out of the pending list into a
+//!   sorted set, by the server's clock and in one step. Any consumer of the group takes it when it is
+//!   due, never earlier, also when the one that gave it back has died. What is due is looked for at
+//!   the time that is known, and every [`block_time`](RedisConfig::block_time).
+//! - **Order**: one consumer gets events in the order of storing. What was in an answer that never
+//!   came, because the connection broke, is fetched before anything newer. Among several consumers
+//!   of a group there is no order.
+//! - **A connection that breaks** is made again with growing pauses, for as long as it takes. After
+//!   a restart that lost the group, it is made again where it was.
+//! - **Trimming** ([`max_events`](RedisConfig::max_events)) removes the oldest events, whether they
+//!   were read or not. Entries that were trimmed while they were leased are left out and counted.
+//! - **Duplicates** are not recognised when publishing; the bus recognises them when handling.
+//! - **Requests** are not stored for longer than they may take. A responder that dies is taken to
+//!   be there for 5 more seconds; requests to it run into their time limits.
+
+mod config;
+mod dead;
+mod entry;
+mod error;
+mod keys;
+mod link;
+mod publish;
+mod replay;
+mod request;
+mod scripts;
+mod source;
+mod transport;
+
+pub use config::RedisConfig;
+pub use transport::RedisTransport;

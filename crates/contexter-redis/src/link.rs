@@ -1,0 +1,364 @@
+//! A connection that is made again whenever it breaks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHealth};
+use contexter_service::{Backoff, Delays};
+use parking_lot::Mutex;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value,
+};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::error::{
+    describe, describe_connecting, is_answer, refused, unavailable, unconfirmed, unexpected,
+};
+
+/// What a link needs to know to connect.
+#[derive(Clone)]
+pub(crate) struct Dial {
+    pub(crate) info: ConnectionInfo,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+/// One connection, made when it is needed and again when it broke.
+pub(crate) struct Link {
+    dial: Dial,
+    response_timeout: Duration,
+    live: Mutex<Option<Live>>,
+    /// Held while connecting, so that one does it and all others wait for that. (An async lock.)
+    connecting: tokio::sync::Mutex<Attempts>,
+    past: Mutex<Past>,
+    closed: AtomicBool,
+}
+
+#[derive(Default)]
+struct Past {
+    made: u64,
+    last_error: Option<String>,
+}
+
+struct Attempts {
+    delays: Delays,
+    not_before: Option<Instant>,
+}
+
+/// A connection as it is now.
+#[derive(Clone)]
+pub(crate) struct Live {
+    connection: MultiplexedConnection,
+    driver: Arc<Driver>,
+    /// The server's number for it.
+    pub(crate) client_id: i64,
+}
+
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Live {
+    fn is_dead(&self) -> bool {
+        self.driver.0.is_finished()
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.driver, &other.driver)
+    }
+}
+
+impl Link {
+    pub(crate) fn new(dial: Dial, response_timeout: Duration) -> Self {
+        let delays = dial.backoff.delays();
+        Self {
+            dial,
+            response_timeout,
+            live: Mutex::default(),
+            connecting: tokio::sync::Mutex::new(Attempts {
+                delays,
+                not_before: None,
+            }),
+            past: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let live = self.live.lock().take();
+        drop(live);
+    }
+
+    pub(crate) fn health(&self) -> TransportHealth {
+        let connection = if self.is_closed() {
+            Connection::Closed
+        } else if self.current().is_some() {
+            Connection::Up
+        } else {
+            Connection::Reconnecting
+        };
+        let past = self.past.lock();
+        TransportHealth::new(connection)
+            .with_reconnects(past.made.saturating_sub(1))
+            .with_last_error(past.last_error.clone())
+    }
+
+    fn current(&self) -> Option<Live> {
+        self.live
+            .lock()
+            .as_ref()
+            .filter(|live| !live.is_dead())
+            .cloned()
+    }
+
+    /// Returns the connection, making it if there is none, for as long as it takes or until the
+    /// deadline.
+    ///
+    /// With a deadline, an answer of the server that trying again does not mend (a wrong password)
+    /// is returned at once.
+    pub(crate) async fn live(&self, deadline: Option<Instant>) -> Result<Live, TransportError> {
+        if self.is_closed() {
+            return Err(TransportError::closed());
+        }
+        if let Some(live) = self.current() {
+            return Ok(live);
+        }
+        match deadline {
+            None => self.connect(true).await,
+            Some(deadline) => match timeout_at(deadline, self.connect(false)).await {
+                Ok(connected) => connected,
+                Err(_elapsed) => {
+                    let last = self.past.lock().last_error.clone();
+                    Err(unavailable(last.as_deref().unwrap_or("no connection in time")))
+                }
+            },
+        }
+    }
+
+    async fn connect(&self, patient: bool) -> Result<Live, TransportError> {
+        let mut attempts = self.connecting.lock().await;
+        loop {
+            if self.is_closed() {
+                return Err(TransportError::closed());
+            }
+            // Somebody else may have been faster.
+            if let Some(live) = self.current() {
+                return Ok(live);
+            }
+            if let Some(time) = attempts.not_before {
+                sleep_until(time).await;
+            }
+            // Before the attempt, so that one that is broken off counts.
+            let pause = attempts.delays.next().unwrap_or(Duration::from_secs(1));
+            attempts.not_before = Some(Instant::now() + pause);
+            let attempt = timeout(self.dial.connect_timeout, self.dial.connect(self.response_timeout));
+            let error = match attempt.await {
+                Ok(Ok(live)) => {
+                    // The first pause after a connection that lasted is the shortest again; until
+                    // then it must not become a busy loop.
+                    attempts.delays = self.dial.backoff.delays();
+                    self.past.lock().made += 1;
+                    *self.live.lock() = Some(live.clone());
+                    return Ok(live);
+                }
+                Ok(Err(error)) => error,
+                Err(_elapsed) => Failure::Io("no connection in time".to_owned()),
+            };
+            let text = error.text().to_owned();
+            tracing::debug!(error = text, "cannot connect to redis");
+            self.past.lock().last_error = Some(text);
+            if let Failure::ForGood(text) = error
+                && !patient
+            {
+                return Err(TransportError::new(
+                    TransportErrorKind::Refused,
+                    format!("redis refused the connection: {text}"),
+                ));
+            }
+        }
+    }
+
+    /// Says that a connection is of no use any more. Who still waits for an answer on it goes on
+    /// waiting.
+    pub(crate) fn retire(&self, live: &Live, why: &str) {
+        self.past.lock().last_error = Some(why.to_owned());
+        let mut current = self.live.lock();
+        let old = match &*current {
+            Some(now) if now.is(live) => current.take(),
+            _ => None,
+        };
+        drop(current);
+        if old.is_some() {
+            tracing::debug!(error = why, "connection to redis broke");
+        }
+    }
+
+    /// Sends commands together and returns the answers in order, refusals included.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` means that nothing was sent, `Unconfirmed` that no answer came.
+    pub(crate) async fn send(
+        &self,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, TransportError> {
+        let mut live = self.live(Some(deadline)).await?;
+        self.send_on(&mut live, pipeline, deadline).await
+    }
+
+    async fn send_on(
+        &self,
+        live: &mut Live,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> Result<Vec<Value>, TransportError> {
+        let count = pipeline.len();
+        let answers = live.connection.send_packed_commands(pipeline, 0, count);
+        let error = match timeout_at(deadline, answers).await {
+            Ok(Ok(answers)) if answers.len() == count => return Ok(answers),
+            Ok(Ok(_)) => {
+                self.retire(live, "wrong number of answers");
+                return Err(unexpected("wrong number of answers"));
+            }
+            Ok(Err(error)) => describe(&error),
+            Err(_elapsed) => "no answer in time".to_owned(),
+        };
+        self.retire(live, &error);
+        Err(unconfirmed(&error))
+    }
+
+    /// Sends one command and returns its answer.
+    pub(crate) async fn ask(&self, cmd: Cmd, deadline: Instant) -> Result<Value, TransportError> {
+        let mut live = self.live(Some(deadline)).await?;
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.add_command(cmd);
+        let answers = self.send_on(&mut live, &pipeline, deadline).await?;
+        let answer = answers.into_iter().next().unwrap_or_default();
+        answer.extract_error().map_err(|error| refused(&error))
+    }
+
+    /// Sends one command on this very connection. Time limits are the connection's.
+    pub(crate) async fn ask_on(&self, live: &mut Live, cmd: &Cmd) -> Result<Value, RedisError> {
+        let answer = live.connection.send_packed_command(cmd).await;
+        let answer = answer.and_then(Value::extract_error);
+        if let Err(error) = &answer
+            && !is_answer(error)
+        {
+            self.retire(live, &describe(error));
+        }
+        answer
+    }
+
+    /// The time by which an ordinary command must be answered.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.response_timeout
+    }
+}
+
+enum Failure {
+    /// Trying again may help.
+    Io(String),
+    /// The server does not want this client.
+    ForGood(String),
+}
+
+impl Failure {
+    fn text(&self) -> &str {
+        match self {
+            Self::Io(text) | Self::ForGood(text) => text,
+        }
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        let text = describe_connecting(&error);
+        let for_good = error.kind() == redis::ErrorKind::AuthenticationFailed
+            || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
+        if for_good {
+            Self::ForGood(text)
+        } else {
+            Self::Io(text)
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.to_string())
+    }
+}
+
+impl Dial {
+    /// Connects, and makes sure that the server works: while it loads its data, it refuses.
+    async fn connect(&self, response_timeout: Duration) -> Result<Live, Failure> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(Some(response_timeout));
+        let settings = self.info.redis_settings();
+        let (connection, task) = match self.info.addr() {
+            ConnectionAddr::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                let (connection, driver) =
+                    MultiplexedConnection::new_with_config(settings, stream, config).await?;
+                (connection, tokio::spawn(driver).abort_handle())
+            }
+            #[cfg(unix)]
+            ConnectionAddr::Unix(path) => {
+                let stream = tokio::net::UnixStream::connect(path).await?;
+                let (connection, driver) =
+                    MultiplexedConnection::new_with_config(settings, stream, config).await?;
+                (connection, tokio::spawn(driver).abort_handle())
+            }
+            _ => return Err(Failure::ForGood("no such kind of address".to_owned())),
+        };
+        let mut live = Live {
+            connection,
+            driver: Arc::new(Driver(task)),
+            client_id: 0,
+        };
+        let ping = redis::cmd("PING");
+        let answer = live.connection.send_packed_command(&ping).await;
+        answer.and_then(Value::extract_error)?;
+        // A server may forbid it; then old connections are left to their time limits.
+        let mut id = redis::cmd("CLIENT");
+        id.arg("ID");
+        if let Ok(Value::Int(id)) = live.connection.send_packed_command(&id).await {
+            live.client_id = id;
+        }
+        Ok(live)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("health", &self.health())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}

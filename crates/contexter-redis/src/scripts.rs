@@ -1,0 +1,175 @@
+//! What must happen at the server in one step, as Lua.
+//!
+//! Scripts are sent whole each time: they are short, there is a fixed number of them, and so a
+//! server that was restarted or flushed needs no second round trip. All of them take the time from
+//! the server, because the clocks of consumers differ.
+
+use redis::Cmd;
+
+/// The time of the server in milliseconds.
+macro_rules! script {
+    ($body:literal) => {
+        concat!(
+            "local t=redis.call('TIME') \
+             local now=t[1]*1000+math.floor(t[2]/1000) \
+             local function whole(n) return string.format('%.0f',n) end \n",
+            $body
+        )
+    };
+}
+
+/// Gives entries back to the group, each after its delay.
+///
+/// Such an entry leaves the pending list for a sorted set, scored by the time when it is due: the
+/// pending list knows no future. Its member is the id and how often it was delivered.
+///
+/// KEYS: events, delayed. ARGV: group, consumer, then for each entry its id, delay, and what is
+/// added to the number of its deliveries. Returns for each whether it belonged to the consumer.
+pub(crate) const NACK: &str = script!(
+    r"local done={}
+for i=3,#ARGV,3 do
+  local p=redis.call('XPENDING',KEYS[1],ARGV[1],ARGV[i],ARGV[i],1)[1]
+  if p and p[2]==ARGV[2] then
+    local count=math.max(p[4]+tonumber(ARGV[i+2]),0)
+    redis.call('ZADD',KEYS[2],whole(now+tonumber(ARGV[i+1])),ARGV[i]..' '..whole(count))
+    redis.call('XACK',KEYS[1],ARGV[1],ARGV[i])
+    done[#done+1]=1
+  else
+    done[#done+1]=0
+  end
+end
+return done"
+);
+
+/// Begins the lease of entries anew, if they still belong to the consumer.
+///
+/// KEYS: events. ARGV: group, consumer, ids. Returns for each whether it was so.
+pub(crate) const RENEW: &str = r"local done={}
+for i=3,#ARGV do
+  local p=redis.call('XPENDING',KEYS[1],ARGV[1],ARGV[i],ARGV[i],1)[1]
+  if p and p[2]==ARGV[2] then
+    done[#done+1]=#redis.call('XCLAIM',KEYS[1],ARGV[1],ARGV[2],0,ARGV[i],'JUSTID')
+  else
+    done[#done+1]=0
+  end
+end
+return done";
+
+/// Takes what was given back and is due.
+///
+/// KEYS: events, delayed. ARGV: group, consumer, how many at most. Returns for each entry its id,
+/// the number of its deliveries and its fields, which are missing if it was trimmed; then the time
+/// in milliseconds until the next one is due, or -1.
+pub(crate) const TAKE_DUE: &str = script!(
+    r"local out={}
+if tonumber(ARGV[3])>0 then
+  for _,m in ipairs(redis.call('ZRANGEBYSCORE',KEYS[2],'-inf',whole(now),'LIMIT',0,ARGV[3])) do
+    local id,count=string.match(m,'^(%S+) (%d+)$')
+    redis.call('ZREM',KEYS[2],m)
+    if id then
+      local n=whole(count+1)
+      local e=redis.call('XCLAIM',KEYS[1],ARGV[1],ARGV[2],0,id,'RETRYCOUNT',n,'FORCE')[1]
+      out[#out+1]={id,n,e and e[2] or false}
+    end
+  end
+end
+local first=redis.call('ZRANGE',KEYS[2],0,0,'WITHSCORES')
+return {out,first[2] and math.max(first[2]-now,0) or -1}"
+);
+
+/// Takes over what its consumer has not settled for a lease.
+///
+/// KEYS: events. ARGV: group, consumer, lease, cursor, how many at most. Returns the next cursor,
+/// for each entry its id, the number of its deliveries and its fields, and the ids of those that
+/// were trimmed.
+pub(crate) const SWEEP: &str = r"local r=redis.call('XAUTOCLAIM',KEYS[1],ARGV[1],ARGV[2],ARGV[3],ARGV[4],'COUNT',ARGV[5])
+local out={}
+for _,e in ipairs(r[2]) do
+  local p=e and redis.call('XPENDING',KEYS[1],ARGV[1],e[1],e[1],1)[1]
+  if p then out[#out+1]={e[1],p[4],e[2]} end
+end
+return {r[1],out,r[3] or {}}";
+
+/// Forgets what gives no sign of life: groups of one consumer, and consumers that hold nothing.
+///
+/// A consumer that holds something is never deleted, because that would lose what it holds.
+///
+/// KEYS: events. ARGV: the beginning of solo groups, of their signs of life, of delayed sets, the
+/// time after which a consumer is forgotten, the group to look through.
+pub(crate) const TIDY: &str = r"if redis.call('EXISTS',KEYS[1])==0 then return 0 end
+local gone=0
+for _,g in ipairs(redis.call('XINFO','GROUPS',KEYS[1])) do
+  local name=g[2]
+  if string.sub(name,1,#ARGV[1])==ARGV[1] and redis.call('EXISTS',ARGV[2]..name)==0 then
+    redis.call('XGROUP','DESTROY',KEYS[1],name)
+    redis.call('DEL',ARGV[3]..name)
+    gone=gone+1
+  elseif name==ARGV[5] then
+    for _,c in ipairs(redis.call('XINFO','CONSUMERS',KEYS[1],name)) do
+      if c[4]==0 and c[6]>tonumber(ARGV[4]) then
+        redis.call('XGROUP','DELCONSUMER',KEYS[1],name,c[2])
+        gone=gone+1
+      end
+    end
+  end
+end
+return gone";
+
+/// Makes a group again that is gone, where it was; from the beginning if the stream, too, is another
+/// one than it was.
+///
+/// KEYS: events. ARGV: group, the last entry that was seen.
+pub(crate) const REGROUP: &str = r"local function before(a,b)
+  local am,an=string.match(a,'(%d+)-(%d+)')
+  local bm,bn=string.match(b,'(%d+)-(%d+)')
+  am,an,bm,bn=tonumber(am),tonumber(an),tonumber(bm),tonumber(bn)
+  return am<bm or (am==bm and an<bn)
+end
+local last='0-0'
+if redis.call('EXISTS',KEYS[1])==1 then
+  local info=redis.call('XINFO','STREAM',KEYS[1])
+  for i=1,#info,2 do if info[i]=='last-generated-id' then last=info[i+1] end end
+end
+local from=ARGV[2]
+if before(last,from) then from='0-0' end
+return redis.call('XGROUP','CREATE',KEYS[1],ARGV[1],from,'MKSTREAM')";
+
+/// Deletes a consumer if it holds nothing.
+///
+/// KEYS: events. ARGV: group, consumer.
+pub(crate) const LEAVE: &str = r"if #redis.call('XPENDING',KEYS[1],ARGV[1],'-','+',1,ARGV[2])==0 then
+  return redis.call('XGROUP','DELCONSUMER',KEYS[1],ARGV[1],ARGV[2])
+end
+return -1";
+
+/// Returns who answers requests, and forgets those that gave no sign of life.
+///
+/// KEYS: responders.
+pub(crate) const RESPONDERS: &str = script!(
+    r"redis.call('ZREMRANGEBYSCORE',KEYS[1],'-inf',whole(now))
+return redis.call('ZRANGE',KEYS[1],0,-1)"
+);
+
+/// Says that a responder is there, for some time. Returns the server's time.
+///
+/// KEYS: responders. ARGV: responder, milliseconds.
+pub(crate) const PRESENT: &str = script!(
+    r"redis.call('ZADD',KEYS[1],whole(now+tonumber(ARGV[2])),ARGV[1])
+return now"
+);
+
+/// Queues a request, with the time at which it is over in front.
+///
+/// KEYS: requests. ARGV: milliseconds, request.
+pub(crate) const REQUEST: &str = script!(
+    r"redis.call('RPUSH',KEYS[1],whole(now+tonumber(ARGV[1]))..'\n'..ARGV[2])
+if redis.call('PTTL',KEYS[1])<tonumber(ARGV[1]) then redis.call('PEXPIRE',KEYS[1],ARGV[1]) end
+return 1"
+);
+
+/// Begins a call of a script.
+pub(crate) fn eval(script: &str, keys: &[&str]) -> Cmd {
+    let mut cmd = redis::cmd("EVAL");
+    cmd.arg(script).arg(keys.len()).arg(keys);
+    cmd
+}

@@ -1,0 +1,102 @@
+//! The group at the server.
+
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::Start;
+use redis::Value;
+use tokio::time::Instant;
+
+use super::Consumer;
+use crate::entry::{bytes, entry_id, list};
+use crate::error::unexpected;
+use crate::keys::{SOLO, start_id};
+use crate::scripts::{self, eval};
+
+impl Consumer {
+    /// Makes the group unless there is one, and remembers where it is.
+    pub(super) async fn join(&self, start: Start) -> Result<(), TransportError> {
+        let main = &self.inner.main;
+        let deadline = Instant::now() + self.inner.config.publish_timeout;
+        if self.solo {
+            // First, so that nobody takes the new group for a forgotten one.
+            self.show_life(deadline).await?;
+        }
+        let mut create = redis::cmd("XGROUP");
+        create.arg("CREATE").arg(&self.inner.keys.events);
+        create.arg(&self.group).arg(start_id(start)).arg("MKSTREAM");
+        match main.ask(create, deadline).await {
+            Ok(_) => {}
+            Err(error) if error.to_string().contains("BUSYGROUP") => {}
+            Err(error) => return Err(error),
+        }
+        let mut info = redis::cmd("XINFO");
+        info.arg("GROUPS").arg(&self.inner.keys.events);
+        let groups = list(main.ask(info, deadline).await?).unwrap_or_default();
+        let position = groups.into_iter().find_map(|group| self.position_in(group));
+        self.table.lock().position =
+            position.ok_or_else(|| unexpected("the group is gone at once"))?;
+        if let Err(error) = self.tidy(deadline).await {
+            tracing::debug!(%error, "forgotten consumers could not be looked for");
+        }
+        Ok(())
+    }
+
+    /// Reads where the group is from what the server says about a group, if it is this one.
+    fn position_in(&self, group: Value) -> Option<crate::entry::EntryId> {
+        let mut name = None;
+        let mut position = None;
+        let mut values = list(group)?.into_iter();
+        while let (Some(key), Some(value)) = (values.next(), values.next()) {
+            match bytes(key).as_deref() {
+                Some(b"name") => name = bytes(value),
+                Some(b"last-delivered-id") => position = entry_id(&value),
+                _ => {}
+            }
+        }
+        position.filter(|_| name.as_deref() == Some(self.group.as_bytes()))
+    }
+
+    /// Makes the group again: the server has lost it.
+    pub(super) async fn rejoin(&self) -> Result<(), TransportError> {
+        let position = self.table.lock().position;
+        tracing::warn!(
+            group = self.group,
+            %position,
+            "the group is gone at the server and is made again"
+        );
+        let deadline = self.inner.main.deadline();
+        if self.solo {
+            self.show_life(deadline).await?;
+        }
+        let mut cmd = eval(scripts::REGROUP, &[&self.inner.keys.events]);
+        cmd.arg(&self.group).arg(position.to_string());
+        match self.inner.main.ask(cmd, deadline).await {
+            Err(error) if !error.to_string().contains("BUSYGROUP") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that the consumer of a group of its own lives.
+    pub(super) async fn show_life(&self, deadline: Instant) -> Result<(), TransportError> {
+        let mut cmd = redis::cmd("SET");
+        cmd.arg(self.inner.keys.alive(&self.group)).arg(1).arg("PX");
+        cmd.arg(millis(self.inner.config.forget_after));
+        self.inner.main.ask(cmd, deadline).await.map(|_| ())
+    }
+
+    /// Deletes what gave no sign of life.
+    pub(super) async fn tidy(&self, deadline: Instant) -> Result<(), TransportError> {
+        let keys = &self.inner.keys;
+        let mut cmd = eval(scripts::TIDY, &[&keys.events]);
+        cmd.arg(SOLO)
+            .arg(keys.alive_prefix())
+            .arg(keys.delayed_prefix())
+            .arg(millis(self.inner.config.forget_after))
+            .arg(&self.group);
+        self.inner.main.ask(cmd, deadline).await.map(|_| ())
+    }
+}
+
+/// A duration as the server counts, never nothing.
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}

@@ -1,0 +1,279 @@
+//! The task that reads ahead.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use redis::{RedisError, Value};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+
+use super::Consumer;
+use super::group::millis;
+use super::keep::Schedule;
+use super::table::{Arrival, Content, End};
+use crate::entry::{EntryId, Fields, Message, Wanted, entries, entry_id, list, number, wanted};
+use crate::error::{describe, is_answer, is_no_group};
+use crate::link::Live;
+
+/// How long a little room waits for more, so that entries are not read one by one.
+const GATHERING: Duration = Duration::from_millis(2);
+
+/// The pause after the server refused a read.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How many entries are recovered at once.
+const PAGE: usize = 200;
+
+/// Reads ahead until the consumer is closed.
+pub(super) async fn run(consumer: Arc<Consumer>) {
+    let mut closing = consumer.closing.subscribe();
+    tokio::select! {
+        biased;
+        _ = closing.wait_for(|closing| *closing) => {}
+        () = consumer.read_on() => {}
+    }
+}
+
+/// Room that is kept for a read; given back when the read is over or broken off.
+struct Reserved<'c>(&'c Consumer);
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.0.table.lock().reserved = 0;
+    }
+}
+
+impl Consumer {
+    async fn read_on(&self) {
+        let mut schedule = Schedule::new(self);
+        let mut known: Option<Live> = None;
+        while !self.link.is_closed() {
+            self.look_after(&mut schedule).await;
+            let Some((count, reserved)) = self.reserve(&mut schedule).await else {
+                continue;
+            };
+            let Ok(mut live) = self.link.live(None).await else {
+                return;
+            };
+            let again = known.as_ref().is_none_or(|known| !known.is(&live));
+            if again || self.lost.swap(false, Ordering::Relaxed) {
+                if let Err(error) = self.recover(&mut live, known.as_ref()).await {
+                    self.lost.store(true, Ordering::Relaxed);
+                    self.after_error(&error).await;
+                    continue;
+                }
+                known = Some(live.clone());
+            }
+            let outcome = self.read_new(&mut live, count, &mut schedule).await;
+            drop(reserved);
+            match outcome {
+                Ok((arrived, until)) => self.admit(arrived, until, End::Back).await,
+                Err(error) => self.after_error(&error).await,
+            }
+        }
+    }
+
+    /// Waits for room, and keeps most of it for a read; what is left is for what comes again. None
+    /// if there is something else to do first.
+    async fn reserve(&self, schedule: &mut Schedule) -> Option<(usize, Reserved<'_>)> {
+        let worth_it = self.prefetch.div_ceil(4);
+        let patience = Instant::now() + GATHERING;
+        loop {
+            let room = self.room.notified();
+            let free = self.free();
+            let enough = free >= worth_it || (free > 0 && Instant::now() >= patience);
+            if enough {
+                let count = if free > 1 { free - (free / 8).max(1) } else { 1 };
+                self.table.lock().reserved = count;
+                return Some((count, Reserved(self)));
+            }
+            if free > 0 {
+                let _more_or_late = timeout_at(patience, room).await;
+            } else {
+                tokio::select! {
+                    () = room => {}
+                    () = sleep_until(schedule.next(self)) => return None,
+                }
+            }
+        }
+    }
+
+    /// Reads what nobody has read yet, and meanwhile looks after the rest. Returns it with the end
+    /// of its lease.
+    async fn read_new(
+        &self,
+        live: &mut Live,
+        count: usize,
+        schedule: &mut Schedule,
+    ) -> Result<(Vec<(EntryId, u64, Fields)>, Instant), RedisError> {
+        let block = self.block_time();
+        let mut cmd = redis::cmd("XREADGROUP");
+        cmd.arg("GROUP").arg(&self.group).arg(&self.name);
+        cmd.arg("COUNT").arg(count).arg("BLOCK").arg(millis(block));
+        cmd.arg("STREAMS").arg(&self.inner.keys.events).arg(">");
+        let sent = Instant::now();
+        let answer = {
+            let mut read = pin!(self.link.ask_on(live, &cmd));
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut read => break answer?,
+                    () = sleep_until(schedule.next(self)) => self.look_after(schedule).await,
+                    () = self.sooner.notified() => {}
+                }
+            }
+        };
+        // The server leased them at some time during the block, which is not known from here.
+        let leased = Instant::now().min(sent + block);
+        let streams = list(answer).unwrap_or_default();
+        let of_one = streams.into_iter().next().and_then(list).unwrap_or_default();
+        let read = of_one.into_iter().nth(1).map(entries).unwrap_or_default();
+        let arrived = read.into_iter().map(|entry| (entry.id, 1, entry.fields));
+        Ok((arrived.collect(), leased + self.own_lease()))
+    }
+
+    /// Never zero, which the server would take for ever.
+    fn block_time(&self) -> Duration {
+        let block = self.inner.config.block_time.min(self.lease / 3);
+        let due = *self.next_due.lock();
+        let block = match due {
+            Some(due) => block.min(due.saturating_duration_since(Instant::now())),
+            None => block,
+        };
+        block.max(Duration::from_millis(1))
+    }
+
+    /// Fetches what was given to this consumer in an answer that never came: on a connection that
+    /// broke, or one that was given up.
+    ///
+    /// It has not been delivered, so that is not counted as a delivery; and it goes before what is
+    /// new, so that the order holds.
+    async fn recover(&self, live: &mut Live, old: Option<&Live>) -> Result<(), RedisError> {
+        if let Some(old) = old.filter(|old| !old.is(live) && old.client_id != 0) {
+            // The server may not have noticed that it is gone, and would still give it entries.
+            let mut kill = redis::cmd("CLIENT");
+            kill.arg("KILL").arg("ID").arg(old.client_id);
+            match self.link.ask_on(live, &kill).await {
+                Err(error) if !is_answer(&error) => return Err(error),
+                _ => {}
+            }
+        }
+        let mut from = "-".to_owned();
+        loop {
+            let mut cmd = redis::cmd("XPENDING");
+            cmd.arg(&self.inner.keys.events).arg(&self.group);
+            cmd.arg(&from).arg("+").arg(PAGE).arg(&self.name);
+            let pending = list(self.link.ask_on(live, &cmd).await?).unwrap_or_default();
+            let full = pending.len() >= PAGE;
+            let mut last = None;
+            let mut arrived = Vec::new();
+            let sent = Instant::now();
+            for row in pending {
+                let Some((id, count)) = pending_row(row) else {
+                    continue;
+                };
+                last = Some(id);
+                if self.table.lock().holds(id) {
+                    continue;
+                }
+                let mut claim = redis::cmd("XCLAIM");
+                claim.arg(&self.inner.keys.events).arg(&self.group).arg(&self.name);
+                claim.arg(0).arg(id.to_string()).arg("RETRYCOUNT").arg(count);
+                let claimed = self.link.ask_on(live, &claim).await?;
+                let claimed = entries(claimed);
+                if claimed.is_empty() {
+                    self.trimmed.fetch_add(1, Ordering::Relaxed);
+                }
+                arrived.extend(claimed.into_iter().map(|entry| (entry.id, count, entry.fields)));
+            }
+            self.admit(arrived, sent + self.own_lease(), End::Back).await;
+            match last {
+                Some(last) if full => from = format!("({last}"),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Holds what is wanted, and acknowledges what is not.
+    pub(super) async fn admit(
+        &self,
+        arrived: Vec<(EntryId, u64, Fields)>,
+        until: Instant,
+        end: End,
+    ) {
+        if arrived.is_empty() {
+            return;
+        }
+        let mut arrivals = Vec::with_capacity(arrived.len());
+        let mut foreign = Vec::new();
+        for (id, delivery_count, fields) in arrived {
+            let content = match wanted(&fields, &self.pattern) {
+                Wanted::Yes => Content::Stored(fields),
+                Wanted::No => {
+                    foreign.push(id);
+                    continue;
+                }
+                Wanted::Perhaps => {
+                    let message = Message::read(fields);
+                    if !message.is_wanted(&self.pattern) {
+                        foreign.push(id);
+                        continue;
+                    }
+                    Content::Read(message)
+                }
+            };
+            arrivals.push(Arrival {
+                id,
+                delivery_count,
+                content,
+            });
+        }
+        {
+            let mut table = self.table.lock();
+            if let Some(last) = foreign.last() {
+                table.position = table.position.max(*last);
+            }
+            table.take_in(arrivals, until, end);
+            if table.has_ready() {
+                self.arrived.notify_one();
+            }
+        }
+        if foreign.is_empty() {
+            return;
+        }
+        let mut ack = redis::cmd("XACK");
+        ack.arg(&self.inner.keys.events).arg(&self.group);
+        for id in foreign {
+            ack.arg(id.to_string());
+        }
+        let main = &self.inner.main;
+        if let Err(error) = main.ask(ack, main.deadline()).await {
+            // They come again when their lease is over, and are acknowledged then.
+            tracing::debug!(%error, "what others want could not be acknowledged");
+        }
+    }
+
+    /// A broken connection is made again by the next read; what the server refuses takes a pause.
+    async fn after_error(&self, error: &RedisError) {
+        if !is_answer(error) {
+            return;
+        }
+        if is_no_group(error) {
+            match self.rejoin().await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, "the group could not be made again"),
+            }
+        } else {
+            let error = describe(error);
+            tracing::warn!(group = self.group, error, "redis refused a read");
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Reads a line of the pending list: id, consumer, idle time, deliveries.
+pub(super) fn pending_row(row: Value) -> Option<(EntryId, u64)> {
+    let row = list(row)?;
+    Some((entry_id(row.first()?)?, number(row.get(3)?)?))
+}

@@ -1,0 +1,228 @@
+//! Saying what became of messages.
+
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{DeliveryToken, Disposition, Settled};
+use redis::{Pipeline, Value};
+use tokio::time::Instant;
+
+use super::Consumer;
+use super::keep::delay_millis;
+use crate::entry::{EntryId, list, number};
+use crate::error::{refused, unexpected};
+use crate::scripts::{self, eval};
+
+/// The longest delay of a message that is given back; the server's scripts count exactly that far.
+const LONGEST_DELAY: std::time::Duration = std::time::Duration::from_hours(24 * 365);
+
+type Answer = Result<Settled, TransportError>;
+
+/// A settlement that is on its way.
+struct UnderWay {
+    place: usize,
+    token: DeliveryToken,
+    id: EntryId,
+    disposition: Disposition,
+}
+
+/// The settlements of one call. Whatever happens to the call, none of them stays under way.
+struct Batch<'c> {
+    consumer: &'c Consumer,
+    all: Vec<UnderWay>,
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        let mut table = self.consumer.table.lock();
+        for one in &self.all {
+            match one.disposition {
+                Disposition::InProgress => table.not_renewed(one.token),
+                _ => table.forget(one.token.0),
+            }
+        }
+        drop(table);
+        self.consumer.room.notify_one();
+    }
+}
+
+impl Batch<'_> {
+    fn of(&self, wanted: fn(Disposition) -> bool) -> Vec<&UnderWay> {
+        self.all.iter().filter(|one| wanted(one.disposition)).collect()
+    }
+}
+
+fn is_ack(disposition: Disposition) -> bool {
+    disposition == Disposition::Ack
+}
+
+fn is_nack(disposition: Disposition) -> bool {
+    matches!(disposition, Disposition::Nack { .. })
+}
+
+fn is_renewal(disposition: Disposition) -> bool {
+    disposition == Disposition::InProgress
+}
+
+impl Consumer {
+    /// Settles all of them in one round trip.
+    ///
+    /// An acknowledgement is fenced by the leases of this consumer's own clock, which end a little
+    /// earlier than the server's; giving back and renewing are fenced by the server.
+    pub(super) async fn settle(&self, settlements: &[(DeliveryToken, Disposition)]) -> Vec<Answer> {
+        let begun = Instant::now();
+        let mut answers: Vec<Answer> = settlements.iter().map(|_| Ok(Settled::Refused)).collect();
+        let mut batch = Batch {
+            consumer: self,
+            all: Vec::with_capacity(settlements.len()),
+        };
+        {
+            let mut table = self.table.lock();
+            for (place, &(token, disposition)) in settlements.iter().enumerate() {
+                if let Some(id) = table.begin(token) {
+                    batch.all.push(UnderWay {
+                        place,
+                        token,
+                        id,
+                        disposition,
+                    });
+                }
+            }
+        }
+        if !batch.all.is_empty() {
+            let pipeline = self.commands(&batch);
+            let outcome = self.send(&pipeline, begun + self.lease).await;
+            self.read_answers(&batch, outcome, &mut answers);
+        }
+        drop(batch);
+        if self.is_closing() && self.table.lock().is_empty() {
+            self.leave().await;
+        }
+        answers
+    }
+
+    fn commands(&self, batch: &Batch<'_>) -> Pipeline {
+        let keys = &self.inner.keys;
+        let mut pipeline = Pipeline::with_capacity(3);
+        let acks = batch.of(is_ack);
+        if !acks.is_empty() {
+            let mut cmd = redis::Cmd::with_capacity(acks.len() + 3, 32 * acks.len() + 64);
+            cmd.arg("XACK").arg(&keys.events).arg(&self.group);
+            for one in acks {
+                cmd.arg(one.id.to_string());
+            }
+            pipeline.add_command(cmd);
+        }
+        let nacks = batch.of(is_nack);
+        if !nacks.is_empty() {
+            let mut cmd = eval(scripts::NACK, &[&keys.events, &self.delayed]);
+            cmd.arg(&self.group).arg(&self.name);
+            for one in nacks {
+                cmd.arg(one.id.to_string()).arg(delay_of(one)).arg(0);
+            }
+            pipeline.add_command(cmd);
+        }
+        let renewals = batch.of(is_renewal);
+        if !renewals.is_empty() {
+            let mut cmd = eval(scripts::RENEW, &[&keys.events]);
+            cmd.arg(&self.group).arg(&self.name);
+            for one in renewals {
+                cmd.arg(one.id.to_string());
+            }
+            pipeline.add_command(cmd);
+        }
+        pipeline
+    }
+
+    /// Sends them as often as it takes within the time; all of them may be sent twice. Returns when
+    /// they were sent, too.
+    async fn send(
+        &self,
+        pipeline: &Pipeline,
+        deadline: Instant,
+    ) -> Result<(Instant, Vec<Value>), TransportError> {
+        let main = &self.inner.main;
+        loop {
+            let sent = Instant::now();
+            match main.send(pipeline, deadline.min(main.deadline())).await {
+                Ok(answers) => return Ok((sent, answers)),
+                Err(error) if error.kind().is_transient() && Instant::now() < deadline => {
+                    tracing::debug!(%error, "settlements are sent again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn read_answers(
+        &self,
+        batch: &Batch<'_>,
+        outcome: Result<(Instant, Vec<Value>), TransportError>,
+        answers: &mut [Answer],
+    ) {
+        let mut tell = |one: &UnderWay, answer: Answer| {
+            if let Some(place) = answers.get_mut(one.place) {
+                *place = answer;
+            }
+        };
+        let (sent, values) = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let again = || TransportError::new(error.kind(), error.to_string());
+                batch.all.iter().for_each(|one| tell(one, Err(again())));
+                return;
+            }
+        };
+        let mut values = values.into_iter();
+        for wanted in [is_ack, is_nack, is_renewal] {
+            let some = batch.of(wanted);
+            if some.is_empty() {
+                continue;
+            }
+            let value = values.next().unwrap_or_default();
+            let each = match value.extract_error() {
+                Err(error) => {
+                    for one in some {
+                        tell(one, Err(refused(&error)));
+                    }
+                    continue;
+                }
+                // How many were still pending. Those that were not are done all the same.
+                Ok(Value::Int(_)) if wanted(Disposition::Ack) => vec![Value::Int(1); some.len()],
+                Ok(value) => list(value).unwrap_or_default(),
+            };
+            let mut each = each.iter().map(number);
+            for one in some {
+                let answer = match each.next().flatten() {
+                    Some(0) => Ok(Settled::Refused),
+                    Some(_) => Ok(Settled::Done),
+                    None => Err(unexpected("a settlement has no answer")),
+                };
+                self.learn(one, &answer, sent);
+                tell(one, answer);
+            }
+        }
+    }
+
+    fn learn(&self, one: &UnderWay, answer: &Answer, sent: Instant) {
+        match (one.disposition, answer) {
+            (Disposition::InProgress, Ok(Settled::Done)) => {
+                let until = sent + self.own_lease();
+                self.table.lock().renewed(one.token, until);
+            }
+            // It belongs to another consumer now, or to nobody.
+            (Disposition::InProgress, Ok(Settled::Refused)) => {
+                self.table.lock().forget(one.token.0);
+            }
+            (Disposition::Nack { after }, Ok(Settled::Done)) => {
+                self.is_due_at(Instant::now() + after.min(LONGEST_DELAY));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn delay_of(one: &UnderWay) -> u64 {
+    match one.disposition {
+        Disposition::Nack { after } => delay_millis(after.min(LONGEST_DELAY)),
+        _ => 0,
+    }
+}

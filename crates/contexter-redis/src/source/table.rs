@@ -1,0 +1,261 @@
+//! What one consumer holds, and until when by its own clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use contexter_event_bus::transport::{DeliveryToken, Incoming};
+use tokio::time::Instant;
+
+use crate::entry::{EntryId, Fields, Message};
+
+/// An entry that belongs to this consumer.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) id: EntryId,
+    pub(crate) delivery_count: u64,
+    pub(crate) content: Content,
+}
+
+/// What is in it. Most is decoded by whoever asks for it, while the next is being read.
+#[derive(Debug)]
+pub(crate) enum Content {
+    Stored(Fields),
+    Read(Message),
+}
+
+impl Arrival {
+    /// Returns the message under its token.
+    pub(crate) fn open(self, token: DeliveryToken) -> Incoming {
+        let message = match self.content {
+            Content::Stored(fields) => Message::read(fields),
+            Content::Read(message) => message,
+        };
+        Incoming::new(message.event, token, self.id.to_string())
+            .with_delivery_count(u32::try_from(self.delivery_count).unwrap_or(u32::MAX))
+            .with_redrive_group(message.redrive_group)
+    }
+}
+
+/// What a consumer holds unsettled, what it has read ahead included.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    last_token: u64,
+    held: HashMap<u64, Held>,
+    by_id: HashMap<EntryId, u64>,
+    /// What was read and not yet asked for.
+    ready: VecDeque<(u64, Arrival)>,
+    /// How many more the read that is under way may bring.
+    pub(crate) reserved: usize,
+    /// The last entry that was seen.
+    pub(crate) position: EntryId,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    id: EntryId,
+    until: Instant,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    Given,
+    /// Its settlement is on its way.
+    Settling,
+}
+
+/// Which end of what was read ahead a message goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It came before what is there.
+    Front,
+    Back,
+}
+
+impl Table {
+    /// Returns how many messages are held or may be under way.
+    pub(crate) fn used(&self) -> usize {
+        self.held.len() + self.reserved
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Holds messages that were just read, in their order. An older token for the same entry is
+    /// worth nothing from now on.
+    pub(crate) fn take_in(&mut self, arrivals: Vec<Arrival>, until: Instant, end: End) {
+        for (place, arrival) in arrivals.into_iter().enumerate() {
+            self.last_token += 1;
+            let (token, id) = (self.last_token, arrival.id);
+            self.position = self.position.max(id);
+            if let Some(old) = self.by_id.insert(id, token) {
+                self.held.remove(&old);
+            }
+            let state = State::Ready;
+            self.held.insert(token, Held { id, until, state });
+            match end {
+                End::Back => self.ready.push_back((token, arrival)),
+                End::Front => self.ready.insert(place, (token, arrival)),
+            }
+        }
+    }
+
+    /// Gives out what was read ahead. What belongs to this consumer no longer is left out: the group
+    /// gets it again.
+    pub(crate) fn give(&mut self, max: usize) -> Vec<(DeliveryToken, Arrival)> {
+        let now = Instant::now();
+        let mut given = Vec::with_capacity(max.min(self.ready.len()));
+        while given.len() < max
+            && let Some((token, arrival)) = self.ready.pop_front()
+        {
+            let Some(held) = self.held.get_mut(&token) else {
+                continue;
+            };
+            if held.until <= now {
+                self.forget(token);
+                continue;
+            }
+            held.state = State::Given;
+            given.push((DeliveryToken(token), arrival));
+        }
+        given
+    }
+
+    /// Begins to settle a message that was given; none if it does not belong to this consumer.
+    pub(crate) fn begin(&mut self, token: DeliveryToken) -> Option<EntryId> {
+        let held = self.held.get_mut(&token.0)?;
+        if held.state != State::Given {
+            return None;
+        }
+        if held.until <= Instant::now() {
+            self.forget(token.0);
+            return None;
+        }
+        held.state = State::Settling;
+        Some(held.id)
+    }
+
+    /// Goes on holding a message whose lease was renewed.
+    pub(crate) fn renewed(&mut self, token: DeliveryToken, until: Instant) {
+        if let Some(held) = self.held.get_mut(&token.0) {
+            held.until = until;
+            held.state = State::Given;
+        }
+    }
+
+    /// Goes on holding a message whose lease may not have been renewed.
+    pub(crate) fn not_renewed(&mut self, token: DeliveryToken) {
+        if let Some(held) = self.held.get_mut(&token.0) {
+            held.state = State::Given;
+        }
+    }
+
+    /// Holds a message no longer.
+    pub(crate) fn forget(&mut self, token: u64) {
+        if let Some(held) = self.held.remove(&token)
+            && self.by_id.get(&held.id) == Some(&token)
+        {
+            self.by_id.remove(&held.id);
+        }
+    }
+
+    pub(crate) fn holds(&self, id: EntryId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Returns the messages that nobody asked for yet and whose lease is worth renewing.
+    pub(crate) fn waiting(&self, younger_than: Instant) -> Vec<(DeliveryToken, EntryId)> {
+        self.held
+            .iter()
+            .filter(|(_, held)| held.state == State::Ready && held.until <= younger_than)
+            .map(|(token, held)| (DeliveryToken(*token), held.id))
+            .collect()
+    }
+
+    /// Begins the lease of a message anew that nobody asked for yet.
+    pub(crate) fn still_waiting(&mut self, token: DeliveryToken, until: Instant) {
+        if let Some(held) = self.held.get_mut(&token.0)
+            && held.state == State::Ready
+        {
+            held.until = until;
+        }
+    }
+
+    /// Forgets what nobody asked for.
+    pub(crate) fn clear_ready(&mut self) {
+        for (token, _) in std::mem::take(&mut self.ready) {
+            self.forget(token);
+        }
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}
+
+/// How much earlier than at the server a lease ends here, so that what is sent in time arrives in
+/// time.
+pub(crate) fn own_lease(lease: Duration) -> Duration {
+    lease.saturating_sub(lease / 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(number: u64) -> Arrival {
+        Arrival {
+            id: EntryId { millis: 1, number },
+            delivery_count: 1,
+            content: Content::Stored(Fields::new()),
+        }
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(9)
+    }
+
+    #[test]
+    fn what_comes_again_goes_before_what_was_read_ahead_in_its_order() {
+        let mut table = Table::default();
+        table.take_in(vec![arrival(8), arrival(9)], later(), End::Back);
+        table.take_in(vec![arrival(3), arrival(4)], later(), End::Front);
+        let given = table.give(9);
+        let ids: Vec<_> = given.iter().map(|(_, arrival)| arrival.id.number).collect();
+        assert_eq!(ids, [3, 4, 8, 9]);
+    }
+
+    #[test]
+    fn a_second_delivery_makes_the_first_token_worthless() {
+        let mut table = Table::default();
+        table.take_in(vec![arrival(1)], later(), End::Back);
+        let (first, _) = table.give(1).remove(0);
+        table.take_in(vec![arrival(1)], later(), End::Front);
+        let (second, _) = table.give(1).remove(0);
+        assert!(table.begin(first).is_none());
+        assert!(table.begin(second).is_some());
+        assert!(table.begin(second).is_none(), "it is settled once");
+        table.forget(second.0);
+        assert!(table.is_empty() && table.by_id.is_empty());
+    }
+
+    #[test]
+    fn what_was_read_ahead_too_long_ago_is_not_given() {
+        let mut table = Table::default();
+        table.take_in(vec![arrival(1)], Instant::now(), End::Back);
+        assert!(table.give(1).is_empty());
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_message_past_its_lease_cannot_be_settled() {
+        let mut table = Table::default();
+        table.take_in(vec![arrival(1)], later(), End::Back);
+        let (token, _) = table.give(1).remove(0);
+        table.renewed(token, Instant::now());
+        assert!(table.begin(token).is_none());
+        assert!(table.is_empty());
+    }
+}

@@ -1,0 +1,124 @@
+//! Storing events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_event_bus::transport::{Connection, TransportErrorKind};
+use contexter_event_bus::MessageTransport;
+use contexter_protocol::IntegrationEvent;
+use contexter_redis::{RedisConfig, RedisTransport};
+use contexter_testkit::{Redis, require};
+
+use crate::support::{config, event, events, publish, server, transport};
+
+#[tokio::test]
+async fn ids_of_one_call_rise_in_the_order_of_its_events() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let mut last = (0, 0);
+    for answer in redis.publish(&events("a.b", 5_000)).await {
+        let id = answer.unwrap().id;
+        let (millis, number) = id.split_once('-').unwrap();
+        let place = (millis.parse::<u64>().unwrap(), number.parse::<u64>().unwrap());
+        assert!(place > last);
+        last = place;
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_is_too_large_fails_alone_and_unsent() {
+    require!("redis-server");
+    let server = server();
+    let redis = RedisTransport::new(config(&server).with_max_payload(2_000)).unwrap();
+    let large = IntegrationEvent::builder("tests", "a.b")
+        .data(serde_json::json!("x".repeat(3_000)))
+        .build()
+        .unwrap();
+    let answers = redis.publish(&[event("a.b", 1), Arc::new(large), event("a.b", 2)]).await;
+    assert!(answers[0].is_ok() && answers[2].is_ok());
+    let error = answers[1].as_ref().unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::TooLarge);
+    assert_eq!(redis.capabilities().max_payload(), Some(2_000));
+    assert_eq!(redis.health().await.reconnects, 0);
+}
+
+#[tokio::test]
+async fn without_a_server_it_fails_in_time_and_says_that_nothing_was_sent() {
+    let config = RedisConfig::new("redis://127.0.0.1:1").with_timeouts(
+        Duration::from_millis(100),
+        Duration::from_millis(100),
+        Duration::from_millis(300),
+    );
+    let redis = RedisTransport::new(config).unwrap();
+    let error = redis.publish(&[event("a.b", 1)]).await.remove(0).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Unavailable);
+    let health = redis.health().await;
+    assert_eq!(health.connection, Connection::Reconnecting);
+    assert!(health.last_error.is_some());
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_says_so_and_recovers() {
+    require!("redis-server");
+    let server = Redis::builder().args(["--maxmemory", "3mb"]).start().unwrap();
+    let redis = transport(&server);
+    let filler = IntegrationEvent::builder("tests", "a.b")
+        .data(serde_json::json!("x".repeat(100_000)))
+        .build()
+        .unwrap();
+    let filler = Arc::new(filler);
+    let mut full = None;
+    for _ in 0..100 {
+        if let Err(error) = redis.publish(&[Arc::clone(&filler)]).await.remove(0) {
+            full = Some(error.kind());
+            break;
+        }
+    }
+    assert_eq!(full, Some(TransportErrorKind::Full));
+    crate::support::command(&server, &[b"CONFIG", b"SET", b"maxmemory", b"0"]);
+    publish(&redis, &[filler]).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused_at_once_and_never_shown() {
+    require!("redis-server");
+    let server = Redis::builder()
+        .args(["--requirepass", "sesame"])
+        .ready(b"PING\r\n", ["NOAUTH"])
+        .start()
+        .unwrap();
+    let url = |password: &str| format!("redis://:{password}@{}", server.address());
+    let redis = RedisTransport::new(RedisConfig::new(url("wrong-s3cret"))).unwrap();
+    let error = redis.publish(&[event("a.b", 1)]).await.remove(0).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Refused);
+    let shown = format!("{error} {error:?} {redis:?} {:?}", redis.health().await);
+    assert!(!shown.contains("s3cret"), "{shown}");
+
+    let redis = RedisTransport::new(RedisConfig::new(url("sesame"))).unwrap();
+    publish(&redis, &[event("a.b", 1)]).await;
+}
+
+#[tokio::test]
+async fn the_stream_keeps_about_as_many_events_as_it_may() {
+    require!("redis-server");
+    let server = server();
+    let redis = RedisTransport::new(config(&server).with_max_events(Some(500))).unwrap();
+    publish(&redis, &events("a.b", 3_000)).await;
+    let length = crate::support::command(&server, &[b"XLEN", crate::support::EVENTS]);
+    let length: u64 = length.trim_start_matches(':').lines().next().unwrap().parse().unwrap();
+    assert!((500..700).contains(&length), "{length}");
+}
+
+#[tokio::test]
+async fn nothing_is_published_after_closing() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    publish(&redis, &[event("a.b", 1)]).await;
+    redis.close().await;
+    redis.close().await;
+    let error = redis.publish(&[event("a.b", 2)]).await.remove(0).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Closed);
+    assert_eq!(redis.health().await.connection, Connection::Closed);
+}
