@@ -28,7 +28,11 @@ enum Program {
 const SUITES: &[Suite] = &[
     Suite {
         name: "rag",
-        programs: &[Program::Bench("embed"), Program::Bench("vector_store")],
+        programs: &[
+            Program::Bench("embed"),
+            Program::Bench("ingest"),
+            Program::Bench("vector_store"),
+        ],
     },
     Suite {
         name: "events",
