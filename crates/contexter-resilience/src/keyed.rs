@@ -4,18 +4,18 @@ use std::borrow::Borrow;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use contexter_service::InvalidConfig;
 use indexmap::IndexMap;
-use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
+use indexmap::map::raw_entry_v1::RawEntryApiV1;
 use parking_lot::Mutex;
 
 use crate::Pristine;
 
 /// The most shards; more would only help where more threads than this meet.
 const MAX_SHARDS: usize = 16;
-/// The fewest keys of a shard, so that an uneven spread of hashes fills none early.
+/// The fewest keys of a shard on average, so that each has some to forget when the table is full.
 const MIN_KEYS: usize = 64;
 /// How many instances are looked at for one to forget, so that an insertion into a full table of
 /// busy instances stays cheap.
@@ -50,7 +50,10 @@ const MAX_STEPS: usize = 64;
 /// ```
 pub struct Keyed<K, V> {
     shards: Box<[Mutex<Shard<K, V>>]>,
-    keys_per_shard: usize,
+    /// For all shards together: hashes never fall on them evenly.
+    max_keys: usize,
+    /// How many keys have or are about to get an instance.
+    taken: AtomicUsize,
     hasher: RandomState,
     make: Box<dyn Fn(&K) -> V + Send + Sync>,
     overflow: Mutex<Option<V>>,
@@ -91,7 +94,8 @@ where
         };
         Ok(Self {
             shards: (0..shards).map(|_| Mutex::new(shard())).collect(),
-            keys_per_shard: max_keys / shards,
+            max_keys,
+            taken: AtomicUsize::new(0),
             hasher,
             make: Box::new(make),
             overflow: Mutex::new(None),
@@ -123,31 +127,45 @@ where
 
     #[cold]
     fn insert(&self, shard: &Mutex<Shard<K, V>>, hash: u64, key: K) -> V {
-        // Made outside the lock: what the caller's closure does is not ours to know.
+        // Made outside the lock: what the caller's closure does is not ours to know. What goes is
+        // dropped outside of it as well: it is declared before the guard.
         let made = (self.make)(&key);
+        let gone;
         let mut shard = shard.lock();
-        if shard.instances.len() >= self.keys_per_shard
-            && shard
-                .instances
-                .raw_entry_v1()
-                .from_hash(hash, |known| *known == key)
-                .is_none()
-        {
-            if !shard.forget_one() {
+        let instances = shard.instances.raw_entry_v1();
+        if let Some((_, other)) = instances.from_hash(hash, |known| *known == key) {
+            return other.clone();
+        }
+        if !self.take_place() {
+            gone = shard.forget_one();
+            if gone.is_none() {
                 drop(shard);
-                self.overflowed.fetch_add(1, Ordering::Relaxed);
-                return self.overflow.lock().get_or_insert(made).clone();
+                return self.share(made);
             }
             self.forgotten.fetch_add(1, Ordering::Relaxed);
         }
-        match shard
-            .instances
-            .raw_entry_mut_v1()
-            .from_hash(hash, |known| *known == key)
-        {
-            RawEntryMut::Occupied(other) => other.get().clone(),
-            RawEntryMut::Vacant(place) => place.insert_hashed_nocheck(hash, key, made).1.clone(),
+        shard.instances.insert(key, made.clone());
+        made
+    }
+
+    /// Takes a place for one more key. Places are never given back: who forgets one takes it over.
+    fn take_place(&self) -> bool {
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                (taken < self.max_keys).then_some(taken + 1)
+            })
+            .is_ok()
+    }
+
+    /// Returns the common instance of keys without a place: `made`, if there is none yet.
+    fn share(&self, made: V) -> V {
+        self.overflowed.fetch_add(1, Ordering::Relaxed);
+        let mut common = self.overflow.lock();
+        if let Some(common) = &*common {
+            return common.clone();
         }
+        *common = Some(made.clone());
+        made
     }
 
     /// Calls `look` with every key and its instance, shard by shard: for health pages. `look` runs
@@ -200,25 +218,24 @@ impl<K, V> Keyed<K, V> {
 }
 
 impl<K, V: Pristine> Shard<K, V> {
-    /// Forgets one pristine instance, unless none of the next few is.
+    /// Takes one pristine instance out, unless none of the next few is.
     ///
     /// A handle is only given out under the shard's lock, which is held: an instance without
     /// another handle stays so.
-    fn forget_one(&mut self) -> bool {
+    fn forget_one(&mut self) -> Option<(K, V)> {
         for _ in 0..self.instances.len().min(MAX_STEPS) {
             if self.hand >= self.instances.len() {
                 self.hand = 0;
             }
             match self.instances.get_index(self.hand) {
+                // The last one takes its place, and is looked at next.
                 Some((_, instance)) if instance.is_pristine() => {
-                    // The last one takes its place, and is looked at next.
-                    self.instances.swap_remove_index(self.hand);
-                    return true;
+                    return self.instances.swap_remove_index(self.hand);
                 }
                 _ => self.hand += 1,
             }
         }
-        false
+        None
     }
 }
 

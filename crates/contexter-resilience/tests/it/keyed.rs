@@ -1,8 +1,8 @@
 //! Tables of instances by key.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use contexter_breaker::{Breaker, Config};
 use contexter_resilience::Keyed;
@@ -65,6 +65,57 @@ fn an_instance_with_a_handle_or_a_permit_is_not_forgotten() {
     fail(&held);
     assert_eq!(table.get(&1).state(), BreakerState::Open);
     assert_eq!(other.state(), BreakerState::Closed);
+}
+
+#[test]
+fn a_table_has_room_for_as_many_keys_as_it_says_however_they_are_hashed() {
+    let table = breakers(1_024);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let table = &table;
+            scope.spawn(move || {
+                (0..1_024).for_each(|key| drop(table.get(&((key + 300 * thread) % 1_024))));
+            });
+        }
+    });
+    assert_eq!(
+        (table.len(), table.overflowed(), table.forgotten()),
+        (1_024, 0, 0)
+    );
+    for key in 0..1_024 {
+        fail(&table.get(&key));
+    }
+    let _ = table.get(&1_024);
+    assert_eq!((table.len(), table.overflowed()), (1_024, 1));
+}
+
+#[test]
+fn what_is_forgotten_is_dropped_outside_of_the_lock() {
+    #[derive(Clone)]
+    struct Asking(Arc<OnceLock<Arc<Keyed<u64, Self>>>>);
+
+    impl contexter_resilience::Pristine for Asking {
+        fn is_pristine(&self) -> bool {
+            true
+        }
+    }
+
+    impl Drop for Asking {
+        fn drop(&mut self) {
+            if let Some(table) = self.0.get() {
+                assert!(table.len() <= 1);
+            }
+        }
+    }
+
+    let own = Arc::new(OnceLock::new());
+    let make = Asking(Arc::clone(&own));
+    let table = Arc::new(Keyed::new(1, move |_| make.clone()).unwrap());
+    assert!(own.set(Arc::clone(&table)).is_ok());
+    for key in 0..3 {
+        let _ = table.get(&key);
+    }
+    assert_eq!(table.forgotten(), 2);
 }
 
 #[test]
