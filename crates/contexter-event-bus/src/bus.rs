@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_protocol::EventPayload;
+use futures_util::future::join_all;
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -351,11 +352,14 @@ impl Bus {
         for queue in self.inner.routes.write().take_all() {
             *self.inner.ledger.past.lock() += &queue.stats();
         }
-        let flushed = futures_util::future::join_all(remotes.iter().map(|remote| remote.flush()));
-        let flushed = timeout_at(deadline.max(Instant::now() + FLUSH), flushed)
-            .await
-            .is_ok();
         self.inner.routes.write().open = false;
+        let flushed = async {
+            join_all(remotes.iter().map(|remote| remote.flush())).await;
+            let nothing = || self.inner.ledger.publishing() == 0;
+            self.inner.ledger.idle(nothing).await;
+        };
+        let end = deadline.max(Instant::now() + FLUSH);
+        let flushed = timeout_at(end, flushed).await.is_ok();
         if let Some(transport) = self.transport() {
             transport.close().await;
         }

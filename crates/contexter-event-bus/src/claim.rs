@@ -196,7 +196,7 @@ impl Queue {
             %error,
             "handler failed, the event will be tried again"
         );
-        self.later(state, slot, delay, Some(error));
+        self.later(state, slot, delay, error.kind(), || error.chain());
         After::Later
     }
 
@@ -209,7 +209,8 @@ impl Queue {
         mut state: crate::sync::MutexGuard<'_, State>,
         slot: usize,
         delay: Duration,
-        error: Option<&HandlerError>,
+        kind: FailureKind,
+        error: impl FnOnce() -> String,
     ) {
         let Some((seq, mut item)) = state.vacate(slot) else {
             return;
@@ -220,7 +221,7 @@ impl Queue {
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
             && item.event.partition_key().is_none()
         {
-            remote.nack(&leased.id, delay, error);
+            remote.nack(&leased.id, delay, kind, error());
         } else {
             state.lanes.put_back(seq, item, Instant::now() + delay);
         }
@@ -268,10 +269,7 @@ impl Queue {
             error = letter.error,
             "event became a dead letter"
         );
-        let outcome = Outcome::DeadLettered {
-            attempts: letter.attempts,
-            error: letter.error.clone(),
-        };
+        let (attempts, error) = (letter.attempts, letter.error.clone());
         let stored = match &self.remote {
             None => {
                 self.ledger.dead.add(letter, self.id);
@@ -284,7 +282,7 @@ impl Queue {
             if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
                 item.more().attempt = self.attempts.max.saturating_add(1);
                 let delay = self.attempts.delay_after(1);
-                self.later(state, slot, delay, None);
+                self.later(state, slot, delay, kind, || error);
             }
             return;
         }
@@ -294,7 +292,7 @@ impl Queue {
         state.stats.dead_lettered += 1;
         state.lanes.release(&item.event);
         drop(state);
-        item.tell(|| outcome);
+        item.tell(|| Outcome::DeadLettered { attempts, error });
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
             remote.ack(&leased.id);
         }
@@ -305,7 +303,8 @@ impl Queue {
         let (_, item) = state.slots.get(slot)?.running.as_ref()?;
         let last_failed = Timestamp::now();
         let known = self.remote.as_ref().zip(item.leased());
-        let before = known.and_then(|(remote, leased)| remote.first_failed(&leased.id));
+        let before = known.and_then(|(remote, leased)| remote.failure(&leased.id));
+        let before = before.map(|failure| failure.first);
         Some(DeadLetter {
             id: DeadLetterId::unassigned(),
             message: DeadMessage::Event(Arc::clone(&item.event)),

@@ -1,7 +1,8 @@
 //! An event bus with acknowledgement, bounded queues and dead letters.
 //!
-//! Services that must not know each other publish events and subscribe to them by type. A
-//! [`Bus`] connects them inside one process.
+//! Services that must not know each other publish events and subscribe to them by type. A [`Bus`]
+//! connects them inside one process ([`Bus::new`]) or over a broker ([`Bus::over`] a
+//! [`MessageTransport`]); handlers do not see which.
 //!
 //! # Examples
 //!
@@ -36,26 +37,52 @@
 //!
 //! # What it promises
 //!
-//! - **At least once, inside the process.** An accepted event is handled, or becomes a dead letter,
-//!   or is named by the report of a drain. Queues and dead letters are in memory: a killed process
-//!   loses them, so a flow records what is done where it is durable and starts again from there.
+//! - **At least once.** In process, an accepted event is handled, or becomes a dead letter, or is
+//!   named by the report of a drain; queues and dead letters are in memory, so a killed process loses
+//!   them. On a broker, a confirmed event is handled or becomes a dead letter, whoever is killed in
+//!   between: it is acknowledged only after the handler has succeeded or the dead letter is stored.
 //! - **Failures are counted and bounded.** A handler that fails, panics or takes too long is tried
-//!   again with growing delays, [`max_attempts`](SubscriptionConfig::max_attempts) times in all.
-//!   Then, or at once if it says that trying again is no use, the event becomes a [`DeadLetter`]
-//!   that can be [redriven](Bus::redrive). The attempt number is visible to the handler.
+//!   again: [at once](SubscriptionConfig::attempts_in_one_go) if that is wanted, then after growing
+//!   delays, [`max_attempts`](SubscriptionConfig::max_attempts) times in all. Then, or at once if it
+//!   says that trying again is no use, the event becomes a [`DeadLetter`] that can be
+//!   [redriven](Bus::redrive). The attempt number is visible to the handler. An event that kills the
+//!   process each time becomes a dead letter by the broker's own count, without the handler.
 //! - **Nothing is unbounded.** Each subscription has a bounded queue and an explicit [`Overflow`]
-//!   policy; drops are counted. The event store and the dead letters have bounds.
+//!   policy; drops are counted. The event store, the dead letters and what deduplication remembers
+//!   have bounds.
 //! - **One subscription does not disturb another.** Each has its own queue and tasks, and a panic
 //!   stays inside its attempt.
 //! - **Order per partition key.** Events of one key are handled in the order of publishing, one at
-//!   a time, also with [`concurrency`](SubscriptionConfig::concurrency) above 1 and while the first
-//!   of them waits to be tried again. A dead letter makes way. Events without a key start in the
-//!   order of publishing; one that waits to be tried again holds up nobody.
-//! - **Publishing never waits for handlers**, only for room where the policy is to block. A handler
-//!   that publishes into its own full queue waits until its own timeout.
+//!   a time, also with [`concurrency`](SubscriptionConfig::concurrency) above 1, in a group, and
+//!   while the first of them waits to be tried again. A dead letter makes way. Events without a key
+//!   start in the order of publishing; one that waits to be tried again holds up nobody. On a broker
+//!   this holds within one consumer; whether it does among those of a group,
+//!   [its capabilities](Capability::OrderAcrossConsumers) say.
+//! - **Publishing never waits for handlers**, only for room where the policy is to block, or for the
+//!   broker to confirm. A handler that publishes into its own full queue waits until its own timeout.
+//! - **Groups share.** Subscriptions of one [group](SubscriptionConfig::group) share the events. An
+//!   event that a member leaves unfinished goes to another one.
+//! - **Duplicates** are recognised by source and id, on a broker by default: an event is remembered
+//!   only when its handler has succeeded ([`DedupeStore`]).
 //!
 //! A handler that never reaches an `.await` cannot be stopped by a timeout. A [`Handler`] that
 //! holds a clone of its own bus is released when its [`Subscription`] is dropped.
+//!
+//! # On a broker
+//!
+//! An event belongs to a consumer for a [lease](SubscriptionConfig::lease), which is renewed for as
+//! long as the process lives. An event without a key that is to be tried again goes back to the
+//! broker, so that any consumer can take it when it is due; one with a key stays, because those
+//! behind it must wait, and it takes one of the places of
+//! [`capacity`](SubscriptionConfig::capacity) meanwhile. What cannot be decoded, or was made in the
+//! future, becomes a dead letter without reaching the handler; what has expired is counted and
+//! acknowledged, since it is of no use to anybody.
+//!
+//! # Besides
+//!
+//! [`Bus::request`] and [`Bus::respond`] ask and answer. [`outbox`] publishes events exactly when a
+//! change is made. [`Bus::history`] reads events again. [`Bus::health`] and [`Bus::stats`] say how
+//! things are, and so do, with the feature `metrics`, the metrics of the process.
 //!
 //! # Names
 //!

@@ -67,7 +67,10 @@ impl Bus {
             }
             return receipts;
         };
-        let checked = events.iter().map(|event| self.check(event));
+        let Ok(_publishing) = self.begin() else {
+            return events.iter().map(|_| Err(PublishError::Closed)).collect();
+        };
+        let checked = events.iter().map(|event| check_type(event.event_type()));
         let mut refused: Vec<_> = checked.map(Result::err).collect();
         let good: Vec<_> = events
             .iter()
@@ -171,13 +174,14 @@ impl Bus {
         self.publish_payload("document_processor", &payload).await
     }
 
-    fn check(&self, event: &IntegrationEvent) -> Result<(), PublishError> {
-        check_type(event.event_type())?;
-        if self.inner.routes.read().open {
-            Ok(())
-        } else {
-            Err(PublishError::Closed)
+    /// Notes that something is on its way to the broker; none after a drain.
+    fn begin(&self) -> Result<Publishing<'_>, PublishError> {
+        // Under the lock, so that a drain sees either this publication or none.
+        let routes = self.inner.routes.read();
+        if !routes.open {
+            return Err(PublishError::Closed);
         }
+        Ok(self.inner.ledger.begin())
     }
 
     async fn send(
@@ -185,7 +189,8 @@ impl Bus {
         transport: &Arc<dyn MessageTransport>,
         event: &Arc<IntegrationEvent>,
     ) -> Result<Taken, PublishError> {
-        self.check(event)?;
+        check_type(event.event_type())?;
+        let _publishing = self.begin()?;
         let answers = transport.publish(std::slice::from_ref(event)).await;
         let answer = answers.into_iter().next();
         let confirmation = answer.unwrap_or_else(|| Err(no_answer()))?;

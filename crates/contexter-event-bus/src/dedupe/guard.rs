@@ -55,8 +55,8 @@ impl Queue {
         }
         // What is done needs no guard, so this comes after the deduplication.
         if delivery.attempt() > self.attempts.max {
-            let error = self.poison(slot);
-            self.bury(slot, FailureKind::Poison, error).await;
+            let (kind, error) = self.poison(slot);
+            self.bury(slot, kind, error).await;
             self.conclude(delivery.event(), false).await;
             return false;
         }
@@ -98,14 +98,18 @@ impl Queue {
         }
     }
 
-    fn poison(&self, slot: usize) -> String {
+    /// Says why an event that was delivered too often is not tried again: what failed last, if this
+    /// process has seen it fail, and otherwise that nobody has.
+    fn poison(&self, slot: usize) -> (FailureKind, String) {
         let state = self.state.lock();
         let item = state.slots.get(slot).and_then(|s| s.running.as_ref());
         let leased = item.and_then(|(_, item)| item.leased());
         let known = self.remote.as_ref().zip(leased);
-        let last = known.and_then(|(remote, leased)| remote.last_error(&leased.id));
+        if let Some(last) = known.and_then(|(remote, leased)| remote.failure(&leased.id)) {
+            return (last.kind, last.error);
+        }
         let times = leased.map_or(0, |leased| leased.delivery_count);
-        let last = last.unwrap_or_else(|| "no handler came to an end with it".to_owned());
-        format!("delivered {times} times: {last}")
+        let error = format!("delivered {times} times, and no handler came to an end with it");
+        (FailureKind::Poison, error)
     }
 }

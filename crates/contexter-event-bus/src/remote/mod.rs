@@ -17,7 +17,7 @@ pub(crate) use settle::settle;
 
 use crate::dedupe::{DedupeKey, DedupeStore};
 use crate::error::SubscribeError;
-use crate::handler::HandlerError;
+use crate::handler::FailureKind;
 use crate::stats::Ledger;
 use crate::transport::{
     Connection, DeadLetter, DeliveryToken, Disposition, MessageTransport, Source, SubscriptionSpec,
@@ -74,7 +74,15 @@ struct Held {
     waiting: Vec<Waiting>,
     /// How many settlements are on their way.
     under_way: usize,
-    failures: HashMap<Arc<str>, (Timestamp, String)>,
+    failures: HashMap<Arc<str>, Failure>,
+}
+
+/// What went wrong with an event that is at the broker again.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) first: Timestamp,
+    pub(crate) kind: FailureKind,
+    pub(crate) error: String,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,19 +156,15 @@ impl Remote {
         self.let_go(held, id, Disposition::Ack, None);
     }
 
-    /// The message goes back to the group and is tried again later.
-    pub(crate) fn nack(&self, id: &Arc<str>, after: Duration, error: Option<&HandlerError>) {
+    /// The message goes back to the group and is tried again later; why is remembered.
+    pub(crate) fn nack(&self, id: &Arc<str>, after: Duration, kind: FailureKind, error: String) {
         let mut held = self.held.lock();
-        if let Some(error) = error {
-            let remembers = held.failures.len() < REMEMBERED || held.failures.contains_key(id);
-            if remembers {
-                let line = error.chain();
-                let first = held
-                    .failures
-                    .entry(Arc::clone(id))
-                    .or_insert_with(|| (Timestamp::now(), String::new()));
-                first.1 = line;
-            }
+        if let Some(known) = held.failures.get_mut(id) {
+            (known.kind, known.error) = (kind, error);
+        } else if held.failures.len() < REMEMBERED {
+            let first = Timestamp::now();
+            held.failures
+                .insert(Arc::clone(id), Failure { first, kind, error });
         }
         self.let_go(held, id, Disposition::Nack { after }, None);
     }
@@ -218,13 +222,9 @@ impl Remote {
         }
     }
 
-    pub(crate) fn first_failed(&self, id: &str) -> Option<Timestamp> {
-        self.held.lock().failures.get(id).map(|(first, _)| *first)
-    }
-
-    pub(crate) fn last_error(&self, id: &str) -> Option<String> {
-        let held = self.held.lock();
-        held.failures.get(id).map(|(_, error)| error.clone())
+    /// Returns what went wrong with an event before, as far as this process knows.
+    pub(crate) fn failure(&self, id: &str) -> Option<Failure> {
+        self.held.lock().failures.get(id).cloned()
     }
 
     /// Takes no more messages from the broker; what is held can still be settled.

@@ -135,6 +135,11 @@ async fn a_dead_letter_is_stored_before_the_event_is_acknowledged() {
         (&*letter.group, letter.origin.as_deref()),
         ("g", Some("log:0"))
     );
+    assert_eq!(
+        (letter.kind, &*letter.error),
+        (FailureKind::Permanent, "never"),
+        "what it failed of is not forgotten"
+    );
     assert!(
         seen.all().len() <= 3,
         "no handler is called more often than it may be"
