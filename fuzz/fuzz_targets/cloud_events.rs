@@ -26,7 +26,10 @@ fuzz_target!(|bytes: &[u8]| {
         check(&event);
         // Headers carry text, so what came out of them goes through them unchanged.
         if let Ok(binary) = codec::encode_binary(&event)
-            && event.extensions().values().all(|value| value.as_str().is_some())
+            && event
+                .extensions()
+                .values()
+                .all(|value| value.as_str().is_some())
         {
             assert_eq!(read(&binary), event);
         }
@@ -51,11 +54,17 @@ fn check(event: &IntegrationEvent) {
             assert!(name.bytes().chain(value.bytes()).all(printable), "{name:?}");
         }
         let again = read(&binary);
-        assert_eq!((again.data(), again.data_bytes()), (event.data(), event.data_bytes()));
+        assert_eq!(
+            (again.data(), again.data_bytes()),
+            (event.data(), event.data_bytes())
+        );
         assert_eq!(codec::encode_binary(&again).as_ref(), Ok(&binary));
     }
     if let Ok(message) = IntegrationMessage::from_event(event.clone()) {
-        let again = message.clone().into_event().and_then(IntegrationMessage::from_event);
+        let again = message
+            .clone()
+            .into_event()
+            .and_then(IntegrationMessage::from_event);
         if let Ok(again) = again {
             assert_eq!(again, message);
         }
@@ -63,7 +72,10 @@ fn check(event: &IntegrationEvent) {
 }
 
 fn read(encoded: &Encoded<'_>) -> IntegrationEvent {
-    let headers = encoded.headers.iter().map(|(name, value)| (&**name, &**value));
+    let headers = encoded
+        .headers
+        .iter()
+        .map(|(name, value)| (&**name, &**value));
     codec::decode(headers, encoded.body.clone()).expect("what is written is read")
 }
 
@@ -75,7 +87,10 @@ fn split(mut rest: &[u8]) -> (Vec<(&[u8], &[u8])>, &[u8]) {
         if line.is_empty() {
             return (headers, after);
         }
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .unwrap_or(line.len());
         headers.push((&line[..colon], line.get(colon + 1..).unwrap_or_default()));
         rest = after;
     }

@@ -36,7 +36,7 @@ Tasks:
   ci             everything else that must hold: format, layers, lints, docs, doc tests,
                  examples, packages, dependencies
   check-layers   which crate may depend on which
-  bench NAME     measures against the peers; NAME is one of: rag, resilience
+  bench NAME     measures against the peers; NAME is one of: rag, events, resilience
   loom           explores every interleaving of the models that crates have of their shared state;
                  LOOM_MAX_PREEMPTIONS (3 unless set) bounds the time
   fuzz [TARGET] [--seconds N]
@@ -144,7 +144,7 @@ mod tests {
             ("bench", "bench needs a name"),
             (
                 "bench speed",
-                "unknown benchmark `speed`; known: rag, resilience",
+                "unknown benchmark `speed`; known: rag, events, resilience",
             ),
             ("loom --fast", "unexpected argument `--fast`"),
             ("fuzz --fast", "unknown flag `--fast`"),
