@@ -84,8 +84,7 @@ impl Queue {
             if state.blocked.wake() {
                 self.room.wake_one();
             }
-            // The clock of the wall is only read for events that can expire.
-            if item.event.expiry_time().is_some() && item.event.is_expired(Timestamp::now()) {
+            if item.is_expired() {
                 state.lanes.release(&item.event);
                 state.stats.expired += 1;
                 item.tell(|| Outcome::Expired);

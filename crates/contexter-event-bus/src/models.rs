@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use contexter_protocol::IntegrationEvent;
 use contexter_service::Backoff;
+use loom::sync::Condvar;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 use std::time::Duration;
@@ -58,15 +59,24 @@ fn push(queue: &Queue, event: &Arc<IntegrationEvent>) -> Acceptance {
         .expect("no model fills a queue that blocks")
 }
 
-/// Handles what comes until the queue ends, and counts it. `running` is how many do at once.
-fn work(queue: &Queue, slot: usize, handled: &AtomicUsize, running: &AtomicUsize, most: usize) {
+/// How many events were handled, and how many are being handled.
+#[derive(Default)]
+struct Counts {
+    handled: loom::sync::Mutex<usize>,
+    more: Condvar,
+    running: AtomicUsize,
+}
+
+/// Handles what comes until the queue ends; `most` may do so at once.
+fn work(queue: &Queue, slot: usize, counts: &Counts, most: usize) {
     let mut done = false;
     loop {
         match queue.next(slot, done) {
             Next::Work(_delivery) => {
-                assert!(running.fetch_add(1, Ordering::SeqCst) < most);
-                running.fetch_sub(1, Ordering::SeqCst);
-                handled.fetch_add(1, Ordering::SeqCst);
+                assert!(counts.running.fetch_add(1, Ordering::SeqCst) < most);
+                counts.running.fetch_sub(1, Ordering::SeqCst);
+                *counts.handled.lock().unwrap() += 1;
+                counts.more.notify_one();
                 done = true;
             }
             Next::Nothing { until } => {
@@ -80,44 +90,42 @@ fn work(queue: &Queue, slot: usize, handled: &AtomicUsize, running: &AtomicUsize
 
 struct Model {
     queue: Arc<Queue>,
-    handled: Arc<AtomicUsize>,
-    running: Arc<AtomicUsize>,
-    most: usize,
+    counts: Arc<Counts>,
     workers: Vec<thread::JoinHandle<()>>,
 }
 
 impl Model {
     fn new(queue: Arc<Queue>, workers: usize, most: usize) -> Self {
-        let handled = Arc::new(AtomicUsize::new(0));
-        let running = Arc::new(AtomicUsize::new(0));
+        let counts = Arc::new(Counts::default());
         let spawn = |slot| {
-            let (queue, handled, running) = (
-                Arc::clone(&queue),
-                Arc::clone(&handled),
-                Arc::clone(&running),
-            );
-            thread::spawn(move || work(&queue, slot, &handled, &running, most))
+            let (queue, counts) = (Arc::clone(&queue), Arc::clone(&counts));
+            thread::spawn(move || work(&queue, slot, &counts, most))
         };
         let workers = (0..workers).map(spawn).collect();
         Self {
             queue,
-            handled,
-            running,
-            most,
+            counts,
             workers,
         }
     }
 
-    /// Lets everything come to an end: a lost wake-up would hang here, which loom reports.
+    /// Waits until so many are handled, with nothing that would wake a worker by the way: a wake-up
+    /// that is lost leaves everybody waiting, which loom reports.
+    fn wait_for(&self, number: usize) {
+        let mut handled = self.counts.handled.lock().unwrap();
+        while *handled < number {
+            handled = self.counts.more.wait(handled).unwrap();
+        }
+    }
+
+    /// Lets everything come to an end, and returns how many were handled.
     fn finish(self) -> usize {
         self.queue.finish();
         for worker in self.workers {
             worker.join().unwrap();
         }
-        assert_eq!(self.running.load(Ordering::SeqCst), 0);
-        let _ = self.most;
         assert!(self.queue.state.lock().is_idle());
-        self.handled.load(Ordering::SeqCst)
+        *self.counts.handled.lock().unwrap()
     }
 }
 
@@ -128,6 +136,7 @@ fn no_wake_up_is_lost_between_a_publisher_and_a_worker() {
         let model = Model::new(queue(4, Overflow::Reject, 1), 1, 1);
         push(&model.queue, &event);
         push(&model.queue, &event);
+        model.wait_for(2);
         assert_eq!(model.finish(), 2);
     });
 }
@@ -141,6 +150,7 @@ fn two_workers_handle_everything_once() {
         let model = Model::new(queue(4, Overflow::Reject, 2), 2, 2);
         push(&model.queue, &event);
         push(&model.queue, &event);
+        model.wait_for(2);
         assert_eq!(model.finish(), 2);
     });
 }
@@ -154,6 +164,7 @@ fn one_key_runs_one_at_a_time_and_wakes_who_waits_for_it() {
         let model = Model::new(queue(4, Overflow::Reject, 2), 2, 1);
         push(&model.queue, &event);
         push(&model.queue, &event);
+        model.wait_for(2);
         assert_eq!(model.finish(), 2);
     });
 }

@@ -20,29 +20,40 @@ pub(crate) struct Routes {
     next_id: u64,
     queues: Vec<Arc<Queue>>,
     /// By event type; emptied whenever a queue comes or goes.
-    known: HashMap<Box<str>, Arc<Route>, BuildHasherDefault<Fnv>>,
+    known: HashMap<Box<str>, Arc<Route>, BuildHasherDefault<Fx>>,
 }
 
-/// FNV-1a, in 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): quick for a short text. Who
-/// makes up types that collide gains little, because few are remembered.
-#[derive(Debug)]
-struct Fnv(u64);
+/// The hash that Firefox and rustc use: quick for a short text. Who makes up types that collide
+/// gains little, because few are remembered.
+#[derive(Debug, Default)]
+struct Fx(u64);
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
+impl Hasher for Fx {
     fn finish(&self) -> u64 {
-        self.0
+        // The map takes the upper bits and the lower ones, and the lower ones are not mixed enough.
+        self.0.rotate_left(26)
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.mix(u64::from_le_bytes(*word));
         }
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        self.mix(u64::from_le_bytes(last));
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.mix(byte.into());
+    }
+}
+
+impl Fx {
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 }
 

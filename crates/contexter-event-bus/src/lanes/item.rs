@@ -30,6 +30,8 @@ pub(crate) struct More {
     pub(crate) owner: Owner,
     /// Whether the deduplication has it as in progress, on behalf of this item.
     pub(crate) begun: bool,
+    /// Whether the event can expire.
+    expires: bool,
 }
 
 /// The failures of an item so far.
@@ -62,16 +64,19 @@ impl Default for More {
             failed: None,
             owner: Owner::Nobody,
             begun: false,
+            expires: false,
         }
     }
 }
 
 impl Item {
     pub(crate) fn new(event: Arc<IntegrationEvent>, owner: Owner) -> Self {
+        let expires = event.expiry_time().is_some();
         let more = match owner {
-            Owner::Nobody => None,
+            Owner::Nobody if !expires => None,
             owner => Some(Box::new(More {
                 owner,
+                expires,
                 ..More::default()
             })),
         };
@@ -80,6 +85,12 @@ impl Item {
 
     pub(crate) fn attempt(&self) -> u32 {
         self.more.as_ref().map_or(1, |more| more.attempt)
+    }
+
+    /// Returns whether the event has expired. The clock of the wall is only read if it can.
+    pub(crate) fn is_expired(&self) -> bool {
+        let expires = self.more.as_ref().is_some_and(|more| more.expires);
+        expires && self.event.is_expired(Timestamp::now())
     }
 
     pub(crate) fn begun(&self) -> bool {

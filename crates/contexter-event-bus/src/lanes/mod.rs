@@ -131,6 +131,10 @@ impl Lanes {
 
     /// Lets the next item of the same key run.
     pub(crate) fn release(&mut self, event: &IntegrationEvent) {
+        // Without keys there is no need to look at the event.
+        if self.keys.is_empty() {
+            return;
+        }
         let Some(key) = event.partition_key() else {
             return;
         };

@@ -21,6 +21,8 @@ pub(crate) struct Broker {
     pub(crate) closed: AtomicBool,
     pub(crate) refuse_dead_letters: AtomicBool,
     pub(crate) unavailable: AtomicBool,
+    /// How many publications from now on get no answer.
+    pub(crate) fail_next: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +127,12 @@ impl MessageTransport for Fake {
             if self.0.unavailable.load(Ordering::SeqCst) {
                 let kind = TransportErrorKind::Unavailable;
                 return Err(TransportError::new(kind, "down"));
+            }
+            let left = self.0.fail_next.load(Ordering::SeqCst);
+            if left > 0 {
+                self.0.fail_next.store(left - 1, Ordering::SeqCst);
+                let kind = TransportErrorKind::Unconfirmed;
+                return Err(TransportError::new(kind, "no answer"));
             }
             Ok(self.0.store(event, None))
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contexter_event_bus::outbox::{MemoryOutbox, OutboxEntry, OutboxId, OutboxStore, Relay};
 use contexter_event_bus::transport::{TransportError, TransportErrorKind};
-use contexter_event_bus::{Bus, BusConfig, Delivery, HandlerError, Overflow};
+use contexter_event_bus::{Bus, BusConfig, Delivery, EventFilter, HandlerError, Overflow};
 use contexter_protocol::IntegrationEvent;
 use parking_lot::Mutex;
 use proptest::prelude::*;
@@ -184,6 +184,24 @@ async fn nothing_is_forgotten_while_the_broker_is_down() {
     broker.unavailable.store(false, Ordering::SeqCst);
     assert_eq!(relay.run_once().await.unwrap().published, 1);
     assert!(store.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_an_event_of_its_key_that_was_not_confirmed() {
+    let broker = Broker::new();
+    let bus = Bus::over(Arc::new(Fake(Arc::clone(&broker))), &BusConfig::default());
+    let store = Arc::new(MemoryOutbox::new(100));
+    for (key, number) in [("x", 0), ("x", 1), ("y", 10), ("y", 11)] {
+        store.append(Arc::new(keyed(key, number))).await.unwrap();
+    }
+    broker.fail_next.store(1, Ordering::SeqCst);
+    let relay = self::relay(&store, &bus);
+    let report = relay.run_once().await.unwrap();
+    assert_eq!((report.published, report.held_up), (2, 2));
+    assert_eq!(relay.run_once().await.unwrap().published, 2);
+    let stored = bus.history(&EventFilter::all()).await.unwrap();
+    let numbers: Vec<_> = stored.events.iter().map(|event| number(event)).collect();
+    assert_eq!(numbers, [10, 11, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

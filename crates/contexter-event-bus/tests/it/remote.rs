@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use contexter_event_bus::transport::TransportErrorKind;
+use contexter_event_bus::transport::{MessageTransport as _, TransportErrorKind};
 use contexter_event_bus::{
     Bus, BusConfig, Delivery, FailureKind, HandlerError, Overflow, PublishError, SubscriptionConfig,
 };
@@ -266,10 +266,15 @@ async fn a_redriven_event_passes_deduplication_and_only_its_group_gets_it() {
     bus.publish(event(1)).await.unwrap();
     until(|| broker.acked("g") == 1 && broker.acked("h") == 1).await;
     mended.store(true, Ordering::SeqCst);
-    let id = bus.dead_letters().await.unwrap()[0].id.clone();
-    bus.redrive(&id).await.unwrap();
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    bus.redrive(&letter.id).await.unwrap();
     until(|| broker.acked("g") == 2 && broker.acked("h") == 2).await;
     assert_eq!(seen.all(), [(1, 1), (1, 1)]);
+    // Now it is known as handled, and somebody wants it handled once more.
+    let transport = Fake(Arc::clone(&broker));
+    transport.redeliver(&letter).await.unwrap();
+    until(|| broker.acked("g") == 3 && broker.acked("h") == 3).await;
+    assert_eq!(seen.all(), [(1, 1), (1, 1), (1, 1)]);
     assert_eq!(other.numbers(), [1]);
     assert!(bus.dead_letters().await.unwrap().is_empty());
 }
