@@ -127,7 +127,12 @@ impl RedisConfig {
 
     /// Sets how long a connection, an answer and a publication may take.
     #[must_use]
-    pub fn with_timeouts(mut self, connect: Duration, response: Duration, publish: Duration) -> Self {
+    pub fn with_timeouts(
+        mut self,
+        connect: Duration,
+        response: Duration,
+        publish: Duration,
+    ) -> Self {
         self.connect_timeout = connect;
         self.response_timeout = response;
         self.publish_timeout = publish;

@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
+use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{
     Confirmation, DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, REDRIVE_GROUP,
     REDRIVE_LETTER, RawMessage, TransportErrorKind,
 };
-use contexter_event_bus::TransportError;
 use contexter_protocol::IntegrationEvent;
 use redis::{Pipeline, Value};
 
@@ -53,7 +53,11 @@ impl Inner {
             .arg(self.config.max_dead_letters);
         let mut both = Pipeline::with_capacity(2);
         both.add_command(add).add_command(trim);
-        let mut answers = self.main.send(&both, self.main.deadline()).await?.into_iter();
+        let mut answers = self
+            .main
+            .send(&both, self.main.deadline())
+            .await?
+            .into_iter();
         let id = confirmation(answers.next().unwrap_or_default())?.id;
         let removed = answers.next().as_ref().and_then(number).unwrap_or_default();
         if removed > 0 {
@@ -92,7 +96,7 @@ impl Inner {
             let mut cmd = redis::cmd("XRANGE");
             cmd.arg(&self.keys.dead).arg(&from).arg(&to);
             cmd.arg("COUNT").arg(PAGE);
-            let page = entries(self.main.ask(cmd, self.main.deadline()).await?);
+            let page = entries(self.main.ask_until(&cmd, self.main.deadline()).await?);
             let Some(last) = page.last() else { break };
             let full = page.len() >= PAGE;
             from = format!("({}", last.id);
@@ -173,7 +177,9 @@ fn letter(entry: Entry) -> Option<DeadLetter> {
     for (name, value) in fields {
         match name.as_slice() {
             name if name == LETTER.as_bytes() => known = serde_json::from_slice(&value).ok(),
-            name if name == EVENT.as_bytes() => event = Some(IntegrationEvent::from_json(&value).ok()?),
+            name if name == EVENT.as_bytes() => {
+                event = Some(IntegrationEvent::from_json(&value).ok()?);
+            }
             name => {
                 if let Some(name) = name.strip_prefix(HEADER.as_bytes()) {
                     headers.push((String::from_utf8_lossy(name).into_owned(), value));

@@ -236,18 +236,28 @@ mod tests {
         assert_eq!(wanted(&entry, &"document.*".parse().unwrap()), Wanted::No);
         assert_eq!(wanted(&entry, &"order.>".parse().unwrap()), Wanted::Yes);
         let untyped = fields(&[("ce-id", b"1")]);
-        assert_eq!(wanted(&untyped, &"order.>".parse().unwrap()), Wanted::Perhaps);
+        assert_eq!(
+            wanted(&untyped, &"order.>".parse().unwrap()),
+            Wanted::Perhaps
+        );
     }
 
     #[test]
     fn what_cannot_be_read_keeps_every_byte() {
-        let entry = fields(&[("x", &[0xff, 0]), ("data", &[1, 2, 0xfe]), ("data", b"again")]);
+        let entry = fields(&[
+            ("x", &[0xff, 0]),
+            ("data", &[1, 2, 0xfe]),
+            ("data", b"again"),
+        ]);
         let message = Message::read(entry);
         assert!(message.is_wanted(&"document.*".parse().unwrap()));
         let raw = message.event.unwrap_err().raw;
         assert_eq!(raw.body, [1, 2, 0xfe]);
         let headers = [("x", vec![0xff, 0]), ("data", b"again".to_vec())];
-        assert_eq!(raw.headers, headers.map(|(name, value)| (name.to_owned(), value)));
+        assert_eq!(
+            raw.headers,
+            headers.map(|(name, value)| (name.to_owned(), value))
+        );
     }
 
     #[test]

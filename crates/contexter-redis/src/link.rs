@@ -144,7 +144,9 @@ impl Link {
                 Ok(connected) => connected,
                 Err(_elapsed) => {
                     let last = self.past.lock().last_error.clone();
-                    Err(unavailable(last.as_deref().unwrap_or("no connection in time")))
+                    Err(unavailable(
+                        last.as_deref().unwrap_or("no connection in time"),
+                    ))
                 }
             },
         }
@@ -166,7 +168,10 @@ impl Link {
             // Before the attempt, so that one that is broken off counts.
             let pause = attempts.delays.next().unwrap_or(Duration::from_secs(1));
             attempts.not_before = Some(Instant::now() + pause);
-            let attempt = timeout(self.dial.connect_timeout, self.dial.connect(self.response_timeout));
+            let attempt = timeout(
+                self.dial.connect_timeout,
+                self.dial.connect(self.response_timeout),
+            );
             let error = match attempt.await {
                 Ok(Ok(live)) => {
                     // The first pause after a connection that lasted is the shortest again; until
@@ -251,6 +256,23 @@ impl Link {
         let answers = self.send_on(&mut live, &pipeline, deadline).await?;
         let answer = answers.into_iter().next().unwrap_or_default();
         answer.extract_error().map_err(|error| refused(&error))
+    }
+
+    /// Sends a command that may be done twice, as often as it takes until the deadline.
+    pub(crate) async fn ask_until(
+        &self,
+        cmd: &Cmd,
+        deadline: Instant,
+    ) -> Result<Value, TransportError> {
+        loop {
+            // What broke is made again with growing pauses, so this is no busy loop.
+            match self.ask(cmd.clone(), deadline).await {
+                Err(error)
+                    if error.kind() == TransportErrorKind::Unconfirmed
+                        && Instant::now() < deadline => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// Sends one command on this very connection. Time limits are the connection's.

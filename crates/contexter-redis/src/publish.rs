@@ -52,11 +52,13 @@ impl Inner {
                     }
                 }
             };
-            answers.extend(faults.into_iter().map(|fault| match fault {
-                Some(fault) => Err(fault),
-                None => stored
-                    .next()
-                    .unwrap_or_else(|| Err(unexpected("an answer is missing"))),
+            answers.extend(faults.into_iter().map(|fault| {
+                match fault {
+                    Some(fault) => Err(fault),
+                    None => stored
+                        .next()
+                        .unwrap_or_else(|| Err(unexpected("an answer is missing"))),
+                }
             }));
         }
         answers
@@ -96,7 +98,9 @@ impl Inner {
         more: &[(&str, &str)],
     ) -> Result<(Cmd, usize), TransportError> {
         let encoded = codec::encode_binary(event).map_err(|error| match error {
-            codec::LimitExceeded::Body { size, limit, .. } => TransportError::too_large(size, limit),
+            codec::LimitExceeded::Body { size, limit, .. } => {
+                TransportError::too_large(size, limit)
+            }
             error => TransportError::new(TransportErrorKind::TooLarge, error.to_string()),
         })?;
         let headers = encoded

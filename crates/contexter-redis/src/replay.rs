@@ -35,9 +35,9 @@ impl Inner {
         let mut from = match (after, filter.wanted_since()) {
             (Some(after), _) => format!("({after}"),
             (None, Some(since)) => {
-                let early = since.as_millisecond().saturating_sub(
-                    i64::try_from(SKEW.as_millis()).unwrap_or_default(),
-                );
+                let early = since
+                    .as_millisecond()
+                    .saturating_sub(i64::try_from(SKEW.as_millis()).unwrap_or_default());
                 EntryId::at(u64::try_from(early).unwrap_or_default()).to_string()
             }
             (None, None) => "-".to_owned(),
@@ -49,7 +49,7 @@ impl Inner {
             let mut cmd = redis::cmd("XRANGE");
             cmd.arg(&self.keys.events).arg(&from).arg("+");
             cmd.arg("COUNT").arg(PAGE);
-            let page = entries(self.main.ask(cmd, self.main.deadline()).await?);
+            let page = entries(self.main.ask_until(&cmd, self.main.deadline()).await?);
             let full = page.len() >= PAGE;
             for entry in page {
                 if events.len() >= filter.wanted_limit() {
@@ -87,7 +87,7 @@ impl Inner {
     async fn facts(&self) -> Result<Facts, TransportError> {
         let mut cmd = redis::cmd("XINFO");
         cmd.arg("STREAM").arg(&self.keys.events);
-        let answer = match self.main.ask(cmd, self.main.deadline()).await {
+        let answer = match self.main.ask_until(&cmd, self.main.deadline()).await {
             Ok(answer) => answer,
             // Nothing was ever published.
             Err(error) if error.to_string().contains("no such key") => return Ok(Facts::default()),
@@ -112,12 +112,7 @@ fn first_id(entry: Value) -> Option<EntryId> {
 }
 
 /// Says what is missing between what was asked for and the oldest entry.
-fn gap(
-    after: Option<EntryId>,
-    filter: &EventFilter,
-    facts: &Facts,
-    evicted: u64,
-) -> Option<Gap> {
+fn gap(after: Option<EntryId>, filter: &EventFilter, facts: &Facts, evicted: u64) -> Option<Gap> {
     if evicted == 0 {
         return None;
     }

@@ -126,7 +126,10 @@ async fn take_replies(asker: Weak<Asker>, block: Duration) {
         let Ok(mut live) = asker.link.live(None).await else {
             return;
         };
-        let answer = asker.link.ask_on(&mut live, &take(&asker.key, AT_ONCE, block)).await;
+        let answer = asker
+            .link
+            .ask_on(&mut live, &take(&asker.key, AT_ONCE, block))
+            .await;
         match answer {
             Ok(answer) => {
                 for item in taken(answer) {
@@ -134,7 +137,10 @@ async fn take_replies(asker: Weak<Asker>, block: Duration) {
                 }
             }
             Err(error) if is_answer(&error) => {
-                tracing::warn!(error = crate::error::describe(&error), "cannot receive replies");
+                tracing::warn!(
+                    error = crate::error::describe(&error),
+                    "cannot receive replies"
+                );
                 sleep(PAUSE).await;
             }
             Err(_broken) => {}
@@ -162,7 +168,9 @@ impl Inner {
         asker.listen(self);
         let mut call = asker.begin();
         let cmd = self.question(request, group, asker, call.number, deadline)?;
-        self.main.ask(cmd, deadline.min(self.main.deadline())).await?;
+        self.main
+            .ask(cmd, deadline.min(self.main.deadline()))
+            .await?;
         match timeout_at(deadline, &mut call.reply).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_gone)) => Err(RequestError::Transport(if self.main.is_closed() {
@@ -185,7 +193,10 @@ impl Inner {
         let mut item = format!("{} {number}\n", asker.key).into_bytes();
         let event = request.to_json();
         if event.len() > self.config.max_payload {
-            return Err(TransportError::too_large(event.len(), self.config.max_payload));
+            return Err(TransportError::too_large(
+                event.len(),
+                self.config.max_payload,
+            ));
         }
         item.extend(event);
         let rest = deadline.saturating_duration_since(Instant::now());
@@ -201,7 +212,10 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Vec<String>, TransportError> {
         let cmd = eval(scripts::RESPONDERS, &[&self.keys.responders]);
-        let answer = self.main.ask(cmd, deadline.min(self.main.deadline())).await?;
+        let answer = self
+            .main
+            .ask_until(&cmd, deadline.min(self.main.deadline()))
+            .await?;
         let groups: BTreeSet<String> = list(answer)
             .unwrap_or_default()
             .into_iter()
@@ -218,7 +232,9 @@ impl Inner {
     /// Several groups take turns.
     fn turn_of<'g>(&self, groups: &'g [String]) -> Option<&'g str> {
         let turn = self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        groups.get(turn.checked_rem(groups.len())?).map(String::as_str)
+        groups
+            .get(turn.checked_rem(groups.len())?)
+            .map(String::as_str)
     }
 }
 

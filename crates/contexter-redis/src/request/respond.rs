@@ -106,7 +106,7 @@ impl Shared {
         let mut present = eval(scripts::PRESENT, &[&self.inner.keys.responders]);
         present.arg(&self.presence).arg(millis(PRESENCE));
         let asked = Instant::now();
-        let now = self.inner.main.ask(present, deadline).await?;
+        let now = self.inner.main.ask_until(&present, deadline).await?;
         if let Some(now) = number(&now) {
             *self.clock.lock() = Some((asked, now));
         }
@@ -133,7 +133,10 @@ impl Shared {
                     }
                 }
                 Err(error) if is_answer(&error) => {
-                    tracing::warn!(error = crate::error::describe(&error), "cannot receive requests");
+                    tracing::warn!(
+                        error = crate::error::describe(&error),
+                        "cannot receive requests"
+                    );
                     sleep(PAUSE).await;
                 }
                 Err(_broken) => {}
@@ -216,14 +219,19 @@ impl RequestSource for RedisResponder {
         reply: &Arc<IntegrationEvent>,
     ) -> Result<(), TransportError> {
         let inner = &self.shared.inner;
-        let Some((key, call)) = to.0.split_once(' ').filter(|(key, _)| inner.keys.is_replies(key))
+        let Some((key, call)) =
+            to.0.split_once(' ')
+                .filter(|(key, _)| inner.keys.is_replies(key))
         else {
             return Err(crate::error::unexpected("a token of another transport"));
         };
         let mut item = format!("{call}\n").into_bytes();
         item.extend(reply.to_json());
         if item.len() > inner.config.max_payload {
-            return Err(TransportError::too_large(item.len(), inner.config.max_payload));
+            return Err(TransportError::too_large(
+                item.len(),
+                inner.config.max_payload,
+            ));
         }
         let mut push = redis::cmd("RPUSH");
         push.arg(key).arg(item);
@@ -249,7 +257,9 @@ impl RequestSource for RedisResponder {
         let main = &shared.inner.main;
         // First nobody sends any more; then what is on its way is awaited.
         let mut leave = redis::cmd("ZREM");
-        leave.arg(&shared.inner.keys.responders).arg(&shared.presence);
+        leave
+            .arg(&shared.inner.keys.responders)
+            .arg(&shared.presence);
         if let Err(error) = main.ask(leave, main.deadline()).await {
             tracing::debug!(%error, "responder is forgotten later");
         }

@@ -23,14 +23,14 @@ impl Consumer {
         let mut create = redis::cmd("XGROUP");
         create.arg("CREATE").arg(&self.inner.keys.events);
         create.arg(&self.group).arg(start_id(start)).arg("MKSTREAM");
-        match main.ask(create, deadline).await {
+        match main.ask_until(&create, deadline).await {
             Ok(_) => {}
             Err(error) if error.to_string().contains("BUSYGROUP") => {}
             Err(error) => return Err(error),
         }
         let mut info = redis::cmd("XINFO");
         info.arg("GROUPS").arg(&self.inner.keys.events);
-        let groups = list(main.ask(info, deadline).await?).unwrap_or_default();
+        let groups = list(main.ask_until(&info, deadline).await?).unwrap_or_default();
         let position = groups.into_iter().find_map(|group| self.position_in(group));
         self.table.lock().position =
             position.ok_or_else(|| unexpected("the group is gone at once"))?;
@@ -69,7 +69,7 @@ impl Consumer {
         }
         let mut cmd = eval(scripts::REGROUP, &[&self.inner.keys.events]);
         cmd.arg(&self.group).arg(position.to_string());
-        match self.inner.main.ask(cmd, deadline).await {
+        match self.inner.main.ask_until(&cmd, deadline).await {
             Err(error) if !error.to_string().contains("BUSYGROUP") => Err(error),
             _ => Ok(()),
         }
@@ -80,7 +80,7 @@ impl Consumer {
         let mut cmd = redis::cmd("SET");
         cmd.arg(self.inner.keys.alive(&self.group)).arg(1).arg("PX");
         cmd.arg(millis(self.inner.config.forget_after));
-        self.inner.main.ask(cmd, deadline).await.map(|_| ())
+        self.inner.main.ask_until(&cmd, deadline).await.map(|_| ())
     }
 
     /// Deletes what gave no sign of life.
@@ -92,11 +92,13 @@ impl Consumer {
             .arg(keys.delayed_prefix())
             .arg(millis(self.inner.config.forget_after))
             .arg(&self.group);
-        self.inner.main.ask(cmd, deadline).await.map(|_| ())
+        self.inner.main.ask_until(&cmd, deadline).await.map(|_| ())
     }
 }
 
 /// A duration as the server counts, never nothing.
 pub(crate) fn millis(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1)
 }

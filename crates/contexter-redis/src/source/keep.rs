@@ -51,7 +51,8 @@ impl Schedule {
             return next;
         }
         let due = *consumer.next_due.lock();
-        next.min(self.sweep).min(due.map_or(self.poll, |due| due.min(self.poll)))
+        next.min(self.sweep)
+            .min(due.map_or(self.poll, |due| due.min(self.poll)))
     }
 }
 
@@ -131,11 +132,10 @@ impl Consumer {
     /// Takes what was given back, by this consumer or another, and is due.
     async fn take_due(&self) -> Result<(), TransportError> {
         let asked = Instant::now();
-        let mut cmd = eval(
-            scripts::TAKE_DUE,
-            &[&self.inner.keys.events, &self.delayed],
-        );
-        cmd.arg(&self.group).arg(&self.name).arg(self.free().min(AT_ONCE));
+        let mut cmd = eval(scripts::TAKE_DUE, &[&self.inner.keys.events, &self.delayed]);
+        cmd.arg(&self.group)
+            .arg(&self.name)
+            .arg(self.free().min(AT_ONCE));
         // Before the answer: what is given back meanwhile must not be forgotten.
         *self.next_due.lock() = None;
         let mut parts = list(self.take(cmd).await?).unwrap_or_default().into_iter();
@@ -190,7 +190,8 @@ impl Consumer {
         let many = taken.len();
         let arrived: Vec<_> = taken.into_iter().filter_map(counted).collect();
         self.count_trimmed(many - arrived.len());
-        self.admit(arrived, asked + self.own_lease(), End::Front).await;
+        self.admit(arrived, asked + self.own_lease(), End::Front)
+            .await;
     }
 
     fn count_trimmed(&self, many: usize) {

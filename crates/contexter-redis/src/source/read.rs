@@ -84,7 +84,11 @@ impl Consumer {
             let free = self.free();
             let enough = free >= worth_it || (free > 0 && Instant::now() >= patience);
             if enough {
-                let count = if free > 1 { free - (free / 8).max(1) } else { 1 };
+                let count = if free > 1 {
+                    free - (free / 8).max(1)
+                } else {
+                    1
+                };
                 self.table.lock().reserved = count;
                 return Some((count, Reserved(self)));
             }
@@ -127,7 +131,11 @@ impl Consumer {
         // The server leased them at some time during the block, which is not known from here.
         let leased = Instant::now().min(sent + block);
         let streams = list(answer).unwrap_or_default();
-        let of_one = streams.into_iter().next().and_then(list).unwrap_or_default();
+        let of_one = streams
+            .into_iter()
+            .next()
+            .and_then(list)
+            .unwrap_or_default();
         let read = of_one.into_iter().nth(1).map(entries).unwrap_or_default();
         let arrived = read.into_iter().map(|entry| (entry.id, 1, entry.fields));
         Ok((arrived.collect(), leased + self.own_lease()))
@@ -178,16 +186,28 @@ impl Consumer {
                     continue;
                 }
                 let mut claim = redis::cmd("XCLAIM");
-                claim.arg(&self.inner.keys.events).arg(&self.group).arg(&self.name);
-                claim.arg(0).arg(id.to_string()).arg("RETRYCOUNT").arg(count);
+                claim
+                    .arg(&self.inner.keys.events)
+                    .arg(&self.group)
+                    .arg(&self.name);
+                claim
+                    .arg(0)
+                    .arg(id.to_string())
+                    .arg("RETRYCOUNT")
+                    .arg(count);
                 let claimed = self.link.ask_on(live, &claim).await?;
                 let claimed = entries(claimed);
                 if claimed.is_empty() {
                     self.trimmed.fetch_add(1, Ordering::Relaxed);
                 }
-                arrived.extend(claimed.into_iter().map(|entry| (entry.id, count, entry.fields)));
+                arrived.extend(
+                    claimed
+                        .into_iter()
+                        .map(|entry| (entry.id, count, entry.fields)),
+                );
             }
-            self.admit(arrived, sent + self.own_lease(), End::Back).await;
+            self.admit(arrived, sent + self.own_lease(), End::Back)
+                .await;
             match last {
                 Some(last) if full => from = format!("({last}"),
                 _ => return Ok(()),

@@ -34,9 +34,8 @@ impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut table = self.consumer.table.lock();
         for one in &self.all {
-            match one.disposition {
-                Disposition::InProgress => table.not_renewed(one.token),
-                _ => table.forget(one.token.0),
+            if !is_renewal(one.disposition) {
+                table.forget(one.token.0);
             }
         }
         drop(table);
@@ -46,7 +45,10 @@ impl Drop for Batch<'_> {
 
 impl Batch<'_> {
     fn of(&self, wanted: fn(Disposition) -> bool) -> Vec<&UnderWay> {
-        self.all.iter().filter(|one| wanted(one.disposition)).collect()
+        self.all
+            .iter()
+            .filter(|one| wanted(one.disposition))
+            .collect()
     }
 }
 
@@ -77,7 +79,12 @@ impl Consumer {
         {
             let mut table = self.table.lock();
             for (place, &(token, disposition)) in settlements.iter().enumerate() {
-                if let Some(id) = table.begin(token) {
+                let id = if is_renewal(disposition) {
+                    table.begin_renewal(token)
+                } else {
+                    table.begin(token)
+                };
+                if let Some(id) = id {
                     batch.all.push(UnderWay {
                         place,
                         token,

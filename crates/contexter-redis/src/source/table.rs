@@ -125,7 +125,18 @@ impl Table {
 
     /// Begins to settle a message that was given; none if it does not belong to this consumer.
     pub(crate) fn begin(&mut self, token: DeliveryToken) -> Option<EntryId> {
-        let held = self.held.get_mut(&token.0)?;
+        let held = self.mine(token)?;
+        held.state = State::Settling;
+        Some(held.id)
+    }
+
+    /// Begins to renew the lease of a message that was given. It can be settled meanwhile.
+    pub(crate) fn begin_renewal(&mut self, token: DeliveryToken) -> Option<EntryId> {
+        self.mine(token).map(|held| held.id)
+    }
+
+    fn mine(&mut self, token: DeliveryToken) -> Option<&mut Held> {
+        let held = self.held.get(&token.0)?;
         if held.state != State::Given {
             return None;
         }
@@ -133,22 +144,13 @@ impl Table {
             self.forget(token.0);
             return None;
         }
-        held.state = State::Settling;
-        Some(held.id)
+        self.held.get_mut(&token.0)
     }
 
     /// Goes on holding a message whose lease was renewed.
     pub(crate) fn renewed(&mut self, token: DeliveryToken, until: Instant) {
         if let Some(held) = self.held.get_mut(&token.0) {
             held.until = until;
-            held.state = State::Given;
-        }
-    }
-
-    /// Goes on holding a message whose lease may not have been renewed.
-    pub(crate) fn not_renewed(&mut self, token: DeliveryToken) {
-        if let Some(held) = self.held.get_mut(&token.0) {
-            held.state = State::Given;
         }
     }
 

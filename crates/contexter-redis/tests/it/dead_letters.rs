@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contexter_event_bus::MessageTransport;
 use contexter_event_bus::transport::{
     DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, Disposition, REDRIVE_GROUP, RawMessage,
 };
-use contexter_event_bus::MessageTransport;
 use contexter_protocol::IntegrationEvent;
 use contexter_redis::RedisTransport;
 use contexter_testkit::require;
@@ -39,7 +39,10 @@ async fn a_letter_comes_back_whole_after_a_crash() {
         .data_bytes("application/octet-stream", vec![0_u8, 255])
         .build()
         .unwrap();
-    let headers = vec![("ce-type".to_owned(), vec![0xff, 0]), ("data".to_owned(), b"2".to_vec())];
+    let headers = vec![
+        ("ce-type".to_owned(), vec![0xff, 0]),
+        ("data".to_owned(), b"2".to_vec()),
+    ];
     let raw = RawMessage::new(headers, vec![1, 0, 254]);
     let letters = [
         letter(&DeadMessage::Event(Arc::new(typed)), "g"),
@@ -51,7 +54,10 @@ async fn a_letter_comes_back_whole_after_a_crash() {
         stored.push(letter.clone().with_id(id));
     }
     server.restart().unwrap();
-    assert_eq!(redis.dead_letters(&DeadLetterQuery::all()).await.unwrap(), stored);
+    assert_eq!(
+        redis.dead_letters(&DeadLetterQuery::all()).await.unwrap(),
+        stored
+    );
     let one = DeadLetterQuery::one(stored[1].id.clone());
     assert_eq!(redis.dead_letters(&one).await.unwrap(), stored[1..]);
 }
@@ -75,15 +81,29 @@ async fn letters_are_read_page_by_page_and_by_group_and_removed() {
         seen.extend(page);
     }
     assert_eq!(seen.len(), 300);
-    assert!(seen.windows(2).all(|pair| pair[0].event().unwrap().id().parse::<u32>().unwrap()
-        < pair[1].event().unwrap().id().parse::<u32>().unwrap()));
+    assert!(
+        seen.windows(2)
+            .all(|pair| pair[0].event().unwrap().id().parse::<u32>().unwrap()
+                < pair[1].event().unwrap().id().parse::<u32>().unwrap())
+    );
     assert!(redis.remove_dead_letter(&seen[0].id).await.unwrap());
     assert!(!redis.remove_dead_letter(&seen[0].id).await.unwrap());
-    assert!(!redis.remove_dead_letter(&DeadLetterId::new("no such id")).await.unwrap());
+    assert!(
+        !redis
+            .remove_dead_letter(&DeadLetterId::new("no such id"))
+            .await
+            .unwrap()
+    );
     let foreign = DeadLetterQuery::one(DeadLetterId::new("no such id"));
     assert!(redis.dead_letters(&foreign).await.unwrap().is_empty());
     assert_eq!(redis.purge_dead_letters().await.unwrap(), 449);
-    assert!(redis.dead_letters(&DeadLetterQuery::all()).await.unwrap().is_empty());
+    assert!(
+        redis
+            .dead_letters(&DeadLetterQuery::all())
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -96,7 +116,10 @@ async fn the_oldest_letters_make_room_and_no_subscription_sees_any() {
         redis.dead_letter(&of(id, "g")).await.unwrap();
     }
     let kept = redis.dead_letters(&DeadLetterQuery::all()).await.unwrap();
-    let ids: Vec<_> = kept.iter().map(|letter| letter.event().unwrap().id()).collect();
+    let ids: Vec<_> = kept
+        .iter()
+        .map(|letter| letter.event().unwrap().id())
+        .collect();
     assert_eq!(ids, ["3", "4", "5", "6", "7"]);
     nothing_within(&*source, Duration::from_millis(100)).await;
 }
@@ -119,7 +142,14 @@ async fn a_letter_that_is_redelivered_is_the_same_event_marked_for_its_group() {
     assert_eq!(again.delivery_count, 1);
     assert_eq!(again.redrive_group.as_deref(), Some("g"));
     assert_eq!(again.message, first.message);
-    assert_eq!(redis.dead_letters(&DeadLetterQuery::one(id)).await.unwrap().len(), 1);
+    assert_eq!(
+        redis
+            .dead_letters(&DeadLetterQuery::one(id))
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -140,7 +170,13 @@ async fn raw_bytes_are_redelivered_as_they_were_with_fresh_marks() {
     let raw = again.message.unwrap_err().raw;
     assert_eq!(raw.body, [9, 0, 9]);
     assert!(raw.headers.contains(&("x".to_owned(), vec![0xff])));
-    assert_eq!(raw.headers.iter().filter(|(name, _)| name == REDRIVE_GROUP).count(), 1);
+    assert_eq!(
+        raw.headers
+            .iter()
+            .filter(|(name, _)| name == REDRIVE_GROUP)
+            .count(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -157,5 +193,12 @@ async fn without_a_server_a_letter_is_not_stored() {
     publish(&redis, &[event("a.b", 1)]).await;
     assert_eq!(id_of(&receive(&*source).await), "1");
     server.kill().unwrap();
-    assert!(redis.dead_letter(&of(1, "g")).await.unwrap_err().kind().is_transient());
+    assert!(
+        redis
+            .dead_letter(&of(1, "g"))
+            .await
+            .unwrap_err()
+            .kind()
+            .is_transient()
+    );
 }

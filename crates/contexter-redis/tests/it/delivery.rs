@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_event_bus::MessageTransport;
-use contexter_event_bus::transport::{DeliveryToken, Disposition, Settled, Start, TransportErrorKind};
+use contexter_event_bus::transport::{
+    DeliveryToken, Disposition, Settled, Start, TransportErrorKind,
+};
 use contexter_protocol::IntegrationEvent;
 use contexter_testkit::require;
 use tokio::time::{Instant, timeout};
@@ -41,12 +43,15 @@ async fn every_attribute_crosses_the_wire() {
     require!("redis-server");
     let server = server();
     let redis = transport(&server);
-    let sent = IntegrationEvent::builder("crawler/größe", "a.b")
+    let sent = IntegrationEvent::builder("crawler/gr%C3%B6sse", "a.b")
         .subject("50 % \"of\" it")
         .partition_key("ключ")
         .correlation_id("c1")
         .causation_id("c2")
-        .trace("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", Some("x=y".to_owned()))
+        .trace(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            Some("x=y".to_owned()),
+        )
         .extension("customer", "ACME & söhne")
         .data_bytes("application/octet-stream", vec![0_u8, 255, 10, 13])
         .build()
@@ -68,7 +73,13 @@ async fn patterns_mean_what_they_mean_everywhere() {
         let parsed: contexter_event_bus::Pattern = pattern.parse().unwrap();
         let wanted: Vec<_> = types.iter().filter(|kind| parsed.matches(kind)).collect();
         let source = subscribe(&redis, pattern, "g").await;
-        assert_eq!(drain(&*source, wanted.len()).await.iter().collect::<Vec<_>>(), wanted);
+        assert_eq!(
+            drain(&*source, wanted.len())
+                .await
+                .iter()
+                .collect::<Vec<_>>(),
+            wanted
+        );
         nothing_within(&*source, Duration::from_millis(120)).await;
     }
 }
@@ -88,7 +99,10 @@ async fn what_is_given_back_comes_again_counted_and_never_too_early() {
         assert_eq!(done, Settled::Done);
         incoming = receive(&*source).await;
         let passed = asked.elapsed();
-        assert!(passed >= after, "asked for {after:?}, came after {passed:?}");
+        assert!(
+            passed >= after,
+            "asked for {after:?}, came after {passed:?}"
+        );
         assert!(passed < after + Duration::from_secs(2), "{passed:?}");
     }
     assert_eq!(incoming.delivery_count, 4);
@@ -154,7 +168,10 @@ async fn a_message_is_settled_once() {
         .await;
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers, [Settled::Done, Settled::Refused, Settled::Refused]);
-    assert_eq!(settle(&*source, token, Disposition::Ack).await, Settled::Refused);
+    assert_eq!(
+        settle(&*source, token, Disposition::Ack).await,
+        Settled::Refused
+    );
     nothing_within(&*source, Duration::from_millis(150)).await;
 }
 
@@ -164,11 +181,19 @@ async fn no_more_is_held_than_the_prefetch_says() {
     let server = server();
     let redis = transport(&server);
     publish(&redis, &events("a", 50)).await;
-    let spec = spec(">").with_group("g").with_prefetch(4).with_lease(Duration::from_secs(30));
+    let spec = spec(">")
+        .with_group("g")
+        .with_prefetch(4)
+        .with_lease(Duration::from_secs(30));
     let source = redis.subscribe(&spec).await.unwrap();
     let mut held = Vec::new();
     while held.len() < 4 {
-        held.extend(timeout(crate::support::PATIENCE, source.receive(50)).await.unwrap().unwrap());
+        held.extend(
+            timeout(crate::support::PATIENCE, source.receive(50))
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
     nothing_within(&*source, Duration::from_millis(150)).await;
     let pending = command(&server, &[b"XPENDING", EVENTS, b"group:g:>"]);
@@ -189,8 +214,22 @@ async fn what_cannot_be_read_is_delivered_and_the_next_comes_after_it() {
     let entries: [&[&[u8]]; 5] = [
         &[b"x", b"\xff\x00"],
         &[b"data", b"no headers at all"],
-        &[b"ce-type", b"a.b", b"ce-specversion", b"9.9", b"ce-id", b"1", b"ce-source", b"s"],
-        &[b"Content-Type", b"application/cloudevents+json", b"data", b"{ half"],
+        &[
+            b"ce-type",
+            b"a.b",
+            b"ce-specversion",
+            b"9.9",
+            b"ce-id",
+            b"1",
+            b"ce-source",
+            b"s",
+        ],
+        &[
+            b"Content-Type",
+            b"application/cloudevents+json",
+            b"data",
+            b"{ half",
+        ],
         &[b"ce-type", b"%zz", b"data", b""],
     ];
     for entry in entries {
@@ -221,7 +260,18 @@ async fn structured_mode_is_read_too() {
     for kind in ["other", "a.b"] {
         let body = event(kind, 7).to_json();
         let media: &[u8] = b"application/cloudevents+json";
-        command(&server, &[b"XADD", EVENTS, b"*", b"Content-Type", media, b"data", &body]);
+        command(
+            &server,
+            &[
+                b"XADD",
+                EVENTS,
+                b"*",
+                b"Content-Type",
+                media,
+                b"data",
+                &body,
+            ],
+        );
     }
     assert_eq!(receive(&*source).await.message.unwrap(), event("a.b", 7));
     nothing_within(&*source, Duration::from_millis(100)).await;
@@ -233,7 +283,7 @@ async fn closing_ends_receiving_and_gives_back_what_was_read_ahead() {
     let server = server();
     let redis = transport(&server);
     publish(&redis, &events("a", 20)).await;
-    let long = spec(">").with_group("g").with_lease(Duration::from_secs(60));
+    let long = spec(">").with_group("g").with_lease(Duration::from_mins(1));
     let first = redis.subscribe(&long).await.unwrap();
     let held = receive(&*first).await;
     let waiting = {
@@ -244,9 +294,15 @@ async fn closing_ends_receiving_and_gives_back_what_was_read_ahead() {
     waiting.abort();
     let _aborted = waiting.await;
     first.close().await;
-    let error = timeout(Duration::from_secs(1), first.receive(1)).await.unwrap().unwrap_err();
+    let error = timeout(Duration::from_secs(1), first.receive(1))
+        .await
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Closed);
-    assert_eq!(settle(&*first, held.token, Disposition::Ack).await, Settled::Done);
+    assert_eq!(
+        settle(&*first, held.token, Disposition::Ack).await,
+        Settled::Done
+    );
 
     publish(&redis, &[event("a", "last")]).await;
     let second = redis.subscribe(&long).await.unwrap();
@@ -267,7 +323,10 @@ async fn a_group_starts_where_it_is_told_to_and_only_when_it_is_new() {
     let redis = transport(&server);
     publish(&redis, &[event("a", "old")]).await;
     let new = spec(">").with_start(Start::New);
-    let source = redis.subscribe(&new.clone().with_group("new")).await.unwrap();
+    let source = redis
+        .subscribe(&new.clone().with_group("new"))
+        .await
+        .unwrap();
     publish(&redis, &[event("a", "late")]).await;
     assert_eq!(id_of(&receive(&*source).await), "late");
 
@@ -278,7 +337,12 @@ async fn a_group_starts_where_it_is_told_to_and_only_when_it_is_new() {
     let again = redis.subscribe(&earliest).await.unwrap();
     nothing_within(&*again, Duration::from_millis(100)).await;
 
-    let place = redis.publish(&[event("a", "then")]).await.remove(0).unwrap().id;
+    let place = redis
+        .publish(&[event("a", "then")])
+        .await
+        .remove(0)
+        .unwrap()
+        .id;
     let millis: i64 = place.split_once('-').unwrap().0.parse().unwrap();
     let time = jiff::Timestamp::from_millisecond(millis).unwrap();
     let at = spec(">").with_group("at").with_start(Start::At(time));

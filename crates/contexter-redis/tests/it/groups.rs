@@ -25,21 +25,30 @@ async fn every_group_gets_everything_and_its_members_share() {
     let mut members = Vec::new();
     for _ in 0..4 {
         let member = redis
-            .subscribe(&spec("a").with_group("many").with_prefetch(8).with_lease(Duration::from_secs(30)))
+            .subscribe(
+                &spec("a")
+                    .with_group("many")
+                    .with_prefetch(8)
+                    .with_lease(Duration::from_secs(30)),
+            )
             .await
             .unwrap();
         let seen = Arc::clone(&seen);
         members.push(tokio::spawn(async move {
             while let Ok(some) = member.receive(8).await {
                 let tokens: Vec<_> = some.iter().map(|incoming| incoming.token).collect();
-                seen.lock().extend(some.iter().map(|incoming| id_of(incoming).to_owned()));
+                seen.lock()
+                    .extend(some.iter().map(|incoming| id_of(incoming).to_owned()));
                 ack(&*member, &tokens).await;
             }
         }));
     }
     publish(&redis, &events("a", 2_000)).await;
     assert_eq!(drain(&*alone, 2_000).await.len(), 2_000);
-    until("the members have everything", || async { seen.lock().len() >= 2_000 }).await;
+    until("the members have everything", || async {
+        seen.lock().len() >= 2_000
+    })
+    .await;
     let unique: HashSet<_> = seen.lock().iter().cloned().collect();
     assert_eq!((unique.len(), seen.lock().len()), (2_000, 2_000));
     members.iter().for_each(tokio::task::JoinHandle::abort);
@@ -50,7 +59,10 @@ async fn members_with_different_patterns_take_nothing_from_each_other() {
     require!("redis-server");
     let server = server();
     let redis = transport(&server);
-    let (a, b) = (subscribe(&redis, "a", "g").await, subscribe(&redis, "b", "g").await);
+    let (a, b) = (
+        subscribe(&redis, "a", "g").await,
+        subscribe(&redis, "b", "g").await,
+    );
     for id in 0..20 {
         publish(&redis, &[event("a", id), event("b", id)]).await;
     }
@@ -82,7 +94,8 @@ async fn without_a_group_everybody_gets_everything_and_leaves_nothing_behind() {
 async fn a_subscription_without_a_group_that_died_is_forgotten() {
     require!("redis-server");
     let server = server();
-    let redis = RedisTransport::new(config(&server).with_forget_after(Duration::from_secs(1))).unwrap();
+    let redis =
+        RedisTransport::new(config(&server).with_forget_after(Duration::from_secs(1))).unwrap();
     let dead = redis.subscribe(&spec(">")).await.unwrap();
     drop(dead);
     let _living = redis.subscribe(&spec(">").with_group("g")).await.unwrap();
@@ -97,7 +110,8 @@ async fn a_subscription_without_a_group_that_died_is_forgotten() {
 async fn one_without_a_group_that_lives_is_not_forgotten() {
     require!("redis-server");
     let server = server();
-    let redis = RedisTransport::new(config(&server).with_forget_after(Duration::from_secs(1))).unwrap();
+    let redis =
+        RedisTransport::new(config(&server).with_forget_after(Duration::from_secs(1))).unwrap();
     let idle = redis.subscribe(&spec(">")).await.unwrap();
     let _other = redis.subscribe(&spec(">").with_group("g")).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -111,14 +125,11 @@ async fn every_consumer_has_a_name_of_its_own_and_takes_it_along() {
     require!("redis-server");
     let server = server();
     let redis = transport(&server);
-    let one = subscribe(&redis, ">", "g").await;
-    let two = subscribe(&redis, ">", "g").await;
+    let few = spec(">").with_group("g").with_prefetch(4);
+    let one = redis.subscribe(&few).await.unwrap();
+    let two = redis.subscribe(&few).await.unwrap();
     publish(&redis, &events("a", 50)).await;
     let (mut first, mut second) = (Vec::new(), Vec::new());
-    until("both have read", || async {
-        command(&server, &[b"XINFO", b"CONSUMERS", EVENTS, b"group:g:>"]).starts_with("*2\r\n")
-    })
-    .await;
     while first.len() + second.len() < 50 {
         for (source, seen) in [(&one, &mut first), (&two, &mut second)] {
             let some = tokio::time::timeout(Duration::from_millis(20), source.receive(100)).await;
@@ -128,6 +139,9 @@ async fn every_consumer_has_a_name_of_its_own_and_takes_it_along() {
             }
         }
     }
+    assert!(!first.is_empty() && !second.is_empty());
+    let both = command(&server, &[b"XINFO", b"CONSUMERS", EVENTS, b"group:g:>"]);
+    assert!(both.starts_with("*2\r\n"), "{both}");
     one.close().await;
     two.close().await;
     let left = command(&server, &[b"XINFO", b"CONSUMERS", EVENTS, b"group:g:>"]);

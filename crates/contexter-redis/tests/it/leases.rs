@@ -17,7 +17,10 @@ async fn a_lease_that_is_renewed_is_not_lost_and_does_not_count() {
     require!("redis-server");
     let server = server();
     let redis = transport(&server);
-    let (one, two) = (subscribe(&redis, ">", "g").await, subscribe(&redis, ">", "g").await);
+    let (one, two) = (
+        subscribe(&redis, ">", "g").await,
+        subscribe(&redis, ">", "g").await,
+    );
     publish(&redis, &[event("a", 1)]).await;
     let (source, other, incoming) = tokio::select! {
         incoming = receive(&*one) => (&one, &two, incoming),
@@ -30,7 +33,10 @@ async fn a_lease_that_is_renewed_is_not_lost_and_does_not_count() {
         assert_eq!(renewed, Settled::Done);
     }
     nothing_within(&**other, Duration::from_millis(50)).await;
-    let pending = command(&server, &[b"XPENDING", EVENTS, b"group:g:>", b"-", b"+", b"9"]);
+    let pending = command(
+        &server,
+        &[b"XPENDING", EVENTS, b"group:g:>", b"-", b"+", b"9"],
+    );
     assert!(pending.contains("\r\n:1\r\n"), "delivered once: {pending}");
     let done = settle(&**source, incoming.token, Disposition::Ack).await;
     assert_eq!(done, Settled::Done);
@@ -77,7 +83,11 @@ async fn what_a_dead_consumer_held_goes_to_another_counted() {
         settle(&*heir, incoming.token, Disposition::Ack).await;
     }
     assert_eq!(ids, ["0", "1", "2", "3", "4"]);
-    assert!(died.elapsed() < LEASE * 2 + Duration::from_secs(2), "{:?}", died.elapsed());
+    assert!(
+        died.elapsed() < LEASE * 2 + Duration::from_secs(2),
+        "{:?}",
+        died.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -110,7 +120,10 @@ async fn a_late_settlement_is_refused_and_harms_nobody() {
         Disposition::InProgress,
         Disposition::Nack { after },
     ] {
-        assert_eq!(settle(&*late, old.token, disposition).await, Settled::Refused);
+        assert_eq!(
+            settle(&*late, old.token, disposition).await,
+            Settled::Refused
+        );
     }
     let (source, again) = tokio::select! {
         again = receive(&*heir) => (&heir, again),
@@ -118,7 +131,10 @@ async fn a_late_settlement_is_refused_and_harms_nobody() {
     };
     assert_eq!(again.id, old.id);
     assert!(again.delivery_count >= 2);
-    assert_eq!(settle(&**source, again.token, Disposition::Ack).await, Settled::Done);
+    assert_eq!(
+        settle(&**source, again.token, Disposition::Ack).await,
+        Settled::Done
+    );
     let pending = command(&server, &[b"XPENDING", EVENTS, b"group:g:>"]);
     assert!(pending.starts_with("*4\r\n:0\r\n"), "{pending}");
 }
@@ -153,7 +169,12 @@ async fn twenty_competitors_take_over_each_message_once() {
     }
     let mut ids = Vec::new();
     while ids.len() < 100 {
-        ids.push(tokio::time::timeout(crate::support::PATIENCE, seen.recv()).await.unwrap().unwrap());
+        ids.push(
+            tokio::time::timeout(crate::support::PATIENCE, seen.recv())
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
     sleep(LEASE).await;
     assert!(seen.try_recv().is_err(), "one came twice");
@@ -180,7 +201,10 @@ async fn trimmed_entries_are_skipped_and_counted() {
     let heir = subscribe(&redis, ">", "g").await;
     publish(&redis, &[event("a", "next")]).await;
     assert_eq!(drain(&*heir, 1).await, ["next"]);
-    until("all four are counted", || async { heir.health().trimmed == 4 }).await;
+    until("all four are counted", || async {
+        heir.health().trimmed == 4
+    })
+    .await;
     let pending = command(&server, &[b"XPENDING", EVENTS, b"group:g:>"]);
     assert!(pending.starts_with("*4\r\n:0\r\n"), "{pending}");
 }

@@ -1,5 +1,8 @@
-//! The transport on a real Redis.
+//! The transport on a real Redis, in real time.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod bus;
 mod dead_letters;
 mod delivery;
 mod faults;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::transport::{Connection, TransportErrorKind};
 use contexter_event_bus::MessageTransport;
+use contexter_event_bus::transport::{Connection, TransportErrorKind};
 use contexter_protocol::IntegrationEvent;
 use contexter_redis::{RedisConfig, RedisTransport};
 use contexter_testkit::{Redis, require};
@@ -20,7 +20,10 @@ async fn ids_of_one_call_rise_in_the_order_of_its_events() {
     for answer in redis.publish(&events("a.b", 5_000)).await {
         let id = answer.unwrap().id;
         let (millis, number) = id.split_once('-').unwrap();
-        let place = (millis.parse::<u64>().unwrap(), number.parse::<u64>().unwrap());
+        let place = (
+            millis.parse::<u64>().unwrap(),
+            number.parse::<u64>().unwrap(),
+        );
         assert!(place > last);
         last = place;
     }
@@ -35,7 +38,9 @@ async fn an_event_that_is_too_large_fails_alone_and_unsent() {
         .data(serde_json::json!("x".repeat(3_000)))
         .build()
         .unwrap();
-    let answers = redis.publish(&[event("a.b", 1), Arc::new(large), event("a.b", 2)]).await;
+    let answers = redis
+        .publish(&[event("a.b", 1), Arc::new(large), event("a.b", 2)])
+        .await;
     assert!(answers[0].is_ok() && answers[2].is_ok());
     let error = answers[1].as_ref().unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::TooLarge);
@@ -51,7 +56,11 @@ async fn without_a_server_it_fails_in_time_and_says_that_nothing_was_sent() {
         Duration::from_millis(300),
     );
     let redis = RedisTransport::new(config).unwrap();
-    let error = redis.publish(&[event("a.b", 1)]).await.remove(0).unwrap_err();
+    let error = redis
+        .publish(&[event("a.b", 1)])
+        .await
+        .remove(0)
+        .unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Unavailable);
     let health = redis.health().await;
     assert_eq!(health.connection, Connection::Reconnecting);
@@ -61,7 +70,10 @@ async fn without_a_server_it_fails_in_time_and_says_that_nothing_was_sent() {
 #[tokio::test]
 async fn a_server_that_is_full_says_so_and_recovers() {
     require!("redis-server");
-    let server = Redis::builder().args(["--maxmemory", "3mb"]).start().unwrap();
+    let server = Redis::builder()
+        .args(["--maxmemory", "3mb"])
+        .start()
+        .unwrap();
     let redis = transport(&server);
     let filler = IntegrationEvent::builder("tests", "a.b")
         .data(serde_json::json!("x".repeat(100_000)))
@@ -90,7 +102,11 @@ async fn a_wrong_password_is_refused_at_once_and_never_shown() {
         .unwrap();
     let url = |password: &str| format!("redis://:{password}@{}", server.address());
     let redis = RedisTransport::new(RedisConfig::new(url("wrong-s3cret"))).unwrap();
-    let error = redis.publish(&[event("a.b", 1)]).await.remove(0).unwrap_err();
+    let error = redis
+        .publish(&[event("a.b", 1)])
+        .await
+        .remove(0)
+        .unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Refused);
     let shown = format!("{error} {error:?} {redis:?} {:?}", redis.health().await);
     assert!(!shown.contains("s3cret"), "{shown}");
@@ -106,7 +122,13 @@ async fn the_stream_keeps_about_as_many_events_as_it_may() {
     let redis = RedisTransport::new(config(&server).with_max_events(Some(500))).unwrap();
     publish(&redis, &events("a.b", 3_000)).await;
     let length = crate::support::command(&server, &[b"XLEN", crate::support::EVENTS]);
-    let length: u64 = length.trim_start_matches(':').lines().next().unwrap().parse().unwrap();
+    let length: u64 = length
+        .trim_start_matches(':')
+        .lines()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!((500..700).contains(&length), "{length}");
 }
 
@@ -118,7 +140,11 @@ async fn nothing_is_published_after_closing() {
     publish(&redis, &[event("a.b", 1)]).await;
     redis.close().await;
     redis.close().await;
-    let error = redis.publish(&[event("a.b", 2)]).await.remove(0).unwrap_err();
+    let error = redis
+        .publish(&[event("a.b", 2)])
+        .await
+        .remove(0)
+        .unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Closed);
     assert_eq!(redis.health().await.connection, Connection::Closed);
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::transport::{RequestError, RequestSource, SubscriptionSpec};
 use contexter_event_bus::MessageTransport;
+use contexter_event_bus::transport::{RequestError, RequestSource, SubscriptionSpec};
 use contexter_protocol::IntegrationEvent;
 use contexter_redis::RedisTransport;
 use contexter_testkit::require;
@@ -82,7 +82,10 @@ async fn where_nobody_answers_it_fails_at_once() {
     let source = respond(&redis, "other.*", "g").await;
     let ask = async || {
         let begun = Instant::now();
-        let error = redis.request(&event("sum.of", 1), WITHIN).await.unwrap_err();
+        let error = redis
+            .request(&event("sum.of", 1), WITHIN)
+            .await
+            .unwrap_err();
         assert!(matches!(error, RequestError::NoResponder { .. }), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(2));
     };
@@ -101,7 +104,9 @@ async fn a_responder_that_died_is_forgotten_soon() {
     drop(respond(&redis, "sum.*", "g").await);
     let end = Instant::now() + PATIENCE;
     loop {
-        let error = redis.request(&event("sum.of", 1), Duration::from_millis(200)).await;
+        let error = redis
+            .request(&event("sum.of", 1), Duration::from_millis(200))
+            .await;
         match error.unwrap_err() {
             RequestError::NoResponder { .. } => break,
             RequestError::Timeout { .. } => assert!(Instant::now() < end),
@@ -109,7 +114,10 @@ async fn a_responder_that_died_is_forgotten_soon() {
         }
     }
     let keys = command(&server, &[b"KEYS", b"*requests*"]);
-    assert!(keys.starts_with("*0\r\n"), "requests are not stored: {keys}");
+    assert!(
+        keys.starts_with("*0\r\n"),
+        "requests are not stored: {keys}"
+    );
 }
 
 #[tokio::test]
@@ -124,7 +132,10 @@ async fn a_late_reply_is_discarded_and_a_request_that_is_over_is_not_delivered()
     let answering = async {
         let request = source.receive(1).await.unwrap().remove(0);
         tokio::time::sleep(short * 2).await;
-        source.reply(request.token, &reply_to(&request.event)).await.unwrap();
+        source
+            .reply(request.token, &reply_to(&request.event))
+            .await
+            .unwrap();
     };
     let (outcome, ()) = tokio::join!(asking, answering);
     assert!(matches!(outcome.unwrap_err(), RequestError::Timeout { within } if within == short));
@@ -134,9 +145,16 @@ async fn a_late_reply_is_discarded_and_a_request_that_is_over_is_not_delivered()
     let good = event("a", "good");
     let asking = redis.request(&good, WITHIN);
     let answering = async {
-        let request = timeout(PATIENCE, source.receive(9)).await.unwrap().unwrap().remove(0);
+        let request = timeout(PATIENCE, source.receive(9))
+            .await
+            .unwrap()
+            .unwrap()
+            .remove(0);
         assert_eq!(request.event.id(), "good");
-        source.reply(request.token, &reply_to(&request.event)).await.unwrap();
+        source
+            .reply(request.token, &reply_to(&request.event))
+            .await
+            .unwrap();
     };
     let (reply, ()) = tokio::join!(asking, answering);
     assert_eq!(reply.unwrap().causation_id(), Some("good"));
@@ -165,7 +183,21 @@ async fn a_forged_place_for_replies_is_not_written_to() {
     let server = server();
     let redis = transport(&server);
     let source = respond(&redis, ">", "g").await;
-    let forged = format!("99999999999999\nvictim 1\n{}", String::from_utf8(event("a", 1).to_json()).unwrap());
-    command(&server, &[b"RPUSH", b"{contexter}:requests:group:g:>", forged.as_bytes()]);
-    assert!(timeout(Duration::from_millis(300), source.receive(1)).await.is_err());
+    let forged = format!(
+        "99999999999999\nvictim 1\n{}",
+        String::from_utf8(event("a", 1).to_json()).unwrap()
+    );
+    command(
+        &server,
+        &[
+            b"RPUSH",
+            b"{contexter}:requests:group:g:>",
+            forged.as_bytes(),
+        ],
+    );
+    assert!(
+        timeout(Duration::from_millis(300), source.receive(1))
+            .await
+            .is_err()
+    );
 }

@@ -38,9 +38,14 @@ pub(crate) fn transport(server: &Server) -> RedisTransport {
     RedisTransport::new(config(server)).unwrap()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a number or a text, as it comes"
+)]
 pub(crate) fn event(event_type: &str, id: impl ToString) -> Arc<IntegrationEvent> {
     let event = IntegrationEvent::builder("tests", event_type)
         .id(id.to_string())
+        .time("2026-01-02T03:04:05Z".parse().unwrap())
         .partition_key("k")
         .data(serde_json::json!({ "größe": id.to_string() }));
     Arc::new(event.build().unwrap())
@@ -67,7 +72,10 @@ pub(crate) async fn subscribe(
     pattern: &str,
     group: &str,
 ) -> Arc<dyn Source> {
-    transport.subscribe(&spec(pattern).with_group(group)).await.unwrap()
+    transport
+        .subscribe(&spec(pattern).with_group(group))
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn receive(source: &dyn Source) -> Incoming {
@@ -84,7 +92,10 @@ pub(crate) async fn drain(source: &dyn Source, count: usize) -> Vec<String> {
     while known.len() < count {
         let left = end.saturating_duration_since(Instant::now());
         let some = timeout(left, source.receive(100));
-        let some = some.await.unwrap_or_else(|_| panic!("{} of {count}", known.len())).unwrap();
+        let some = some
+            .await
+            .unwrap_or_else(|_| panic!("{} of {count}", known.len()))
+            .unwrap();
         let tokens: Vec<_> = some.iter().map(|incoming| incoming.token).collect();
         for incoming in some {
             let id = incoming.message.unwrap().id().to_owned();
@@ -98,7 +109,10 @@ pub(crate) async fn drain(source: &dyn Source, count: usize) -> Vec<String> {
 }
 
 pub(crate) async fn ack(source: &dyn Source, tokens: &[DeliveryToken]) {
-    let acks: Vec<_> = tokens.iter().map(|token| (*token, Disposition::Ack)).collect();
+    let acks: Vec<_> = tokens
+        .iter()
+        .map(|token| (*token, Disposition::Ack))
+        .collect();
     for answer in source.settle(&acks).await {
         answer.unwrap();
     }
@@ -109,7 +123,11 @@ pub(crate) async fn settle(
     token: DeliveryToken,
     disposition: Disposition,
 ) -> Settled {
-    source.settle(&[(token, disposition)]).await.remove(0).unwrap()
+    source
+        .settle(&[(token, disposition)])
+        .await
+        .remove(0)
+        .unwrap()
 }
 
 pub(crate) fn id_of(incoming: &Incoming) -> &str {
@@ -136,7 +154,9 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl 
 pub(crate) fn command(server: &Server, words: &[&[u8]]) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
     let mut request = format!("*{}\r\n", words.len()).into_bytes();
     for word in words {
         request.extend(format!("${}\r\n", word.len()).into_bytes());
