@@ -120,6 +120,7 @@ mod remote;
 mod request;
 mod route;
 mod stats;
+mod subscribe;
 mod subscription;
 mod sync;
 pub mod transport;

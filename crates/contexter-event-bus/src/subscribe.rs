@@ -1,0 +1,175 @@
+//! Subscribing: from a pattern and a handler to a queue and its workers.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use contexter_protocol::EventPayload;
+use tokio::runtime::Handle;
+
+use crate::bus::Bus;
+use crate::config::SubscriptionConfig;
+use crate::dedupe::Dedupe;
+use crate::error::SubscribeError;
+use crate::handler::{Delivery, Handler, HandlerError};
+use crate::pattern::Pattern;
+use crate::queue::Queue;
+use crate::remote::{Remote, pump, settle};
+use crate::subscription::Subscription;
+use crate::sync::{Mutex, Signal};
+use crate::worker::work;
+
+impl Bus {
+    /// Gives every event whose type matches `pattern` to `handler`, from now on.
+    ///
+    /// The handler runs on the current tokio runtime as long as the returned [`Subscription`] is
+    /// kept. On a broker the subscription is made in the background, for as long as that takes:
+    /// [`Subscription::ready`] waits for it.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the pattern or a setting cannot be used, after a drain, and outside a
+    /// tokio runtime.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every subscription has its own settings, usually made in the call"
+    )]
+    pub fn subscribe<H: Handler>(
+        &self,
+        pattern: &str,
+        config: SubscriptionConfig,
+        handler: H,
+    ) -> Result<Subscription, SubscribeError> {
+        let pattern: Pattern = pattern.parse()?;
+        config.validate()?;
+        let runtime = Handle::try_current().map_err(|_none| SubscribeError::NoRuntime)?;
+        let mut routes = self.inner.routes.write();
+        if !routes.open || routes.draining {
+            return Err(SubscribeError::Closed);
+        }
+        let known = config
+            .group
+            .as_deref()
+            .filter(|_| self.transport().is_none())
+            .and_then(|group| routes.group(group, &pattern))
+            .map(Arc::clone);
+        let queue = if let Some(queue) = known {
+            queue
+        } else {
+            let queue = Arc::new(self.queue(routes.next_id(), pattern, &config)?);
+            routes.add(Arc::clone(&queue));
+            if let Some(remote) = &queue.remote {
+                runtime.spawn(settle(Arc::clone(remote)));
+                runtime.spawn(pump(Arc::clone(remote), Arc::clone(&queue)));
+            } else if let Some(stored) = self.inner.ledger.store.from(config.start) {
+                queue.catch_up(&stored);
+            }
+            queue
+        };
+        let handler = Arc::new(handler);
+        let workers = queue.enlist(config.concurrency);
+        for &slot in &workers {
+            let (queue, handler) = (Arc::clone(&queue), Arc::clone(&handler));
+            let task = work(Arc::clone(&queue), handler, slot, config.handler_timeout);
+            queue.adopt(slot, runtime.spawn(task).abort_handle());
+        }
+        drop(routes);
+        Ok(Subscription {
+            queue,
+            workers,
+            bus: Arc::downgrade(&self.inner),
+        })
+    }
+
+    fn queue(
+        &self,
+        id: u64,
+        pattern: Pattern,
+        config: &SubscriptionConfig,
+    ) -> Result<Queue, SubscribeError> {
+        let name: Arc<str> = match &config.name {
+            Some(name) => name.as_str().into(),
+            None => pattern.as_str().into(),
+        };
+        let group: Option<Arc<str>> = config.group.as_deref().map(Into::into);
+        let attempts = config.attempts()?;
+        let store = &self.inner.dedupe;
+        let remote = self.transport().map(|transport| {
+            let spec = config.spec(pattern.clone(), &attempts);
+            let remote = Remote::new(
+                Arc::clone(transport),
+                spec,
+                Arc::clone(store),
+                Arc::clone(&self.inner.ledger),
+                self.inner.config.max_clock_skew,
+            );
+            Arc::new(remote)
+        });
+        let deduplicates = config.deduplicate.unwrap_or(remote.is_some());
+        let dedupe = deduplicates.then(|| Dedupe {
+            store: Arc::clone(store),
+            group: Arc::clone(group.as_ref().unwrap_or(&name)),
+        });
+        Ok(Queue {
+            id,
+            name,
+            group,
+            pattern,
+            capacity: config.capacity,
+            overflow: config.overflow,
+            attempts,
+            ledger: Arc::clone(&self.inner.ledger),
+            dedupe,
+            remote,
+            state: Mutex::default(),
+            work: Signal::default(),
+            room: Signal::default(),
+        })
+    }
+
+    /// Gives every event of the payload type `P` to `handler`, decoded.
+    ///
+    /// An event whose data is no `P` becomes a dead letter without reaching the handler.
+    ///
+    /// # Errors
+    ///
+    /// As for [`subscribe`](Self::subscribe).
+    pub fn subscribe_to<P, F, Fut>(
+        &self,
+        config: SubscriptionConfig,
+        handler: F,
+    ) -> Result<Subscription, SubscribeError>
+    where
+        P: EventPayload,
+        F: Fn(P, Delivery) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + Send,
+    {
+        self.subscribe(P::TYPE, config, move |delivery: Delivery| {
+            let handling = delivery
+                .event()
+                .payload::<P>()
+                .map(|payload| handler(payload, delivery));
+            async move { handling?.await }
+        })
+    }
+
+    /// Forgets a group in process that has no members: what waits in its queue is abandoned.
+    ///
+    /// Returns how many events that were; none if there is no such group, or it has members.
+    #[must_use]
+    pub fn forget_group(&self, group: &str) -> Option<usize> {
+        let queues: Vec<_> = {
+            let routes = self.inner.routes.read();
+            let of_group = |queue: &&Arc<Queue>| queue.group.as_deref() == Some(group);
+            routes.queues().iter().filter(of_group).cloned().collect()
+        };
+        let deserted = |queue: &Arc<Queue>| queue.state.lock().workers == 0;
+        if queues.is_empty() || self.transport().is_some() || !queues.iter().all(deserted) {
+            return None;
+        }
+        let waiting = queues.iter().map(|queue| queue.stats().waiting).sum();
+        for queue in queues {
+            self.inner.retire(&queue);
+        }
+        Some(waiting)
+    }
+}
