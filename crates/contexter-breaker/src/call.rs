@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use contexter_service::{Classify, Clock, Open};
 use pin_project_lite::pin_project;
 
-use crate::held::{Handle, Held};
+use crate::held::{Handle, abandon};
+use crate::machine::Ticket;
+use crate::outcome::Outcome;
 use crate::{Breaker, Error};
 
 /// A breaker with the classifier that reads the outcome.
@@ -50,19 +52,27 @@ impl<Op: FnOnce() -> Fut, Fut> Begin<Fut> for Op {
 
 pin_project! {
     /// Asks for admission, runs the operation, records the outcome.
+    ///
+    /// Each part has its place from the start: moving them from one stage to the next would cost more
+    /// than all the rest.
     pub(crate) struct Admitted<G: Handle, Op, Fut> {
+        guard: G,
+        op: Option<Op>,
         #[pin]
-        stage: Stage<G, Op, Fut>,
+        fut: Option<Fut>,
+        // While the operation waits to be polled again.
+        ticket: Option<Ticket>,
     }
-}
 
-pin_project! {
-    #[project = StageProjection]
-    enum Stage<G: Handle, Op, Fut> {
-        Start { start: Option<(G, Op)> },
-        // Dropped in this order: the operation ends before its permit is given back.
-        Running { #[pin] fut: Fut, held: Option<Held<G>> },
-        Done,
+    impl<G: Handle, Op, Fut> PinnedDrop for Admitted<G, Op, Fut> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Some(ticket) = *this.ticket {
+                // The operation ends before its permit is given back.
+                this.fut.set(None);
+                abandon(this.guard, ticket);
+            }
+        }
     }
 }
 
@@ -70,10 +80,34 @@ impl<G: Handle, Op, Fut> Admitted<G, Op, Fut> {
     #[inline]
     pub(crate) fn new(guard: G, op: Op) -> Self {
         Self {
-            stage: Stage::Start {
-                start: Some((guard, op)),
-            },
+            guard,
+            op: Some(op),
+            fut: None,
+            ticket: None,
         }
+    }
+}
+
+/// Holds a ticket while anything of the caller's runs: if that panics, the unwinding drops this, and
+/// it is then known to be a panic.
+struct Running<'a, G: Handle> {
+    guard: &'a G,
+    ticket: Ticket,
+}
+
+impl<G: Handle> Running<'_, G> {
+    #[inline]
+    fn into_ticket(self) -> Ticket {
+        let ticket = self.ticket;
+        std::mem::forget(self);
+        ticket
+    }
+}
+
+impl<G: Handle> Drop for Running<'_, G> {
+    #[inline]
+    fn drop(&mut self) {
+        abandon(self.guard, self.ticket);
     }
 }
 
@@ -89,46 +123,36 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            match this.stage.as_mut().project() {
-                StageProjection::Start { start } => {
-                    let (guard, op) = start.take().expect("the stage changes in the same poll");
-                    let held = match Held::admit(guard) {
-                        Ok(held) => held,
-                        Err(open) => {
-                            this.stage.set(Stage::Done);
-                            return Poll::Ready(Err(open));
-                        }
-                    };
-                    let fut = op.begin();
-                    this.stage.set(Stage::Running {
-                        fut,
-                        held: Some(held),
-                    });
-                }
-                StageProjection::Running { fut, held } => {
-                    // Taken here while the operation runs: if that panics, the unwinding drops it,
-                    // and it then knows that it was a panic.
-                    let taken = held.take();
-                    let Poll::Ready(out) = fut.poll(cx) else {
-                        *held = taken;
-                        return Poll::Pending;
-                    };
-                    if let Some(held) = taken {
-                        let classify = held.handle.classify();
-                        if let Some(duration) = classify.trip(&out) {
-                            held.trip(duration);
-                        } else {
-                            let sample = classify.sample(&out);
-                            held.record(sample);
-                        }
-                    }
-                    this.stage.set(Stage::Done);
-                    return Poll::Ready(Ok(out));
-                }
-                StageProjection::Done => panic_polled_again(),
-            }
+        let guard = &*this.guard;
+        let running = if let Some(op) = this.op.take() {
+            let ticket = match guard.machine().admit() {
+                Ok(ticket) => ticket,
+                Err(open) => return Poll::Ready(Err(open)),
+            };
+            let running = Running { guard, ticket };
+            this.fut.set(Some(op.begin()));
+            running
+        } else if let Some(ticket) = this.ticket.take() {
+            Running { guard, ticket }
+        } else {
+            panic_polled_again()
+        };
+        let fut = this.fut.as_mut().as_pin_mut();
+        let fut = fut.expect("it is there as long as its ticket is");
+        let Poll::Ready(out) = fut.poll(cx) else {
+            *this.ticket = Some(running.into_ticket());
+            return Poll::Pending;
+        };
+        let classify = guard.classify();
+        if let Some(duration) = classify.trip(&out) {
+            guard.machine().trip(running.into_ticket(), duration);
+        } else {
+            let sample = classify.sample(&out);
+            let outcome = Outcome::Taught(sample);
+            guard.machine().settle(running.into_ticket(), outcome);
         }
+        this.fut.set(None);
+        Poll::Ready(Ok(out))
     }
 }
 

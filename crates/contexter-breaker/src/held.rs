@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_service::{Clock, Open, Sample};
+use contexter_service::{Clock, Open, Sample, is_superseded};
 
 use crate::Breaker;
 use crate::machine::{Machine, Ticket};
@@ -83,23 +83,26 @@ impl<H: Handle> Held<H> {
         self.settled = true;
         self.handle.machine().trip(self.ticket, duration);
     }
+}
 
-    #[cold]
-    fn abandon(&self) {
-        let outcome = if std::thread::panicking() {
-            Outcome::Taught(Sample::Failure)
-        } else {
-            Outcome::Abandoned
-        };
-        self.handle.machine().settle(self.ticket, outcome);
-    }
+/// Ends an admitted call that has no outcome.
+#[cold]
+pub(crate) fn abandon<H: Handle>(handle: &H, ticket: Ticket) {
+    let outcome = if std::thread::panicking() {
+        Outcome::Taught(Sample::Failure)
+    } else if is_superseded() {
+        Outcome::Taught(Sample::Neutral)
+    } else {
+        Outcome::Abandoned
+    };
+    handle.machine().settle(ticket, outcome);
 }
 
 impl<H: Handle> Drop for Held<H> {
     #[inline]
     fn drop(&mut self) {
         if !self.settled {
-            self.abandon();
+            abandon(&self.handle, self.ticket);
         }
     }
 }

@@ -36,7 +36,7 @@
 //! | the share of failures among the last calls | `window` of [`Calls`](Window::Calls), `failure_rate` | it can fail in part, and calls are few or irregular |
 //! | the share of failures in the last so much time | `window` of [`Time`](Window::Time), `failure_rate` | it can fail in part, calls are many, and old outcomes must not count |
 //! | the share of slow calls | a `window`, `slow_call`, `slow_call_rate` | it answers too late before it stops answering |
-//! | the share of dropped calls | a `window`, `abandoned` = [`Rate`](Abandoned::Rate) | callers drop some healthy calls, for example by hedging |
+//! | the share of dropped calls | a `window`, `abandoned` = [`Rate`](Abandoned::Rate) | callers drop some healthy calls, for example by a race of their own |
 //! | a time that the far side stated | [`Permit::trip`], [`Classify::trip`](contexter_service::Classify::trip), [`Breaker::trip_for`] | it says when it wants calls again |
 //!
 //! Any of them may be combined; the first one opens it. A rate counts from `minimum_calls` on, and is
@@ -49,6 +49,7 @@
 //! | an outcome is neutral | it changes no count and no state; a probe gives its place back |
 //! | an outcome comes after the breaker has changed its state | it teaches nothing: every permit knows its period |
 //! | a call is dropped before it ends | [`Abandoned`] decides; a failure by default, so that a hung far side behind somebody's timeout is found out |
+//! | a call is dropped because another attempt gave the outcome | it is neutral, as [`superseded`](contexter_service::superseded) says: a hedge around a breaker teaches it nothing |
 //! | the operation panics | it counts as a failure, whatever [`Abandoned`] says |
 //! | a slow call succeeds | the caller gets its `Ok`; the window counts it as slow, a half-open period as failed |
 //! | more calls come than there are places for probes | they are refused at once, without a time to come back |

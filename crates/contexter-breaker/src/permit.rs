@@ -12,7 +12,8 @@ use crate::machine::Machine;
 /// The right to make one call, from [`Breaker::try_acquire`](crate::Breaker::try_acquire).
 ///
 /// Dropping it unrecorded counts by the setting [`Abandoned`](crate::Abandoned), as a failure while
-/// panicking, and gives a probe's place back. An outcome that arrives after the breaker has changed
+/// panicking and as neutral if it was [`superseded`](contexter_service::superseded), and gives a
+/// probe's place back. An outcome that arrives after the breaker has changed
 /// its state teaches nothing.
 #[must_use = "dropping a permit counts the call as abandoned"]
 pub struct Permit<'a, C: Clock = DefaultClock> {

@@ -9,6 +9,7 @@
 //! | what an outcome means | [`Classify`], [`Verdict`], [`Sample`], [`Again`]; ready-made: [`ErrIsFailure`], [`ByVerdict`], [`ByStatus`] |
 //! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`], [`Switch`] |
 //! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`]; [`Both`] errors of a call and its fallback |
+//! | a call given up for another attempt's sake | [`superseded`], [`is_superseded`] |
 //! | time | [`Clock`], [`Timer`], [`StdClock`], [`DefaultClock`] |
 //! | what mechanisms did | [`Event`] |
 //! | data that mechanisms share | [`Backoff`], [`BreakerState`], [`PolicySnapshot`], [`InvalidConfig`] |
@@ -81,6 +82,7 @@ mod refine;
 mod rejection;
 mod service;
 mod snapshot;
+mod superseded;
 mod switch;
 #[cfg(feature = "tokio")]
 mod tokio_timer;
@@ -104,6 +106,7 @@ pub use refine::{WithSent, WithTrip};
 pub use rejection::{Elapsed, FromRejection, Full, Limited, Open};
 pub use service::Service;
 pub use snapshot::{BreakerState, PolicySnapshot};
+pub use superseded::{is_superseded, superseded};
 pub use switch::Switch;
 #[cfg(feature = "tokio")]
 pub use tokio_timer::TokioTimer;

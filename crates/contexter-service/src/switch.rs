@@ -67,14 +67,27 @@ impl<A, B> Switch<A, B> {
     }
 }
 
-impl<Out, A: Policy<Out>, B: Policy<Out>> Policy<Out> for Switch<A, B> {
-    fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> impl Future<Output = Out> + Send + 'a
+impl<A, B> Switch<A, B> {
+    /// Runs `op` as if the switch were `on` or off: for a call that must see one state of it
+    /// throughout, although it passes the switch more than once.
+    ///
+    /// # Cancel safety
+    ///
+    /// That of the policy that runs.
+    pub fn run_as<'a, Out, Op, Fut>(
+        &'a self,
+        on: bool,
+        cx: Cx,
+        op: Op,
+    ) -> impl Future<Output = Out> + Send + 'a
     where
+        A: Policy<Out>,
+        B: Policy<Out>,
         Op: Fn(Cx) -> Fut + Clone + Send + Sync + 'a,
         Fut: Future<Output = Out> + Send + 'a,
         Out: 'a,
     {
-        if self.is_on() {
+        if on {
             OneOf::Left {
                 fut: self.first.run(cx, op),
             }
@@ -83,5 +96,16 @@ impl<Out, A: Policy<Out>, B: Policy<Out>> Policy<Out> for Switch<A, B> {
                 fut: self.second.run(cx, op),
             }
         }
+    }
+}
+
+impl<Out, A: Policy<Out>, B: Policy<Out>> Policy<Out> for Switch<A, B> {
+    fn run<'a, Op, Fut>(&'a self, cx: Cx, op: Op) -> impl Future<Output = Out> + Send + 'a
+    where
+        Op: Fn(Cx) -> Fut + Clone + Send + Sync + 'a,
+        Fut: Future<Output = Out> + Send + 'a,
+        Out: 'a,
+    {
+        self.run_as(self.is_on(), cx, op)
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// What a call teaches that was admitted and then dropped before it ended.
 ///
+/// Not asked for the losers of a hedge, which are [`superseded`](contexter_service::superseded).
+///
 /// In configuration: `"failure"`, `"neutral"` or `{ rate = 0.8 }`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -17,7 +19,7 @@ pub enum Abandoned {
     Neutral,
     /// It is no failure, but when this share of the calls in the window, above 0 and at most 1,
     /// was dropped, the breaker opens. For callers who drop healthy calls now and then, such as the
-    /// losers of a hedge. Needs a [`Window`]; a dropped probe is ignored.
+    /// losers of a `select!`. Needs a [`Window`]; a dropped probe is ignored.
     Rate(f64),
 }
 

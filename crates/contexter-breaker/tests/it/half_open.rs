@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contexter_breaker::{Abandoned, Config};
-use contexter_service::{BreakerState, Open, Sample};
+use contexter_service::{BreakerState, Open, Sample, superseded};
 
 use crate::{BREAK, after_break, breaker, permit, record, trip};
 
@@ -102,6 +102,35 @@ fn a_neutral_probe_gives_its_place_back_and_decides_nothing() {
 fn a_dropped_probe_counts_as_a_failure_by_default() {
     let (breaker, _clock) = after_break(Config::new());
     drop(permit(&breaker));
+    assert_eq!(breaker.state(), BreakerState::Open);
+}
+
+#[test]
+fn a_probe_that_lost_to_another_attempt_is_no_failure_and_gives_its_place_back() {
+    let (breaker, _clock) = after_break(Config::new().permitted_probes(1));
+    for _ in 0..3 {
+        let loser = permit(&breaker);
+        superseded(|| drop(loser));
+        assert_eq!(breaker.state(), BreakerState::HalfOpen);
+        record(&breaker, Sample::Success);
+    }
+    assert_eq!(breaker.state(), BreakerState::Closed);
+    let loser = permit(&breaker);
+    superseded(|| drop(loser));
+    assert_eq!(breaker.failure_count(), 0);
+}
+
+#[test]
+fn a_probe_that_panics_while_it_is_given_up_is_a_failure() {
+    let (breaker, _clock) = after_break(Config::new());
+    let loser = permit(&breaker);
+    let given_up = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        superseded(|| {
+            let _loser = loser;
+            panic!("in a drop");
+        });
+    }));
+    assert!(given_up.is_err());
     assert_eq!(breaker.state(), BreakerState::Open);
 }
 

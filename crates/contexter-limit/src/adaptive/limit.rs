@@ -31,7 +31,8 @@ use crate::semaphore::Place;
 /// - A failure multiplies the limit by `backoff` at once. Failures of calls that began before the limit
 ///   last fell so are the same bad news, and do not count again.
 /// - A call that is dropped counts as a failure if it had been slow already, and as nothing otherwise.
-///   Neutral outcomes count as nothing.
+///   Neutral outcomes count as nothing, and so do attempts that lost to another one of the same call
+///   ([`superseded`](contexter_service::superseded)).
 ///
 /// Time in which the limit is not reached does not raise it, nor does time in which nobody calls.
 ///

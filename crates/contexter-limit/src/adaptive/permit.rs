@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use contexter_service::{Clock, Cx, DefaultClock, Full, Sample, Timer};
+use contexter_service::{Clock, Cx, DefaultClock, Full, Sample, Timer, is_superseded};
 use pin_project_lite::pin_project;
 
 use super::shared::{Adapting, Shared};
 use crate::WithPermit;
 use crate::semaphore::{Enter, Place};
 
-/// A taken place, and since when. Dropped without an outcome, the call is abandoned.
+/// A taken place, and since when. Dropped without an outcome, the call is abandoned, unless another
+/// attempt gave the outcome.
 #[derive(Debug)]
 pub struct Timed<H: Adapting> {
     pub(crate) place: Place<H>,
@@ -42,7 +43,7 @@ impl<H: Adapting> Timed<H> {
 impl<H: Adapting> Drop for Timed<H> {
     #[inline]
     fn drop(&mut self) {
-        if !self.settled {
+        if !self.settled && !is_superseded() {
             self.place.handle.shared().abandon(self.started);
         }
     }
@@ -80,8 +81,8 @@ impl<H: Adapting<Clock: Timer>> Future for EnterTimed<H> {
 /// The right to run one call under an [`AdaptiveLimit`](crate::AdaptiveLimit), which learns how it
 /// ended by [`record`](Self::record).
 ///
-/// Dropped without, the call counts as abandoned: as a failure if it was too slow already, and as
-/// nothing otherwise. It owns what it needs and may live as long as it has to, on any thread.
+/// Dropped without, the call counts as abandoned: as a failure if it was too slow already and was not
+/// [`superseded`](contexter_service::superseded), and as nothing otherwise. It owns what it needs and may live as long as it has to, on any thread.
 #[must_use = "a permit that is dropped is given back"]
 pub struct AdaptivePermit<C: Clock = DefaultClock> {
     timed: Timed<Arc<Shared<C>>>,

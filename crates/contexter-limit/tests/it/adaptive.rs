@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use contexter_limit::{AcquireAdaptivePermit, AdaptiveConfig, AdaptiveLimit, AdaptivePermit};
-use contexter_service::{Clock, ManualClock, Sample};
+use contexter_service::{Clock, ManualClock, Sample, superseded};
 use futures_util::FutureExt;
 
 const MILLIS: Duration = Duration::from_millis(1);
@@ -184,6 +184,19 @@ fn limited(config: AdaptiveConfig) -> (ManualClock, AdaptiveLimit<ManualClock>) 
     let clock = ManualClock::new();
     let limit = AdaptiveLimit::with_clock(config, clock.clone()).unwrap();
     (clock, limit)
+}
+
+#[test]
+fn a_call_that_lost_to_another_attempt_counts_as_nothing_however_slow() {
+    let mut far = FarSide::new(config());
+    far.run(10 * 1000 * MILLIS, 5);
+    for _ in 0..50 {
+        let loser = far.limit.try_acquire().unwrap();
+        far.clock.advance(1000 * MILLIS);
+        superseded(|| drop(loser));
+    }
+    assert_eq!(far.limit.limit(), 20);
+    assert_eq!(far.limit.running(), 0, "and gives its place back");
 }
 
 #[test]

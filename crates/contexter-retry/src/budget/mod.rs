@@ -121,8 +121,11 @@ impl Budget {
     /// has never been asked for a token, and has no other handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.inner) == 1
-            && self.inner.bucket.is_as_new()
+        Arc::strong_count(&self.inner) == 1 && self.is_as_new()
+    }
+
+    fn is_as_new(&self) -> bool {
+        self.inner.bucket.is_as_new()
             && self.inner.withdrawn.load(Ordering::Relaxed) == 0
             && self.inner.exhausted.load(Ordering::Relaxed) == 0
     }
@@ -206,8 +209,9 @@ impl Allowance {
         self.budget.get_or_init(|| made).reconfigure(config)
     }
 
-    /// Whether replacing it by a new one would change nothing.
+    /// Whether it allows what a new one would. Other handles to its budget do not matter: they go on
+    /// with it as it is.
     pub(crate) fn is_pristine(&self) -> bool {
-        self.given || self.budget.get().is_none_or(Budget::is_pristine)
+        self.given || self.budget.get().is_none_or(Budget::is_as_new)
     }
 }

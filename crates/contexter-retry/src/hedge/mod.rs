@@ -44,7 +44,8 @@ pub use self::tower::HedgeFuture;
 /// 4. An attempt that was refused on this side while others run, such as by a bulkhead inside the
 ///    hedge, does not decide the call ([`Classify::sent`]); no further one is begun after it.
 /// 5. The first other outcome is the call's. The attempts that lost are dropped before it is
-///    returned, and give their permits back.
+///    returned, and give their permits back; mechanisms inside learn nothing from them
+///    ([`superseded`](contexter_service::superseded)).
 /// 6. Only when all attempts have failed is an error returned: the last one.
 ///
 /// A further attempt needs a token of the [`Budget`], if there is one, an idempotent [`Cx`], and
@@ -173,7 +174,8 @@ impl<T: Timer, K> Hedge<T, K> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future drops all attempts and the timer; no further attempt is begun.
+    /// Dropping the future drops all attempts and the timer; no further attempt is begun. For
+    /// mechanisms inside, all these attempts are abandoned: none of them was superseded.
     #[inline]
     pub fn call<Op, Fut>(
         &self,

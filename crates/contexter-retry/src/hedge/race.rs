@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Again, Classify, Cx, Sample, Timer};
+use contexter_service::{Again, Classify, Cx, Sample, Timer, superseded};
 use pin_project_lite::pin_project;
 
 use super::shared::HedgeShared;
@@ -222,9 +222,14 @@ where
                     field.limit = field.begun;
                     continue;
                 }
-                // The losers end before the caller hears of the winner.
-                for lane in &mut lanes {
-                    lane.set(None);
+                // The losers end before the caller hears of the winner, and say nothing about the far
+                // side.
+                if field.running > 0 {
+                    superseded(|| {
+                        for lane in &mut lanes {
+                            lane.set(None);
+                        }
+                    });
                 }
                 this.sleep.set(None);
                 field.ended = true;

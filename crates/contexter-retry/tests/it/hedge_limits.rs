@@ -1,12 +1,13 @@
 //! The settings of a hedge, its own delays, and what dropping it leaves behind.
 
-use std::cell::Cell;
-use std::future::{pending, ready};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, ready};
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use contexter_retry::{Hedge, HedgeConfig, MAX_HEDGED_ATTEMPTS};
-use contexter_service::{Again, Cx, ManualClock, Sample};
+use contexter_service::{Again, Cx, ManualClock, Sample, is_superseded};
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
@@ -147,4 +148,64 @@ fn impossible_settings_are_refused_all_at_once() {
     assert_eq!(MAX_HEDGED_ATTEMPTS, 4);
     assert!(Hedge::new(HedgeConfig::new().max_attempts(0)).is_err());
     assert!(Hedge::new(HedgeConfig::new().max_attempts(1)).is_ok());
+}
+
+/// Notes, when it is dropped, whether its call was superseded.
+struct Dropped<'a>(&'a RefCell<Vec<(u32, bool)>>, u32);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push((self.1, is_superseded()));
+    }
+}
+
+/// Lets a call begin three attempts that do not end.
+fn begin_all<F: Future<Output = Result<u32, ()>>>(clock: &ManualClock, call: &mut Pin<Box<F>>) {
+    for _ in 0..3 {
+        assert_eq!(call.as_mut().now_or_never(), None);
+        clock.advance(millis(100));
+    }
+}
+
+#[test]
+fn losers_know_that_another_attempt_gave_the_outcome() {
+    let clock = ManualClock::new();
+    let config = HedgeConfig::new().delay(millis(100)).max_attempts(3);
+    let hedge = Hedge::with_timer(config, clock.clone()).unwrap();
+    let dropped = RefCell::new(Vec::new());
+    let answered = Cell::new(false);
+    let race = || {
+        hedge.call_with(Cx::new(), |cx| {
+            let held = Dropped(&dropped, cx.attempt());
+            let answered = &answered;
+            async move {
+                std::future::poll_fn(|_task| match cx.attempt() {
+                    2 if answered.get() => Poll::Ready(()),
+                    _ => Poll::Pending,
+                })
+                .await;
+                drop(held);
+                Ok::<_, ()>(cx.attempt())
+            }
+        })
+    };
+
+    let mut call = Box::pin(race());
+    begin_all(&clock, &mut call);
+    answered.set(true);
+    assert_eq!(call.as_mut().now_or_never(), Some(Ok(2)));
+    let lost = [(2, false), (1, true), (3, true)];
+    assert_eq!(
+        dropped.take(),
+        lost,
+        "before the caller hears of the winner"
+    );
+    assert!(!is_superseded());
+
+    answered.set(false);
+    let mut call = Box::pin(race());
+    begin_all(&clock, &mut call);
+    drop(call);
+    let abandoned = [(1, false), (2, false), (3, false)];
+    assert_eq!(dropped.take(), abandoned, "nothing gave an outcome");
 }

@@ -9,5 +9,6 @@ mod classifiers;
 mod clocks;
 mod config;
 mod policies;
+mod superseded;
 mod telemetry;
 mod tower;
