@@ -1,0 +1,270 @@
+//! Dead letters: a stream of their own.
+//!
+//! A letter has the data of its message, the headers of it under names that cannot be mistaken, and
+//! one more header with everything else as JSON.
+
+use std::ops::ControlFlow;
+
+use async_nats::Message;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::consumer::DeliverPolicy;
+use async_nats::jetstream::stream::Info;
+use bytes::Bytes;
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{
+    Confirmation, DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, REDRIVE_GROUP,
+    REDRIVE_LETTER, RawMessage,
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::error::{refused, unexpected};
+use crate::message::{Outgoing, decode, header, pairs};
+use crate::transport::Inner;
+
+/// Everything but the message, as JSON.
+const LETTER: &str = "contexter-letter";
+/// The subject of a message that is no event.
+const SUBJECT: &str = "contexter-letter-subject";
+/// What the names of the original headers begin with, if the message is no event.
+const ORIGINAL: &str = "contexter-original-";
+
+/// A message as the server's interface shows it.
+#[derive(Debug, Deserialize)]
+struct Stored {
+    message: StoredMessage,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredMessage {
+    subject: String,
+}
+
+impl Inner {
+    pub(crate) async fn bury(&self, letter: &DeadLetter) -> Result<DeadLetterId, TransportError> {
+        let deadline = Instant::now() + self.config.publish_timeout;
+        let mut known = letter.clone();
+        known.message = DeadMessage::Raw(RawMessage::default());
+        known.error = shortened(&letter.error, self.limits.letter / 4);
+        let mut outgoing = match &letter.message {
+            DeadMessage::Event(event) => Outgoing::event(event)?,
+            DeadMessage::Raw(raw) => {
+                let mut outgoing = Outgoing::new(Bytes::from(raw.body.clone()));
+                let mut rest = RawMessage::default();
+                for (name, value) in &raw.headers {
+                    let text = std::str::from_utf8(value).ok();
+                    let name_there = [ORIGINAL, name].concat();
+                    if text.is_none_or(|text| outgoing.add(&name_there, text).is_err()) {
+                        rest.headers.push((name.clone(), value.clone()));
+                    }
+                }
+                known.message = DeadMessage::Raw(rest);
+                if let Some(subject) = self.subject_of(letter.origin.as_deref(), deadline).await {
+                    outgoing.add(SUBJECT, &subject)?;
+                }
+                outgoing
+            }
+            _ => return Err(unexpected("a dead letter of an unknown kind")),
+        };
+        let known = serde_json::to_string(&known)
+            .map_err(|error| refused("dead letter cannot be encoded").with_source(error))?;
+        outgoing.add(LETTER, &known)?;
+        outgoing.check(self.limits.server)?;
+        let stored = self
+            .publish_one(&self.names.dead(), outgoing, deadline)
+            .await?;
+        if stored.sequence.unwrap_or_default() > self.config.max_dead_letters {
+            self.warn_if_full(deadline).await;
+        }
+        Ok(DeadLetterId::new(stored.id))
+    }
+
+    async fn warn_if_full(&self, deadline: Instant) {
+        let subject = format!("STREAM.INFO.{}", self.names.dead_stream);
+        let info: Result<Info, _> = self.link.ask(&subject, &(), deadline).await;
+        let limit = self.config.max_dead_letters;
+        if info.is_ok_and(|info| info.state.messages >= limit) {
+            tracing::warn!(
+                limit,
+                "there are as many dead letters as are kept: the oldest make room"
+            );
+        }
+    }
+
+    /// Returns the subject of a stored message.
+    async fn subject_of(&self, origin: Option<&str>, deadline: Instant) -> Option<String> {
+        let sequence: u64 = origin?.parse().ok()?;
+        self.stored(&self.names.stream, sequence, deadline)
+            .await
+            .ok()?
+    }
+
+    /// Returns the subject of a message of a stream; none if there is no such message.
+    async fn stored(
+        &self,
+        stream: &str,
+        sequence: u64,
+        deadline: Instant,
+    ) -> Result<Option<String>, TransportError> {
+        let subject = format!("STREAM.MSG.GET.{stream}");
+        let question = serde_json::json!({ "seq": sequence });
+        match self
+            .link
+            .ask::<_, Stored>(&subject, &question, deadline)
+            .await
+        {
+            Ok(stored) => Ok(Some(stored.message.subject)),
+            Err(failed) if failed.is_not_found() => Ok(None),
+            Err(failed) => Err(failed.into()),
+        }
+    }
+
+    pub(crate) async fn letters(
+        &self,
+        query: &DeadLetterQuery,
+    ) -> Result<Vec<DeadLetter>, TransportError> {
+        let mut letters = Vec::new();
+        // The name of a letter of another transport is before all of ours.
+        let after = query
+            .after
+            .as_ref()
+            .and_then(|after| number(after))
+            .unwrap_or_default();
+        let mut from = after.saturating_add(1);
+        if let Some(id) = &query.id {
+            let Some(id) = number(id).filter(|id| *id >= from) else {
+                return Ok(letters);
+            };
+            from = id;
+        }
+        if query.limit == 0 {
+            return Ok(letters);
+        }
+        let (stream, filter) = (&self.names.dead_stream, self.names.dead_all());
+        let from = DeliverPolicy::ByStartSequence {
+            start_sequence: from,
+        };
+        self.read(stream, filter, from, |sequence, message| {
+            match letter(message) {
+                Some(letter) => {
+                    let letter = letter.with_id(DeadLetterId::new(sequence.to_string()));
+                    if query.wants(&letter) {
+                        letters.push(letter);
+                    }
+                }
+                None => tracing::warn!(sequence, "message is no dead letter and was left out"),
+            }
+            // Of one name there is one, and it was the first.
+            if letters.len() >= query.limit || query.id.is_some() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(letters)
+    }
+
+    pub(crate) async fn remove_letter(&self, id: &DeadLetterId) -> Result<bool, TransportError> {
+        let Some(sequence) = number(id) else {
+            return Ok(false);
+        };
+        let stream = &self.names.dead_stream;
+        let deadline = self.link.deadline();
+        if self.stored(stream, sequence, deadline).await?.is_none() {
+            return Ok(false);
+        }
+        let subject = format!("STREAM.MSG.DELETE.{stream}");
+        let question = serde_json::json!({ "seq": sequence, "no_erase": true });
+        let deleted: serde_json::Value = self.link.ask(&subject, &question, deadline).await?;
+        Ok(deleted
+            .get("success")
+            .and_then(serde_json::Value::as_bool)
+            .unwrap_or_default())
+    }
+
+    pub(crate) async fn purge_letters(&self) -> Result<u64, TransportError> {
+        let subject = format!("STREAM.PURGE.{}", self.names.dead_stream);
+        let deadline = self.link.deadline();
+        let purged: serde_json::Value = self.link.ask(&subject, &(), deadline).await?;
+        let purged = purged.get("purged").and_then(serde_json::Value::as_u64);
+        purged.ok_or_else(|| unexpected("purging returned no number"))
+    }
+
+    /// Stores the message of a letter once more, marked for its group.
+    pub(crate) async fn redeliver(
+        &self,
+        letter: &DeadLetter,
+    ) -> Result<Confirmation, TransportError> {
+        let deadline = Instant::now() + self.config.publish_timeout;
+        let (subject, mut outgoing) = match &letter.message {
+            DeadMessage::Event(event) => (
+                self.names.event(event.event_type())?,
+                Outgoing::event(event)?,
+            ),
+            DeadMessage::Raw(raw) => {
+                let subject = self.original_subject(letter).await?;
+                (subject, Outgoing::raw(raw)?)
+            }
+            _ => return Err(unexpected("a dead letter of an unknown kind")),
+        };
+        let key = format!("{} {}", outgoing.key(), letter.id);
+        outgoing.set(REDRIVE_GROUP, &letter.group)?;
+        outgoing.set(REDRIVE_LETTER, letter.id.as_str())?;
+        outgoing.set(NATS_MESSAGE_ID, &key)?;
+        outgoing.check(self.limits.stored)?;
+        self.publish_one(&subject, outgoing, deadline).await
+    }
+
+    async fn original_subject(&self, letter: &DeadLetter) -> Result<String, TransportError> {
+        let mut subject = None;
+        if let Some(sequence) = number(&letter.id) {
+            let (stream, filter) = (&self.names.dead_stream, self.names.dead_all());
+            let from = DeliverPolicy::ByStartSequence {
+                start_sequence: sequence,
+            };
+            self.read(stream, filter, from, |found, message| {
+                if found == sequence {
+                    subject = header(&message, SUBJECT).map(str::to_owned);
+                }
+                ControlFlow::Break(())
+            })
+            .await?;
+        }
+        subject.ok_or_else(|| refused("subject of the message is not known"))
+    }
+}
+
+fn number(id: &DeadLetterId) -> Option<u64> {
+    id.as_str().parse().ok()
+}
+
+/// The beginning of a text that may be long.
+fn shortened(text: &str, bytes: usize) -> String {
+    let end = text.floor_char_boundary(bytes.min(text.len()));
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Reads a letter; its name is not in it.
+fn letter(message: Message) -> Option<DeadLetter> {
+    let mut letter: DeadLetter = serde_json::from_str(header(&message, LETTER)?).ok()?;
+    let is_raw = message.headers.as_ref()?.get("ce-specversion").is_none();
+    let body = message.payload.to_vec();
+    if !is_raw {
+        letter.message = DeadMessage::Event(decode(message).ok()?);
+        return Some(letter);
+    }
+    let rest = match &mut letter.message {
+        DeadMessage::Raw(raw) => std::mem::take(&mut raw.headers),
+        _ => Vec::new(),
+    };
+    let original = |(name, value): (String, Vec<u8>)| {
+        name.strip_prefix(ORIGINAL)
+            .map(|name| (name.to_owned(), value))
+    };
+    let headers = pairs(message.headers)
+        .into_iter()
+        .filter_map(original)
+        .chain(rest);
+    letter.message = DeadMessage::Raw(RawMessage::new(headers.collect(), body));
+    Some(letter)
+}

@@ -1,0 +1,68 @@
+//! The event bus on NATS JetStream.
+//!
+//! [`NatsTransport`] carries the events of a [`Bus`](contexter_event_bus::Bus) over a NATS server
+//! with JetStream, 2.9 or later.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use contexter_event_bus::{Bus, BusConfig};
+//! use contexter_nats::{NatsConfig, NatsTransport};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let transport = NatsTransport::connect(NatsConfig::new(["nats://127.0.0.1:4222"])).await?;
+//! let bus = Bus::over(Arc::new(transport), &BusConfig::default())?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is where
+//!
+//! | what | where |
+//! |---|---|
+//! | an event of type `a.b` | stream [`stream`](NatsConfig::stream), subject `prefix.a.b` |
+//! | a group | one durable pull consumer for each pattern of the group |
+//! | a subscription without a group | a consumer that the server forgets when it is idle |
+//! | dead letters | stream `NAME-dead`, subject `prefix-dead.letter` |
+//! | a request of type `a.b` | subject `prefix-request.a.b`, not stored |
+//!
+//! Events are CloudEvents in binary mode of the NATS protocol binding; structured mode is read, too.
+//!
+//! # What it promises
+//!
+//! - **Confirmed.** An event is published when the server has stored it in the file of the stream.
+//!   The server writes at once and syncs to the disk every two minutes by default: a killed server
+//!   loses nothing, a power failure may (`sync_interval` of the server).
+//! - **Published once within the window.** `Nats-Msg-Id` is the source and the id of the event. When
+//!   the connection breaks, what was not confirmed is sent again, and the server recognises it for
+//!   [`duplicate_window`](NatsConfig::duplicate_window). An event of the same call that was stored
+//!   after the break can then be before one that was lost by it.
+//! - **Leases are fenced here.** The server accepts a late acknowledgement; so each consumer keeps
+//!   the time of its leases itself and refuses. It counts from the arrival of the message: one that
+//!   lay in the socket of a stopped process looks younger than it is.
+//! - **The server never gives up on a message.** Deliveries are not limited at the server; the bus
+//!   makes a dead letter of what was delivered too often.
+//! - **What waits counts.** A message that was given back for later counts as unsettled for the
+//!   server: [`max_ack_pending`](NatsConfig::max_ack_pending) bounds them for a whole group.
+//!
+//! Headers of a message have no order here, because the client library keeps none.
+
+mod config;
+mod dead;
+mod error;
+mod link;
+mod message;
+mod names;
+mod publish;
+mod read;
+mod replay;
+mod request;
+mod source;
+mod stream;
+mod transport;
+
+pub use config::NatsConfig;
+pub use transport::NatsTransport;

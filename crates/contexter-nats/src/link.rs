@@ -1,0 +1,291 @@
+//! The connection, which the client library makes again whenever it breaks.
+
+use std::fmt;
+use std::future::{Future, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::context::{Context, ContextBuilder, RequestErrorKind};
+use async_nats::jetstream::response::Response;
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, jetstream};
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHealth};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use crate::config::NatsConfig;
+use crate::error::{answered, refused, unavailable, unconfirmed, unexpected};
+
+/// The pause before a server is asked again that is there and does not know JetStream yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How many publications may wait for their confirmation at the same time, over all callers.
+const MAX_IN_FLIGHT: usize = 1 << 18;
+
+/// How the connection is.
+#[derive(Clone, Debug)]
+struct State {
+    connection: Connection,
+    /// How often it was made again. Whatever was sent under an older number may be lost.
+    generation: u64,
+    last_error: Option<String>,
+}
+
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) js: Context,
+    state: Arc<watch::Sender<State>>,
+    response_timeout: Duration,
+}
+
+/// Why a question to the server has no good answer.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// There was none.
+    Link(TransportError),
+    /// It was an error.
+    Server(jetstream::Error),
+}
+
+impl Failed {
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Server(error) if error.code() == 404)
+    }
+}
+
+impl From<Failed> for TransportError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Link(error) => error,
+            Failed::Server(error) => answered(&error),
+        }
+    }
+}
+
+impl Link {
+    pub(crate) async fn connect(config: &NatsConfig) -> Result<Self, TransportError> {
+        let addresses = config.addresses().map_err(refused)?;
+        let state = Arc::new(watch::Sender::new(State {
+            connection: Connection::Up,
+            generation: 0,
+            last_error: None,
+        }));
+        let options = options(config, Arc::clone(&state))?;
+        let connecting = timeout(config.connect_timeout, options.connect(addresses));
+        let client = match connecting.await {
+            Ok(Ok(client)) => client,
+            // The cause may hold the address, and with it a password.
+            Ok(Err(error)) => {
+                let kind = error.kind();
+                return Err(match kind {
+                    ConnectErrorKind::ServerParse
+                    | ConnectErrorKind::Authentication
+                    | ConnectErrorKind::AuthorizationViolation
+                    | ConnectErrorKind::Tls => refused(format!("server cannot be used: {kind}")),
+                    _ => unavailable(&format!("server cannot be reached: {kind}")),
+                });
+            }
+            Err(_elapsed) => return Err(unavailable("server cannot be reached in time")),
+        };
+        let js = ContextBuilder::new()
+            .timeout(config.publish_timeout)
+            .max_ack_inflight(MAX_IN_FLIGHT)
+            .backpressure_on_inflight(false)
+            .build(client.clone());
+        Ok(Self {
+            client,
+            js,
+            state,
+            response_timeout: config.response_timeout,
+        })
+    }
+
+    pub(crate) fn health(&self) -> TransportHealth {
+        let state = self.state.borrow();
+        TransportHealth::new(state.connection)
+            .with_reconnects(state.generation)
+            .with_last_error(state.last_error.clone())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.borrow().connection == Connection::Closed
+    }
+
+    /// Ends the connection after what is under way.
+    pub(crate) async fn close(&self) {
+        let closed_now = self.state.send_if_modified(|state| {
+            let open = state.connection != Connection::Closed;
+            state.connection = Connection::Closed;
+            open
+        });
+        if closed_now && let Err(error) = self.client.drain().await {
+            tracing::debug!(%error, "connection had ended before it was closed");
+        }
+    }
+
+    /// Waits for the connection and returns its number.
+    pub(crate) async fn ready(&self, deadline: Option<Instant>) -> Result<u64, TransportError> {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| state.connection != Connection::Reconnecting);
+        let settled = match deadline {
+            Some(deadline) => timeout_at(deadline, settled)
+                .await
+                .map_err(|_elapsed| unavailable("server cannot be reached in time"))?,
+            None => settled.await,
+        };
+        match settled.as_deref() {
+            Ok(state) if state.connection == Connection::Up => Ok(state.generation),
+            _ => Err(TransportError::closed()),
+        }
+    }
+
+    /// Waits until the connection of this number has ended, for whatever reason.
+    pub(crate) fn broken(&self, generation: u64) -> impl Future<Output = ()> + Send + use<> {
+        let mut state = self.state.subscribe();
+        async move {
+            let over = |state: &State| {
+                state.generation != generation || state.connection != Connection::Up
+            };
+            // The sender lives as long as the link; without it, all is over.
+            let _over = state.wait_for(over).await;
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.response_timeout
+    }
+
+    /// Asks JetStream's interface, again if the connection breaks meanwhile: what is asked must be
+    /// fit for being done twice.
+    pub(crate) async fn ask<Q, A>(
+        &self,
+        subject: &str,
+        question: &Q,
+        deadline: Instant,
+    ) -> Result<A, Failed>
+    where
+        Q: Serialize + Sync + ?Sized,
+        A: DeserializeOwned + Send,
+    {
+        loop {
+            let generation = self.ready(Some(deadline)).await.map_err(Failed::Link)?;
+            let broken = self.broken(generation);
+            let answer = tokio::select! {
+                biased;
+                answer = self.js.request::<_, _, Response<A>>(subject.to_owned(), question) => answer,
+                () = broken => continue,
+                () = sleep_until(deadline) => {
+                    return Err(Failed::Link(unconfirmed("server does not answer")));
+                }
+            };
+            match answer {
+                Ok(Response::Ok(answer)) => return Ok(answer),
+                Ok(Response::Err { error }) => return Err(Failed::Server(error)),
+                Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+                    if Instant::now() + PAUSE >= deadline {
+                        let text = "server has no JetStream, or does not allow it";
+                        return Err(Failed::Link(unavailable(text)));
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) if error.kind() == RequestErrorKind::TimedOut => {}
+                Err(_other) if self.is_closed() => {
+                    return Err(Failed::Link(TransportError::closed()));
+                }
+                Err(error) => {
+                    let text = "answer of the server was not understood";
+                    return Err(Failed::Link(unexpected(text).with_source(error)));
+                }
+            }
+        }
+    }
+
+    /// Asks the server for a sign of life.
+    pub(crate) async fn ping(&self, within: Duration) -> Result<(), TransportError> {
+        let deadline = Instant::now() + within;
+        let answer: Result<jetstream::account::Account, _> = self.ask("INFO", &(), deadline).await;
+        match answer {
+            Err(Failed::Link(error)) if error.kind() != TransportErrorKind::Protocol => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("state", &*self.state.borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+fn options(
+    config: &NatsConfig,
+    state: Arc<watch::Sender<State>>,
+) -> Result<ConnectOptions, TransportError> {
+    let (base, max) = (config.reconnect_base, config.reconnect_max);
+    let mut options = ConnectOptions::new()
+        .name("contexter")
+        .max_reconnects(None)
+        .connection_timeout(config.connect_timeout)
+        .request_timeout(Some(config.response_timeout))
+        .ping_interval(config.ping_interval)
+        .require_tls(config.require_tls)
+        .reconnect_delay_callback(move |attempts| {
+            let doublings = u32::try_from(attempts.saturating_sub(1))
+                .unwrap_or(u32::MAX)
+                .min(30);
+            base.saturating_mul(1 << doublings).min(max)
+        })
+        .event_callback(move |event| {
+            learn(&state, &event);
+            ready(())
+        });
+    if let (Some(user), Some(password)) = (&config.user, &config.password) {
+        options = options.user_and_password(user.clone(), password.expose().to_owned());
+    }
+    if let Some(token) = &config.token {
+        options = options.token(token.expose().to_owned());
+    }
+    if let Some(seed) = &config.nkey {
+        options = options.nkey(seed.expose().to_owned());
+    }
+    if let Some(credentials) = &config.credentials {
+        options = options
+            .credentials(credentials.expose())
+            .map_err(|_may_hold_the_key| refused("credentials cannot be read"))?;
+    }
+    Ok(options)
+}
+
+fn learn(state: &watch::Sender<State>, event: &Event) {
+    state.send_if_modified(|state| {
+        if state.connection == Connection::Closed {
+            return false;
+        }
+        match event {
+            Event::Connected if state.connection == Connection::Reconnecting => {
+                tracing::info!("connection to the server is made again");
+                state.connection = Connection::Up;
+                state.generation += 1;
+            }
+            Event::Disconnected => {
+                tracing::warn!("connection to the server broke");
+                state.connection = Connection::Reconnecting;
+                state.last_error = Some("connection broke".to_owned());
+            }
+            Event::Closed => {
+                state.connection = Connection::Closed;
+                state.last_error = Some("connection was closed".to_owned());
+            }
+            Event::ServerError(error) => state.last_error = Some(format!("server says: {error}")),
+            Event::SlowConsumer(_) => {
+                state.last_error = Some("messages came faster than they were taken".to_owned());
+            }
+            _ => return false,
+        }
+        true
+    });
+}

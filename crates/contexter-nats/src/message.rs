@@ -1,0 +1,205 @@
+//! Between events and messages of the server.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use async_nats::header::IntoHeaderName;
+use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
+use bytes::Bytes;
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{REDRIVE_GROUP, RawMessage, Undecodable};
+use contexter_protocol::{IntegrationEvent, codec};
+
+use crate::error::refused;
+
+/// What headers begin with on the wire, and their end.
+const FRAME: usize = "NATS/1.0\r\n\r\n".len();
+
+/// What a header that is set is counted for, besides its value.
+const SET_NAME: usize = 32;
+
+/// A message that is to be sent.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    size: usize,
+}
+
+impl Outgoing {
+    pub(crate) fn new(body: Bytes) -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            size: FRAME + body.len(),
+            body,
+        }
+    }
+
+    /// Takes the headers of another message, whose size was looked at.
+    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    pub(crate) fn event(event: &IntegrationEvent) -> Result<Self, TransportError> {
+        let encoded = codec::encode_binary(event).map_err(|error| {
+            let kind = contexter_event_bus::transport::TransportErrorKind::TooLarge;
+            TransportError::new(kind, error.to_string())
+        })?;
+        let mut outgoing = Self::new(encoded.body);
+        for (name, value) in &encoded.headers {
+            outgoing.add(name, value)?;
+        }
+        Ok(outgoing)
+    }
+
+    pub(crate) fn raw(raw: &RawMessage) -> Result<Self, TransportError> {
+        let mut outgoing = Self::new(Bytes::from(raw.body.clone()));
+        for (name, value) in &raw.headers {
+            let text = std::str::from_utf8(value).map_err(|error| {
+                refused("a header is not UTF-8 and cannot be sent").with_source(error)
+            })?;
+            outgoing.add(name, text)?;
+        }
+        Ok(outgoing)
+    }
+
+    pub(crate) fn add(&mut self, name: &str, value: &str) -> Result<(), TransportError> {
+        let bad = || refused("a header has a name or value that cannot be sent");
+        let header = HeaderName::from_str(name).map_err(|error| bad().with_source(error))?;
+        let text = HeaderValue::from_str(value).map_err(|error| bad().with_source(error))?;
+        self.headers.append(header, text);
+        self.size += name.len() + value.len() + ": \r\n".len();
+        Ok(())
+    }
+
+    /// Adds a header, in the place of those of its name.
+    pub(crate) fn set(
+        &mut self,
+        name: impl IntoHeaderName,
+        value: &str,
+    ) -> Result<(), TransportError> {
+        let text = HeaderValue::from_str(value).map_err(|error| {
+            refused("a header has a value that cannot be sent").with_source(error)
+        })?;
+        self.size += SET_NAME + value.len();
+        self.headers.insert(name, text);
+        Ok(())
+    }
+
+    /// Returns an error if it is larger than that.
+    pub(crate) fn check(&self, limit: usize) -> Result<(), TransportError> {
+        if self.size > limit {
+            return Err(TransportError::too_large(self.size, limit));
+        }
+        Ok(())
+    }
+
+    /// Returns the name by which the server recognises the event: no encoded attribute has a space.
+    pub(crate) fn key(&self) -> String {
+        let text = |name: &str| self.headers.get(name).map_or("", |value| value.as_str());
+        [text("ce-source"), " ", text("ce-id")].concat()
+    }
+}
+
+/// Headers as names and values; those of one name in their order.
+pub(crate) fn pairs(headers: Option<HeaderMap>) -> Vec<(String, Vec<u8>)> {
+    let mut pairs = Vec::new();
+    for (name, values) in headers.unwrap_or_default().iter() {
+        for value in values {
+            let name: &str = name.as_ref();
+            pairs.push((name.to_owned(), value.as_str().as_bytes().to_vec()));
+        }
+    }
+    pairs
+}
+
+/// The message as an event, or as it is.
+pub(crate) fn decode(message: Message) -> Result<Arc<IntegrationEvent>, Undecodable> {
+    let headers = message.headers.as_ref();
+    let views = headers.into_iter().flat_map(|headers| {
+        headers.iter().flat_map(|(name, values)| {
+            let name: &str = name.as_ref();
+            values.iter().map(move |value| (name, value.as_str()))
+        })
+    });
+    match codec::decode(views, message.payload.clone()) {
+        Ok(event) => Ok(Arc::new(event)),
+        Err(error) => {
+            let raw = RawMessage::new(pairs(message.headers), message.payload.to_vec());
+            Err(Undecodable::new(error.to_string(), raw))
+        }
+    }
+}
+
+pub(crate) fn header<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
+    let value = message.headers.as_ref()?.get(name)?;
+    Some(value.as_str())
+}
+
+pub(crate) fn redrive_group(message: &Message) -> Option<Arc<str>> {
+    header(message, REDRIVE_GROUP).map(Arc::from)
+}
+
+/// What the server says about a delivery, in the subject for its acknowledgement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// How often, this time included.
+    pub(crate) count: u64,
+    /// The number in the stream.
+    pub(crate) sequence: u64,
+    /// How many more the consumer has waiting.
+    pub(crate) pending: u64,
+}
+
+impl Delivered {
+    /// Reads `$JS.ACK.stream.consumer.count.sequence.consumer sequence.time.pending`, or the longer
+    /// form with a domain and an account before the stream, and more at the end.
+    pub(crate) fn read(reply: &str) -> Option<Self> {
+        let rest = reply.strip_prefix("$JS.ACK.")?;
+        let tokens: Vec<&str> = rest.split('.').collect();
+        let from = match tokens.len() {
+            7 => 2,
+            9.. => 4,
+            _ => return None,
+        };
+        let number = |index: usize| tokens.get(from + index)?.parse().ok();
+        Some(Self {
+            count: number(0)?,
+            sequence: number(1)?,
+            pending: number(4)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_delivery_are_read() {
+        let expected = Delivered {
+            count: 2,
+            sequence: 30,
+            pending: 5,
+        };
+        for reply in [
+            "$JS.ACK.events.group.2.30.31.1700000000000000000.5",
+            "$JS.ACK.hub.Q4X.events.group.2.30.31.1700000000000000000.5.x7",
+        ] {
+            assert_eq!(Delivered::read(reply), Some(expected), "{reply}");
+        }
+        for reply in ["", "_INBOX.a", "$JS.ACK.a.b.c", "$JS.ACK.a.b.x.30.31.17.5"] {
+            assert_eq!(Delivered::read(reply), None, "{reply}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_an_event_is_its_source_and_id() {
+        let event = IntegrationEvent::builder("shop a", "order.placed")
+            .build()
+            .unwrap();
+        let outgoing = Outgoing::event(&event).unwrap();
+        assert_eq!(outgoing.key(), format!("shop%20a {}", event.id()));
+    }
+}

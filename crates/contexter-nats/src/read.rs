@@ -1,0 +1,117 @@
+//! Reading a stream from some place to its end, without consuming it.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info};
+use async_nats::{Message, Subscriber};
+use bytes::Bytes;
+use contexter_event_bus::TransportError;
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::error::{unavailable, unconfirmed};
+use crate::message::Delivered;
+use crate::source::Create;
+use crate::transport::Inner;
+
+/// How many messages are read at once.
+const PAGE: usize = 500;
+
+/// How long the server remembers a reader that has gone.
+const FORGET_AFTER: Duration = Duration::from_secs(30);
+
+impl Inner {
+    /// Shows all messages to `visit`, in the order of storing, until it has seen enough.
+    pub(crate) async fn read(
+        &self,
+        stream: &str,
+        filter: String,
+        from: DeliverPolicy,
+        mut visit: impl FnMut(u64, Message) -> ControlFlow<()> + Send,
+    ) -> Result<(), TransportError> {
+        let name = format!("reader-{}", Uuid::new_v4().simple());
+        let config = Config {
+            durable_name: Some(name.clone()),
+            deliver_policy: from,
+            ack_policy: AckPolicy::None,
+            filter_subject: filter,
+            max_deliver: -1,
+            inactive_threshold: FORGET_AFTER,
+            memory_storage: true,
+            ..Config::default()
+        };
+        let create = Create {
+            stream_name: stream,
+            config: &config,
+        };
+        let subject = format!("CONSUMER.DURABLE.CREATE.{stream}.{name}");
+        let info: Info = self
+            .link
+            .ask(&subject, &create, self.link.deadline())
+            .await?;
+        if info.num_pending > 0 {
+            let generation = self.link.ready(Some(self.link.deadline())).await?;
+            let broken = self.link.broken(generation);
+            tokio::select! {
+                biased;
+                read = self.pages(stream, &name, &mut visit) => read?,
+                () = broken => return Err(unconfirmed("connection broke while reading")),
+            }
+        }
+        let delete = format!("CONSUMER.DELETE.{stream}.{name}");
+        let deadline = self.link.deadline();
+        let deleted: Result<serde_json::Value, _> = self.link.ask(&delete, &(), deadline).await;
+        if deleted.is_err() {
+            tracing::debug!(stream, name, "reader is forgotten later");
+        }
+        Ok(())
+    }
+
+    async fn pages(
+        &self,
+        stream: &str,
+        name: &str,
+        visit: &mut (impl FnMut(u64, Message) -> ControlFlow<()> + Send),
+    ) -> Result<(), TransportError> {
+        let client = &self.link.client;
+        let inbox = client.new_inbox();
+        let opened = client.subscribe(inbox.clone()).await;
+        let mut answers: Subscriber =
+            opened.map_err(|error| unavailable("inbox cannot be opened").with_source(error))?;
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+        let pull = Bytes::from(format!("{{\"batch\":{PAGE},\"no_wait\":true}}"));
+        loop {
+            let sent = client
+                .publish_with_reply(subject.clone(), inbox.clone(), pull.clone())
+                .await;
+            sent.map_err(|error| unavailable("pull cannot be sent").with_source(error))?;
+            let deadline = self.link.deadline();
+            for _ in 0..PAGE {
+                let Some(message) = next(&mut answers, deadline).await? else {
+                    return Ok(());
+                };
+                let reply = message.reply.as_deref();
+                let Some(delivered) = reply.and_then(Delivered::read) else {
+                    return Ok(());
+                };
+                if visit(delivered.sequence, message).is_break() || delivered.pending == 0 {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Returns the next message; none if the server has no more.
+async fn next(
+    answers: &mut Subscriber,
+    deadline: Instant,
+) -> Result<Option<Message>, TransportError> {
+    match timeout_at(deadline, answers.next()).await {
+        Ok(Some(message)) if message.status.is_none() => Ok(Some(message)),
+        Ok(_end) => Ok(None),
+        Err(_elapsed) => Err(unconfirmed("server does not answer")),
+    }
+}

@@ -1,0 +1,140 @@
+//! Answering.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_nats::{Message, Subscriber};
+use async_trait::async_trait;
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{
+    IncomingRequest, RequestSource, RequestToken, SubscriptionSpec, TransportHealth,
+};
+use contexter_protocol::IntegrationEvent;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{Mutex, watch};
+
+use crate::error::{refused, unavailable};
+use crate::message::{Outgoing, decode};
+use crate::names::token;
+use crate::transport::Inner;
+
+/// The queue of responders without a group.
+const NO_GROUP: &str = "responders";
+
+/// One responder.
+pub(crate) struct Answering {
+    inner: Arc<Inner>,
+    /// Held by whoever receives. (An async lock.)
+    requests: Mutex<Subscriber>,
+    closing: watch::Sender<bool>,
+}
+
+impl Answering {
+    pub(crate) async fn start(
+        inner: Arc<Inner>,
+        spec: &SubscriptionSpec,
+    ) -> Result<Self, TransportError> {
+        let subject = inner.names.requests(&spec.pattern);
+        let queue = spec
+            .group
+            .as_deref()
+            .map_or_else(|| NO_GROUP.to_owned(), token);
+        inner.link.ready(Some(inner.link.deadline())).await?;
+        let subscriber = inner
+            .link
+            .client
+            .queue_subscribe(subject, queue)
+            .await
+            .map_err(|error| unavailable("requests cannot be subscribed to").with_source(error))?;
+        // When the server answers this, it knows the subscription.
+        inner.link.ping(inner.config.response_timeout).await?;
+        Ok(Self {
+            inner,
+            requests: Mutex::new(subscriber),
+            closing: watch::Sender::new(false),
+        })
+    }
+}
+
+#[async_trait]
+impl RequestSource for Answering {
+    async fn receive(&self, max: usize) -> Result<Vec<IncomingRequest>, TransportError> {
+        let mut closing = self.closing.subscribe();
+        let mut closing = std::pin::pin!(closing.wait_for(|closing| *closing));
+        loop {
+            let mut requests = tokio::select! {
+                biased;
+                _ = &mut closing => return Err(TransportError::closed()),
+                requests = self.requests.lock() => requests,
+            };
+            let first = tokio::select! {
+                biased;
+                _ = &mut closing => return Err(TransportError::closed()),
+                first = requests.next() => first.ok_or_else(TransportError::closed)?,
+            };
+            let mut some: Vec<_> = open(first).into_iter().collect();
+            while some.len() < max
+                && let Some(Some(message)) = requests.next().now_or_never()
+            {
+                some.extend(open(message));
+            }
+            if !some.is_empty() {
+                return Ok(some);
+            }
+        }
+    }
+
+    async fn reply(
+        &self,
+        to: RequestToken,
+        reply: &Arc<IntegrationEvent>,
+    ) -> Result<(), TransportError> {
+        let link = &self.inner.link;
+        let outgoing = Outgoing::event(reply)?;
+        outgoing.check(self.inner.limits.event)?;
+        link.ready(Some(link.deadline())).await?;
+        link.client
+            .publish_with_headers(to.0.to_string(), outgoing.headers, outgoing.body)
+            .await
+            .map_err(|error| refused("reply was not sent").with_source(error))
+    }
+
+    fn health(&self) -> TransportHealth {
+        self.inner.link.health()
+    }
+
+    async fn close(&self) {
+        self.closing.send_replace(true);
+        // Whoever receives lets go of it at once.
+        let mut requests = self.requests.lock().await;
+        if let Err(error) = requests.unsubscribe().await {
+            tracing::debug!(%error, "connection had ended before the responder");
+        }
+    }
+}
+
+fn open(message: Message) -> Option<IncomingRequest> {
+    let Some(reply) = message.reply.clone() else {
+        tracing::warn!("request without a place for the reply was left out");
+        return None;
+    };
+    match decode(message) {
+        Ok(event) => Some(IncomingRequest::new(
+            event,
+            RequestToken(Arc::from(reply.as_str())),
+        )),
+        Err(undecodable) => {
+            tracing::warn!(
+                error = undecodable.error,
+                "request is no event and was left out"
+            );
+            None
+        }
+    }
+}
+
+impl fmt::Debug for Answering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answering").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! One consumer of a subscription.
+
+mod group;
+mod pull;
+mod settle;
+mod table;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contexter_event_bus::TransportError;
+use contexter_event_bus::transport::{
+    Connection, DeliveryToken, Disposition, Incoming, Settled, Source, Start, SubscriptionSpec,
+    TransportHealth,
+};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub(crate) use self::group::{Create, from_time};
+use self::table::{Arrival, Table, own_lease};
+use crate::message::{decode, redrive_group};
+use crate::transport::Inner;
+
+/// How long the task may take to end in good order.
+const END_WITHIN: Duration = Duration::from_secs(3);
+
+/// What a consumer is, shared by its task and its handle.
+pub(crate) struct Consumer {
+    inner: Arc<Inner>,
+    name: String,
+    solo: bool,
+    filter: String,
+    start: Start,
+    lease: Duration,
+    prefetch: usize,
+    table: Mutex<Table>,
+    /// Something was read.
+    arrived: Notify,
+    /// Something was settled.
+    room: Notify,
+    closing: watch::Sender<bool>,
+    /// Why the task makes no progress, though the connection may be there.
+    stalled: Mutex<Stalled>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Stalled {
+    now: bool,
+    last_error: Option<String>,
+}
+
+impl Consumer {
+    /// Makes the group if there is none, and begins to read.
+    pub(crate) async fn start(
+        inner: Arc<Inner>,
+        spec: &SubscriptionSpec,
+    ) -> Result<Arc<Self>, TransportError> {
+        let consumer = Arc::new(Self {
+            name: inner.names.consumer(spec.group.as_deref(), &spec.pattern),
+            solo: spec.group.is_none(),
+            filter: inner.names.filter(&spec.pattern),
+            start: spec.start,
+            lease: spec.lease,
+            prefetch: spec.prefetch.max(1),
+            table: Mutex::default(),
+            arrived: Notify::new(),
+            room: Notify::new(),
+            closing: watch::Sender::new(false),
+            stalled: Mutex::default(),
+            task: Mutex::default(),
+            inner,
+        });
+        let deadline = consumer.inner.link.deadline();
+        consumer.join(deadline).await?;
+        let task = tokio::spawn(Arc::clone(&consumer).run());
+        *consumer.task.lock() = Some(task);
+        Ok(consumer)
+    }
+
+    fn own_lease(&self) -> Duration {
+        own_lease(self.lease)
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// Waits until the consumer is to end.
+    async fn closing(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is in `self`.
+        let _told = closing.wait_for(|closing| *closing).await;
+    }
+
+    fn stall(&self, error: &TransportError) {
+        let mut stalled = self.stalled.lock();
+        if !stalled.now {
+            tracing::warn!(consumer = self.name, %error, "consumer gets nothing for now");
+        }
+        stalled.now = true;
+        stalled.last_error = Some(error.to_string());
+    }
+
+    fn goes_on(&self) {
+        self.stalled.lock().now = false;
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Incoming>, TransportError> {
+        loop {
+            let arrived = self.arrived.notified();
+            if self.is_closing() {
+                return Err(TransportError::closed());
+            }
+            let before = self.table.lock().used();
+            let (given, after) = {
+                let mut table = self.table.lock();
+                (table.give(max.max(1)), table.used())
+            };
+            if after < before {
+                self.room.notify_one();
+            }
+            if !given.is_empty() {
+                return Ok(given.into_iter().map(open).collect());
+            }
+            tokio::select! {
+                () = arrived => {}
+                () = self.closing() => {}
+            }
+        }
+    }
+
+    /// Reads no more, and gives back what was read ahead. What was given out can still be settled.
+    pub(crate) async fn close(&self) {
+        self.closing.send_replace(true);
+        let task = self.task.lock().take();
+        if let Some(mut task) = task
+            && timeout(END_WITHIN, &mut task).await.is_err()
+        {
+            task.abort();
+        }
+    }
+
+    fn health(&self) -> TransportHealth {
+        let link = self.inner.link.health();
+        let stalled = self.stalled.lock();
+        let connection = match link.connection {
+            Connection::Up if self.is_closing() => Connection::Closed,
+            Connection::Up if stalled.now => Connection::Reconnecting,
+            other => other,
+        };
+        TransportHealth::new(connection)
+            .with_reconnects(link.reconnects)
+            .with_last_error(stalled.last_error.clone().or(link.last_error))
+    }
+}
+
+fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
+    let Arrival { delivered, message } = arrival;
+    let group = redrive_group(&message);
+    Incoming::new(decode(message), token, delivered.sequence.to_string())
+        .with_delivery_count(u32::try_from(delivered.count).unwrap_or(u32::MAX))
+        .with_redrive_group(group)
+}
+
+impl fmt::Debug for Consumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("name", &self.name)
+            .field("filter", &self.filter)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The handle of a consumer, whose task ends with it.
+#[derive(Debug)]
+pub(crate) struct NatsSource(Arc<Consumer>);
+
+impl NatsSource {
+    pub(crate) fn new(consumer: Arc<Consumer>) -> Self {
+        Self(consumer)
+    }
+}
+
+impl Drop for NatsSource {
+    fn drop(&mut self) {
+        self.0.closing.send_replace(true);
+    }
+}
+
+#[async_trait]
+impl Source for NatsSource {
+    async fn receive(&self, max: usize) -> Result<Vec<Incoming>, TransportError> {
+        self.0.receive(max).await
+    }
+
+    async fn settle(
+        &self,
+        settlements: &[(DeliveryToken, Disposition)],
+    ) -> Vec<Result<Settled, TransportError>> {
+        self.0.settle(settlements).await
+    }
+
+    fn health(&self) -> TransportHealth {
+        self.0.health()
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}

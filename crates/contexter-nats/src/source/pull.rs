@@ -1,0 +1,316 @@
+//! Reading: pulls, what comes of them, and what they leave open.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::AckKind;
+use async_nats::{Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use contexter_event_bus::TransportError;
+use contexter_service::Backoff;
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::Consumer;
+use super::table::Arrival;
+use crate::error::unavailable;
+use crate::message::{Delivered, header};
+
+/// How long an idle pull stays open at the server, at least; and how many heartbeats at least.
+const OPEN_FOR: Duration = Duration::from_secs(30);
+
+/// How many messages are taken before anything else is looked at.
+const AT_ONCE: usize = 256;
+
+/// The header that says how many messages an ended pull did not bring.
+const LEFT: &str = "Nats-Pending-Messages";
+
+/// How long ending takes at most.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+/// How reading ended.
+enum Ended {
+    Closing(Session),
+    Broken,
+    /// Nothing came, not even a sign of life; or the consumer is gone.
+    Silent,
+    /// The server refuses pulls for now.
+    Busy,
+}
+
+/// One inbox and the pulls that point to it.
+struct Session {
+    inbox: String,
+    subscriber: Subscriber,
+    /// The number and what is left of each open pull, oldest first.
+    pulls: VecDeque<(u64, usize)>,
+    last: u64,
+}
+
+impl Consumer {
+    /// Reads until it is told to end, whatever happens to the connection or the server.
+    pub(super) async fn run(self: Arc<Self>) {
+        let config = &self.inner.config;
+        let backoff = Backoff::new(config.reconnect_base, config.reconnect_max).ok();
+        let mut delays = backoff.as_ref().map(Backoff::delays);
+        loop {
+            let generation = tokio::select! {
+                biased;
+                () = self.closing() => break,
+                ready = self.inner.link.ready(None) => match ready {
+                    Ok(generation) => generation,
+                    Err(_closed) => break,
+                },
+            };
+            let begun = Instant::now();
+            let outcome = match self.open().await {
+                Ok(session) => self.read(session, generation).await,
+                Err(error) => Err(error),
+            };
+            self.table.lock().outstanding = 0;
+            let trouble = match outcome {
+                Ok(Ended::Closing(session)) => {
+                    self.end(session).await;
+                    break;
+                }
+                Ok(Ended::Broken) => None,
+                Ok(Ended::Busy) => Some(unavailable("server takes no more pulls for now")),
+                Ok(Ended::Silent) => {
+                    let error = unavailable("server gives no sign of life to the consumer");
+                    self.stall(&error);
+                    let rejoined = tokio::select! {
+                        biased;
+                        () = self.closing() => break,
+                        rejoined = self.rejoin(self.inner.link.deadline()) => rejoined,
+                    };
+                    rejoined.err()
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(error) = trouble {
+                self.stall(&error);
+            }
+            // What lasted is no reason to wait.
+            if begun.elapsed() > config.reconnect_max {
+                delays = backoff.as_ref().map(Backoff::delays);
+            }
+            let pause = delays
+                .as_mut()
+                .and_then(Iterator::next)
+                .unwrap_or(config.reconnect_max);
+            tokio::select! {
+                () = self.closing() => {}
+                () = sleep(pause) => {}
+            }
+        }
+        self.closing.send_replace(true);
+        if self.solo && self.table.lock().is_empty() && !self.inner.link.is_closed() {
+            self.leave(Instant::now() + END_WITHIN).await;
+        }
+    }
+
+    async fn open(&self) -> Result<Session, TransportError> {
+        let client = &self.inner.link.client;
+        let inbox = client.new_inbox();
+        let subscriber = client
+            .subscribe(format!("{inbox}.*"))
+            .await
+            .map_err(|error| unavailable("inbox cannot be opened").with_source(error))?;
+        Ok(Session {
+            inbox,
+            subscriber,
+            pulls: VecDeque::new(),
+            last: 0,
+        })
+    }
+
+    async fn read(&self, mut session: Session, generation: u64) -> Result<Ended, TransportError> {
+        let mut broken = std::pin::pin!(self.inner.link.broken(generation));
+        let patience = self.inner.config.heartbeat * 3;
+        let mut silence = Instant::now() + patience;
+        let mut renewal = Instant::now() + self.lease / 4;
+        let worth_it = self.prefetch.div_ceil(4);
+        loop {
+            let used = self.table.lock().used();
+            let free = self.prefetch.saturating_sub(used);
+            if free > 0 && (session.pulls.is_empty() || free >= worth_it) {
+                if session.pulls.is_empty() {
+                    silence = Instant::now() + patience;
+                }
+                self.pull(&mut session, free).await?;
+            }
+            let listening = !session.pulls.is_empty();
+            tokio::select! {
+                biased;
+                () = self.closing() => return Ok(Ended::Closing(session)),
+                message = session.subscriber.next() => {
+                    let Some(message) = message else { return Ok(Ended::Broken) };
+                    silence = Instant::now() + patience;
+                    self.goes_on();
+                    let mut next = Some(message);
+                    let mut many = 0;
+                    while let Some(message) = next {
+                        if let Some(ended) = self.take(&mut session, message) {
+                            return Ok(ended);
+                        }
+                        many += 1;
+                        next = (many < AT_ONCE)
+                            .then(|| session.subscriber.next().now_or_never().flatten())
+                            .flatten();
+                    }
+                    self.arrived.notify_one();
+                }
+                () = &mut broken => {
+                    // What had come before is ours.
+                    while let Some(Some(message)) = session.subscriber.next().now_or_never() {
+                        self.take(&mut session, message);
+                    }
+                    self.arrived.notify_one();
+                    return Ok(Ended::Broken);
+                }
+                () = self.room.notified() => {}
+                () = sleep_until(renewal) => {
+                    renewal = Instant::now() + self.lease / 4;
+                    self.renew_waiting().await;
+                }
+                () = sleep_until(silence), if listening => return Ok(Ended::Silent),
+            }
+        }
+    }
+
+    async fn pull(&self, session: &mut Session, many: usize) -> Result<(), TransportError> {
+        session.last += 1;
+        let heartbeat = self.inner.config.heartbeat;
+        let question = serde_json::json!({
+            "batch": many,
+            "expires": nanos(OPEN_FOR.max(heartbeat * 4)),
+            "idle_heartbeat": nanos(heartbeat),
+        });
+        let subject = format!(
+            "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
+            self.inner.names.stream, self.name
+        );
+        let reply = format!("{}.{}", session.inbox, session.last);
+        let body = Bytes::from(question.to_string());
+        let sent = self
+            .inner
+            .link
+            .client
+            .publish_with_reply(subject, reply, body)
+            .await;
+        sent.map_err(|error| unavailable("pull cannot be sent").with_source(error))?;
+        session.pulls.push_back((session.last, many));
+        self.table.lock().outstanding += many;
+        Ok(())
+    }
+
+    /// Takes a message or what the server says about a pull.
+    fn take(&self, session: &mut Session, message: Message) -> Option<Ended> {
+        match message.status {
+            None | Some(StatusCode::OK) => {
+                self.hold(session, message);
+                None
+            }
+            Some(StatusCode::IDLE_HEARTBEAT) => None,
+            Some(StatusCode::NO_RESPONDERS) => Some(Ended::Silent),
+            Some(_ended) => {
+                let description = message.description.as_deref().unwrap_or_default();
+                if description.contains("Consumer Deleted") {
+                    return Some(Ended::Silent);
+                }
+                let number = message
+                    .subject
+                    .rsplit('.')
+                    .next()
+                    .and_then(|n| n.parse().ok());
+                let place = session
+                    .pulls
+                    .iter()
+                    .position(|(pull, _)| Some(*pull) == number);
+                let (_, known) = place.and_then(|place| session.pulls.remove(place))?;
+                let told = header(&message, LEFT).and_then(|left| left.parse().ok());
+                let left: usize = told.unwrap_or(known);
+                let mut table = self.table.lock();
+                table.outstanding = table.outstanding.saturating_sub(left);
+                drop(table);
+                // Otherwise the next pull would be refused at once, again and again.
+                let full = description.starts_with("Exceeded");
+                full.then_some(Ended::Busy)
+            }
+        }
+    }
+
+    fn hold(&self, session: &mut Session, message: Message) {
+        let delivered = message.reply.as_deref().and_then(Delivered::read);
+        let (Some(reply), Some(delivered)) = (message.reply.clone(), delivered) else {
+            tracing::debug!(consumer = self.name, "message of nobody came to the inbox");
+            return;
+        };
+        // The server serves the oldest pull first.
+        if let Some((_, left)) = session.pulls.front_mut() {
+            *left -= 1;
+            if *left == 0 {
+                session.pulls.pop_front();
+            }
+        }
+        let until = Instant::now() + self.own_lease();
+        let mut table = self.table.lock();
+        table.outstanding = table.outstanding.saturating_sub(1);
+        table.take_in(reply, Arrival { delivered, message }, until);
+    }
+
+    /// Keeps the lease of what was read ahead.
+    async fn renew_waiting(&self) {
+        let now = Instant::now();
+        let waiting = self.table.lock().waiting(now + self.own_lease() * 3 / 4);
+        for (token, reply) in waiting {
+            let progress = Bytes::from(AckKind::Progress);
+            if self
+                .inner
+                .link
+                .client
+                .publish(reply, progress)
+                .await
+                .is_ok()
+            {
+                self.table
+                    .lock()
+                    .still_waiting(token, now + self.own_lease());
+            }
+        }
+    }
+
+    /// Closes the inbox and gives back at once what nobody asked for, or what came meanwhile.
+    async fn end(&self, mut session: Session) {
+        let client = &self.inner.link.client;
+        let ending = async {
+            if session.subscriber.drain().await.is_ok() {
+                while let Some(message) = session.subscriber.next().await {
+                    if message.status.is_none() {
+                        self.hold(&mut session, message);
+                    }
+                }
+            }
+        };
+        // Without an answer the rest goes back when its lease is over.
+        let _late = timeout(END_WITHIN, ending).await;
+        let replies = self.table.lock().clear_ready();
+        for reply in replies {
+            if client
+                .publish(reply, AckKind::Nak(None).into())
+                .await
+                .is_err()
+            {
+                break;
+            }
+        }
+        if let Err(error) = client.flush().await {
+            tracing::debug!(%error, "what was read ahead goes back when its lease is over");
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,248 @@
+//! What one consumer holds, and until when by its own clock.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use async_nats::{Message, Subject};
+use contexter_event_bus::transport::DeliveryToken;
+use tokio::time::Instant;
+
+use crate::message::Delivered;
+
+/// A message that belongs to this consumer and was not asked for yet.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) delivered: Delivered,
+    pub(super) message: Message,
+}
+
+/// What a consumer holds unsettled, what it has read ahead included.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    last_token: u64,
+    held: HashMap<u64, Held>,
+    by_sequence: HashMap<u64, u64>,
+    ready: VecDeque<(u64, Arrival)>,
+    /// How many more the open pulls may bring.
+    pub(super) outstanding: usize,
+    /// The last message of the stream that was seen.
+    pub(super) position: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    sequence: u64,
+    /// Where its acknowledgement goes.
+    reply: Subject,
+    until: Instant,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ready,
+    Given,
+    /// Its settlement is on its way.
+    Settling,
+}
+
+impl Table {
+    /// Returns how many messages are held or may come.
+    pub(super) fn used(&self) -> usize {
+        self.held.len() + self.outstanding
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Holds a message. An older token for the same one is worth nothing from now on.
+    pub(super) fn take_in(&mut self, reply: Subject, arrival: Arrival, until: Instant) {
+        self.last_token += 1;
+        let token = self.last_token;
+        let sequence = arrival.delivered.sequence;
+        self.position = self.position.max(sequence);
+        if let Some(old) = self.by_sequence.insert(sequence, token) {
+            self.held.remove(&old);
+        }
+        let state = State::Ready;
+        self.held.insert(
+            token,
+            Held {
+                sequence,
+                reply,
+                until,
+                state,
+            },
+        );
+        self.ready.push_back((token, arrival));
+    }
+
+    /// Gives out what was read ahead. What belongs to this consumer no longer is left out: the group
+    /// gets it again.
+    pub(super) fn give(&mut self, max: usize) -> Vec<(DeliveryToken, Arrival)> {
+        let now = Instant::now();
+        let mut given = Vec::with_capacity(max.min(self.ready.len()));
+        while given.len() < max
+            && let Some((token, arrival)) = self.ready.pop_front()
+        {
+            let Some(held) = self.held.get_mut(&token) else {
+                continue;
+            };
+            if held.until <= now {
+                self.forget(token);
+                continue;
+            }
+            held.state = State::Given;
+            given.push((DeliveryToken(token), arrival));
+        }
+        given
+    }
+
+    /// Begins to settle a message that was given; none if it does not belong to this consumer.
+    pub(super) fn begin(&mut self, token: DeliveryToken) -> Option<(Subject, Instant)> {
+        let held = self.held.get_mut(&token.0)?;
+        if held.state != State::Given {
+            return None;
+        }
+        if held.until <= Instant::now() {
+            self.forget(token.0);
+            return None;
+        }
+        held.state = State::Settling;
+        Some((held.reply.clone(), held.until))
+    }
+
+    /// Goes on holding a message, perhaps for longer.
+    pub(super) fn renewed(&mut self, token: DeliveryToken, until: Option<Instant>) {
+        if let Some(held) = self.held.get_mut(&token.0) {
+            held.until = until.unwrap_or(held.until);
+            held.state = State::Given;
+        }
+    }
+
+    /// Holds a message no longer.
+    pub(super) fn forget(&mut self, token: u64) {
+        if let Some(held) = self.held.remove(&token)
+            && self.by_sequence.get(&held.sequence) == Some(&token)
+        {
+            self.by_sequence.remove(&held.sequence);
+        }
+    }
+
+    /// Returns the messages that nobody asked for yet and whose lease ends before a time.
+    pub(super) fn waiting(&self, before: Instant) -> Vec<(u64, Subject)> {
+        let aging = |held: &Held| {
+            held.state == State::Ready && held.until <= before && held.until > Instant::now()
+        };
+        self.held
+            .iter()
+            .filter(|(_, held)| aging(held))
+            .map(|(token, held)| (*token, held.reply.clone()))
+            .collect()
+    }
+
+    /// Begins the lease of a message anew that nobody asked for yet.
+    pub(super) fn still_waiting(&mut self, token: u64, until: Instant) {
+        if let Some(held) = self.held.get_mut(&token)
+            && held.state == State::Ready
+        {
+            held.until = until;
+        }
+    }
+
+    /// Lets go of what nobody asked for, and returns where it is given back.
+    pub(super) fn clear_ready(&mut self) -> Vec<Subject> {
+        let mut replies = Vec::with_capacity(self.ready.len());
+        for (token, _) in std::mem::take(&mut self.ready) {
+            if let Some(held) = self.held.get(&token) {
+                replies.push(held.reply.clone());
+            }
+            self.forget(token);
+        }
+        replies
+    }
+
+    /// Returns where a consumer begins that is made again: with the oldest message that is held, or
+    /// after the last that was seen. None if none was.
+    pub(super) fn resume_at(&self) -> Option<u64> {
+        let oldest = self.by_sequence.keys().min().copied();
+        oldest.or_else(|| (self.position > 0).then_some(self.position + 1))
+    }
+}
+
+/// How much earlier than at the server a lease ends here, so that what is sent in time arrives in
+/// time.
+pub(super) fn own_lease(lease: Duration) -> Duration {
+    lease - lease / 20
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(table: &mut Table, sequence: u64, until: Instant) {
+        let delivered = Delivered {
+            count: 1,
+            sequence,
+            pending: 0,
+        };
+        let message = Message {
+            subject: "a".into(),
+            reply: None,
+            payload: bytes::Bytes::new(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        };
+        table.take_in("ack".into(), Arrival { delivered, message }, until);
+    }
+
+    fn later() -> Instant {
+        Instant::now() + Duration::from_secs(9)
+    }
+
+    #[test]
+    fn a_second_delivery_makes_the_first_token_worthless() {
+        let mut table = Table::default();
+        take(&mut table, 1, later());
+        let (first, _) = table.give(1).remove(0);
+        take(&mut table, 1, later());
+        let (second, _) = table.give(1).remove(0);
+        assert!(table.begin(first).is_none());
+        assert!(table.begin(second).is_some());
+        assert!(table.begin(second).is_none(), "it is settled once");
+        table.forget(second.0);
+        assert!(table.is_empty() && table.by_sequence.is_empty());
+    }
+
+    #[test]
+    fn what_was_read_ahead_too_long_ago_is_not_given() {
+        let mut table = Table::default();
+        take(&mut table, 1, Instant::now());
+        assert!(table.give(1).is_empty());
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_message_past_its_lease_cannot_be_settled() {
+        let mut table = Table::default();
+        take(&mut table, 1, later());
+        let (token, _) = table.give(1).remove(0);
+        table.renewed(token, Some(Instant::now()));
+        assert!(table.begin(token).is_none());
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_consumer_resumes_at_the_oldest_message_that_it_holds() {
+        let mut table = Table::default();
+        assert_eq!(table.resume_at(), None);
+        take(&mut table, 4, later());
+        take(&mut table, 7, later());
+        assert_eq!(table.resume_at(), Some(4));
+        assert_eq!(table.clear_ready().len(), 2);
+        assert_eq!(table.resume_at(), Some(8));
+    }
+}

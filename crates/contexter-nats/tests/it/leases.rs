@@ -1,0 +1,96 @@
+//! What is given out, and how it comes back.
+
+use std::time::Duration;
+
+use contexter_event_bus::transport::{Disposition, MessageTransport, Settled};
+use contexter_testkit::require;
+use tokio::time::Instant;
+
+use crate::support::{LEASE, event, nothing, publish, settle, spec, start, take};
+
+#[tokio::test]
+async fn what_is_given_back_comes_again_after_its_delay_and_is_counted() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let source = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    publish(&transport, &[event("a.b")]).await;
+    let after = Duration::from_millis(300);
+    for count in 1..=3 {
+        let one = take(&*source, 1).await.remove(0);
+        assert_eq!(one.delivery_count, count);
+        let begun = Instant::now();
+        assert_eq!(
+            settle(&*source, one.token, Disposition::Nack { after }).await,
+            Settled::Done
+        );
+        assert_eq!(
+            settle(&*source, one.token, Disposition::Ack).await,
+            Settled::Refused
+        );
+        let again = take(&*source, 1).await.remove(0);
+        assert!(begun.elapsed() >= after, "{:?}", begun.elapsed());
+        let now = Duration::ZERO;
+        assert_eq!(again.delivery_count, count + 1);
+        if count == 3 {
+            assert_eq!(
+                settle(&*source, again.token, Disposition::Ack).await,
+                Settled::Done
+            );
+            break;
+        }
+        // The next round begins with the delivery that is due at once.
+        settle(&*source, again.token, Disposition::Nack { after: now }).await;
+        let third = take(&*source, 1).await.remove(0);
+        settle(&*source, third.token, Disposition::Ack).await;
+        break;
+    }
+    nothing(&*source, LEASE + Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn progress_keeps_the_lease_and_its_end_is_fenced() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let one = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let two = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    publish(&transport, &[event("a.b")]).await;
+    let (holder, other, held) = tokio::select! {
+        some = one.receive(1) => (&one, &two, some.unwrap().remove(0)),
+        some = two.receive(1) => (&two, &one, some.unwrap().remove(0)),
+    };
+    for _ in 0..4 {
+        nothing(&**other, LEASE / 2).await;
+        let renewed = settle(&**holder, held.token, Disposition::InProgress).await;
+        assert_eq!(renewed, Settled::Done);
+    }
+    // Both wait, for the server may give it to either.
+    let again = tokio::select! {
+        some = one.receive(1) => some.unwrap().remove(0),
+        some = two.receive(1) => some.unwrap().remove(0),
+    };
+    assert_eq!(again.delivery_count, 2);
+    assert_eq!(
+        settle(&**holder, held.token, Disposition::Ack).await,
+        Settled::Refused
+    );
+}
+
+#[tokio::test]
+async fn what_a_dropped_consumer_held_goes_to_the_next() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let one = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let events: Vec<_> = (0..5).map(|_| event("a.b")).collect();
+    publish(&transport, &events).await;
+    let held = take(&*one, 1).await.remove(0);
+    drop(one);
+    let two = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let begun = Instant::now();
+    let mut ids: Vec<_> = take(&*two, 4).await.into_iter().map(|one| one.id).collect();
+    assert!(
+        begun.elapsed() < LEASE,
+        "what was only read ahead comes at once"
+    );
+    ids.extend(take(&*two, 1).await.into_iter().map(|one| one.id));
+    assert!(ids.contains(&held.id));
+}
