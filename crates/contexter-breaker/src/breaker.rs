@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use contexter_service::{
     BreakerState, Classify, Clock, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Open, Policy,
-    PolicySnapshot,
+    PolicySnapshot, is_unshared,
 };
 
 use crate::call::{Call, Flat};
@@ -236,7 +236,7 @@ impl<C: Clock, K> Breaker<C, K> {
     /// opened and closed again.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.machine) == 1 && self.machine.decides_as_new()
+        is_unshared(&self.machine) && self.machine.decides_as_new()
     }
 
     /// Returns the settings in force.

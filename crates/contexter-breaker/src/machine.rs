@@ -12,7 +12,7 @@ use crate::growth::Growth;
 use crate::limits::Limits;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::window::{Stripes, Watched, nanos};
-use crate::word::{Phase, Probes, UNCOUNTED, Word, generation, is_quiet};
+use crate::word::{Phase, Probes, UNCOUNTED, Word, generation, is_open, is_quiet};
 
 /// Every change of the word is a compare-and-swap. A change of the generation, an admission of a
 /// probe and a change of the window also hold `core`, which orders them; nothing else needs the
@@ -150,8 +150,21 @@ impl<C: Clock> Machine<C> {
         Ticket { generation, began }
     }
 
+    /// Refuses at once while a break lasts; apart from all else that a call may meet, so that a
+    /// refusal sets up none of it.
     #[inline(never)]
-    fn admit_unless_refused(&self, mut raw: u64) -> Result<Ticket, Open> {
+    fn admit_unless_refused(&self, raw: u64) -> Result<Ticket, Open> {
+        if is_open(raw) && !self.limits().is_dry_run() {
+            let left = self.until().saturating_sub(self.nanos());
+            if left > 0 {
+                return Err(self.reject(Some(Duration::from_nanos(left))));
+            }
+        }
+        self.admit_by_phase(raw)
+    }
+
+    #[inline(never)]
+    fn admit_by_phase(&self, mut raw: u64) -> Result<Ticket, Open> {
         loop {
             let word = Word::unpack(raw);
             let now = match word.phase {

@@ -70,6 +70,11 @@ pub(crate) const fn is_quiet(raw: u64) -> bool {
 /// A generation that no period has, for calls that teach nothing.
 pub(crate) const UNCOUNTED: u32 = u32::MAX;
 
+/// Whether the packed word is a breaker whose break has begun.
+pub(crate) const fn is_open(raw: u64) -> bool {
+    raw & mask(PHASE_BITS) == OPEN
+}
+
 /// The generation of a packed word.
 pub(crate) const fn generation(raw: u64) -> u32 {
     low_half(raw >> GENERATION_SHIFT)

@@ -4,7 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use contexter_service::{Cx, DefaultClock, InvalidConfig, Policy, PolicySnapshot, Start, Timer};
+use contexter_service::{
+    Cx, DefaultClock, InvalidConfig, Policy, PolicySnapshot, Start, Timer, is_unshared,
+};
 
 use crate::dice::Dice;
 use crate::injected::{Call, Injected};
@@ -177,7 +179,7 @@ impl<F, P, T> Chaos<F, P, T> {
     /// got as far as the rates, and no clone, service or owned call of it exists.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        self.dice.calls() == 0 && Arc::strong_count(&self.dice) == 1
+        is_unshared(&self.dice) && self.dice.calls() == 0
     }
 
     /// Puts this chaos around a service; it is shared, not copied.

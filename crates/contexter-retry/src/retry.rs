@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use contexter_service::{
     Classify, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Policy, PolicySnapshot, Timer,
+    is_unshared,
 };
 
 use crate::schedule::Schedule;
@@ -248,7 +249,7 @@ impl<T: Timer, K> Retry<T, K> {
     /// not matter.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1 && self.shared.is_pristine()
+        is_unshared(&self.shared) && self.shared.is_pristine()
     }
 }
 

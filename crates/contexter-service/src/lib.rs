@@ -9,6 +9,7 @@
 //! | what an outcome means | [`Classify`], [`Verdict`], [`Sample`], [`Again`]; ready-made: [`ErrIsFailure`], [`ByVerdict`], [`ByStatus`] |
 //! | a mechanism around calls | [`Policy`], [`Cx`]; nested as tuples, [`Option`], [`Either`], [`Switch`] |
 //! | why a mechanism gave up a call | [`Open`], [`Full`], [`Limited`], [`Elapsed`]; [`Both`] errors of a call and its fallback |
+//! | whether a state is as new | [`is_unshared`] |
 //! | a call given up for another attempt's sake | [`superseded`], [`is_superseded`] |
 //! | time | [`Clock`], [`Timer`], [`StdClock`], [`DefaultClock`] |
 //! | what mechanisms did | [`Event`] |
@@ -88,6 +89,7 @@ mod switch;
 mod tokio_timer;
 #[cfg(feature = "tower")]
 mod tower;
+mod unshared;
 
 pub use backoff::{Backoff, Delays, Jitter};
 pub use both::Both;
@@ -112,3 +114,4 @@ pub use switch::Switch;
 pub use tokio_timer::TokioTimer;
 #[cfg(feature = "tower")]
 pub use tower::{BoxedCall, FromTower, IntoTower, ReadyCall};
+pub use unshared::is_unshared;

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_service::{Cx, DefaultClock, Elapsed, InvalidConfig, Policy, PolicySnapshot, Timer};
+use contexter_service::{
+    Cx, DefaultClock, Elapsed, InvalidConfig, Policy, PolicySnapshot, Timer, is_unshared,
+};
 
 use crate::TimeoutService;
 use crate::shared::Shared;
@@ -177,7 +179,7 @@ impl<T: Timer> Timeout<T> {
     /// its time end, and no clone, service or call of it exists besides this handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        self.shared.elapsed() == 0 && Arc::strong_count(&self.shared) == 1
+        is_unshared(&self.shared) && self.shared.elapsed() == 0
     }
 }
 

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use contexter_service::{Clock, Cx, DefaultClock, InvalidConfig, PolicySnapshot};
+use contexter_service::{Clock, Cx, DefaultClock, InvalidConfig, PolicySnapshot, is_unshared};
 
 pub use call::CachedCall;
 pub use config::CacheConfig;
@@ -330,7 +330,7 @@ where
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         let shared = &self.shared;
-        Arc::strong_count(shared) == 1
+        is_unshared(shared)
             && self.values.is_pristine()
             && self.flights.is_pristine()
             && shared.errors.kept() == 0

@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use contexter_service::{Cx, Event, Policy, PolicySnapshot, Start};
+use contexter_service::{Cx, Event, Policy, PolicySnapshot, Start, is_unshared};
 
 pub use alternative::{Alternative, FlatAlternative, Operation, Value};
 pub use call::FallbackCall;
@@ -166,7 +166,7 @@ impl<H, P> Fallback<H, P> {
     /// no other handle shares its numbers.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1
+        is_unshared(&self.shared)
             && self.shared.served.load(Ordering::Relaxed) == 0
             && self.shared.failed.load(Ordering::Relaxed) == 0
     }

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use contexter_service::{Cx, Event, InvalidConfig, PolicySnapshot};
+use contexter_service::{Cx, Event, InvalidConfig, PolicySnapshot, is_unshared};
 
 pub use call::SharedCall;
 pub use config::FlightConfig;
@@ -219,7 +219,7 @@ impl<K: Hash + Eq, V> SingleFlight<K, V> {
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         let shared = &self.shared;
-        Arc::strong_count(shared) == 1
+        is_unshared(shared)
             && shared.table.active() == 0
             && shared.flights.load(Ordering::Relaxed) == 0
             && shared.joined.load(Ordering::Relaxed) == 0

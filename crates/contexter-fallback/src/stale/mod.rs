@@ -10,7 +10,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use contexter_service::{Clock, Cx, DefaultClock, Event, InvalidConfig, PolicySnapshot};
+use contexter_service::{
+    Clock, Cx, DefaultClock, Event, InvalidConfig, PolicySnapshot, is_unshared,
+};
 
 pub use call::StaleCall;
 pub use config::StaleConfig;
@@ -229,7 +231,7 @@ where
     /// handle shares its values.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1 && self.shared.store.kept() == 0
+        is_unshared(&self.shared) && self.shared.store.kept() == 0
     }
 
     /// Keeps a good value, or looks for one that may stand in for the error.

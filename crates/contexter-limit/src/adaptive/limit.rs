@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contexter_service::{
     Classify, Clock, Cx, DefaultClock, ErrIsFailure, Full, InvalidConfig, Policy, PolicySnapshot,
-    Timer,
+    Timer, is_unshared,
 };
 
 use super::permit::Timed;
@@ -192,7 +192,7 @@ impl<C: Clock, K> AdaptiveLimit<C, K> {
     /// besides this handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1
+        is_unshared(&self.shared)
             && self.shared.room.is_as_new()
             && self
                 .shared

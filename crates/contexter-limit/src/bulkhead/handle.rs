@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use contexter_service::{
-    Clock, Cx, DefaultClock, Full, InvalidConfig, Policy, PolicySnapshot, Timer,
+    Clock, Cx, DefaultClock, Full, InvalidConfig, Policy, PolicySnapshot, Timer, is_unshared,
 };
 
 use super::{AcquirePermit, BulkheadConfig, Permit};
@@ -133,7 +133,7 @@ impl<C: Clock> Bulkhead<C> {
     /// waits or was refused, and no clone, service, permit or call of it exists besides this handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.room) == 1 && self.room.is_as_new()
+        is_unshared(&self.room) && self.room.is_as_new()
     }
 
     /// Puts this bulkhead around a service; it is shared, not copied.

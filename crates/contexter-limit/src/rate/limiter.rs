@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contexter_service::{
     Again, Classify, Clock, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Limited, Policy,
-    PolicySnapshot, Timer,
+    PolicySnapshot, Timer, is_unshared,
 };
 
 use super::acquire::{Acquire, Wait};
@@ -204,7 +204,7 @@ impl<C: Clock, K> RateLimiter<C, K> {
     /// exists besides this handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1 && self.shared.is_as_new()
+        is_unshared(&self.shared) && self.shared.is_as_new()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use contexter_service::{InvalidConfig, PolicySnapshot};
+use contexter_service::{InvalidConfig, PolicySnapshot, is_unshared};
 
 use self::bucket::Bucket;
 
@@ -121,7 +121,7 @@ impl Budget {
     /// has never been asked for a token, and has no other handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.inner) == 1 && self.is_as_new()
+        is_unshared(&self.inner) && self.is_as_new()
     }
 
     fn is_as_new(&self) -> bool {

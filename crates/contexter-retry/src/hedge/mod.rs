@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use contexter_service::{
     Classify, Cx, DefaultClock, ErrIsFailure, InvalidConfig, Policy, PolicySnapshot, Timer,
+    is_unshared,
 };
 
 use self::shared::HedgeShared;
@@ -250,7 +251,7 @@ impl<T: Timer, K> Hedge<T, K> {
     /// attempt, its own budget is as new, and it has no other handle.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.shared) == 1 && self.shared.is_pristine()
+        is_unshared(&self.shared) && self.shared.is_pristine()
     }
 }
 
