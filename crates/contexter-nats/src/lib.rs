@@ -14,7 +14,7 @@
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let transport = NatsTransport::connect(NatsConfig::new(["nats://127.0.0.1:4222"])).await?;
-//! let bus = Bus::over(Arc::new(transport), &BusConfig::default())?;
+//! let bus = Bus::over(Arc::new(transport), &BusConfig::default());
 //! # Ok(())
 //! # }
 //! ```

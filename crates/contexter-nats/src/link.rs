@@ -5,9 +5,11 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::context::{Context, ContextBuilder, RequestErrorKind};
+use async_nats::client::RequestErrorKind;
+use async_nats::jetstream::context::{Context, ContextBuilder};
 use async_nats::jetstream::response::Response;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, jetstream};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Request, jetstream};
+use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHealth};
 use serde::Serialize;
@@ -23,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// How many publications may wait for their confirmation at the same time, over all callers.
 const MAX_IN_FLIGHT: usize = 1 << 18;
+
+const MISUNDERSTOOD: &str = "answer of the server was not understood";
 
 /// How the connection is.
 #[derive(Clone, Debug)]
@@ -169,20 +173,38 @@ impl Link {
         Q: Serialize + Sync + ?Sized,
         A: DeserializeOwned + Send,
     {
+        let subject = format!("$JS.API.{subject}");
+        let body = serde_json::to_vec(question).map_err(|error| {
+            Failed::Link(refused("question cannot be encoded").with_source(error))
+        })?;
+        // The server refuses even a `null` where it expects nothing.
+        let body = if body == b"null" {
+            Bytes::new()
+        } else {
+            Bytes::from(body)
+        };
         loop {
             let generation = self.ready(Some(deadline)).await.map_err(Failed::Link)?;
+            let request = Request::new().payload(body.clone()).timeout(None);
             let broken = self.broken(generation);
             let answer = tokio::select! {
                 biased;
-                answer = self.js.request::<_, _, Response<A>>(subject.to_owned(), question) => answer,
+                answer = self.client.send_request(subject.clone(), request) => answer,
                 () = broken => continue,
                 () = sleep_until(deadline) => {
                     return Err(Failed::Link(unconfirmed("server does not answer")));
                 }
             };
             match answer {
-                Ok(Response::Ok(answer)) => return Ok(answer),
-                Ok(Response::Err { error }) => return Err(Failed::Server(error)),
+                Ok(message) => {
+                    return match serde_json::from_slice(&message.payload) {
+                        Ok(Response::Ok(answer)) => Ok(answer),
+                        Ok(Response::Err { error }) => Err(Failed::Server(error)),
+                        Err(error) => {
+                            Err(Failed::Link(unexpected(MISUNDERSTOOD).with_source(error)))
+                        }
+                    };
+                }
                 Err(error) if error.kind() == RequestErrorKind::NoResponders => {
                     if Instant::now() + PAUSE >= deadline {
                         let text = "server has no JetStream, or does not allow it";
@@ -195,8 +217,7 @@ impl Link {
                     return Err(Failed::Link(TransportError::closed()));
                 }
                 Err(error) => {
-                    let text = "answer of the server was not understood";
-                    return Err(Failed::Link(unexpected(text).with_source(error)));
+                    return Err(Failed::Link(unexpected(MISUNDERSTOOD).with_source(error)));
                 }
             }
         }
