@@ -31,7 +31,15 @@ pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str) -> Error {
     } else {
         (ErrorKind::Unavailable, "broke off its answer")
     };
-    Error::new(kind, format!("{shown_url} {what}")).with_source(error.without_url())
+    // Also a connection whose making took too long has carried nothing yet. Where a redirect led to
+    // it, the server before was only asked by GET.
+    let not_sent = error.is_connect() || error.is_builder();
+    let failure = Error::new(kind, format!("{shown_url} {what}")).with_source(error.without_url());
+    if not_sent {
+        failure.with_not_sent()
+    } else {
+        failure
+    }
 }
 
 fn kind_of(status: StatusCode) -> ErrorKind {

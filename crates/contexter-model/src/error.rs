@@ -97,7 +97,8 @@ struct Inner {
     operation: Option<&'static str>,
     request_id: Option<String>,
     retry_after: Option<Duration>,
-    not_sent: bool,
+    sent: bool,
+    rejection: bool,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -112,7 +113,8 @@ impl Error {
                 operation: None,
                 request_id: None,
                 retry_after: None,
-                not_sent: false,
+                sent: true,
+                rejection: false,
                 source: None,
             }),
         }
@@ -150,6 +152,26 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.inner.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// Says that the request has surely not reached the far side, because no connection to it could be
+    /// made. What is not idempotent may then be tried again as well; whether that is worth while, and
+    /// what it says about the far side, is a matter of the kind as before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_model::{Error, ErrorKind};
+    /// use contexter_service::{Sample, Verdict};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "connection refused").with_not_sent();
+    /// assert!(!error.sent() && !error.is_rejection());
+    /// assert_eq!(error.sample(), Sample::Failure);
+    /// ```
+    #[must_use]
+    pub fn with_not_sent(mut self) -> Self {
+        self.inner.sent = false;
         self
     }
 
@@ -192,7 +214,7 @@ impl Error {
     /// Returns whether a mechanism refused the call before it was sent.
     #[must_use]
     pub fn is_rejection(&self) -> bool {
-        self.inner.not_sent
+        self.inner.rejection
     }
 
     fn rejection(
@@ -201,7 +223,8 @@ impl Error {
         cause: impl StdError + Send + Sync + 'static,
     ) -> Self {
         let mut error = Self::new(kind, cause.to_string()).with_retry_after(retry_after);
-        error.inner.not_sent = true;
+        error.inner.sent = false;
+        error.inner.rejection = true;
         error
     }
 }
@@ -232,7 +255,8 @@ impl fmt::Debug for Error {
             .field("operation", &self.inner.operation)
             .field("request_id", &self.inner.request_id)
             .field("retry_after", &self.inner.retry_after)
-            .field("rejection", &self.inner.not_sent)
+            .field("sent", &self.inner.sent)
+            .field("rejection", &self.inner.rejection)
             .field("source", &self.inner.source)
             .finish()
     }
@@ -252,10 +276,12 @@ impl Verdict for Error {
         match self.kind() {
             // The far side answered, and it answered properly: the request was at fault.
             ErrorKind::Invalid
-            | ErrorKind::Unauthorized
             | ErrorKind::NotFound
             | ErrorKind::Unsupported
             | ErrorKind::TooLarge => Sample::Success,
+            // Turned away at the door, which says nothing about what is behind it: a gateway refuses a
+            // key also for a service that is down.
+            ErrorKind::Unauthorized => Sample::Neutral,
             ErrorKind::RateLimited | ErrorKind::QuotaExhausted | ErrorKind::Cancelled => {
                 Sample::Neutral
             }
@@ -279,7 +305,7 @@ impl Verdict for Error {
     }
 
     fn sent(&self) -> bool {
-        !self.is_rejection()
+        self.inner.sent
     }
 
     /// A rejection says when it ends, if the mechanism knew.
@@ -333,5 +359,44 @@ impl From<Both<Error>> for Error {
             both.fallback
         );
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_sent_is_else_judged_by_its_kind() {
+        for kind in [
+            ErrorKind::Unavailable,
+            ErrorKind::Timeout,
+            ErrorKind::Unauthorized,
+            ErrorKind::Invalid,
+        ] {
+            let after = Some(Duration::from_secs(7));
+            let sent = Error::new(kind, "down").with_retry_after(after);
+            let unsent = sent.clone().with_not_sent();
+            assert_eq!((sent.sent(), unsent.sent()), (true, false), "{kind}");
+            assert_eq!(unsent.sample(), sent.sample(), "{kind}");
+            assert_eq!(unsent.again(), sent.again(), "{kind}");
+            assert!(!unsent.is_rejection(), "{kind}");
+            assert_eq!(unsent.refused(), None, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_rejection_was_not_sent_and_teaches_nothing() {
+        let rejection = Error::from(Full { limit: 1 });
+        assert!(rejection.is_rejection() && !rejection.sent());
+        assert_eq!(rejection.sample(), Sample::Neutral);
+        assert_eq!(rejection.again(), Again::No);
+    }
+
+    #[test]
+    fn who_is_turned_away_at_the_door_learns_nothing_about_what_is_behind_it() {
+        let turned_away = Error::new(ErrorKind::Unauthorized, "no key");
+        assert_eq!(turned_away.sample(), Sample::Neutral);
+        assert_eq!(turned_away.again(), Again::No);
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use contexter_http::{Client, Config};
 use contexter_model::{Error, ErrorKind};
+use contexter_service::Verdict;
 use tempfile::TempDir;
 
 use crate::server::{Script, Server, reply};
@@ -248,4 +249,18 @@ async fn a_missing_folder_is_named() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unexpected);
     assert!(error.to_string().contains("missing/model.bin"), "{error}");
+}
+
+#[tokio::test]
+async fn only_a_connection_that_failed_was_surely_not_sent() {
+    // Taken and let go, so that nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let refused = failure(&format!("http://{address}/f"), LIMIT).await;
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert!(!refused.sent() && !refused.is_rejection());
+
+    let server = Server::start(reply("503 Service Unavailable", "", b"")).await;
+    assert!(failure(&server.url("/f"), LIMIT).await.sent());
 }
