@@ -9,6 +9,7 @@ use crate::{Again, Classify, ErrIsFailure, Sample, Verdict};
 /// | status | sample | again | source |
 /// |---|---|---|---|
 /// | 100 to 399 | success | no | RFC 9110 §15.2 to §15.4 |
+/// | 401 Unauthorized, 403 Forbidden, 407 Proxy Authentication Required | neutral | no | RFC 9110 §15.5.2, §15.5.4, §15.5.8; turned away at the door, which a gateway does also for a service that is down |
 /// | 402 Payment Required | neutral | no | RFC 9110 §15.5.3; in practice a used-up quota |
 /// | 408 Request Timeout | failure | yes | RFC 9110 §15.5.9 |
 /// | 425 Too Early | neutral | yes | RFC 8470 §5.2 |
@@ -85,7 +86,7 @@ pub const fn http_status(code: u16) -> (Sample, Again) {
     const YES: Again = Again::Yes { after: None };
     match code {
         425 | 429 => (Sample::Neutral, YES),
-        402 => (Sample::Neutral, Again::No),
+        401..=403 | 407 => (Sample::Neutral, Again::No),
         408 => (Sample::Failure, YES),
         100..=499 => (Sample::Success, Again::No),
         501 | 505 | 511 => (Sample::Failure, Again::No),
