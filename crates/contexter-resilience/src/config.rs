@@ -87,7 +87,7 @@ pub struct StackConfig {
     pub bulkhead: Option<BulkheadConfig>,
     /// The limit on concurrent attempts that follows their latency; `None` switches it off.
     pub adaptive: Option<AdaptiveConfig>,
-    /// The response cache of [`StandardStack::cached_service`], single-flight and stale-if-error
+    /// The response cache of [`Guarded::cached_by`](crate::Guarded::cached_by), single-flight and stale-if-error
     /// included. It needs a key for each request, so that setting it alone changes nothing.
     pub cache: Option<CacheConfig>,
     /// How long a logical call may take with all its retries.
@@ -171,7 +171,7 @@ impl StackConfig {
         self
     }
 
-    /// Sets the response cache of [`StandardStack::cached_service`].
+    /// Sets the response cache of [`Guarded::cached_by`](crate::Guarded::cached_by).
     #[must_use]
     pub fn cache(mut self, cache: impl Into<Option<CacheConfig>>) -> Self {
         self.cache = cache.into();

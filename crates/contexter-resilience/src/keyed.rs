@@ -32,16 +32,17 @@ const MAX_STEPS: usize = 64;
 /// all others in this place: its calls stay guarded and memory stays bounded.
 /// [`overflowed`](Self::overflowed) counts them; if it grows, raise `max_keys`.
 ///
+/// Metrics are labelled by the names of instances. Give all of them one name, or none, unless the
+/// keys are few: hosts of your own, not whatever a request names.
+///
 /// # Examples
 ///
 /// ```
 /// use contexter_breaker::{Breaker, Config};
 /// use contexter_resilience::Keyed;
 ///
-/// let breakers = Keyed::new(10_000, |host: &String| {
-///     Breaker::new(Config::new())
-///         .expect("the default settings are in range")
-///         .named(host.as_str())
+/// let breakers = Keyed::new(10_000, |_host: &String| {
+///     Breaker::new(Config::new()).expect("the default settings are in range")
 /// })?;
 /// let breaker = breakers.get("api.example.com");
 /// assert_eq!(breaker.failure_count(), 0);

@@ -1,7 +1,7 @@
 //! The standard resilience stack built from one configuration.
 //!
-//! A [`StandardStack`] is one concrete type: breaker, deadline, retry and attempt timeout, each of
-//! which may be off, in the order that [`Scope`] says. [`StandardStack::run`] puts it around an
+//! A [`StandardStack`] is one concrete type: breaker, deadline, retry, hedge, rate limit, bulkhead,
+//! adaptive limit and attempt timeout, each of which may be off, in the order that [`Scope`] says. [`StandardStack::run`] puts it around an
 //! operation, [`StandardStack::service`] around a whole service.
 //!
 //! # Examples

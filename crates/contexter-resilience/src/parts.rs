@@ -24,7 +24,8 @@ pub(crate) struct Parts<T: Timer, K> {
     pub(crate) around_calls: Switch<Arc<Breaker<T, K>>>,
     pub(crate) outer: Switch<Timeout<T>>,
     pub(crate) retry: Switch<Retry<T, K>>,
-    pub(crate) hedge: Switch<Hedge<T, K>>,
+    /// Draws from the budget of the retry, while that has one, and otherwise from its own.
+    pub(crate) hedge: Switch<Switch<Hedge<T, K>, Hedge<T, K>>>,
     pub(crate) rate_limit: Switch<RateLimiter<T, K>>,
     pub(crate) bulkhead: Switch<Bulkhead<T>>,
     pub(crate) adaptive: Switch<AdaptiveLimit<T, K>>,
@@ -42,11 +43,16 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
         let breaker = Breaker::with_clock(breaker, timer())?.classify_by(by());
         let breaker = Arc::new(breaker);
         let breaker_on = config.breaker.map(|_| config.scope);
-        let retry = Retry::with_timer(config.retry.unwrap_or_default(), timer())?;
-        let mut hedge = Hedge::with_timer(config.hedge.unwrap_or_default(), timer())?;
-        if let Some(budget) = retry.budget() {
-            hedge = hedge.with_budget(Budget::clone(budget));
-        }
+        let (retry, budget) = retry_and_budget(config, timer())?;
+        let hedge = || {
+            Hedge::with_timer(config.hedge.unwrap_or_default(), timer())
+                .map(|hedge| hedge.classify_by(by()))
+        };
+        let hedge = Switch::new(
+            shares_budget(config),
+            hedge()?.with_budget(budget),
+            hedge()?,
+        );
         let rate_limit = config.rate_limit.clone().unwrap_or_else(unused_rate_limit);
         let (outer, attempt) = config.limits();
         let timeout = |limit: Option<Duration>| {
@@ -57,7 +63,7 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
             around_calls: Switch::new(breaker_on == Some(Scope::Call), Arc::clone(&breaker), ()),
             outer: timeout(outer)?,
             retry: Switch::new(config.retry.is_some(), retry.classify_by(by()), ()),
-            hedge: Switch::new(config.hedge.is_some(), hedge.classify_by(by()), ()),
+            hedge: Switch::new(config.hedge.is_some(), hedge, ()),
             rate_limit: Switch::new(
                 config.rate_limit.is_some(),
                 RateLimiter::with_clock(rate_limit, timer())?.classify_by(by()),
@@ -78,6 +84,28 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
             attempt: timeout(attempt)?,
         })
     }
+}
+
+/// Whether hedges draw from the budget of the retry.
+fn shares_budget(config: &StackConfig) -> bool {
+    config.retry.is_some_and(|retry| retry.budget.is_some())
+}
+
+/// Makes the retry and the budget that it has or may be given later: a retry keeps its budget for
+/// life, so one that begins without is made with the default and told to do without.
+fn retry_and_budget<T: Timer>(
+    config: &StackConfig,
+    timer: T,
+) -> Result<(Retry<T>, Budget), InvalidConfig> {
+    let settings = config.retry.unwrap_or_default();
+    let budget = settings.budget.unwrap_or_default();
+    let retry = Retry::with_timer(settings.budget(budget), timer)?;
+    let budget = retry
+        .budget()
+        .cloned()
+        .map_or_else(|| Budget::new(budget), Ok)?;
+    retry.reconfigure(settings)?;
+    Ok((retry, budget))
 }
 
 fn unused_rate_limit() -> RateLimitConfig {
@@ -110,14 +138,26 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'a,
         Result<V, E>: 'a,
     {
+        // Read once: a call under way is in one place guarded by the breaker, whatever changes.
+        let per_call = self.around_calls.is_on();
+        let per_attempt = !per_call && self.around_attempts.is_on();
         // Every attempt is boxed, once. The futures around it then hold a pointer instead of the
         // attempt, several of them where it is hedged; and the compiler, to which each mechanism
         // multiplies the size of the types inside it, starts over.
         let attempt = move |cx| -> Attempt<'a, Result<V, E>> {
             let op = op.clone();
-            Box::pin(nest!(self, cx, op; rate_limit bulkhead adaptive around_attempts attempt))
+            let guarded = move |cx| {
+                let op = op.clone();
+                self.around_attempts
+                    .run_as(per_attempt, cx, move |cx| self.attempt.run(cx, op.clone()))
+            };
+            Box::pin(nest!(self, cx, guarded; rate_limit bulkhead adaptive))
         };
-        nest!(self, cx, attempt; around_calls outer retry hedge)
+        self.around_calls.run_as(
+            per_call,
+            cx,
+            move |cx| nest!(self, cx, attempt.clone(); outer retry hedge),
+        )
     }
 }
 
@@ -133,7 +173,9 @@ impl<T: Timer, K> Parts<T, K> {
         drop(Breaker::clone(self.around_calls.first()).named(name()));
         drop(self.outer.first().clone().named(name()));
         drop(self.retry.first().clone().named(name()));
-        drop(self.hedge.first().clone().named(name()));
+        let hedge = self.hedge.first();
+        drop(hedge.first().clone().named(name()));
+        drop(hedge.second().clone().named(name()));
         drop(self.rate_limit.first().clone().named(name()));
         drop(self.bulkhead.first().clone().named(name()));
         drop(self.adaptive.first().clone().named(name()));
@@ -150,7 +192,8 @@ impl<T: Timer, K> Parts<T, K> {
             self.retry.first().reconfigure(new)?;
         }
         if let Some(new) = config.hedge {
-            self.hedge.first().reconfigure(new)?;
+            self.hedge.first().first().reconfigure(new)?;
+            self.hedge.first().second().reconfigure(new)?;
         }
         if let Some(new) = &config.rate_limit {
             self.rate_limit.first().reconfigure(new.clone())?;
@@ -172,12 +215,24 @@ impl<T: Timer, K> Parts<T, K> {
         self.around_attempts.set(breaker_on == Some(Scope::Attempt));
         self.outer.set(outer.is_some());
         self.retry.set(config.retry.is_some());
+        self.hedge.first().set(shares_budget(config));
         self.hedge.set(config.hedge.is_some());
         self.rate_limit.set(config.rate_limit.is_some());
         self.bulkhead.set(config.bulkhead.is_some());
         self.adaptive.set(config.adaptive.is_some());
         self.attempt.set(attempt.is_some());
         Ok(())
+    }
+
+    /// The hedge that calls go through, while one is on.
+    pub(crate) fn hedge(&self) -> Option<&Hedge<T, K>> {
+        let hedge = self.hedge.first();
+        let in_force = if hedge.is_on() {
+            hedge.first()
+        } else {
+            hedge.second()
+        };
+        self.hedge.is_on().then_some(in_force)
     }
 
     /// The breaker, while it is on.
@@ -190,7 +245,8 @@ impl<T: Timer, K> Parts<T, K> {
     pub(crate) fn are_pristine(&self) -> bool {
         self.around_calls.first().is_pristine()
             && self.retry.first().is_pristine()
-            && self.hedge.first().is_pristine()
+            && self.hedge.first().first().is_pristine()
+            && self.hedge.first().second().is_pristine()
             && self.rate_limit.first().is_pristine()
             && self.bulkhead.first().is_pristine()
             && self.adaptive.first().is_pristine()

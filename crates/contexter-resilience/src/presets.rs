@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig};
+use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig, Shape};
 use contexter_retry::{BudgetConfig, Config as Retry};
 use contexter_service::Jitter;
 
@@ -17,6 +17,7 @@ impl StackConfig {
     /// |---|---|---|
     /// | `rate_limit.requests` | 2,000 a minute | tier 1, every model |
     /// | `rate_limit.tokens` | 3,000,000 a minute | tier 1, the large and the code models; others have 2 to 16 million |
+    /// | bursts | 100 requests, 1,000,000 tokens | the largest request that any model takes must fit |
     /// | `retry` | 4 attempts, 1 s doubling up to 16 s, budget | the documentation advises 1, 2, 4 s |
     /// | `attempt_timeout` | 60 s | the vendor's TypeScript client |
     /// | `deadline` | 5 min | |
@@ -30,8 +31,16 @@ impl StackConfig {
         Self::new()
             .rate_limit(
                 RateLimitConfig::new()
-                    .requests(Quota::per_minute(2_000))
-                    .tokens(Quota::per_minute(3_000_000))
+                    .requests(
+                        Quota::per_minute(2_000)
+                            .shape(Shape::TokenBucket)
+                            .burst(100),
+                    )
+                    .tokens(
+                        Quota::per_minute(3_000_000)
+                            .shape(Shape::TokenBucket)
+                            .burst(1_000_000),
+                    )
                     .max_wait(Duration::from_mins(2)),
             )
             .retry(

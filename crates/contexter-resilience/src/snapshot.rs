@@ -60,7 +60,7 @@ impl StackSnapshot {
                 breaker,
                 on(&parts.outer, Timeout::snapshot),
                 on(&parts.retry, Retry::snapshot),
-                on(&parts.hedge, Hedge::snapshot),
+                parts.hedge().map(Hedge::snapshot),
                 on(&parts.rate_limit, RateLimiter::snapshot),
                 on(&parts.bulkhead, Bulkhead::snapshot),
                 on(&parts.adaptive, AdaptiveLimit::snapshot),

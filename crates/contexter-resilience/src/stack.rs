@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use contexter_breaker::Breaker;
 use contexter_limit::RateLimiter;
 use contexter_service::{
     ByVerdict, Classify, Cx, DefaultClock, FromRejection, InvalidConfig, Policy, Timer,
 };
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::measure::LastOperation;
 use crate::parts::Parts;
@@ -51,7 +51,11 @@ pub struct StandardStack<T: Timer = DefaultClock, K = ByVerdict> {
 struct Inner<T: Timer, K> {
     parts: Parts<T, K>,
     last: LastOperation<T>,
+    name: OnceLock<Arc<str>>,
     config: RwLock<StackConfig>,
+    /// Held while new settings are applied, so that two do not mix. Apart from `config`, because
+    /// some of that wakes calls, and those may look at the settings.
+    changing: Mutex<()>,
 }
 
 impl StandardStack {
@@ -84,7 +88,9 @@ impl<T: Timer + Clone, K: Clone> StandardStack<T, K> {
             inner: Arc::new(Inner {
                 parts: Parts::new(&config, &timer, &classify)?,
                 last: LastOperation::new(timer),
+                name: OnceLock::new(),
                 config: RwLock::new(config),
+                changing: Mutex::new(()),
             }),
         })
     }
@@ -92,7 +98,8 @@ impl<T: Timer + Clone, K: Clone> StandardStack<T, K> {
     /// Gives every mechanism the name under which its events appear; the first name stays.
     #[must_use]
     pub fn named(self, name: impl Into<Arc<str>>) -> Self {
-        self.inner.parts.set_name(&name.into());
+        let name = self.inner.name.get_or_init(|| name.into());
+        self.inner.parts.set_name(name);
         self
     }
 }
@@ -162,6 +169,10 @@ impl<T: Timer, K> StandardStack<T, K> {
         self.inner.last.timer()
     }
 
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        self.inner.name.get()
+    }
+
     /// Returns the settings in force.
     #[must_use]
     pub fn config(&self) -> StackConfig {
@@ -173,15 +184,17 @@ impl<T: Timer, K> StandardStack<T, K> {
     /// Anything may change, the scope and which mechanisms are on included. A mechanism that is
     /// switched off keeps its state for when it is switched on again. A call under way goes on in
     /// the order and with the deadline that it began with; its next attempt has the new settings.
+    /// A cache that was made for a service keeps its settings.
     ///
     /// # Errors
     ///
     /// Returns every setting that is out of range; the old settings then stay.
     pub fn reconfigure(&self, config: StackConfig) -> Result<(), InvalidConfig> {
         config.validate()?;
-        let mut current = self.inner.config.write();
+        let changing = self.inner.changing.lock();
         self.inner.parts.reconfigure(&config)?;
-        *current = config;
+        *self.inner.config.write() = config;
+        drop(changing);
         Ok(())
     }
 }
@@ -216,7 +229,6 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'a,
         Result<V, E>: 'a,
     {
-        let inner = &*self.inner;
-        inner.parts.run(cx, move |cx| inner.last.measure(op(cx)))
+        Self::run(self, cx, op)
     }
 }

@@ -8,7 +8,9 @@ use crate::{Guarded, StandardStack};
 ///
 /// The service must be `Clone`, and so must its requests: each attempt has its own. A call costs
 /// one box more than [`StandardStack::run`], because its future cannot be named; the layers of the
-/// single mechanisms need none.
+/// single mechanisms need none. Every request counts as idempotent, with a weight of 1; where that
+/// is not so, say so for each request:
+/// `IntoTower::new(stack.service(FromTower::new(client)).context_by(|req: &Request| ...))`.
 impl<S, T: Timer, K> tower_layer::Layer<S> for StandardStack<T, K> {
     type Service = IntoTower<Guarded<FromTower<S>, T, K>>;
 

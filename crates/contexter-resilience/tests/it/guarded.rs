@@ -20,6 +20,9 @@ struct Length {
 }
 
 impl Length {
+    /// The answer to this text, once it has been given, is that there is no such thing.
+    const GONE: &str = "gone";
+
     fn fail(&self, times: u32) {
         self.failures.store(times, Ordering::SeqCst);
     }
@@ -42,6 +45,7 @@ impl Service<String> for Length {
             });
         sleep(Duration::from_secs(1)).await;
         match left {
+            Ok(_) if text == Self::GONE => Err(Error::new(ErrorKind::NotFound, "gone")),
             Ok(_) => Err(Error::new(ErrorKind::Unavailable, "down")),
             Err(_) => Ok(text.len()),
         }
@@ -98,7 +102,8 @@ async fn a_cached_service_asks_once_and_serves_what_is_stale_when_all_attempts_f
             .stale_if_error_for(Duration::from_mins(1)),
     );
     let cached = stack(config)
-        .cached_service(Arc::clone(&far), String::clone)
+        .service(Arc::clone(&far))
+        .cached_by(String::clone)
         .unwrap();
     let ask = || cached.call("text".to_owned());
     let (first, second) = tokio::join!(ask(), ask());
@@ -110,4 +115,19 @@ async fn a_cached_service_asks_once_and_serves_what_is_stale_when_all_attempts_f
     sleep(Duration::from_secs(11)).await;
     far.fail(3);
     assert_eq!((ask().await.unwrap(), far.take_calls()), (4, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_value_stands_in_for_trouble_and_not_for_an_answer() {
+    let far = Arc::<Length>::default();
+    let cached = stack(plain().cache(CacheConfig::new().fresh_for(Duration::from_secs(10))))
+        .named("lengths")
+        .service(Arc::clone(&far))
+        .cached_by(String::clone)
+        .unwrap();
+    let ask = || cached.call(Length::GONE.to_owned());
+    assert_eq!(ask().await.unwrap(), 4);
+    sleep(Duration::from_secs(11)).await;
+    far.fail(1);
+    assert_eq!(ask().await.unwrap_err().kind(), ErrorKind::NotFound);
 }

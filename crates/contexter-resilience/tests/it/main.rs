@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod adapter;
+mod bounds;
 mod config;
 mod guarded;
 mod keyed;

@@ -6,7 +6,7 @@ use contexter_breaker::Config as Breaker;
 use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig};
 use contexter_model::ErrorKind;
 use contexter_resilience::{BreakerConfig, Scope};
-use contexter_retry::HedgeConfig;
+use contexter_retry::{BudgetConfig, HedgeConfig};
 use contexter_service::BreakerState;
 
 use crate::{Attempts, plain, stack, succeed, timed};
@@ -118,4 +118,52 @@ async fn a_rate_limit_keeps_what_has_been_used() {
         succeed(&stack).await.unwrap_err().kind(),
         ErrorKind::RateLimited
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_under_way_is_guarded_once_whatever_the_scope_becomes() {
+    let two = BreakerConfig::from(Breaker::new().failure_threshold(2));
+    let stack = stack(plain().breaker(two));
+    let running = stack.clone();
+    let call = tokio::spawn(async move {
+        Attempts::default()
+            .fail(&running, ErrorKind::Unavailable)
+            .await
+    });
+    // Its first attempt has failed, and it waits for the second.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stack
+        .reconfigure(plain().breaker(two).scope(Scope::Attempt))
+        .unwrap();
+    call.await.unwrap();
+    let snapshot = stack.snapshot();
+    assert_eq!(snapshot.breaker_state, Some(BreakerState::Closed));
+    assert_eq!(snapshot.failure_count, 1, "one logical call is one sample");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_comes_later_bounds_hedges_too() {
+    let hedge = HedgeConfig::new()
+        .delay(Duration::from_millis(10))
+        .max_attempts(4);
+    let stack = stack(plain().retry(None).hedge(hedge));
+    let attempts = Attempts::default();
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 4, "without a budget every attempt is made");
+
+    let budget = BudgetConfig::new().ratio(0.001).reserve(1).max_tokens(1);
+    let retry = contexter_retry::Config::new()
+        .max_attempts(1)
+        .budget(budget);
+    stack
+        .reconfigure(plain().retry(retry).hedge(hedge))
+        .unwrap();
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 2, "one token, one more attempt");
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 1);
+
+    stack.reconfigure(plain().retry(None).hedge(hedge)).unwrap();
+    attempts.fail(&stack, ErrorKind::Unavailable).await;
+    assert_eq!(attempts.take(), 4);
 }
