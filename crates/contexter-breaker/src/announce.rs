@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_service::{BreakerState, Event, gauge_breaker_state};
+use tracing::level_filters::LevelFilter;
 
 use crate::subscription::Board;
 
@@ -198,23 +199,26 @@ fn record(transition: Transition, name: Option<&Arc<str>>) {
     }
 }
 
-/// Tells of a refused call, which costs next to nothing when nobody wants to know.
+/// Whether anybody may want to hear of refused calls; there can be very many.
+#[inline]
+pub(crate) fn is_rejection_told() -> bool {
+    cfg!(feature = "metrics") || LevelFilter::current() >= LevelFilter::DEBUG
+}
+
+/// Tells of a refused call.
+#[cold]
 pub(crate) fn tell_rejection(name: Option<&Arc<str>>, retry_after: Option<Duration>) {
     let event = Event::BreakerRejected;
-    if cfg!(feature = "metrics") {
-        guarded(|| event.count(name));
-    }
-    if tracing::enabled!(tracing::Level::DEBUG) {
-        guarded(|| {
-            tracing::debug!(
-                name = name.map(|name| &**name),
-                mechanism = event.mechanism(),
-                event = event.as_str(),
-                retry_after = retry_after.map(tracing::field::debug),
-                "circuit breaker refused a call"
-            );
-        });
-    }
+    guarded(|| {
+        event.count(name);
+        tracing::debug!(
+            name = name.map(|name| &**name),
+            mechanism = event.mechanism(),
+            event = event.as_str(),
+            retry_after = retry_after.map(tracing::field::debug),
+            "circuit breaker refused a call"
+        );
+    });
 }
 
 pub(crate) fn guarded(f: impl FnOnce()) {

@@ -12,6 +12,8 @@ pub(crate) struct Growth {
     /// `None` if all breaks are alike. Boxed, because few breakers have it and many are kept.
     delays: Option<Box<Delays>>,
     begun: bool,
+    /// The length of the next break, once it has been asked for.
+    drawn: Option<Duration>,
 }
 
 impl Growth {
@@ -19,15 +21,22 @@ impl Growth {
         Self {
             delays: config.growth().map(|backoff| Box::new(backoff.delays())),
             begun: false,
+            drawn: None,
         }
     }
 
-    pub(crate) fn next(&mut self, config: &Config) -> Duration {
+    /// Returns how long the next break is: the same until one has [begun](Self::spend).
+    pub(crate) fn peek(&mut self, config: &Config) -> Duration {
         self.begun = true;
-        self.delays
-            .as_mut()
-            .and_then(Iterator::next)
-            .unwrap_or(config.recovery_timeout)
+        if self.drawn.is_none() {
+            self.drawn = self.delays.as_mut().and_then(Iterator::next);
+        }
+        self.drawn.unwrap_or(config.recovery_timeout)
+    }
+
+    /// A break of the length that was asked for has begun.
+    pub(crate) fn spend(&mut self) {
+        self.drawn = None;
     }
 
     /// Starts over with the shortest break.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use contexter_service::{BreakerState, Clock, InvalidConfig, Open};
 
 use crate::Config;
-use crate::announce::{Announcements, Cause, tell, tell_rejection};
+use crate::announce::{Announcements, Cause, is_rejection_told, tell, tell_rejection};
 use crate::growth::Growth;
 use crate::limits::Limits;
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -53,9 +53,9 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Returns when a break that begins now will end.
+    /// Returns when a break that begins now will end. Whether it begins is still open.
     pub(crate) fn next_break(&mut self, now: u64) -> u64 {
-        now.saturating_add(nanos(self.growth.next(&self.config)))
+        now.saturating_add(nanos(self.growth.peek(&self.config)))
     }
 }
 
@@ -256,13 +256,17 @@ impl<C: Clock> Machine<C> {
         Err(open)
     }
 
+    #[inline]
     fn reject(&self, retry_after: Option<Duration>) -> Open {
         self.rejected.fetch_add(1, Ordering::Relaxed);
-        tell_rejection(self.name(), retry_after);
+        if is_rejection_told() {
+            tell_rejection(self.name(), retry_after);
+        }
         Open { retry_after }
     }
 
-    /// Begins a break until `end`. Holding the lock keeps other ends out.
+    /// Begins a break until `end`. Holding the lock keeps other ends out, so that a race for the word
+    /// that is lost leaves the end and the length of the next break as they were.
     pub(crate) fn open(
         &self,
         core: &mut Core,
@@ -272,9 +276,16 @@ impl<C: Clock> Machine<C> {
         cause: Cause,
     ) -> Result<(), u64> {
         // Before the word: who sees it open must see when it ends.
-        self.hot.until.store(end, Ordering::Release);
+        let before = self.hot.until.swap(end, Ordering::AcqRel);
         let to = Word::unpack(raw).enter(Phase::Open { failures });
-        self.transit(core, raw, to, cause)
+        let opened = self.transit(core, raw, to, cause);
+        match opened {
+            // The far side states its time by itself.
+            Ok(()) if cause != Cause::Trip => core.growth.spend(),
+            Ok(()) => {}
+            Err(_) => self.hot.until.store(before, Ordering::Release),
+        }
+        opened
     }
 
     /// Begins a period, with what belongs to it, and notes the transition if others can see it.
@@ -360,9 +371,32 @@ impl<C> fmt::Debug for Machine<C> {
 
 #[cfg(all(test, not(contexter_loom)))]
 mod tests {
-    use contexter_service::DefaultClock;
+    use contexter_service::{DefaultClock, ManualClock};
 
     use super::*;
+
+    #[test]
+    fn a_lost_race_for_the_word_postpones_nothing_and_makes_no_break_longer() {
+        let config = Config::new().recovery_multiplier(2.0);
+        let machine = Machine::new(config, ManualClock::new()).unwrap();
+        let open = |raw| {
+            machine.core.hold(|core| {
+                let end = core.next_break(0);
+                machine.open(core, raw, 1, end, Cause::Probes).map(|()| end)
+            })
+        };
+        let raw = machine.hot.word.load(Ordering::Acquire);
+        assert_eq!(open(raw + 1), Err(raw), "somebody has changed it meanwhile");
+        assert_eq!(machine.until(), 0);
+        assert_eq!(open(raw), Ok(nanos(config.recovery_timeout)));
+        assert_eq!(machine.until(), nanos(config.recovery_timeout));
+        let raw = machine.hot.word.load(Ordering::Acquire);
+        assert_eq!(
+            open(raw),
+            Ok(nanos(config.recovery_timeout * 2)),
+            "the next"
+        );
+    }
 
     #[test]
     fn a_breaker_without_a_window_takes_512_bytes_at_most() {
