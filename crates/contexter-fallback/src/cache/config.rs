@@ -1,5 +1,6 @@
 //! The settings of a response cache.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use contexter_service::InvalidConfig;
@@ -127,5 +128,19 @@ impl CacheConfig {
 
     pub(crate) fn freshness(&self) -> Freshness {
         Freshness::fresh_for(self.fresh_for).stale_if_error_for(self.stale_if_error_for)
+    }
+
+    /// Makes an empty cache on the default clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn build<K, V, E>(self) -> Result<crate::ResponseCache<K, V, E>, InvalidConfig>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+        E: Clone + Send + Sync + 'static,
+    {
+        crate::ResponseCache::<K, V, E>::new(self)
     }
 }

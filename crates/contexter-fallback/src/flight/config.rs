@@ -1,6 +1,7 @@
 //! The settings of shared executions.
 
 use contexter_service::InvalidConfig;
+use std::hash::Hash;
 
 /// The settings of a [`SingleFlight`](crate::SingleFlight).
 ///
@@ -48,5 +49,14 @@ impl FlightConfig {
             "max_flights",
             (self.max_flights == 0).then(|| "must be at least 1, got 0".to_owned()),
         )])
+    }
+
+    /// Makes a table without flights.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn build<K: Hash + Eq, V>(self) -> Result<crate::SingleFlight<K, V>, InvalidConfig> {
+        crate::SingleFlight::<K, V>::new(self)
     }
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -264,8 +265,10 @@ impl<V: Send + Sync + 'static> Wake for Flight<V> {
     }
 }
 
+/// A waker is foreign code: one that panics does not leave the others asleep.
 fn wake_all(wakers: BTreeMap<u64, Waker>) {
     for waker in wakers.into_values() {
-        waker.wake();
+        // The panic has been told about by its hook, and is nothing to who polls here.
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of stale values.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use contexter_service::InvalidConfig;
@@ -72,5 +73,18 @@ impl StaleConfig {
                 (self.max_weight == 0).then(|| "must be at least 1, got 0".to_owned()),
             ),
         ])
+    }
+
+    /// Makes it on the default clock, without a value, for any error.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn build<K, V>(self) -> Result<crate::StaleValue<K, V>, InvalidConfig>
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+        V: Clone + Send + Sync + 'static,
+    {
+        crate::StaleValue::<K, V>::new(self)
     }
 }

@@ -485,3 +485,45 @@ async fn under_many_threads_and_drops_no_call_hangs_and_no_place_leaks() {
     }
     assert_eq!(count(&flights, "active"), 0);
 }
+
+/// A waker that panics when it is called.
+struct Broken;
+
+impl std::task::Wake for Broken {
+    fn wake(self: Arc<Self>) {
+        panic!("a broken waker");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_leaves_nobody_asleep_and_loses_no_outcome() {
+    let flights = flights();
+    let gate = Gate::new();
+    let run = || flights.run_keyed(&1, Cx::new(), |_cx| gate.begin());
+    let (mut driver, mut broken, mut last) = (pin!(run()), pin!(run()), pin!(run()));
+    assert!(poll(driver.as_mut()).is_pending());
+    let waker = std::task::Waker::from(Arc::new(Broken));
+    let pending = broken.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(pending.is_pending());
+    let woken = Arc::new(AtomicUsize::new(0));
+    let waker = std::task::Waker::from(Arc::new(Counted(Arc::clone(&woken))));
+    assert!(
+        last.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    gate.open('x');
+    assert_eq!(woken.load(Ordering::Relaxed), 1);
+    assert_eq!(poll(driver.as_mut()), Poll::Ready('x'));
+    assert_eq!(poll(last.as_mut()), Poll::Ready('x'));
+    assert_eq!(poll(broken.as_mut()), Poll::Ready('x'));
+}
+
+/// A waker that counts its calls.
+struct Counted(Arc<AtomicUsize>);
+
+impl std::task::Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
