@@ -87,8 +87,8 @@ where
                     });
                 }
                 StageProjection::Running { fut, pass } => {
-                    // Taken here while the operation runs: if that panics, the unwinding drops it,
-                    // and it then knows that it was a panic.
+                    // Taken here while the operation runs: if that panics, the unwinding gives the
+                    // place back, however long the future is kept after it.
                     let taken = pass.take();
                     let Poll::Ready(out) = fut.poll(cx) else {
                         *pass = taken;

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use contexter_service::{Cx, DefaultClock, ErrIsFailure, Service};
+use contexter_service::{DefaultClock, ErrIsFailure, Service};
 
 use crate::call::Flat;
+use crate::context::{ContextOf, DefaultContext};
 use crate::mechanism::{Gate, Pass};
 use crate::{AdaptiveLimit, Bulkhead, RateLimiter};
 
@@ -18,13 +19,16 @@ use crate::{AdaptiveLimit, Bulkhead, RateLimiter};
 /// |---|---|
 /// | `S` | the inner service |
 /// | `M` | the limit |
+/// | `X` | what a request says about its call: [`DefaultContext`], or what [`context_by`](Self::context_by) was given |
 #[derive(Clone, Debug)]
-pub struct LimitService<S, M> {
+pub struct LimitService<S, M, X = DefaultContext> {
     pub(crate) limit: M,
     pub(crate) inner: S,
+    pub(crate) context: X,
 }
 
-/// A service behind a [`RateLimiter`], from [`RateLimiter::service`]. Each call has weight 1.
+/// A service behind a [`RateLimiter`], from [`RateLimiter::service`]. Each call has weight 1, unless
+/// [`context_by`](LimitService::context_by) says otherwise: a quota of tokens needs that.
 ///
 /// # Examples
 ///
@@ -56,22 +60,60 @@ pub struct LimitService<S, M> {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub type RateLimitService<S, C = DefaultClock, K = ErrIsFailure> =
-    LimitService<S, RateLimiter<C, K>>;
+pub type RateLimitService<S, C = DefaultClock, K = ErrIsFailure, X = DefaultContext> =
+    LimitService<S, RateLimiter<C, K>, X>;
 
 /// A service behind a [`Bulkhead`], from [`Bulkhead::service`].
 ///
 /// A place is free again when the response is there. To keep it until a body has been read, use
 /// [`Permit::hold`](crate::Permit::hold).
-pub type BulkheadService<S, C = DefaultClock> = LimitService<S, Bulkhead<C>>;
+pub type BulkheadService<S, C = DefaultClock, X = DefaultContext> = LimitService<S, Bulkhead<C>, X>;
 
 /// A service behind an [`AdaptiveLimit`], from [`AdaptiveLimit::service`].
-pub type AdaptiveService<S, C = DefaultClock, K = ErrIsFailure> =
-    LimitService<S, AdaptiveLimit<C, K>>;
+pub type AdaptiveService<S, C = DefaultClock, K = ErrIsFailure, X = DefaultContext> =
+    LimitService<S, AdaptiveLimit<C, K>, X>;
 
 impl<S, M> LimitService<S, M> {
     pub(crate) fn new(limit: M, inner: S) -> Self {
-        Self { limit, inner }
+        Self {
+            limit,
+            inner,
+            context: DefaultContext,
+        }
+    }
+}
+
+impl<S, M, X> LimitService<S, M, X> {
+    /// Makes `context` say what travels with a request: the weight by which quotas count it, and the
+    /// deadline past which it does not wait.
+    ///
+    /// Where the limit is a layer, use this within `tower::ServiceBuilder::layer_fn`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_limit::{Quota, RateLimitConfig, RateLimiter};
+    /// use contexter_service::Cx;
+    ///
+    /// # struct Embedder;
+    /// struct Embed {
+    ///     tokens: u32,
+    /// }
+    ///
+    /// let config = RateLimitConfig::new().tokens(Quota::per_minute(1_000));
+    /// # #[cfg(feature = "tokio")]
+    /// let service = RateLimiter::new(config)?
+    ///     .service(Embedder)
+    ///     .context_by(|req: &Embed| Cx::new().with_weight(req.tokens));
+    /// # Ok::<(), contexter_service::InvalidConfig>(())
+    /// ```
+    #[must_use]
+    pub fn context_by<Y>(self, context: Y) -> LimitService<S, M, Y> {
+        LimitService {
+            limit: self.limit,
+            inner: self.inner,
+            context,
+        }
     }
 
     /// Returns the limit.
@@ -93,11 +135,12 @@ impl<S, M> LimitService<S, M> {
     }
 }
 
-impl<Req, S, M> Service<Req> for LimitService<S, M>
+impl<Req, S, M, X> Service<Req> for LimitService<S, M, X>
 where
     Req: Send,
     S: Service<Req>,
     M: Send + Sync,
+    X: ContextOf<Req>,
     for<'a> &'a M: Gate<Refusal: Into<S::Error>, Pass: Pass<Result<S::Response, S::Error>> + Send, Enter: Send>,
 {
     type Response = S::Response;
@@ -113,6 +156,7 @@ where
     ///
     /// As `call` of the limit.
     fn call(&self, req: Req) -> impl Future<Output = Result<S::Response, S::Error>> + Send {
-        Flat::new(&self.limit, Cx::new(), move |_cx| self.inner.call(req))
+        let cx = self.context.context_of(&req);
+        Flat::new(&self.limit, cx, move |_cx| self.inner.call(req))
     }
 }

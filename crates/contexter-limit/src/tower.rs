@@ -15,8 +15,8 @@ use tower_service::Service;
 use crate::call::{Begin, Flat};
 use crate::mechanism::{Gate, Pass};
 use crate::{
-    AdaptiveLimit, AdaptiveService, Bulkhead, BulkheadService, LimitService, RateLimitService,
-    RateLimiter,
+    AdaptiveLimit, AdaptiveService, Bulkhead, BulkheadService, ContextOf, LimitService,
+    RateLimitService, RateLimiter,
 };
 
 /// All services of one layer, and of its clones, share the limiter.
@@ -59,10 +59,11 @@ impl<Fut> Begin<Fut> for Prepared<Fut> {
 /// may is the inner service made ready and called. So a call that is refused or waits does not touch
 /// the inner service, and a service that is ready and then not called holds nothing. An error of the
 /// inner `poll_ready` ends the call.
-impl<Req, S, M> Service<Req> for LimitService<S, M>
+impl<Req, S, M, X> Service<Req> for LimitService<S, M, X>
 where
     S: Service<Req> + Clone,
     M: Gate<Refusal: Into<S::Error>, Pass: Pass<Result<S::Response, S::Error>>> + Clone,
+    X: ContextOf<Req>,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -73,15 +74,12 @@ where
     }
 
     fn call(&mut self, req: Req) -> Self::Future {
+        let cx = self.context.context_of(&req);
         // The clone stays for the next call, as everywhere in tower.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
         LimitFuture {
-            inner: Flat::new(
-                self.limit.clone(),
-                Cx::new(),
-                Prepared(Oneshot::new(inner, req)),
-            ),
+            inner: Flat::new(self.limit.clone(), cx, Prepared(Oneshot::new(inner, req))),
         }
     }
 }

@@ -195,7 +195,25 @@ impl<T: Timer> Bulkhead<T> {
         Op: FnOnce() -> Fut,
         Fut: Future<Output = Result<V, E>>,
     {
-        Call::new(self, Cx::new(), move |_cx| op())
+        self.call_with(Cx::new(), move |_cx| op())
+    }
+
+    /// As [`call`](Self::call), with the context of the call, which `op` is given too: its weight, and
+    /// the deadline past which it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_with<V, E, Op, Fut>(&self, cx: Cx, op: Op) -> Call<&Self, Op, Fut>
+    where
+        Op: FnOnce(Cx) -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+    {
+        Call::new(self, cx, op)
     }
 }
 

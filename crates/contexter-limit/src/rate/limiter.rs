@@ -250,7 +250,26 @@ impl<T: Timer, K> RateLimiter<T, K> {
         Fut: Future<Output = Result<V, E>>,
         K: Classify<Result<V, E>>,
     {
-        Call::new(self, Cx::new(), move |_cx| op())
+        self.call_with(Cx::new(), move |_cx| op())
+    }
+
+    /// As [`call`](Self::call), with the context of the call, which `op` is given too: its weight, and
+    /// the deadline past which it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_with<V, E, Op, Fut>(&self, cx: Cx, op: Op) -> Call<&Self, Op, Fut>
+    where
+        Op: FnOnce(Cx) -> Fut,
+        Fut: Future<Output = Result<V, E>>,
+        K: Classify<Result<V, E>>,
+    {
+        Call::new(self, cx, op)
     }
 
     /// Puts this limiter around a service; it is shared, not copied.
