@@ -208,4 +208,14 @@ impl Config {
             None => backoff,
         })
     }
+
+    /// Makes a retry on the default clock, for which every error is worth another attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    #[cfg(feature = "tokio")]
+    pub fn build(self) -> Result<crate::Retry, InvalidConfig> {
+        crate::Retry::new(self)
+    }
 }

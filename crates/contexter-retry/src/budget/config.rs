@@ -106,4 +106,13 @@ impl BudgetConfig {
             ),
         ])
     }
+
+    /// Makes a full budget.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    pub fn build(self) -> Result<crate::Budget, InvalidConfig> {
+        crate::Budget::new(self)
+    }
 }

@@ -112,4 +112,14 @@ impl HedgeConfig {
                 .map_err(|faults| faults.within("budget")),
         ])
     }
+
+    /// Makes a hedge on the default clock, for which every error is worth another attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`validate`](Self::validate).
+    #[cfg(feature = "tokio")]
+    pub fn build(self) -> Result<crate::Hedge, InvalidConfig> {
+        crate::Hedge::new(self)
+    }
 }

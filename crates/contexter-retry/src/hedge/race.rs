@@ -206,7 +206,7 @@ where
                     continue;
                 };
                 field.running -= 1;
-                if let Again::Yes { after } = hedge.classify.again(&out) {
+                let stands = if let Again::Yes { after } = hedge.classify.again(&out) {
                     if after.is_some_and(|after| !after.is_zero()) {
                         // It wants fewer calls, not more.
                         field.limit = field.begun;
@@ -217,11 +217,17 @@ where
                     if field.running > 0 {
                         continue;
                     }
-                } else if field.running > 0 && is_refused(&hedge.classify, &out) {
+                    false
+                } else if field.begun > 1 && is_refused(&hedge.classify, &out) {
                     // What refused it would refuse another one too.
                     field.limit = field.begun;
-                    continue;
-                }
+                    if field.running > 0 {
+                        continue;
+                    }
+                    false
+                } else {
+                    true
+                };
                 // The losers end before the caller hears of the winner, and say nothing about the far
                 // side.
                 if field.running > 0 {
@@ -233,7 +239,7 @@ where
                 }
                 this.sleep.set(None);
                 field.ended = true;
-                if polled > 1 {
+                if stands && polled > 1 {
                     hedge.shared.tell_won(u32::from(polled));
                 }
                 return Poll::Ready(out);

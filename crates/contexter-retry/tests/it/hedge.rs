@@ -356,3 +356,23 @@ async fn the_attempts_of_a_repeated_call_go_on_counting() {
     assert_eq!(out, Err(()));
     assert_eq!(*seen.borrow(), [3, 4]);
 }
+
+#[test]
+fn a_call_of_which_every_attempt_failed_was_won_by_none() {
+    let clock = ManualClock::new();
+    let config = HedgeConfig::new().delay(millis(100)).max_attempts(2);
+    let hedge = Hedge::with_timer(config, clock.clone()).unwrap();
+    let down = clock.run_until_stalled(hedge.call(|| ready(Err::<(), _>("down"))));
+    assert_eq!(down, Some(Err("down")));
+    assert_eq!(hedge.snapshot().counter("started"), Some(1));
+    assert_eq!(hedge.snapshot().counter("won"), Some(0));
+    let rescued = hedge.call_with(Cx::new(), |cx| {
+        ready(if cx.attempt() == 1 {
+            Err("down")
+        } else {
+            Ok(())
+        })
+    });
+    assert_eq!(clock.run_until_stalled(rescued), Some(Ok(())));
+    assert_eq!(hedge.snapshot().counter("won"), Some(1));
+}
