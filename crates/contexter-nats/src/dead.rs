@@ -125,11 +125,7 @@ impl Inner {
     ) -> Result<Vec<DeadLetter>, TransportError> {
         let mut letters = Vec::new();
         // The name of a letter of another transport is before all of ours.
-        let after = query
-            .after
-            .as_ref()
-            .and_then(|after| number(after))
-            .unwrap_or_default();
+        let after = query.after.as_ref().and_then(number).unwrap_or_default();
         let mut from = after.saturating_add(1);
         if let Some(id) = &query.id {
             let Some(id) = number(id).filter(|id| *id >= from) else {
@@ -145,14 +141,13 @@ impl Inner {
             start_sequence: from,
         };
         self.read(stream, filter, from, |sequence, message| {
-            match letter(message) {
-                Some(letter) => {
-                    let letter = letter.with_id(DeadLetterId::new(sequence.to_string()));
-                    if query.wants(&letter) {
-                        letters.push(letter);
-                    }
+            if let Some(letter) = letter(message) {
+                let letter = letter.with_id(DeadLetterId::new(sequence.to_string()));
+                if query.wants(&letter) {
+                    letters.push(letter);
                 }
-                None => tracing::warn!(sequence, "message is no dead letter and was left out"),
+            } else {
+                tracing::warn!(sequence, "message is no dead letter and was left out");
             }
             // Of one name there is one, and it was the first.
             if letters.len() >= query.limit || query.id.is_some() {

@@ -285,6 +285,11 @@ impl Consumer {
     async fn end(&self, mut session: Session) {
         let client = &self.inner.link.client;
         let ending = async {
+            // The client library forgets an inbox before the server does. After this answer,
+            // everything that was on its way is here.
+            if let Err(error) = self.inner.link.ping(END_WITHIN / 2).await {
+                tracing::debug!(%error, "what is on its way goes back when its lease is over");
+            }
             if session.subscriber.drain().await.is_ok() {
                 while let Some(message) = session.subscriber.next().await {
                     if message.status.is_none() {

@@ -174,7 +174,7 @@ impl Table {
 /// How much earlier than at the server a lease ends here, so that what is sent in time arrives in
 /// time.
 pub(super) fn own_lease(lease: Duration) -> Duration {
-    lease - lease / 20
+    lease.saturating_sub(lease / 20)
 }
 
 #[cfg(test)]

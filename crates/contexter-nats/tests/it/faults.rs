@@ -27,7 +27,7 @@ async fn a_killed_server_loses_nothing_confirmed_and_the_consumer_goes_on() {
     }
     server.restart().unwrap();
     let after = event("a.b");
-    publish(&transport, &[after.clone()]).await;
+    publish(&transport, std::slice::from_ref(&after)).await;
     let settled = settle(&*source, held.token, Disposition::Ack).await;
     let mut missing: std::collections::BTreeSet<_> = before.iter().map(|one| one.id()).collect();
     missing.insert(after.id());
@@ -69,7 +69,12 @@ async fn a_stopped_server_fails_a_publication_in_time_and_the_consumer_goes_on()
     server.resume().unwrap();
     let last = event("a.b");
     let deadline = Instant::now() + PATIENCE;
-    while transport.publish(&[last.clone()]).await.remove(0).is_err() {
+    while transport
+        .publish(std::slice::from_ref(&last))
+        .await
+        .remove(0)
+        .is_err()
+    {
         assert!(Instant::now() < deadline);
     }
     loop {

@@ -1,11 +1,12 @@
 //! Publishing, and who gets what.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use contexter_event_bus::EventFilter;
 use contexter_event_bus::transport::{Disposition, MessageTransport, TransportErrorKind};
 use contexter_protocol::IntegrationEvent;
 use contexter_testkit::require;
-use std::sync::Arc;
-use std::time::Duration;
 
 use crate::support::{event, id, nothing, publish, settle, spec, start, take};
 

@@ -1,10 +1,11 @@
 //! Requests and replies.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contexter_event_bus::RequestError;
 use contexter_event_bus::transport::MessageTransport;
 use contexter_testkit::require;
+use tokio::time::Instant;
 
 use crate::support::{event, spec, start};
 
