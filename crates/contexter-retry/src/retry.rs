@@ -35,6 +35,12 @@ use crate::{Attempts, Budget, Config, GaveUp, RetryService, Scheduled};
 ///
 /// Otherwise the outcome is returned at once.
 ///
+/// All of this is decided before the delay, and the outcome is then let go with what it holds, such
+/// as a connection. So a timer that fires late, on a thread that was busy or a machine that slept,
+/// can begin an attempt past `max_elapsed` or the deadline: there is nothing left to return in its
+/// place. The attempt is given the deadline in its [`Cx`], and a timeout inside the retry refuses it
+/// unsent.
+///
 /// # Examples
 ///
 /// ```

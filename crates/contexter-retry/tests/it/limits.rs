@@ -1,9 +1,12 @@
 //! When time ends a retry.
 
+use std::future::ready;
+use std::pin::pin;
 use std::time::Duration;
 
 use contexter_retry::Retry;
-use contexter_service::{Clock, Cx, DefaultClock};
+use contexter_service::{Clock, Cx, DefaultClock, ManualClock};
+use futures_util::FutureExt;
 
 use crate::{Log, plain};
 
@@ -68,4 +71,27 @@ async fn a_hundred_thousand_attempts_neither_overflow_nor_run_hot() {
     let at = log.at();
     let steady = at.windows(2).skip(3).all(|pair| pair[1] - pair[0] == 8);
     assert!(steady, "every delay after the third is the cap");
+}
+
+#[test]
+fn an_attempt_that_a_late_timer_begins_is_told_that_its_deadline_is_over() {
+    let clock = ManualClock::new();
+    let retry = Retry::with_timer(plain(), clock.clone()).unwrap();
+    let deadline = clock.now() + secs(5);
+    let mut seen = Vec::new();
+    {
+        let call = retry.call_with(Cx::new().with_deadline(deadline), |cx| {
+            let late = cx
+                .deadline()
+                .is_some_and(|deadline| deadline <= clock.now());
+            seen.push((cx.attempt(), late));
+            // What a timeout inside does.
+            ready(if late { Err("too late") } else { Err("down") })
+        });
+        let mut call = pin!(call);
+        assert_eq!(call.as_mut().now_or_never(), None::<Result<(), _>>);
+        clock.advance(secs(60));
+        assert_eq!(call.as_mut().now_or_never(), Some(Err("too late")));
+    }
+    assert_eq!(seen, [(1, false), (2, true)], "and it is the last one");
 }
