@@ -79,7 +79,8 @@ fn main() -> Outcome<()> {
         },
     );
     for (count, unit) in [(documents, "documents/s"), (chunks, "chunks/s")] {
-        Row::rate(&what, rate(count, ours), rate(count, peer), PEER, unit).print()?;
+        let row = format!("{what}: {unit}");
+        Row::rate(&row, rate(count, ours), rate(count, peer), PEER, unit).print()?;
     }
     Ok(())
 }

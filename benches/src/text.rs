@@ -20,6 +20,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 
+use crate::grouped;
+
 /// What all draws begin with.
 pub const SEED: u64 = 42;
 
@@ -153,7 +155,7 @@ pub async fn read(wanted: usize, tokens: Arc<dyn CountTokens>) -> Result<Vec<Pas
     found.truncate(wanted);
     say(&format!(
         "{} chunks of real text, from the documentation of {libraries} crates",
-        found.len()
+        grouped(found.len())
     ));
     Ok(found)
 }
@@ -193,20 +195,21 @@ pub fn queries(passages: &[Passage], count: usize) -> Vec<String> {
 /// Returns the sentences of a text that end with a question mark, code left out.
 fn questions(text: &str) -> Vec<String> {
     let mut questions = Vec::new();
-    for paragraph in text.split("\n\n") {
-        if paragraph.contains("```") || !paragraph.contains('?') {
-            continue;
-        }
-        let line: Vec<&str> = paragraph.split_whitespace().collect();
+    let paragraphs = text.split("\n\n");
+    let prose = paragraphs.filter(|text| text.contains('?') && !text.contains("```"));
+    for paragraph in prose {
         let mut sentence: Vec<&str> = Vec::new();
-        for word in line {
+        for word in paragraph.split_whitespace() {
+            // Not the marks of headings, lists and quotations.
+            if sentence.is_empty() && !word.contains(char::is_alphanumeric) {
+                continue;
+            }
             sentence.push(word);
-            if word.ends_with('?') && sentence.first().is_some_and(|word| opens(word)) {
-                if WORDS_OF_A_QUESTION.contains(&sentence.len()) {
-                    questions.push(sentence.join(" "));
-                }
-                sentence.clear();
-            } else if word.ends_with(['.', '!', '?', ':']) {
+            let asks = word.ends_with('?') && sentence.first().is_some_and(|word| opens(word));
+            if asks && WORDS_OF_A_QUESTION.contains(&sentence.len()) {
+                questions.push(sentence.join(" "));
+            }
+            if word.ends_with(['.', '!', '?', ':', ';', ')']) {
                 sentence.clear();
             }
         }
@@ -230,9 +233,12 @@ mod tests {
 
     #[test]
     fn questions_are_sentences_of_prose() {
-        let text = "# Title\n\nIt waits. How long does it\nwait? Until then!\n\n```\nlet a = b?;\n```\n\n\
+        let text = "## Is this a heading?\n\nIt waits. How long does it\nwait? Until then!\n\n```\nlet a = b?;\n```\n\n\
                     Why?\n\nwhat is this?\n";
-        assert_eq!(questions(text), ["How long does it wait?"]);
+        assert_eq!(
+            questions(text),
+            ["Is this a heading?", "How long does it wait?"]
+        );
     }
 
     #[test]

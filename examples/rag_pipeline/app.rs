@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use contexter_adapter::ServiceAdapter;
 use contexter_discovery::Discovery;
 use contexter_event_bus::{Bus, BusConfig};
 use contexter_local::{EmbedderChoice, LocalEmbedder, ModelSources};
-use contexter_model::{CountTokens, DescribeSpace, Embed, Query, Retrieve, SpaceKind};
+use contexter_model::{
+    CountTokens, DescribeSpace, Embed, EmbeddingSpace, Query, Retrieve, SpaceKind,
+};
 use contexter_monitor::{HealthMonitor, HealthReport};
 use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore, inspect};
 use contexter_rag::ingest::{Division, Environment, Ingestion, IngestionSettings, Ledger};
@@ -49,7 +51,12 @@ impl App {
         documents: Option<Arc<dyn ServiceAdapter>>,
     ) -> Result<Self> {
         let store = EmbeddedStore::open(data.store()).await?;
-        let stack = settings.services.qdrant.unwrap_or_default().build()?;
+        let stack = settings
+            .services
+            .qdrant
+            .clone()
+            .unwrap_or_default()
+            .build()?;
         let qdrant = EmbeddedQdrant::with_stack(store, stack);
         let ledger = {
             let path = data.ledger();
@@ -121,6 +128,22 @@ impl App {
         ))
     }
 
+    /// Fails if another embedder than the present one made the index: its vectors would be compared
+    /// with others that mean nothing to them.
+    pub(crate) fn require_space_of(&self, data: &DataFolder) -> Result<()> {
+        let own = &self.embedding.space().id;
+        match recorded_space(data, &self.settings.collection) {
+            Some(recorded) if recorded.id != *own => bail!(
+                "the index in {} was made by the embedder {} ({}) and cannot be searched with \
+                 {own}: leave --embedder out, or search with --mode sparse",
+                data.path().display(),
+                recorded.id,
+                recorded.kind,
+            ),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns how every service is, checked now.
     pub(crate) async fn health_report(&self) -> HealthReport {
         self.registry.check_now().await;
@@ -146,7 +169,8 @@ async fn open_embedder(
     choice: EmbedderChoice,
 ) -> Result<LocalEmbedder> {
     let sources = ModelSources::default().offline(settings.offline);
-    let choice = match (choice, recorded_kind(data, &settings.collection)) {
+    let recorded = recorded_space(data, &settings.collection).map(|space| space.kind);
+    let choice = match (choice, recorded) {
         (EmbedderChoice::Auto, Some(SpaceKind::Lexical)) => {
             eprintln!(
                 "note: this index was made with the lexical embedder, which compares wording and \
@@ -164,18 +188,18 @@ async fn open_embedder(
     if let Some(notice) = selected.notice {
         eprintln!("note: {notice}");
     }
-    Ok(match settings.services.local_embedding {
+    Ok(match settings.services.local_embedding.clone() {
         Some(stack) => selected.embedder.with_stack(stack.build()?),
         None => selected.embedder,
     })
 }
 
-/// Which kind of embedder made the collection, if it is there.
-fn recorded_kind(data: &DataFolder, collection: &str) -> Option<SpaceKind> {
+/// Which embedder made the collection, if it is there.
+fn recorded_space(data: &DataFolder, collection: &str) -> Option<EmbeddingSpace> {
     let found = inspect(data.store()).ok()?.collections;
     let specs = found.into_iter().map(|found| found.spec);
     let spec = specs.into_iter().find(|spec| spec.name == collection)?;
-    Some(spec.space.kind)
+    Some(spec.space)
 }
 
 /// Describes a value that is missing, for a message.

@@ -12,6 +12,12 @@ use contexter_model::LibraryId;
 /// Marks a folder as ours and names its layout.
 const MARKER: &str = "contexter.json";
 const LAYOUT: &str = "{\"layout\":1}\n";
+/// Marks it as made by a program for everybody else: for backups, and for an `index` of the folder
+/// around it.
+const TAG: (&str, &str) = (
+    "CACHEDIR.TAG",
+    "Signature: 8a477f597d28d172789f06886806bc55\n# An index of Contexter: it can be made again.\n",
+);
 
 /// A folder that holds an index.
 #[derive(Clone, Debug)]
@@ -37,6 +43,11 @@ impl DataFolder {
             }
             fs::write(&marker, LAYOUT)
                 .with_context(|| format!("cannot write {}", marker.display()))?;
+        }
+        let (name, text) = TAG;
+        let tag = path.join(name);
+        if !tag.exists() {
+            fs::write(&tag, text).with_context(|| format!("cannot write {}", tag.display()))?;
         }
         Self::open(path)
     }
@@ -92,6 +103,25 @@ impl DataFolder {
         fs::write(&aside, serde_json::to_vec(&sources)?)
             .and_then(|()| fs::rename(&aside, &path))
             .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Notes that the vector index is to be rebuilt, until [`optimized`](Self::optimized): a run
+    /// may end before it comes to that. Returns whether an earlier one did.
+    pub(crate) fn changes(&self) -> Result<bool> {
+        let note = self.unoptimized();
+        let noted = note.exists();
+        fs::write(&note, "").with_context(|| format!("cannot write {}", note.display()))?;
+        Ok(noted)
+    }
+
+    /// Takes the note of [`changes`](Self::changes) back.
+    pub(crate) fn optimized(&self) -> Result<()> {
+        let note = self.unoptimized();
+        fs::remove_file(&note).with_context(|| format!("cannot remove {}", note.display()))
+    }
+
+    fn unoptimized(&self) -> PathBuf {
+        self.0.join("unoptimized")
     }
 
     pub(crate) fn path(&self) -> &Path {

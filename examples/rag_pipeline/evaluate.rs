@@ -31,6 +31,10 @@ pub(crate) async fn run(mut settings: Settings, args: Eval) -> Result<()> {
         .canonicalize()
         .with_context(|| format!("cannot read the collection {}", args.collection.display()))?;
     let (queries, qrels) = (read_queries(&folder)?, read_qrels(&folder)?);
+    if !queries.iter().any(|query| qrels.contains_key(&query.id)) {
+        let folder = folder.display();
+        bail!("qrels/test.tsv of {folder} judges no query of queries.jsonl");
+    }
     let name = folder.file_name().unwrap_or(folder.as_os_str());
     let name = name.to_string_lossy().into_owned();
     let library = library_id(&name)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use contexter_adapter::ServiceAdapter;
 use contexter_local::{CargoLock, DocumentSource, Folder, LocalDocuments, default_registry};
 use contexter_model::{LibraryId, ResolveLibrary, Skipped};
@@ -38,15 +38,14 @@ const TOUR_QUESTIONS: [&str; 3] = [
 ];
 /// Libraries in work at the same time: small ones share a write to the disk.
 const LIBRARIES_AT_ONCE: usize = 8;
-/// From this many embedded documents on, building the vector index pays off.
-const WORTH_OPTIMIZING: u64 = 100;
+/// From this many changed documents on, optimizing takes a while.
+const WORTH_SAYING: u64 = 100;
 
 pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
     let documents = open_source(&settings, &args.source, args.library).await?;
     let data = DataFolder::create(&settings.data())?;
     data.claim(&documents.libraries, &args.source)?;
     let outcome = index(settings, &data, documents).await?;
-    outcome.print()?;
     if outcome.changed + outcome.unchanged == 0 {
         let source = args.source.display();
         match outcome.skipped.len() {
@@ -79,8 +78,10 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
         TOUR_CRATES.join(", ")
     );
     let (app, ingestion) = open(settings, &data, documents.adapter).await?;
-    let outcome = work(&ingestion, &documents.libraries).await?;
+    let mut outcome = Outcome::default();
+    let worked = work(&ingestion, &data, &documents.libraries, &mut outcome).await;
     outcome.print()?;
+    worked?;
     let engine = app.search_engine()?;
     for question in TOUR_QUESTIONS {
         search::answer(&engine, question, 2).await?;
@@ -107,6 +108,7 @@ async fn open_source(
     let stack = settings
         .services
         .local_documents
+        .clone()
         .unwrap_or_default()
         .build()?;
     if !path.is_file() {
@@ -119,7 +121,9 @@ async fn open_source(
         });
     }
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let lock = CargoLock::open(path, default_registry(cargo_home)?).await?;
+    let lock = CargoLock::open(path, default_registry(cargo_home)?)
+        .await
+        .context("--source takes a folder or a Cargo.lock")?;
     let all = ResolveLibrary {
         name: String::new(),
         limit: usize::MAX,
@@ -133,10 +137,17 @@ async fn open_source(
     let mut skipped = lock.skipped().to_vec();
     if let Some(wanted) = library {
         libraries.retain(|id| *id == wanted);
-        skipped.clear();
         if libraries.is_empty() {
-            bail!("{wanted} is not among the crates of {}", path.display());
+            let name = format!("{} {}", wanted.name(), wanted.version().unwrap_or_default());
+            let known = skipped.iter().find(|skip| skip.path == name);
+            let why = known.map_or("it is not among its crates", |skip| &skip.reason);
+            bail!("{wanted} cannot be indexed from {}: {why}", path.display());
         }
+        skipped.clear();
+    } else if let own @ 1.. = lock.own().len() {
+        eprintln!(
+            "note: {own} crates of the workspace itself are left out; index their folders instead"
+        );
     }
     Ok(Documents {
         adapter: Arc::new(LocalDocuments::new([DocumentSource::new(lock)], stack)),
@@ -147,8 +158,11 @@ async fn open_source(
 
 async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> Result<Outcome> {
     let (app, ingestion) = open(settings, data, documents.adapter).await?;
-    let mut outcome = work(&ingestion, &documents.libraries).await?;
+    let mut outcome = Outcome::default();
+    let worked = work(&ingestion, data, &documents.libraries, &mut outcome).await;
     outcome.skipped.extend(documents.skipped);
+    outcome.print()?;
+    worked?;
     drop(ingestion);
     app.close().await?;
     Ok(outcome)
@@ -166,10 +180,56 @@ async fn open(
 }
 
 /// Runs both halves of the flow over all libraries: first the words of every one, then the vectors.
-async fn work(ingestion: &Ingestion, libraries: &[LibraryId]) -> Result<Outcome> {
+///
+/// `outcome` holds what was done, also when it ends in an error.
+async fn work(
+    ingestion: &Ingestion,
+    data: &DataFolder,
+    libraries: &[LibraryId],
+    outcome: &mut Outcome,
+) -> Result<()> {
     let started = Instant::now();
+    let worked = steps(ingestion, data, libraries, outcome).await;
+    outcome.seconds = started.elapsed().as_secs_f64();
+    worked
+}
+
+async fn steps(
+    ingestion: &Ingestion,
+    data: &DataFolder,
+    libraries: &[LibraryId],
+    outcome: &mut Outcome,
+) -> Result<()> {
     let bars = Bars::follow(ingestion);
-    let mut outcome = Outcome::default();
+    let interrupted = data.changes()?;
+    both_halves(ingestion, libraries, &bars, outcome)
+        .await
+        .context(
+            "not everything was indexed; what was is kept, and the same command goes on from there",
+        )?;
+    let changes = outcome.embedded_documents + outcome.changed + outcome.removed;
+    if interrupted || changes > 0 {
+        if interrupted || changes >= WORTH_SAYING {
+            bars.say("optimizing the vector index");
+        }
+        ingestion.optimize().await.context(
+            "everything is indexed, but searches stay slower than need be until the same command \
+             is run again",
+        )?;
+        ingestion.remove_unreferenced().await?;
+    }
+    data.optimized()?;
+    bars.finish();
+    Ok(())
+}
+
+async fn both_halves(
+    ingestion: &Ingestion,
+    libraries: &[LibraryId],
+    bars: &Bars,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let started = Instant::now();
     let mut words = stream::iter(libraries)
         .map(|library| ingestion.process_library_documentation(library))
         .buffered(LIBRARIES_AT_ONCE);
@@ -180,6 +240,7 @@ async fn work(ingestion: &Ingestion, libraries: &[LibraryId]) -> Result<Outcome>
         outcome.removed += started.removed;
         outcome.skip(&started.library_id, started.skipped);
     }
+    outcome.words = true;
     bars.searchable(started.elapsed());
     let mut vectors = stream::iter(libraries)
         .map(|library| ingestion.embed_library(library))
@@ -189,21 +250,14 @@ async fn work(ingestion: &Ingestion, libraries: &[LibraryId]) -> Result<Outcome>
         outcome.embedded_chunks += embedded.chunks;
         outcome.skip(&embedded.library_id, embedded.failed);
     }
-    if outcome.embedded_documents + outcome.removed >= WORTH_OPTIMIZING {
-        bars.say("optimizing the vector index");
-        ingestion.optimize().await?;
-    }
-    if outcome.embedded_documents + outcome.changed + outcome.removed > 0 {
-        ingestion.remove_unreferenced().await?;
-    }
-    bars.finish();
-    outcome.seconds = started.elapsed().as_secs_f64();
-    Ok(outcome)
+    Ok(())
 }
 
 /// What an index run did.
 #[derive(Default)]
 struct Outcome {
+    /// Every library came through the first half: the counts are complete.
+    words: bool,
     documents: u64,
     changed: u64,
     unchanged: u64,
@@ -223,6 +277,19 @@ impl Outcome {
     }
 
     fn print(&self) -> Result<()> {
+        if self.words {
+            self.print_counts()?;
+        }
+        if !self.skipped.is_empty() {
+            eprintln!("{} skipped:", self.skipped.len());
+        }
+        for skip in &self.skipped {
+            eprintln!("  {}: {}", skip.path, skip.reason);
+        }
+        Ok(())
+    }
+
+    fn print_counts(&self) -> Result<()> {
         say!(
             "{} documents indexed ({} new or changed, {} unchanged, {} removed), {} chunks \
              embedded in {:.1} s",
@@ -233,12 +300,6 @@ impl Outcome {
             self.embedded_chunks,
             self.seconds,
         );
-        if !self.skipped.is_empty() {
-            eprintln!("{} skipped:", self.skipped.len());
-        }
-        for skip in &self.skipped {
-            eprintln!("  {}: {}", skip.path, skip.reason);
-        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use contexter_local::EmbedderChoice;
 use contexter_rag::{HybridSearchEngine, Mode, SearchHit, SearchRequest, SearchResponse};
 
@@ -35,6 +35,13 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
         Mode::Hybrid | Mode::Dense => settings.choice()?,
     };
     let app = App::open(settings, &data, choice, None).await?;
+    if app.ledger.libraries().is_empty() {
+        let data = data.path().display();
+        bail!("nothing is indexed in {data} yet: run `index --source DIR --data {data}` first");
+    }
+    if mode != Mode::Sparse {
+        app.require_space_of(&data)?;
+    }
     if let Some(library) = &request.library
         && !app.ledger.libraries().contains_key(library)
     {

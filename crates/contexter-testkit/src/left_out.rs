@@ -59,7 +59,13 @@ pub fn left_out(programs: &[&str], inside: &str) -> bool {
     let Some(missing) = first_left_out(programs, &without) else {
         return false;
     };
-    let line = format!("{}: needs {missing}\n", test_name(inside));
+    leave_out(test_name(inside), missing);
+    true
+}
+
+/// Says that `test` is left out because it needs something, and adds to the list.
+pub(crate) fn leave_out(test: &str, needs: &str) {
+    let line = format!("{test}: needs {needs}\n");
     // Not `eprintln!`: the test harness would swallow it, for the test goes on to pass.
     let _unheard = write!(io::stderr(), "left out: {line}");
     if let Some(list) = env::var_os(LEFT_OUT_LIST) {
@@ -70,7 +76,6 @@ pub fn left_out(programs: &[&str], inside: &str) -> bool {
             .and_then(|mut file| file.write_all(line.as_bytes()))
             .expect("the list of what was left out must be writable");
     }
-    true
 }
 
 fn first_left_out<'a>(programs: &[&'a str], without: &str) -> Option<&'a str> {

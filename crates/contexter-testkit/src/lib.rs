@@ -29,6 +29,7 @@ mod program;
 mod ready;
 mod redis;
 mod server;
+mod small_disk;
 mod supervisor;
 mod wait;
 
@@ -38,3 +39,4 @@ pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out};
 pub use nats::Nats;
 pub use redis::Redis;
 pub use server::Server;
+pub use small_disk::SmallDisk;

@@ -251,3 +251,94 @@ async fn an_unreadable_file_is_listed_by_who_may_not_read_it() {
     let what = if readable_anyway { "" } else { "secret.md" };
     said.fails(0, what);
 }
+
+#[tokio::test]
+async fn an_index_inside_of_its_source_is_not_indexed() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("docs");
+    corpus::write(&source, 3);
+    let data = source.join("index");
+    for _ in 0..2 {
+        let said = index(&data, &source).await;
+        assert!(!said.stderr.contains("skipped"), "{}", said.stderr);
+        let stdout = said.success();
+        assert!(stdout.starts_with("3 documents indexed"), "{stdout}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_is_not_searched_with_the_vectors_of_another_embedder() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("docs");
+    corpus::write(&source, 2);
+    let data = folder.path().join("data");
+    index(&data, &source).await.success();
+    // As if another model had made it.
+    let spec = data.join("store/collections/documentation/collection.json");
+    let text = fs::read_to_string(&spec).unwrap();
+    assert!(text.contains("hash-ngram-1024-v1"), "{text}");
+    fs::write(&spec, text.replace("hash-ngram-1024-v1", "other-model")).unwrap();
+    let said = run(&data, &["search", "guide"]).await;
+    said.fails(1, "made by the embedder other-model");
+    said.fails(1, "hash-ngram-1024-v1");
+    run(&data, &["search", "guide", "--mode", "sparse"])
+        .await
+        .success();
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_lock_file_is_told_what_to_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("README.md");
+    fs::write(&file, "# Read me\n").unwrap();
+    let said = index(&folder.path().join("data"), &file).await;
+    said.fails(1, "a folder or a Cargo.lock");
+    said.fails(1, "README.md");
+}
+
+#[tokio::test]
+async fn the_crates_of_the_workspace_itself_do_not_count_as_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let lock = folder.path().join("Cargo.lock");
+    let own = "version = 4\n[[package]]\nname = \"own\"\nversion = \"0.1.0\"\n";
+    fs::write(&lock, own).unwrap();
+    let said = index(&folder.path().join("data"), &lock).await;
+    said.fails(1, "1 crates of the workspace itself");
+    said.fails(1, "holds no documents");
+    assert!(!said.stderr.contains("skipped"), "{}", said.stderr);
+    let gone = "[[package]]\nname = \"gone\"\nversion = \"1.0.0\"\n\
+                source = \"registry+https://example.org\"\n";
+    fs::write(&lock, format!("{own}{gone}")).unwrap();
+    let args = ["index", "--source", lock.to_str().unwrap()];
+    let args = [&args[..], &["--library", "/crates/gone/1.0.0"]].concat();
+    run(&folder.path().join("data"), &args)
+        .await
+        .fails(1, "run cargo fetch");
+}
+
+#[tokio::test]
+async fn a_broken_collection_to_evaluate_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let collection = folder.path().join("broken");
+    fs::create_dir_all(collection.join("qrels")).unwrap();
+    let data = folder.path().join("data");
+    let args = ["eval", "--collection", collection.to_str().unwrap()];
+    run(&data, &args).await.fails(1, "queries.jsonl");
+    fs::write(collection.join("queries.jsonl"), "{\"_id\":\"1\"").unwrap();
+    run(&data, &args).await.fails(1, "queries.jsonl");
+    let query = "{\"_id\":\"1\",\"text\":\"dogs\"}\n";
+    fs::write(collection.join("queries.jsonl"), query).unwrap();
+    run(&data, &args).await.fails(1, "test.tsv");
+    let qrels = collection.join("qrels/test.tsv");
+    fs::write(&qrels, "query-id\tcorpus-id\tscore\n1\ta\tmany\n").unwrap();
+    run(&data, &args).await.fails(1, "test.tsv");
+    fs::write(&qrels, "query-id\tcorpus-id\tscore\n1\ta\t1\n").unwrap();
+    run(&data, &args).await.fails(1, "corpus.jsonl");
+    let corpus = collection.join("corpus.jsonl");
+    fs::write(&corpus, "{\"_id\":\"a\",\"text\":\"dogs\"}\nnonsense\n").unwrap();
+    run(&data, &args).await.fails(1, "corpus.jsonl");
+    fs::write(&corpus, "{\"_id\":\"a\",\"text\":\"dogs\"}\n").unwrap();
+    run(&data, &args).await.success();
+    fs::write(&qrels, "query-id\tcorpus-id\tscore\n9\ta\t1\n").unwrap();
+    run(&data, &args).await.fails(1, "test.tsv");
+}

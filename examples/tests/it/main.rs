@@ -5,5 +5,6 @@
 mod bad_input;
 mod commands;
 mod corpus;
+mod full_disk;
 mod kill;
 mod program;

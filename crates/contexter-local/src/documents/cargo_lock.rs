@@ -52,6 +52,7 @@ pub struct CargoLock {
 #[derive(Debug)]
 struct Inner {
     crates: Vec<Crate>,
+    own: Vec<String>,
     skipped: Vec<Skipped>,
     /// The crates that were read last, the latest at the end.
     listed: Mutex<Vec<(LibraryId, Arc<CrateDocs>)>>,
@@ -136,11 +137,22 @@ impl CargoLock {
             )
             .with_source(error)
         })?;
+        if lock.package.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("{shown} is not a lock file of cargo: it names no package"),
+            ));
+        }
 
         let registries = folders_in(registry);
         let mut crates = Vec::new();
+        let mut own = Vec::new();
         let mut skipped = Vec::new();
         for package in lock.package {
+            if package.source.is_none() {
+                own.push(package.name);
+                continue;
+            }
             match locate(&package, &registries) {
                 Ok(found) => crates.push(found),
                 Err(reason) => skipped.push(Skipped {
@@ -153,10 +165,18 @@ impl CargoLock {
         Ok(Self {
             inner: Arc::new(Inner {
                 crates,
+                own,
                 skipped,
                 listed: Mutex::new(Vec::new()),
             }),
         })
+    }
+
+    /// Returns the names of the packages that the lock file knows no source of: those of the
+    /// workspace itself. They are no documents of this source; their folders are to be indexed.
+    #[must_use]
+    pub fn own(&self) -> &[String] {
+        &self.inner.own
     }
 
     /// Returns the packages of the lock file whose sources cannot be read, and why.
@@ -185,12 +205,11 @@ fn locate(package: &LockedPackage, registries: &[PathBuf]) -> Result<Crate, Stri
         version,
         source,
     } = package;
-    match source.as_deref() {
-        None => return Err("a crate of the workspace: index its folder instead".to_owned()),
-        Some(source) if source.starts_with("git+") => {
-            return Err("a git dependency: index its folder instead".to_owned());
-        }
-        Some(_) => {}
+    if source
+        .as_deref()
+        .is_some_and(|source| source.starts_with("git+"))
+    {
+        return Err("a git dependency: index its folder instead".to_owned());
     }
     let is_plain = |part: &str| !part.contains(['/', '\\']) && !part.starts_with('.');
     let id = format!("/crates/{name}/{version}")

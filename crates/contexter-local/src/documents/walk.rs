@@ -4,12 +4,19 @@
 //! caller did not name: following neither makes loops and link bombs harmless.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
 /// Folders that hold no documentation of the project, besides the hidden ones.
 const IGNORED_FOLDERS: [&str; 2] = ["target", "node_modules"];
+
+/// The file that marks a folder as a cache, and how it begins (bford.info/cachedir): what it holds
+/// was made by a program, such as an index of this very documentation.
+const CACHE_TAG: &str = "CACHEDIR.TAG";
+const CACHE_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
 
 /// Pages that Sphinx generates and that hold only links.
 const SPHINX_INDEXES: [&str; 3] = ["genindex.html", "py-modindex.html", "search.html"];
@@ -96,11 +103,18 @@ fn is_ignored(entry: &DirEntry) -> bool {
     if entry.file_type().is_dir() {
         // Sphinx publishes beside its pages a copy of the text that they were made of.
         let is_copy = name == "_sources" && folder.is_some_and(is_sphinx);
-        IGNORED_FOLDERS.contains(&name.as_ref()) || is_copy
+        IGNORED_FOLDERS.contains(&name.as_ref()) || is_copy || is_cache(entry.path())
     } else {
         let is_index = SPHINX_INDEXES.contains(&name.as_ref()) || name.starts_with("genindex-");
-        is_index && folder.is_some_and(is_sphinx)
+        name == CACHE_TAG || is_index && folder.is_some_and(is_sphinx)
     }
+}
+
+fn is_cache(folder: &Path) -> bool {
+    let mut start = [0; CACHE_SIGNATURE.len()];
+    File::open(folder.join(CACHE_TAG))
+        .and_then(|mut tag| tag.read_exact(&mut start))
+        .is_ok_and(|()| start == *CACHE_SIGNATURE)
 }
 
 fn is_sphinx(folder: &Path) -> bool {

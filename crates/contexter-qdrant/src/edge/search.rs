@@ -124,6 +124,9 @@ impl Search {
     }
 
     pub(super) fn run(self, shard: &EdgeShard) -> Result<Vec<Hit>, OperationError> {
+        if self.is_vain() {
+            return Ok(Vec::new());
+        }
         let Some(query) = self.query else {
             return Ok(Vec::new());
         };

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use contexter_model::{
-    CollectionState, Count, Delete, EnsureCollection, Error, ErrorKind, Flush, Optimize, Query,
-    QueryReply, Record, Retrieve, Selector, Upsert,
+    CollectionState, Count, Delete, EnsureCollection, Error, ErrorKind, Flush, Hit, Optimize,
+    Query, QueryReply, Record, Retrieve, Selector, Upsert,
 };
 use contexter_service::Service;
+use qdrant_edge::EdgeShard;
 
 use super::collection::Collection;
 use super::search::{self, Passes, Search};
@@ -161,6 +162,9 @@ impl Service<Count> for EmbeddedStore {
     }
 }
 
+/// The first leg and the others are searched side by side while there are threads to spare: a single
+/// caller gets the answer sooner, and many callers at once take one thread each.
+///
 /// Ties are in order of id; which of several points with the score of the last place is left out
 /// is for the engine to say.
 impl Service<Query> for EmbeddedStore {
@@ -189,24 +193,39 @@ impl EmbeddedStore {
             .into_iter()
             .map(|leg| Search::new(leg, filter.clone(), req.limit, collection.spec()))
             .collect::<Result<Vec<_>, Error>>()?;
-        if searches.iter().all(Search::is_vain) {
+        let wanted = searches.iter().filter(|search| !search.is_vain()).count();
+        if wanted == 0 {
             return Ok(QueryReply {
                 rankings: vec![Vec::new(); searches.len()],
             });
         }
-        let rankings = self
-            .search(Arc::clone(&collection), "search", move |shard| {
+        let mut legs = searches.into_iter();
+        let first: Vec<Search> = legs.by_ref().take(1).collect();
+        let others: Vec<Search> = legs.collect();
+        let run = |searches: Vec<Search>| {
+            move |shard: &EdgeShard| {
                 searches
                     .into_iter()
-                    .map(|search| {
-                        if search.is_vain() {
-                            return Ok(Vec::new());
-                        }
-                        search.run(shard)
-                    })
+                    .map(|search| search.run(shard))
                     .collect()
-            })
-            .await?;
+            }
+        };
+        let turn = self.search_turn().await?;
+        let rankings: Vec<Vec<Hit>> = match (wanted > 1).then(|| self.second_turn()).flatten() {
+            Some(second) => {
+                let (mut rankings, of_others): (Vec<_>, Vec<_>) = tokio::try_join!(
+                    self.search_now(turn, Arc::clone(&collection), "search", run(first)),
+                    self.search_now(second, collection, "search", run(others)),
+                )?;
+                rankings.extend(of_others);
+                rankings
+            }
+            None => {
+                let all = first.into_iter().chain(others).collect();
+                self.search_now(turn, collection, "search", run(all))
+                    .await?
+            }
+        };
         Ok(QueryReply { rankings })
     }
 }

@@ -9,17 +9,18 @@ use std::time::Duration;
 use contexter_model::{CollectionSpec, CollectionState, Error, ErrorKind};
 use parking_lot::RwLock;
 use qdrant_edge::EdgeShard;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::collection::{Collection, OpenFailure, open_shard};
 use super::fault;
 use super::folder::{CollectionFolder, Folder};
 use super::lock::Lock;
 use super::options::Options;
-use super::threads::{blocking, search_threads, turn};
+use super::threads::{blocking, has_cores, search_threads, turn};
 use super::{repair, search, spec, write};
 
-/// How long opening waits for the engine's own lock, which a killed process keeps for a moment.
+/// How long opening waits for the engine's own lock, which a killed process keeps for a moment, and
+/// so does a child that this process is about to start, until it has become another program.
 ///
 /// The folder's lock is ours by then, so nobody else can be using the collection.
 const ENGINE_LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -48,6 +49,8 @@ struct Inner {
     options: Options,
     /// Bounds the blocking threads that searches take.
     searches: Arc<Semaphore>,
+    /// One search may take two of them.
+    side_by_side: bool,
     /// One creation of a collection at a time.
     creations: Arc<Semaphore>,
     open: RwLock<Option<Open>>,
@@ -98,7 +101,7 @@ impl EmbeddedStore {
         let mut collections = BTreeMap::new();
         for collection in folder.collections()? {
             let spec = collection.read_spec()?;
-            let shard = load(&collection, &lock).await?;
+            let shard = load(&collection, !lock.is_clean()).await?;
             let collection = Collection::new(spec, collection, shard, Arc::clone(&lock));
             let collection = Arc::new(collection);
             if !lock.is_clean() || collection.folder().is_in_repair() {
@@ -112,6 +115,7 @@ impl EmbeddedStore {
                 folder,
                 options,
                 searches: Arc::new(Semaphore::new(search_threads())),
+                side_by_side: has_cores(),
                 creations: Arc::new(Semaphore::new(1)),
                 open: RwLock::new(Some(Open { collections, lock })),
             }),
@@ -199,9 +203,35 @@ impl EmbeddedStore {
         doing: &'static str,
         work: impl FnOnce(&EdgeShard) -> Result<T, qdrant_edge::OperationError> + Send + 'static,
     ) -> Result<T, Error> {
-        let permit = turn(&self.inner.searches).await?;
+        let turn = self.search_turn().await?;
+        self.search_now(turn, collection, doing, work).await
+    }
+
+    /// Waits for a thread to search on.
+    pub(super) async fn search_turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        turn(&self.inner.searches).await
+    }
+
+    /// Takes a second thread for a search that has one, if there is one to spare.
+    pub(super) fn second_turn(&self) -> Option<OwnedSemaphorePermit> {
+        let searches = Arc::clone(&self.inner.searches);
+        let turn = self
+            .inner
+            .side_by_side
+            .then(|| searches.try_acquire_owned());
+        turn?.ok()
+    }
+
+    /// Runs `work`, which only reads, on a blocking thread.
+    pub(super) async fn search_now<T: Send + 'static>(
+        &self,
+        turn: OwnedSemaphorePermit,
+        collection: Arc<Collection>,
+        doing: &'static str,
+        work: impl FnOnce(&EdgeShard) -> Result<T, qdrant_edge::OperationError> + Send + 'static,
+    ) -> Result<T, Error> {
         blocking(doing, move || {
-            let _permit = permit;
+            let _turn = turn;
             collection.read(doing, work)
         })
         .await
@@ -292,11 +322,12 @@ impl EmbeddedStore {
         let folder = self.inner.folder.clone();
         let created = spec.clone();
         let destination = folder.collection(&spec.name);
-        let shard = blocking("create", move || {
+        blocking("create", move || {
             space(0)?;
             create(&folder, &created)
         })
         .await?;
+        let shard = load(&destination, false).await?;
         let mut open = self.inner.open.write();
         let open = open.as_mut().ok_or_else(|| self.closed())?;
         let lock = Arc::clone(&open.lock);
@@ -320,11 +351,10 @@ impl fmt::Debug for EmbeddedStore {
 }
 
 /// Loads a collection, waiting a moment for the engine's own lock.
-async fn load(folder: &CollectionFolder, lock: &Lock) -> Result<EdgeShard, Error> {
+async fn load(folder: &CollectionFolder, after_crash: bool) -> Result<EdgeShard, Error> {
     let deadline = tokio::time::Instant::now() + ENGINE_LOCK_WAIT;
     loop {
         let folder = folder.clone();
-        let after_crash = !lock.is_clean();
         let opened = blocking("open", move || Ok(open_shard(&folder, after_crash))).await?;
         match opened {
             Ok(shard) => return Ok(shard),
@@ -337,7 +367,7 @@ async fn load(folder: &CollectionFolder, lock: &Lock) -> Result<EdgeShard, Error
 }
 
 /// Creates the files of an empty collection under its final name, or leaves nothing there.
-fn create(folder: &Folder, spec: &CollectionSpec) -> Result<EdgeShard, Error> {
+fn create(folder: &Folder, spec: &CollectionSpec) -> Result<(), Error> {
     let unfinished = folder.unfinished(&spec.name)?;
     let path = unfinished.shard();
     let config = write::config(spec)?;
@@ -358,7 +388,5 @@ fn create(folder: &Folder, spec: &CollectionSpec) -> Result<EdgeShard, Error> {
         Err(panic) => return Err(fault::panic("create", &path, &*panic)),
     }
     unfinished.write_spec(spec)?;
-    let finished = folder.collection(&spec.name);
-    unfinished.finish(&finished)?;
-    open_shard(&finished, false).map_err(OpenFailure::into_error)
+    unfinished.finish(&folder.collection(&spec.name))
 }

@@ -39,6 +39,11 @@ pub(super) async fn turn(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePer
         })
 }
 
+/// Whether two computations can run at the same time.
+pub(super) fn has_cores() -> bool {
+    search_threads() > 2
+}
+
 /// Searches compute, so more threads than cores would only wait for one another; a few more keep
 /// the cores busy while one reads from the disk.
 pub(super) fn search_threads() -> usize {

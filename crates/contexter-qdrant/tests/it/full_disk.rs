@@ -1,53 +1,16 @@
 //! A disk that fills up.
 
-use std::path::Path;
-use std::process::Command;
-
 use contexter_model::{ErrorKind, Filter};
 use contexter_qdrant::edge::EmbeddedStore;
+use contexter_testkit::SmallDisk;
 use tempfile::tempdir;
 
 use crate::fixture::{count, flush, many, store, upsert};
 
-/// A file system in memory, of its own size; unmounted when it is dropped.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a test that is left out must be heard of"
-    )]
-    fn mount(path: &'a Path, megabytes: u32) -> Option<Self> {
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
-            .arg(path)
-            .output();
-        match mount {
-            Ok(output) if output.status.success() => Some(Self(path)),
-            Ok(output) => {
-                let reason = String::from_utf8_lossy(&output.stderr).into_owned();
-                eprintln!("LEFT OUT: no small disk to fill: {}", reason.trim());
-                None
-            }
-            Err(error) => {
-                eprintln!("LEFT OUT: no small disk to fill: mount: {error}");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let status = Command::new("umount").arg("--lazy").arg(self.0).status();
-        assert!(status.is_ok_and(|status| status.success()), "umount failed");
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_an_error_and_keeps_what_was_flushed() {
     let folder = tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(folder.path(), 192) else {
+    let Some(disk) = SmallDisk::mount(folder.path(), 192, "a_full_disk") else {
         return;
     };
     let data = folder.path().join("data");
@@ -78,7 +41,7 @@ async fn a_full_disk_is_an_error_and_keeps_what_was_flushed() {
 #[tokio::test]
 async fn a_disk_that_is_full_already_is_named() {
     let folder = tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(folder.path(), 1) else {
+    let Some(disk) = SmallDisk::mount(folder.path(), 1, "a_disk_full_already") else {
         return;
     };
     let data = folder.path().join("data");

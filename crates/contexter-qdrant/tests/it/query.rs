@@ -258,3 +258,28 @@ async fn retrieves_in_the_order_asked_and_leaves_out_what_is_not_there() {
     assert_eq!(records[0].payload, payload(&[("library", "serde")]));
     assert_eq!(records[1].id, id(1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_queries_at_once_find_what_each_finds_alone() {
+    let folder = tempdir().unwrap();
+    let store = filled(folder.path()).await;
+    let query = || Query {
+        collection: CHUNKS.into(),
+        legs: vec![
+            Leg::Dense(vec![0.0, 1.0, 0.1]),
+            Leg::Sparse(sparse(&[(7, 1.0), (8, 2.0)])),
+        ],
+        filter: Filter::all(),
+        limit: 3,
+    };
+    let alone = store.call(query()).await.unwrap();
+    let callers: Vec<_> = (0..64)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.call(query()).await })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap(), alone);
+    }
+}

@@ -10,9 +10,11 @@ use contexter_protocol::rag::{
     ProcessingFailed, ProcessingStatus, VectorIndexRequested, VectorIndexed,
 };
 use contexter_protocol::{EventPayload, IntegrationEvent};
+use contexter_storage::StorageError;
 
+use super::commit::CommitError;
 use super::steps::{Failure, Steps};
-use super::tracker::Tracker;
+use super::tracker::{Reason, Tracker};
 use crate::IntegrationError;
 
 /// How often a step is tried before its document is given up. The calls inside have retries of
@@ -194,9 +196,11 @@ async fn handle<P: Step>(event: P, delivery: Delivery, flow: Flow) -> Result<(),
     };
     if delivery.is_last_attempt() {
         let failed = failure(library, Some(path), P::NAME, &*error);
-        flow.steps
-            .tracker
-            .settle(library, path, Err(failed.error.clone()));
+        let reason = Reason {
+            text: failed.error.clone(),
+            out_of_service: is_out_of_service(&*error),
+        };
+        flow.steps.tracker.settle(library, path, Err(reason));
         if let Err(unheard) = flow.publish(&failed).await {
             tracing::warn!(step = P::NAME, error = %unheard, "a failure could not be announced");
         }
@@ -214,7 +218,7 @@ struct Unsettled<'a> {
 impl Drop for Unsettled<'_> {
     fn drop(&mut self) {
         if self.armed {
-            let reason = "its step panicked or took too long".to_owned();
+            let reason = Reason::new("its step panicked or took too long");
             self.tracker.settle(self.library, self.path, Err(reason));
         }
     }
@@ -227,16 +231,12 @@ pub(super) fn failure(
     step: &str,
     error: &(dyn std::error::Error + 'static),
 ) -> ProcessingFailed {
-    let mut kind = None;
-    let mut text = error.to_string();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        kind = kind.or_else(|| error.downcast_ref().map(contexter_model::Error::kind));
-        cause = error.source();
-        if let Some(cause) = cause {
-            text = format!("{text}: {cause}");
-        }
-    }
+    let causes = causes(error);
+    let text: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    let text = text.join(": ");
+    let kind = causes
+        .iter()
+        .find_map(|cause| cause.downcast_ref().map(contexter_model::Error::kind));
     ProcessingFailed {
         library_id: library.to_owned(),
         path: path.map(str::to_owned),
@@ -246,6 +246,36 @@ pub(super) fn failure(
             .map_or("integration", contexter_model::ErrorKind::as_str)
             .to_owned(),
     }
+}
+
+/// Returns whether documents fail for something that has nothing to do with them: a service that
+/// cannot be reached, a disk that is full.
+pub(super) fn is_out_of_service(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).into_iter().any(|cause| {
+        let kind = cause.downcast_ref().map(contexter_model::Error::kind);
+        let io = cause.downcast_ref().map(std::io::Error::kind);
+        kind == Some(contexter_model::ErrorKind::Unavailable)
+            || io == Some(std::io::ErrorKind::StorageFull)
+            || matches!(cause.downcast_ref(), Some(StorageError::Full { .. }))
+    })
+}
+
+/// Returns an error and its causes, outermost first.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Vec<&'a (dyn std::error::Error + 'static)> {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // What the documents of a group share stands behind a pointer of its own.
+        let error = match error.downcast_ref::<CommitError>() {
+            Some(shared) => &**shared,
+            None => error,
+        };
+        causes.push(error);
+        next = error.source();
+    }
+    causes
 }
 
 /// Publishes the first event of a flow.
@@ -259,4 +289,37 @@ pub(super) async fn publish<P: EventPayload>(
         .build()?;
     bus.publish(event).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use contexter_model::{Error, ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn a_failed_group_tells_its_kind_through_the_pointer_that_its_documents_share() {
+        let full = Error::new(ErrorKind::Unavailable, "no space left");
+        let shared: CommitError = Arc::new(full);
+        let error: Failure = shared.into();
+        assert!(is_out_of_service(&*error));
+        let failed = failure("/a/b", None, "index", &*error);
+        assert_eq!(
+            (&*failed.error, &*failed.error_type),
+            ("no space left", "unavailable")
+        );
+    }
+
+    #[test]
+    fn what_a_document_holds_puts_nothing_out_of_service() {
+        let cause = std::io::Error::new(std::io::ErrorKind::InvalidData, "half a letter");
+        let error = Error::new(ErrorKind::Invalid, "not text").with_source(cause);
+        assert!(!is_out_of_service(&error));
+        assert_eq!(
+            failure("/a/b", None, "index", &error).error,
+            "not text: half a letter"
+        );
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert!(is_out_of_service(&full));
+    }
 }

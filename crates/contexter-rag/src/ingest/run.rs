@@ -9,10 +9,14 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
-use super::tracker::{MoreToCome, Outcome, Tracker};
+use super::tracker::{MoreToCome, Outcome, Reason, Tracker};
 
 /// Documents under way between the driver and the last step.
 pub(super) const UNDER_WAY: usize = 256;
+
+/// After so many documents in a row that failed because something is out of service, the others
+/// would fail too.
+const IN_VAIN: usize = 16;
 
 /// The documents of one library, as they come through.
 pub(super) struct LibraryRun {
@@ -25,6 +29,8 @@ pub(super) struct LibraryRun {
     pub(super) unchanged: u64,
     pub(super) skipped: Vec<Skipped>,
     under_way: FuturesUnordered<Waiting>,
+    /// Documents in a row that something out of service failed.
+    in_vain: usize,
 }
 
 type Waiting = BoxFuture<'static, (String, Outcome)>;
@@ -40,6 +46,7 @@ impl LibraryRun {
             unchanged: 0,
             skipped: Vec::new(),
             under_way: FuturesUnordered::new(),
+            in_vain: 0,
         }
     }
 
@@ -60,15 +67,27 @@ impl LibraryRun {
         self.seen.contains(path) || above.chain([""]).any(|folder| self.unread.contains(folder))
     }
 
-    pub(super) fn refuse(&mut self, path: String, reason: impl Into<String>) {
-        let reason = reason.into();
+    /// Lists a document that did not make it.
+    pub(super) fn refuse(&mut self, path: String, reason: Reason) {
+        self.in_vain = if reason.out_of_service {
+            self.in_vain + 1
+        } else {
+            0
+        };
+        let reason = reason.text;
         self.skipped.push(Skipped { path, reason });
+    }
+
+    /// Returns why it makes no sense to go on, if it does not.
+    pub(super) fn is_in_vain(&self) -> Option<&str> {
+        let last = self.skipped.last()?;
+        (self.in_vain >= IN_VAIN).then_some(&last.reason)
     }
 
     /// Takes a document under way; waits for others to end while too many are.
     pub(super) async fn wait_for(&mut self, path: String, outcome: oneshot::Receiver<Outcome>) {
         self.under_way.push(Box::pin(async move {
-            let lost = || Err("was given up by the event bus".to_owned());
+            let lost = || Err(Reason::new("was given up by the event bus"));
             (path, outcome.await.unwrap_or_else(|_closed| lost()))
         }));
         if self.under_way.len() >= UNDER_WAY {
@@ -80,17 +99,20 @@ impl LibraryRun {
         }
     }
 
-    /// Waits for all documents; no more may be put in.
+    /// Waits for all documents, as long as it makes sense; no more may be put in.
     pub(super) async fn finish(&mut self) {
         self.more = None;
-        while !self.under_way.is_empty() {
+        while !self.under_way.is_empty() && self.is_in_vain().is_none() {
             self.settle_one().await;
         }
     }
 
     async fn settle_one(&mut self) {
         match self.under_way.next().await {
-            Some((_, Ok(()))) => self.changed += 1,
+            Some((_, Ok(()))) => {
+                self.in_vain = 0;
+                self.changed += 1;
+            }
             Some((path, Err(reason))) => self.refuse(path, reason),
             None => {}
         }

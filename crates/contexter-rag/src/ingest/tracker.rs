@@ -9,8 +9,26 @@ use tokio::sync::{Notify, oneshot};
 
 type Key = (LibraryId, String);
 
-/// How a document's way through the flow ended: well, or with a reason for people.
-pub(super) type Outcome = Result<(), String>;
+/// How a document's way through the flow ended.
+pub(super) type Outcome = Result<(), Reason>;
+
+/// Why a document did not make it.
+#[derive(Clone, Debug)]
+pub(super) struct Reason {
+    /// For people.
+    pub(super) text: String,
+    /// It is not the document: something that all documents need is out of service.
+    pub(super) out_of_service: bool,
+}
+
+impl Reason {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            out_of_service: false,
+        }
+    }
+}
 
 /// The documents under way. The driver that puts them in bounds their number.
 #[derive(Debug, Default)]

@@ -140,24 +140,18 @@ async fn packages_without_sources_are_listed_with_the_reason() {
         .collect();
     assert_eq!(
         skipped[0],
-        (
-            "own 0.1.0",
-            "a crate of the workspace: index its folder instead"
-        )
-    );
-    assert_eq!(
-        skipped[1],
         ("forked 0.1.0", "a git dependency: index its folder instead")
     );
     assert_eq!(
-        skipped[2],
+        skipped[1],
         (
             "gone 2.0.0",
             "its sources are not in the local registry: run cargo fetch"
         )
     );
-    assert_eq!(skipped[3].0, "../../etc 1.0.0");
-    assert_eq!(skipped.len(), 4);
+    assert_eq!(skipped[2].0, "../../etc 1.0.0");
+    assert_eq!(skipped.len(), 3);
+    assert_eq!(source.own(), ["own"], "the workspace itself is not skipped");
     assert_eq!(resolved(&source, "", 9).await, ["/crates/here/1.0.0"]);
 }
 
@@ -464,6 +458,10 @@ async fn a_lock_file_that_cannot_be_used_is_named() {
         bad.message().contains("bad.lock is not a lock file"),
         "{bad}"
     );
+    // To TOML a heading is a comment.
+    fs::write(folder.path().join("README.md"), "# Read me\n").unwrap();
+    let empty = open("README.md").await.unwrap_err();
+    assert!(empty.message().ends_with("it names no package"), "{empty}");
     fs::write(folder.path().join("bin.lock"), b"a\0").unwrap();
     let binary = open("bin.lock").await.unwrap_err();
     assert!(
@@ -474,7 +472,7 @@ async fn a_lock_file_that_cannot_be_used_is_named() {
 
 #[tokio::test]
 async fn an_unknown_crate_is_not_found() {
-    let source = Fixture::new().open().await;
+    let source = Fixture::new().lock("own", "0.1.0", None).open().await;
     let request = FetchDocs {
         library: "/crates/nope/1.0.0".parse().unwrap(),
         cursor: None,

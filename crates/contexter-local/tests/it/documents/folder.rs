@@ -52,6 +52,19 @@ async fn documents_come_in_the_order_of_their_paths_whatever_the_page_size() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_tagged_as_a_cache_is_passed_over_unless_it_is_the_one_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let tag = "Signature: 8a477f597d28d172789f06886806bc55\n";
+    write(&folder, "index/CACHEDIR.TAG", tag);
+    write(&folder, "index/a.md", "# A\n");
+    write(&folder, "pretender/CACHEDIR.TAG", "no signature");
+    write(&folder, "pretender/b.md", "# B\n");
+    assert_eq!(read(folder.path(), 9).await.paths(), ["pretender/b.md"]);
+    let asked_for = folder.path().join("index");
+    assert_eq!(read(&asked_for, 9).await.paths(), ["a.md"]);
+}
+
+#[tokio::test]
 async fn hidden_and_generated_folders_and_site_assets_are_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     for path in [

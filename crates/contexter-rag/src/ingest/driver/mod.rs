@@ -1,5 +1,7 @@
 //! Drives documents through the flow and reports how it went.
 
+mod embed;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -10,24 +12,23 @@ use contexter_model::{
     Count, CountTokens, Delete, DocsPage, Document, EnsureCollection, FetchDocs, Flush, LibraryId,
     Optimize, Upsert,
 };
-use contexter_protocol::rag::{DocumentIngested, DocumentProcessed, EmbeddingRequested};
+use contexter_protocol::rag::DocumentIngested;
 use contexter_service::{Handle, Service as _};
 use contexter_storage::Storage;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::collection::{Finder, open_collection};
 use super::commit::{Committer, Store, Write};
-use super::flow::{failure, publish, subscribe};
-use super::ledger::{Entry, Ledger, Stage};
+use super::flow::{failure, is_out_of_service, publish, subscribe};
+use super::ledger::Ledger;
 use super::prepare::{Cutter, Prepared, prepare};
-use super::report::{LibraryEmbedded, ProcessingStarted, Progress};
+use super::report::{ProcessingStarted, Progress};
 use super::run::{LibraryRun, UNDER_WAY};
 use super::settings::IngestionSettings;
 use super::steps::Steps;
-use super::tracker::Tracker;
+use super::tracker::{Reason, Tracker};
 use crate::IntegrationError;
 use crate::embedding::EmbeddingService;
 
@@ -132,6 +133,12 @@ impl Ingestion {
             profile: profile.clone(),
         };
         let subscriptions = subscribe(&environment.bus, &Arc::new(steps))?;
+        for subscription in &subscriptions {
+            subscription.ready().await.map_err(|error| {
+                IntegrationError::new("open", format!("cannot subscribe {}", subscription.name()))
+                    .with_source(error)
+            })?;
+        }
         Ok(Self {
             environment,
             settings,
@@ -158,8 +165,9 @@ impl Ingestion {
     ///
     /// # Errors
     ///
-    /// Returns [`IntegrationError`] if no healthy source offers documents or fetching fails. What
-    /// was indexed by then stays; nothing is removed.
+    /// Returns [`IntegrationError`] if no healthy source offers documents, fetching fails, or
+    /// document after document fails because something that all need is out of service, such as a
+    /// full disk. What was indexed by then stays; nothing is removed.
     ///
     /// # Cancel safety
     ///
@@ -204,12 +212,14 @@ impl Ingestion {
             })?;
             run.skip(skipped);
             self.ingest_page(documents, correlation_id, &mut run).await;
+            sensible(&run, "index", library)?;
             match next {
                 Some(at) => cursor = Some(at),
                 None => break,
             }
         }
         run.finish().await;
+        sensible(&run, "index", library)?;
         let removed = self.remove_vanished(library, &run).await?;
         let to_embed = self.chunks_to_embed(library);
         self.progress
@@ -249,7 +259,7 @@ impl Ingestion {
                 .send_modify(|progress| progress.documents_seen += 1);
             if matches!(outcome, Ok(Prepared::Empty)) {
                 // Not seen: what it held before is removed.
-                run.refuse(path, "holds no text");
+                run.refuse(path, Reason::new("holds no text"));
                 continue;
             }
             run.seen.insert(path.clone());
@@ -273,7 +283,10 @@ impl Ingestion {
                         Err(error) => self.give_up(&library, path, &error, run),
                     }
                 }
-                Err(error) => run.refuse(path, error.to_string()),
+                Err(error) => run.refuse(path, reason_of(&*error)),
+            }
+            if run.is_in_vain().is_some() {
+                return;
             }
         }
     }
@@ -286,7 +299,7 @@ impl Ingestion {
         error: &IntegrationError,
         run: &mut LibraryRun,
     ) {
-        let reason = error.to_string();
+        let reason = reason_of(error);
         self.tracker
             .settle(library.as_str(), &path, Err(reason.clone()));
         run.refuse(path, reason);
@@ -323,74 +336,6 @@ impl Ingestion {
             })?;
         }
         Ok(vanished.len() as u64)
-    }
-
-    /// Adds the vectors of a library's documents: the second half of the flow.
-    ///
-    /// Returns when every document is durable with its vectors or listed as failed, and publishes
-    /// `document.processed`.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`IntegrationError`] if the bus is closed.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future stops the flow after the documents under way; running again goes on.
-    pub async fn embed_library(
-        &self,
-        library: &LibraryId,
-    ) -> Result<LibraryEmbedded, IntegrationError> {
-        let started = Instant::now();
-        let correlation_id = format!("lib_embed_{library}_{}", jiff::Timestamp::now().as_second());
-        let pending = self.pending(library);
-        let (documents, chunks) = (pending.len() as u64, pending.iter().map(chunk_count).sum());
-        self.progress.send_modify(|progress| {
-            progress.library = Some(library.clone());
-        });
-        let mut run = LibraryRun::new(&self.tracker);
-        for entry in pending {
-            let outcome = self.tracker.expect(library, &entry.path);
-            let payload = EmbeddingRequested {
-                library_id: library.to_string(),
-                path: entry.path.clone(),
-                document: entry.document,
-                chunks: entry.chunks,
-                chunk_count: entry.chunk_count as usize,
-                space_id: self.environment.embedding.space().id.clone(),
-            };
-            match self.publish(&payload, &correlation_id).await {
-                Ok(()) => run.wait_for(entry.path, outcome).await,
-                Err(error) => self.give_up(library, entry.path, &error, &mut run),
-            }
-        }
-        run.finish().await;
-        let processing_time_seconds = started.elapsed().as_secs_f64();
-        let processed = DocumentProcessed {
-            library_id: library.to_string(),
-            document_count: self.environment.ledger.library_entries(library).len(),
-            processing_time_seconds,
-        };
-        self.publish(&processed, &correlation_id).await?;
-        Ok(LibraryEmbedded {
-            library_id: library.clone(),
-            documents,
-            chunks,
-            processing_time_seconds,
-            failed: run.skipped,
-        })
-    }
-
-    /// Returns how many chunks of a library still wait for their vectors.
-    #[must_use]
-    pub fn chunks_to_embed(&self, library: &LibraryId) -> u64 {
-        self.pending(library).iter().map(chunk_count).sum()
-    }
-
-    fn pending(&self, library: &LibraryId) -> Vec<Entry> {
-        let mut entries = self.environment.ledger.library_entries(library);
-        entries.retain(|entry| entry.stage == Stage::Lexical && entry.profile == self.profile);
-        entries
     }
 
     /// Deletes stored blobs that no indexed document refers to any more, and returns how many.
@@ -444,6 +389,25 @@ impl Ingestion {
     }
 }
 
-fn chunk_count(entry: &Entry) -> u64 {
-    u64::from(entry.chunk_count)
+/// Fails if going on makes no sense.
+fn sensible(
+    run: &LibraryRun,
+    step: &'static str,
+    library: &LibraryId,
+) -> Result<(), IntegrationError> {
+    match run.is_in_vain() {
+        Some(reason) => Err(IntegrationError::new(
+            step,
+            format!("gave up on {library}: {reason}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Describes why a document could not be prepared or announced.
+fn reason_of(error: &(dyn std::error::Error + 'static)) -> Reason {
+    Reason {
+        text: error.to_string(),
+        out_of_service: is_out_of_service(error),
+    }
 }
