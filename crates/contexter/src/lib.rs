@@ -10,6 +10,7 @@
 //! | `tower` | the mechanisms as layers of `tower`, and bridges between its services and ours | |
 //! | `metrics` | counters and gauges of the mechanisms, through the `metrics` facade | |
 //! | `integration` | `adapter`, `registry`, `discovery`, `protocol`, `event_bus`, `config`, `storage`, `monitor` | |
+//! | `redis`, `nats` | `redis`, `nats`: the event bus on a broker | |
 //! | `rag` | `model`, `rag`, and all of `integration` | |
 //! | `local` | `local`, and all of `rag` | |
 //! | `qdrant-edge` | `qdrant` with the embedded engine, and all of `rag` | |
@@ -36,12 +37,16 @@ pub use contexter_local as local;
 pub use contexter_model as model;
 #[cfg(feature = "integration")]
 pub use contexter_monitor as monitor;
+#[cfg(feature = "nats")]
+pub use contexter_nats as nats;
 #[cfg(feature = "integration")]
 pub use contexter_protocol as protocol;
 #[cfg(feature = "qdrant-edge")]
 pub use contexter_qdrant as qdrant;
 #[cfg(feature = "rag")]
 pub use contexter_rag as rag;
+#[cfg(feature = "redis")]
+pub use contexter_redis as redis;
 #[cfg(feature = "integration")]
 pub use contexter_registry as registry;
 #[cfg(feature = "resilience")]
