@@ -60,3 +60,12 @@ fn the_future_of_a_retry_is_small_whatever_its_timer() {
     ];
     assert!(sizes.iter().all(|size| *size <= 80), "{sizes:?}");
 }
+
+#[test]
+fn settings_build_what_they_describe_or_say_what_is_wrong() {
+    assert!(Config::new().build().is_ok());
+    assert!(Config::new().max_attempts(0).build().is_err());
+    assert!(HedgeConfig::new().build().is_ok());
+    assert!(HedgeConfig::new().max_attempts(0).build().is_err());
+    assert!(BudgetConfig::new().build().is_ok());
+}
