@@ -80,7 +80,6 @@
 mod adaptive;
 mod bulkhead;
 mod call;
-mod context;
 mod error;
 mod mechanism;
 #[cfg(all(test, contexter_loom))]
@@ -96,7 +95,6 @@ mod with_permit;
 pub use adaptive::{AcquireAdaptivePermit, AdaptiveConfig, AdaptiveLimit, AdaptivePermit};
 pub use bulkhead::{AcquirePermit, Bulkhead, BulkheadConfig, Permit};
 pub use call::Call;
-pub use context::{ContextOf, DefaultContext};
 pub use error::Error;
 pub use rate::{Acquire, Quota, RateLimitConfig, RateLimiter, Shape, Takes};
 pub use service::{AdaptiveService, BulkheadService, LimitService, RateLimitService};

@@ -2,10 +2,9 @@
 
 use std::future::Future;
 
-use contexter_service::{DefaultClock, ErrIsFailure, Service};
+use contexter_service::{ContextOf, DefaultClock, DefaultContext, ErrIsFailure, Service};
 
 use crate::call::Flat;
-use crate::context::{ContextOf, DefaultContext};
 use crate::mechanism::{Gate, Pass};
 use crate::{AdaptiveLimit, Bulkhead, RateLimiter};
 

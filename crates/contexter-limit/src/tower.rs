@@ -6,7 +6,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use contexter_service::{Cx, Timer};
+use contexter_service::{ContextOf, Cx, Timer};
 use pin_project_lite::pin_project;
 use tower::util::Oneshot;
 use tower_layer::Layer;
@@ -15,8 +15,8 @@ use tower_service::Service;
 use crate::call::{Begin, Flat};
 use crate::mechanism::{Gate, Pass};
 use crate::{
-    AdaptiveLimit, AdaptiveService, Bulkhead, BulkheadService, ContextOf, LimitService,
-    RateLimitService, RateLimiter,
+    AdaptiveLimit, AdaptiveService, Bulkhead, BulkheadService, LimitService, RateLimitService,
+    RateLimiter,
 };
 
 /// All services of one layer, and of its clones, share the limiter.

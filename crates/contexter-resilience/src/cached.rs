@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use contexter_fallback::{CacheService, Configured, ResponseCache};
 use contexter_service::{
-    ByVerdict, Classify, FromRejection, InvalidConfig, Service, Timer, Verdict,
+    ByVerdict, Classify, ContextOf, FromRejection, InvalidConfig, Service, Timer, Verdict,
 };
 
-use crate::{ContextOf, Guarded};
+use crate::Guarded;
 
 /// A guarded service behind a response cache, from [`Guarded::cached_by`].
 ///

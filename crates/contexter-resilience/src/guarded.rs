@@ -1,33 +1,10 @@
 //! A service with a stack around it.
 
-use contexter_service::{ByVerdict, Classify, Cx, DefaultClock, FromRejection, Service, Timer};
+use contexter_service::{
+    ByVerdict, Classify, ContextOf, Cx, DefaultClock, DefaultContext, FromRejection, Service, Timer,
+};
 
 use crate::StandardStack;
-
-/// Says what travels with a request through the stack: its weight, whether it is idempotent, its
-/// deadline.
-///
-/// Closures `Fn(&Req) -> Cx` do. A service guarded without one uses the defaults of [`Cx`].
-pub trait ContextOf<Req>: Send + Sync {
-    /// Returns the context of `req`.
-    fn context_of(&self, req: &Req) -> Cx;
-}
-
-impl<Req, F: Fn(&Req) -> Cx + Send + Sync> ContextOf<Req> for F {
-    fn context_of(&self, req: &Req) -> Cx {
-        self(req)
-    }
-}
-
-/// Every request is a first attempt with the defaults of [`Cx`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DefaultContext;
-
-impl<Req> ContextOf<Req> for DefaultContext {
-    fn context_of(&self, _req: &Req) -> Cx {
-        Cx::new()
-    }
-}
 
 /// A service with a [`StandardStack`] around it, from [`StandardStack::service`].
 ///

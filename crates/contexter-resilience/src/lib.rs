@@ -79,7 +79,7 @@ pub use adapter::ResilientAdapter;
 pub use cached::Cached;
 pub use config::{BreakerConfig, Scope, StackConfig};
 pub use error::{Error, UnlessRejected};
-pub use guarded::{ContextOf, DefaultContext, Guarded};
+pub use guarded::Guarded;
 pub use keyed::Keyed;
 pub use pristine::Pristine;
 pub use snapshot::StackSnapshot;

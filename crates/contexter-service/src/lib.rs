@@ -70,6 +70,7 @@ mod capability;
 mod classify;
 mod clock;
 mod compose;
+mod context_of;
 mod cx;
 #[cfg(feature = "serde")]
 pub mod duration;
@@ -97,6 +98,7 @@ pub use capability::{Capability, Handle};
 pub use classify::{Again, ByVerdict, Classify, ErrIsFailure, Sample, Verdict};
 pub use clock::{Clock, DefaultClock, StdClock, Timer, later};
 pub use compose::{Either, Start};
+pub use context_of::{ContextOf, DefaultContext};
 pub use cx::Cx;
 pub use event::{BREAKER_STATE, EVENTS_TOTAL, Event, gauge_breaker_state};
 pub use http_status::{ByStatus, HttpStatus, http_status};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use contexter_breaker::Breaker;
 use contexter_model::Error;
 use contexter_resilience::{
-    BreakerConfig, Cached, DefaultContext, Guarded, Keyed, Scope, StackConfig, StackSnapshot,
-    StandardStack, UnlessRejected,
+    BreakerConfig, Cached, Guarded, Keyed, Scope, StackConfig, StackSnapshot, StandardStack,
+    UnlessRejected,
 };
-use contexter_service::{ByVerdict, Cx, DefaultClock, ManualClock, Service};
+use contexter_service::{ByVerdict, Cx, DefaultClock, DefaultContext, ManualClock, Service};
 
 fn shared<T: Send + Sync + Unpin>() {}
 fn sent<T: Send>(_value: &T) {}

@@ -1,10 +1,19 @@
 //! What a request says about its call.
 
-use contexter_service::Cx;
+use crate::Cx;
 
 /// Says what travels with a request: its weight, whether it is idempotent, its deadline.
 ///
-/// Closures `Fn(&Req) -> Cx` do. A service without one uses the defaults of [`Cx`].
+/// Closures `Fn(&Req) -> Cx` do.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_service::{ContextOf, Cx};
+///
+/// let by_length = |text: &String| Cx::new().with_weight(text.len() as u32);
+/// assert_eq!(by_length.context_of(&"four".to_owned()).weight(), 4);
+/// ```
 pub trait ContextOf<Req>: Send + Sync {
     /// Returns the context of `req`.
     fn context_of(&self, req: &Req) -> Cx;
@@ -16,7 +25,7 @@ impl<Req, F: Fn(&Req) -> Cx + Send + Sync> ContextOf<Req> for F {
     }
 }
 
-/// Every request is a first attempt of weight 1 without a deadline.
+/// Every request is a first attempt with the defaults of [`Cx`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DefaultContext;
 
