@@ -143,6 +143,7 @@ async fn flow(folder: &Path, crates: &CargoLock, libraries: &[LibraryId]) -> Out
     while let Some(embedded) = vectors.try_next().await? {
         chunks += embedded.chunks;
     }
+    drop((words, vectors));
     ingestion.optimize().await?;
     ingestion.remove_unreferenced().await?;
     drop(ingestion);

@@ -112,6 +112,7 @@ pub async fn documents(crates: &CargoLock, library: &LibraryId) -> Result<Vec<Do
 }
 
 /// Cuts a document as an index does.
+#[must_use]
 pub fn passages(chunker: &Chunker, document: &Document) -> Vec<Passage> {
     let chunks = chunker.chunk(document).into_iter();
     let passages = chunks.map(|chunk| Passage {
@@ -129,6 +130,10 @@ pub fn passages(chunker: &Chunker, document: &Document) -> Vec<Passage> {
 /// # Errors
 ///
 /// Fails if a library cannot be read.
+///
+/// # Panics
+///
+/// Panics if the task that reads a library does.
 pub async fn read(wanted: usize, tokens: Arc<dyn CountTokens>) -> Result<Vec<Passage>, Error> {
     let crates = locked_crates().await?;
     let chunker = Chunker::new(Chunking::default(), tokens);

@@ -79,11 +79,11 @@ async fn until_interrupted(work: impl Future<Output = Result<()>>) -> Result<()>
 async fn run(cli: Cli) -> Result<()> {
     let settings = Settings::load(&cli.common)?;
     match cli.command {
-        None => index::tour(settings).await,
-        Some(Command::Index(args)) => index::run(settings, args).await,
+        None => Box::pin(index::tour(settings)).await,
+        Some(Command::Index(args)) => Box::pin(index::run(settings, args)).await,
         Some(Command::Search(args)) => search::run(settings, args).await,
         Some(Command::Eval(args)) => evaluate::run(settings, args).await,
-        Some(Command::Status { json }) => status::status(settings, json).await,
+        Some(Command::Status { json }) => Box::pin(status::status(settings, json)).await,
         Some(Command::Libraries { json }) => status::libraries(&settings, json),
     }
 }

@@ -384,7 +384,7 @@ fn size(event: &IntegrationEvent) -> usize {
         + texts
         + extensions
         + data_size(event.data())
-        + event.data_bytes().map_or(0, |bytes| bytes.len())
+        + event.data_bytes().map_or(0, |bytes| bytes.as_ref().len())
 }
 
 /// What a value of JSON costs besides its text: the enum and its share of the map or vector.

@@ -96,7 +96,7 @@ async fn hits(data: &std::path::Path) -> Vec<serde_json::Value> {
         let args = ["search", query, "--json", "--mode", "sparse"];
         let answer = run(data, &args).await.success();
         let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-        hits.push(answer["hits"].clone());
+        hits.push(answer.get("hits").cloned().unwrap());
     }
     hits
 }

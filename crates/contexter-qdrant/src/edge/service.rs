@@ -211,20 +211,18 @@ impl EmbeddedStore {
             }
         };
         let turn = self.search_turn().await?;
-        let rankings: Vec<Vec<Hit>> = match (wanted > 1).then(|| self.second_turn()).flatten() {
-            Some(second) => {
-                let (mut rankings, of_others): (Vec<_>, Vec<_>) = tokio::try_join!(
-                    self.search_now(turn, Arc::clone(&collection), "search", run(first)),
-                    self.search_now(second, collection, "search", run(others)),
-                )?;
-                rankings.extend(of_others);
-                rankings
-            }
-            None => {
-                let all = first.into_iter().chain(others).collect();
-                self.search_now(turn, collection, "search", run(all))
-                    .await?
-            }
+        let second = (wanted > 1).then(|| self.second_turn()).flatten();
+        let rankings: Vec<Vec<Hit>> = if let Some(second) = second {
+            let (mut rankings, of_others): (Vec<_>, Vec<_>) = tokio::try_join!(
+                self.search_now(turn, Arc::clone(&collection), "search", run(first)),
+                self.search_now(second, collection, "search", run(others)),
+            )?;
+            rankings.extend(of_others);
+            rankings
+        } else {
+            let all = first.into_iter().chain(others).collect();
+            self.search_now(turn, collection, "search", run(all))
+                .await?
         };
         Ok(QueryReply { rankings })
     }
