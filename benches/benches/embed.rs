@@ -36,12 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sample: Vec<String> = texts.iter().take(size(256, 64)).cloned().collect();
     let queries = text::queries(&passages, size(512, 64));
 
-    let batched = ("bare rten loop", BATCH);
+    let whole = ("bare rten loop", BATCH);
     let single = ("bare rten loop, text by text", 1);
     let sets = [
-        ("chunks of documentation", &texts, batched),
+        ("chunks of documentation", &texts, whole),
         ("chunks of documentation", &sample, single),
-        ("questions and titles", &queries, batched),
+        ("questions and titles", &queries, whole),
         ("questions and titles", &queries, single),
     ];
     for (what, texts, (peer, texts_per_run)) in sets {

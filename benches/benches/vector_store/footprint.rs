@@ -79,14 +79,14 @@ pub(crate) struct Task {
 /// Measures one build; its index stays in `kept`, or is removed.
 pub(crate) fn measure(
     side: Side,
-    size: usize,
+    points: usize,
     input: &Path,
     kept: Option<&Path>,
 ) -> Outcome<Footprint> {
     let scratch = tempfile::tempdir_in(input)?;
     let task = Task {
         side,
-        size,
+        size: points,
         input: input.to_owned(),
         index: kept.map_or_else(|| scratch.path().join("index"), Path::to_owned),
     };

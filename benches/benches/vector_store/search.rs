@@ -27,18 +27,18 @@ pub(crate) fn compare(
     let requests: Vec<_> = questions.iter().map(ours::request).collect();
 
     // The first round also warms both up.
-    let mut shared = 0;
+    let mut common = 0;
     for (question, request) in questions.iter().zip(&requests) {
         let of_ours = runtime.block_on(engine.search(request))?.hits;
         let of_peer = bare::search(&shard, bare::query(question))?;
-        shared += of_ours
+        common += of_ours
             .iter()
             .filter(|hit| of_peer.contains(&hit.id))
             .count();
     }
     text::say(&format!(
         "of each {LIMIT} hits, {:.2} are the same on both sides",
-        f64::from(u32::try_from(shared)?) / f64::from(u32::try_from(questions.len())?)
+        f64::from(u32::try_from(common)?) / f64::from(u32::try_from(questions.len())?)
     ));
 
     Ok(interleaved(
