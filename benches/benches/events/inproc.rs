@@ -3,12 +3,13 @@
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contexter_event_bus::{Bus, Delivery, Overflow, SubscriptionConfig};
 use contexter_protocol::{IntegrationEvent, InvalidAttribute};
 use serde_json::json;
 use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::time::Instant;
 
 /// How many events each queue and channel holds.
 const CAPACITY: usize = 1_024;
@@ -22,7 +23,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 type Event = Arc<IntegrationEvent>;
 
 /// What is measured.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The bus as it is configured by default.
     Bus,
@@ -220,36 +221,33 @@ pub(crate) async fn latencies(side: Side, rounds: usize) -> Vec<Duration> {
     let (arrived, mut arrivals) = mpsc::channel::<Instant>(1);
     let event = events(1).unwrap_or_default().into_iter().next();
     let event = event.expect("one was asked for");
-    match side {
-        Side::Bus => {
-            let bus = Bus::default();
-            let handler = move |_: Delivery| {
+    if side == Side::Bus {
+        let bus = Bus::default();
+        let handler = move |_: Delivery| {
+            let _ = arrived.try_send(Instant::now());
+            ready(Ok(()))
+        };
+        let _kept = bus
+            .subscribe(EVENT_TYPE, SubscriptionConfig::default(), handler)
+            .expect("the settings are good");
+        ping(rounds, &mut arrivals, async || {
+            bus.publish(Arc::clone(&event))
+                .await
+                .expect("the bus is open");
+        })
+        .await
+    } else {
+        let (sender, mut receiver) = mpsc::channel::<Event>(CAPACITY);
+        tokio::spawn(async move {
+            while let Some(_event) = receiver.recv().await {
                 let _ = arrived.try_send(Instant::now());
-                ready(Ok(()))
-            };
-            let _kept = bus
-                .subscribe(EVENT_TYPE, SubscriptionConfig::default(), handler)
-                .expect("the settings are good");
-            ping(rounds, &mut arrivals, async || {
-                bus.publish(Arc::clone(&event))
-                    .await
-                    .expect("the bus is open");
-            })
-            .await
-        }
-        _ => {
-            let (sender, mut receiver) = mpsc::channel::<Event>(CAPACITY);
-            tokio::spawn(async move {
-                while let Some(_event) = receiver.recv().await {
-                    let _ = arrived.try_send(Instant::now());
-                }
-            });
-            ping(rounds, &mut arrivals, async || {
-                let sent = sender.send(Arc::clone(&event)).await;
-                sent.expect("the subscriber lives");
-            })
-            .await
-        }
+            }
+        });
+        ping(rounds, &mut arrivals, async || {
+            let sent = sender.send(Arc::clone(&event)).await;
+            sent.expect("the subscriber lives");
+        })
+        .await
     }
 }
 
