@@ -15,7 +15,7 @@ use crate::measure::LastOperation;
 use crate::parts::Parts;
 use crate::{Guarded, StackConfig, StackSnapshot};
 
-/// All mechanisms around calls to one far side, in the order of [`Scope`].
+/// All mechanisms around calls to one far side, in the order of [`Scope`](crate::Scope).
 ///
 /// Each attempt costs one allocation, which keeps the futures of calls small; policies nested as a
 /// tuple allocate nothing.
