@@ -23,7 +23,6 @@ fn a_flaw_in_what_opens_it_is_found() {
     breaks(Flaw::WaitsForTheWholeWindow, &[2, 10]);
     breaks(Flaw::RateIsExclusive, &[1, 3, 7, 8]);
     breaks(Flaw::KeepsOldFailures, &[4]);
-    breaks(Flaw::ScansTheWindow, &[5]);
     breaks(Flaw::KeepsEveryCall, &[5, 61]);
     breaks(Flaw::NeutralEndsStreaks, &[6, 8]);
     breaks(Flaw::NeutralIsFailure, &[6, 8, 30]);

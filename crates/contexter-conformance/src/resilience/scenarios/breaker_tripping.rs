@@ -5,6 +5,7 @@ use std::time::Duration;
 use contexter_service::{BreakerState, Clock, StdClock};
 
 use super::workbench::{Breakers, Workbench, count_window, streak, time_window};
+use crate::Unsupported;
 use crate::resilience::flight::{Flight, once};
 use crate::resilience::op::Op;
 use crate::resilience::step::Step;
@@ -59,38 +60,32 @@ pub(super) fn old_failures_expire(stand: &Breakers) -> Checked {
 
     // An idle time longer than any loop over its parts could bear.
     bench.time.advance(Duration::from_hours(24 * 365 * 20));
-    let took = shortest(1, || bench.go(Step::fail()).map(drop))?;
+    let start = StdClock.now();
+    bench.go(Step::fail())?;
+    let took = StdClock.now() - start;
     check(took < SECOND, || {
         format!("the first call after 20 idle years: expected it to be quick, it took {took:?}")
     })?;
     bench.failures("after 20 idle years and one failure", 1)
 }
 
-/// The shortest of so many runs.
-fn shortest(runs: usize, mut run: impl FnMut() -> Checked) -> Checked<Duration> {
-    let mut best = Duration::MAX;
-    for _ in 0..runs {
-        let start = StdClock.now();
-        run()?;
-        best = best.min(StdClock.now() - start);
-    }
-    Ok(best)
-}
-
+/// The memory of it; whether a call also takes as long is for a benchmark to say, because a test that
+/// measures time fails on a busy machine.
 pub(super) fn cost_is_constant(stand: &Breakers) -> Checked {
     const FEW: usize = 100;
     const MANY: usize = 100_000;
-    // The rule says twice; the rest is for a machine that has other work too.
-    const TOLERANCE: u32 = 4;
     const MAX_GROWTH: u64 = 64 * 1024;
 
+    let heap = stand
+        .heap
+        .ok_or_else(|| Unsupported::new("the suite was given no counters of memory"))?;
     let bench = Workbench::new(
         stand,
         &time_window(Duration::from_hours(24), 1_000_000, 1.0),
     )?;
     let op = Op::quiet(&bench.time);
     let breaker: &dyn BreakerSubject = &*bench.breaker;
-    let call = |count: usize| {
+    let call = |count: usize| -> Checked {
         for _ in 0..count {
             if breaker.at_once(&op).is_err() {
                 let seen = once(breaker.call(&op));
@@ -100,20 +95,9 @@ pub(super) fn cost_is_constant(stand: &Breakers) -> Checked {
         Ok(())
     };
     call(FEW)?;
-    let bytes_before = stand.heap.map(|heap| (heap.live_bytes)());
-    let before = shortest(20, || call(FEW))?;
+    let before = (heap.live_bytes)();
     call(MANY)?;
-    let after = shortest(20, || call(FEW))?;
-    check(after <= before * TOLERANCE, || {
-        format!(
-            "{FEW} calls: expected about {before:?} with {MANY} in the window as with few, took \
-             {after:?}"
-        )
-    })?;
-    let Some((heap, bytes_before)) = stand.heap.zip(bytes_before) else {
-        return Ok(());
-    };
-    let grown = (heap.live_bytes)().saturating_sub(bytes_before);
+    let grown = (heap.live_bytes)().saturating_sub(before);
     check(grown <= MAX_GROWTH, || {
         format!("memory of {MANY} calls: expected at most {MAX_GROWTH} bytes, saw {grown}")
     })

@@ -52,7 +52,7 @@ pub(crate) fn breaker() -> Scenarios<BreakerSettings, dyn BreakerSubject> {
         2 "it opens with the call that completes the minimum" => tripping::minimum_is_exact,
         3 "the share that opens it is inclusive" => tripping::rate_is_inclusive,
         4 "failures older than the window do not count" => tripping::old_failures_expire,
-        5 "a call costs as much in a full window as in an empty one" => tripping::cost_is_constant,
+        5 "a full window takes no more memory than an empty one" => tripping::cost_is_constant,
         6 "only a success ends a streak of failures" => tripping::streak_is_interrupted_by_success,
         7 "slow calls open it, and their callers get their values" => tripping::slow_calls_open,
         8 "a neutral outcome changes no counter and no state" => tripping::neutral_changes_nothing,

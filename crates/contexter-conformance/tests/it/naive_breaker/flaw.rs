@@ -8,7 +8,6 @@ pub(crate) enum Flaw {
     WaitsForTheWholeWindow,
     RateIsExclusive,
     KeepsOldFailures,
-    ScansTheWindow,
     KeepsEveryCall,
     NeutralEndsStreaks,
     NeutralIsFailure,
