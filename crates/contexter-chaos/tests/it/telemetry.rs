@@ -9,7 +9,8 @@ use contexter_chaos::Config;
 use contexter_service::{Event, ManualClock};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Metadata, Subscriber};
+use tracing::subscriber::{NoSubscriber, with_default};
+use tracing::{Dispatch, Metadata, Subscriber};
 
 use crate::faces::{Counting, Face, chaos};
 
@@ -62,6 +63,14 @@ impl Subscriber for Listener {
     }
 }
 
+/// Runs this with the listener on this thread.
+fn with_listener<T>(listener: Listener, act: impl FnOnce() -> T) -> T {
+    // While there is only one, a thread without a subscriber that is the first at an event makes
+    // `tracing` forget that event for all.
+    let _second = Dispatch::new(NoSubscriber::default());
+    with_default(listener, act)
+}
+
 #[test]
 fn every_fault_is_told_with_its_words() {
     let listener = Listener::default();
@@ -69,7 +78,7 @@ fn every_fault_is_told_with_its_words() {
     let clock = ManualClock::new();
     let second = Duration::from_secs(1);
     let chaos = chaos(Config::new(), &clock).named("search");
-    tracing::subscriber::with_default(listener, || {
+    with_listener(listener, || {
         for config in [
             Config::new(),
             Config::new().error_rate(1.0).latency(1.0, second, second),
@@ -106,7 +115,7 @@ fn a_listener_that_panics_injects_nothing_of_its_own() {
     };
     let clock = ManualClock::new();
     let chaos = chaos(Config::new().error_rate(1.0), &clock);
-    let out = tracing::subscriber::with_default(listener, || {
+    let out = with_listener(listener, || {
         clock.run_until_stalled(Face::Call.run(&chaos, &Counting::default()))
     });
     assert_eq!(out, Some(Err("injected")));

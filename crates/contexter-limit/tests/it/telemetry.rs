@@ -10,7 +10,8 @@ use contexter_limit::{
 use contexter_service::{Event, Full, Limited, ManualClock};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Metadata, Subscriber};
+use tracing::subscriber::{NoSubscriber, with_default};
+use tracing::{Dispatch, Metadata, Subscriber};
 
 /// Keeps the fields of every event, or panics at it.
 #[derive(Clone, Default)]
@@ -67,6 +68,14 @@ impl Subscriber for Listener {
     }
 }
 
+/// Runs this with the listener on this thread.
+fn with_listener<T>(listener: Listener, act: impl FnOnce() -> T) -> T {
+    // While there is only one, a thread without a subscriber that is the first at an event makes
+    // `tracing` forget that event for all.
+    let _second = Dispatch::new(NoSubscriber::default());
+    with_default(listener, act)
+}
+
 fn limiter() -> RateLimiter<ManualClock> {
     let config = RateLimitConfig::new().requests(Quota::per_minute(2));
     RateLimiter::with_clock(config, ManualClock::new())
@@ -90,7 +99,7 @@ fn refusals_and_pauses_are_told_once_with_their_words() {
         .named("search");
     let listener = Listener::default();
     let heard = Arc::clone(&listener.heard);
-    tracing::subscriber::with_default(listener, || {
+    with_listener(listener, || {
         let permits = (bulkhead.try_acquire(), adaptive.try_acquire());
         assert!(permits.0.is_ok() && permits.1.is_ok() && limiter.try_acquire(1).is_ok());
         assert!(heard.lock().unwrap().is_empty(), "nothing to tell");
@@ -117,7 +126,7 @@ fn a_listener_that_panics_takes_nothing_from_the_caller() {
         panics: true,
         ..Listener::default()
     };
-    tracing::subscriber::with_default(listener, || {
+    with_listener(listener, || {
         limiter.try_acquire(1).unwrap();
         let retry_after = Some(Duration::from_mins(1));
         assert_eq!(limiter.try_acquire(1), Err(Limited { retry_after }));
