@@ -1,7 +1,6 @@
 //! Files that are too large, too deep, or not text.
 
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
 
 use contexter_config::{ErrorKind, Loader, MAX_FILE_BYTES};
 
@@ -17,7 +16,6 @@ fn an_alias_bomb_is_refused_before_it_hurts() {
         let aliases = vec![format!("*l{below}"); 9].join(", ");
         writeln!(bomb, "l{level}: &l{level} [{aliases}]").unwrap();
     }
-    let started = SystemTime::now();
     let error = yaml::<Any>(&bomb).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert!(
@@ -26,7 +24,6 @@ fn an_alias_bomb_is_refused_before_it_hurts() {
             .contains("too many values, aliases or levels"),
         "{error}"
     );
-    assert!(started.elapsed().unwrap() < Duration::from_secs(1));
 }
 
 #[test]

@@ -64,16 +64,18 @@ async fn progress_keeps_the_lease_and_its_end_is_fenced() {
 async fn what_a_dropped_consumer_held_goes_to_the_next() {
     require!("nats-server");
     let (_server, transport) = start().await;
-    let one = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let lease = 3 * LEASE;
+    let spec = spec("a.b", "g").with_lease(lease);
+    let one = transport.subscribe(&spec).await.unwrap();
     let events: Vec<_> = (0..5).map(|_| event("a.b")).collect();
     publish(&transport, &events).await;
     let held = take(&*one, 1).await.remove(0);
     drop(one);
-    let two = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let two = transport.subscribe(&spec).await.unwrap();
     let begun = Instant::now();
     let mut ids: Vec<_> = take(&*two, 4).await.into_iter().map(|one| one.id).collect();
     assert!(
-        begun.elapsed() < LEASE,
+        begun.elapsed() < lease,
         "what was only read ahead comes at once"
     );
     ids.extend(take(&*two, 1).await.into_iter().map(|one| one.id));

@@ -103,7 +103,6 @@ async fn what_is_given_back_comes_again_counted_and_never_too_early() {
             passed >= after,
             "asked for {after:?}, came after {passed:?}"
         );
-        assert!(passed < after + Duration::from_secs(2), "{passed:?}");
     }
     assert_eq!(incoming.delivery_count, 4);
     settle(&*source, incoming.token, Disposition::Ack).await;

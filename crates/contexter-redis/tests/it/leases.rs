@@ -72,7 +72,6 @@ async fn what_a_dead_consumer_held_goes_to_another_counted() {
     for _ in 0..5 {
         receive(&*dead).await;
     }
-    let died = Instant::now();
     drop(dead);
     let heir = subscribe(&redis, ">", "g").await;
     let mut ids = Vec::new();
@@ -83,11 +82,6 @@ async fn what_a_dead_consumer_held_goes_to_another_counted() {
         settle(&*heir, incoming.token, Disposition::Ack).await;
     }
     assert_eq!(ids, ["0", "1", "2", "3", "4"]);
-    assert!(
-        died.elapsed() < LEASE * 2 + Duration::from_secs(2),
-        "{:?}",
-        died.elapsed()
-    );
 }
 
 #[tokio::test]

@@ -81,13 +81,11 @@ async fn where_nobody_answers_it_fails_at_once() {
     let redis = transport(&server);
     let source = respond(&redis, "other.*", "g").await;
     let ask = async || {
-        let begun = Instant::now();
         let error = redis
             .request(&event("sum.of", 1), WITHIN)
             .await
             .unwrap_err();
         assert!(matches!(error, RequestError::NoResponder { .. }), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(2));
     };
     ask().await;
     source.close().await;

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The lease in tests that wait for its end.
-pub(crate) const LEASE: Duration = Duration::from_millis(600);
+pub(crate) const LEASE: Duration = Duration::from_millis(1_200);
 
 pub(crate) fn server() -> Server {
     Redis::start().unwrap()
