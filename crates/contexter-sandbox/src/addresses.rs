@@ -1,0 +1,83 @@
+//! Where the servers are and which keys they take.
+
+use serde::Serialize;
+
+/// Where the servers are and which keys they take; serialized, one JSON object with these keys.
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use contexter_sandbox::{Sandbox, SandboxConfig};
+///
+/// let sandbox = Sandbox::start(SandboxConfig::new()).await?;
+/// let line = serde_json::to_string(sandbox.addresses())?;
+/// assert!(line.starts_with("{\"voyage_base_url\":\"http://127.0.0.1:"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// The base URL of Voyage AI, ending in `/v1`.
+    pub voyage_base_url: String,
+    /// The key of Voyage AI.
+    pub voyage_api_key: String,
+    /// The base URL of Context7, ending in `/api`.
+    pub context7_base_url: String,
+    /// The key of Context7.
+    pub context7_api_key: String,
+    /// The base URL of Bright Data's REST interface.
+    pub brightdata_base_url: String,
+    /// The key of Bright Data's REST interface.
+    pub brightdata_api_key: String,
+    /// The zone of Bright Data.
+    pub brightdata_zone: String,
+    /// The URL of Bright Data's native proxy, with user name and password.
+    pub brightdata_proxy: String,
+    /// The URL of Qdrant's gRPC interface; `null` without feature `qdrant`.
+    pub qdrant_url: Option<String>,
+    /// The key of Qdrant; `null` without feature `qdrant`.
+    pub qdrant_api_key: Option<String>,
+}
+
+impl Addresses {
+    /// Returns the configuration, as YAML, that points the adapters at these servers.
+    #[must_use]
+    pub fn config_yaml(&self) -> String {
+        let mut yaml = format!(
+            "services:\n\
+             \x20 voyage_ai:\n\
+             \x20   base_url: {}\n\
+             \x20   api_key: {}\n\
+             \x20 context7:\n\
+             \x20   base_url: {}\n\
+             \x20   api_key: {}\n\
+             \x20 brightdata:\n\
+             \x20   base_url: {}\n\
+             \x20   api_key: {}\n\
+             \x20   zone: {}\n",
+            quoted(&self.voyage_base_url),
+            quoted(&self.voyage_api_key),
+            quoted(&self.context7_base_url),
+            quoted(&self.context7_api_key),
+            quoted(&self.brightdata_base_url),
+            quoted(&self.brightdata_api_key),
+            quoted(&self.brightdata_zone),
+        );
+        if let (Some(url), Some(key)) = (&self.qdrant_url, &self.qdrant_api_key) {
+            yaml.push_str(&format!(
+                "\x20 qdrant:\n\x20   url: {}\n\x20   api_key: {}\n",
+                quoted(url),
+                quoted(key)
+            ));
+        }
+        yaml
+    }
+}
+
+/// A JSON string is a YAML scalar too, whatever it holds.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
