@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Timeout,
     /// The far side cannot answer now.
     Unavailable,
+    /// The named thing is still being made, by a far side that works; ask again later.
+    NotReady,
     /// The adapter or the vendor does not offer this.
     Unsupported,
     /// The request or the reply is larger than a limit.
@@ -50,6 +52,7 @@ impl ErrorKind {
             Self::QuotaExhausted => "quota_exhausted",
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
+            Self::NotReady => "not_ready",
             Self::Unsupported => "unsupported",
             Self::TooLarge => "too_large",
             Self::Protocol => "protocol",
@@ -99,6 +102,7 @@ struct Inner {
     retry_after: Option<Duration>,
     sent: bool,
     rejection: bool,
+    verdict: Option<(Sample, bool)>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -115,6 +119,7 @@ impl Error {
                 retry_after: None,
                 sent: true,
                 rejection: false,
+                verdict: None,
                 source: None,
             }),
         }
@@ -172,6 +177,29 @@ impl Error {
     #[must_use]
     pub fn with_not_sent(mut self) -> Self {
         self.inner.sent = false;
+        self
+    }
+
+    /// Replaces what the kind teaches: what the error says about the health of the far side, and
+    /// whether trying again can help.
+    ///
+    /// It is for far sides that stand between us and others. That a site does not answer says nothing
+    /// bad about the service that asked it, and some failures are known to repeat. A rejection keeps its
+    /// meaning.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_model::{Error, ErrorKind};
+    /// use contexter_service::{Again, Sample, Verdict};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "the site closed the connection")
+    ///     .with_verdict(Sample::Success, false);
+    /// assert_eq!((error.sample(), error.again()), (Sample::Success, Again::No));
+    /// ```
+    #[must_use]
+    pub fn with_verdict(mut self, sample: Sample, again: bool) -> Self {
+        self.inner.verdict = Some((sample, again));
         self
     }
 
@@ -273,10 +301,14 @@ impl Verdict for Error {
         if self.is_rejection() {
             return Sample::Neutral;
         }
+        if let Some((sample, _)) = self.inner.verdict {
+            return sample;
+        }
         match self.kind() {
             // The far side answered, and it answered properly: the request was at fault.
             ErrorKind::Invalid
             | ErrorKind::NotFound
+            | ErrorKind::NotReady
             | ErrorKind::Unsupported
             | ErrorKind::TooLarge => Sample::Success,
             // Turned away at the door, which says nothing about what is behind it: a gateway refuses a
@@ -296,8 +328,20 @@ impl Verdict for Error {
         if self.is_rejection() {
             return Again::No;
         }
+        if let Some((_, again)) = self.inner.verdict {
+            return if again {
+                Again::Yes {
+                    after: self.retry_after(),
+                }
+            } else {
+                Again::No
+            };
+        }
         match self.kind() {
-            ErrorKind::RateLimited | ErrorKind::Timeout | ErrorKind::Unavailable => Again::Yes {
+            ErrorKind::RateLimited
+            | ErrorKind::NotReady
+            | ErrorKind::Timeout
+            | ErrorKind::Unavailable => Again::Yes {
                 after: self.retry_after(),
             },
             _ => Again::No,
@@ -391,6 +435,14 @@ mod tests {
         assert!(rejection.is_rejection() && !rejection.sent());
         assert_eq!(rejection.sample(), Sample::Neutral);
         assert_eq!(rejection.again(), Again::No);
+    }
+
+    #[test]
+    fn what_is_still_being_made_is_worth_another_call_and_no_fault_of_the_far_side() {
+        let after = Some(Duration::from_secs(60));
+        let building = Error::new(ErrorKind::NotReady, "building").with_retry_after(after);
+        assert_eq!(building.sample(), Sample::Success);
+        assert_eq!(building.again(), Again::Yes { after });
     }
 
     #[test]
