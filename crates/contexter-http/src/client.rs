@@ -1,91 +1,62 @@
-//! The client and its settings.
+//! The client.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use contexter_model::{Error, ErrorKind};
-use reqwest::redirect;
+use reqwest::dns::Resolve;
+use reqwest::{Certificate, Url, redirect};
 
+use crate::config::Route;
+use crate::resolve::{Lookup, PublicOnly, System};
+use crate::secrets::Secrets;
 use crate::target::{self, Target};
+use crate::{Config, Proxy, public};
 
-/// How many redirects are followed; one more is an error.
+/// How many redirects of a download are followed; one more is an error.
 const MAX_REDIRECTS: usize = 5;
-
-/// The settings of a [`Client`].
-///
-/// # Examples
-///
-/// ```
-/// use std::time::Duration;
-/// use contexter_http::{Client, Config};
-///
-/// let config = Config::default().read_timeout(Duration::from_secs(10));
-/// let client = Client::new(&config)?;
-/// # Ok::<(), contexter_model::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    connect_timeout: Duration,
-    read_timeout: Duration,
-    total_timeout: Duration,
-    user_agent: String,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(5),
-            read_timeout: Duration::from_secs(30),
-            total_timeout: Duration::from_mins(10),
-            user_agent: concat!("contexter/", env!("CARGO_PKG_VERSION")).to_owned(),
-        }
-    }
-}
-
-impl Config {
-    /// Limits how long a connection, with its TLS handshake, may take. Default: 5 seconds.
-    #[must_use]
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit;
-        self
-    }
-
-    /// Limits how long the server may be silent while a reply is awaited or read. Default: 30
-    /// seconds.
-    #[must_use]
-    pub fn read_timeout(mut self, limit: Duration) -> Self {
-        self.read_timeout = limit;
-        self
-    }
-
-    /// Limits a whole request, from connecting to the last byte of the reply. Default: 10 minutes.
-    #[must_use]
-    pub fn total_timeout(mut self, limit: Duration) -> Self {
-        self.total_timeout = limit;
-        self
-    }
-
-    /// Sets the name sent with every request. Default: `contexter/` and the version.
-    #[must_use]
-    pub fn user_agent(mut self, name: impl Into<String>) -> Self {
-        self.user_agent = name.into();
-        self
-    }
-}
 
 /// An HTTP client with limits; cloning is cheap and clones share their connections.
 ///
 /// # Behavior
 ///
-/// - Only `https://` is accepted, and `http://` to a loopback address.
-/// - At most five redirects are followed, each to an acceptable address; a public server cannot
-///   redirect to a loopback address.
+/// - Nothing is retried, and an [`Api`](crate::Api) follows no redirect.
+/// - A [download](Self::download) accepts only `https://`, and `http://` to a loopback address. It
+///   follows at most five redirects, each to an acceptable address; a public server cannot
+///   redirect it to a loopback address.
 /// - The proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …) is used, except for
-///   loopback addresses.
-/// - Nothing is retried.
-#[derive(Clone, Debug)]
+///   loopback addresses; [`Config::proxy`] and [`Config::no_proxy`] say otherwise.
+/// - TLS certificates are always checked, by the roots of the system and those of the
+///   configuration. HTTP/1.1 is spoken.
+#[derive(Clone)]
 pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    blueprint: Blueprint,
+    /// Follows no redirect: for the calls of an API.
+    staying: Pair,
+    /// Follows redirects: for downloads, and built for the first of them.
+    following: OnceLock<Pair>,
+    secrets: Secrets,
+}
+
+/// A client for this machine and one for all others.
+#[derive(Clone)]
+struct Pair {
     public: reqwest::Client,
     loopback: reqwest::Client,
+}
+
+impl Pair {
+    fn towards(&self, url: &Url) -> &reqwest::Client {
+        if target::is_loopback(url) {
+            &self.loopback
+        } else {
+            &self.public
+        }
+    }
 }
 
 impl Client {
@@ -93,43 +64,204 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the user agent is no header value, or if TLS cannot be set up.
+    /// [`ErrorKind::Invalid`] if the user agent is no header value, a certificate cannot be read,
+    /// a proxy is set for a client that is [`public_only`](Config::public_only), or if TLS cannot
+    /// be set up.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let invalid = |error: reqwest::Error| {
-            Error::new(ErrorKind::Invalid, "cannot set up the http client").with_source(error)
-        };
+        Self::with_lookup(config, System)
+    }
+
+    pub(crate) fn with_lookup(config: &Config, lookup: impl Lookup) -> Result<Self, Error> {
+        let blueprint = Blueprint::new(config, lookup)?;
+        let staying = blueprint.build(redirect::Policy::none)?;
+        let secrets = blueprint.proxy().map(Proxy::secrets).unwrap_or_default();
         Ok(Self {
-            public: builder(config).build().map_err(invalid)?,
-            loopback: builder(config).no_proxy().build().map_err(invalid)?,
+            inner: Arc::new(Inner {
+                blueprint,
+                staying,
+                following: OnceLock::new(),
+                secrets: Secrets::default().and(secrets),
+            }),
         })
     }
 
-    pub(crate) fn get(&self, target: Target) -> reqwest::RequestBuilder {
-        if target.is_loopback() {
-            self.loopback.get(target.into_url())
-        } else {
-            self.public.get(target.into_url())
+    /// Begins a download.
+    pub(crate) fn get(&self, target: Target) -> Result<reqwest::RequestBuilder, Error> {
+        let url = target.into_url();
+        self.check(&url)?;
+        Ok(self.following()?.towards(&url).get(url))
+    }
+
+    /// Begins a call that follows no redirect.
+    pub(crate) fn request(
+        &self,
+        method: reqwest::Method,
+        url: Url,
+    ) -> Result<reqwest::RequestBuilder, Error> {
+        self.check(&url)?;
+        Ok(self.inner.staying.towards(&url).request(method, url))
+    }
+
+    /// Refuses what this client may not ask.
+    pub(crate) fn check(&self, url: &Url) -> Result<(), Error> {
+        if self.inner.blueprint.config.public_only && public::leads_inside(url) {
+            return Err(public::not_public(url).with_not_sent());
         }
+        Ok(())
+    }
+
+    /// Tells whether nobody on the way to this URL can read what is sent: it is encrypted, or does
+    /// not leave this machine.
+    pub(crate) fn is_private(&self, url: &Url) -> bool {
+        let proxy = self.inner.blueprint.proxy();
+        url.scheme() == "https"
+            || (target::is_loopback(url) && proxy.is_none_or(Proxy::is_loopback))
+    }
+
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.inner.secrets
+    }
+
+    /// Returns the address of the proxy that was set.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.inner.blueprint.proxy().map(Proxy::address)
+    }
+
+    fn following(&self) -> Result<&Pair, Error> {
+        if let Some(pair) = self.inner.following.get() {
+            return Ok(pair);
+        }
+        let public_only = self.inner.blueprint.config.public_only;
+        let pair = self
+            .inner
+            .blueprint
+            .build(|| redirect::Policy::custom(move |attempt| follow(attempt, public_only)))?;
+        // Where two build one at the same time, the first is kept.
+        Ok(self.inner.following.get_or_init(|| pair))
     }
 }
 
-fn builder(config: &Config) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(config.connect_timeout)
-        .read_timeout(config.read_timeout)
-        .timeout(config.total_timeout)
-        .user_agent(config.user_agent.as_str())
-        .referer(false)
-        .redirect(redirect::Policy::custom(follow))
+/// Without the inner clients, which would show the proxy's password.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("config", &self.inner.blueprint.config)
+            .finish_non_exhaustive()
+    }
 }
 
-fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
+/// What inner clients are built from.
+struct Blueprint {
+    config: Config,
+    roots: Vec<Certificate>,
+    resolver: Option<Arc<dyn Resolve>>,
+}
+
+impl Blueprint {
+    fn new(config: &Config, lookup: impl Lookup) -> Result<Self, Error> {
+        let blueprint = Self {
+            roots: read_roots(config)?,
+            resolver: config
+                .public_only
+                .then(|| Arc::new(PublicOnly::new(lookup)) as Arc<dyn Resolve>),
+            config: config.clone(),
+        };
+        match blueprint.proxy() {
+            Some(proxy) if config.public_only => Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "a client for the public internet only cannot use the proxy {}: it would \
+                     resolve names by itself",
+                    proxy.address()
+                ),
+            )),
+            _ => Ok(blueprint),
+        }
+    }
+
+    fn proxy(&self) -> Option<&Proxy> {
+        match &self.config.route {
+            Route::By(proxy) => Some(proxy),
+            Route::Environment | Route::Direct => None,
+        }
+    }
+
+    fn build(&self, redirects: impl Fn() -> redirect::Policy) -> Result<Pair, Error> {
+        // Only the environment's proxy treats this machine otherwise than all others.
+        let by_environment = self.config.route == Route::Environment && !self.config.public_only;
+        let public = self.build_one(redirects(), by_environment)?;
+        let loopback = if by_environment {
+            self.build_one(redirects(), false)?
+        } else {
+            public.clone()
+        };
+        Ok(Pair { public, loopback })
+    }
+
+    fn build_one(
+        &self,
+        redirects: redirect::Policy,
+        by_environment: bool,
+    ) -> Result<reqwest::Client, Error> {
+        let config = &self.config;
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .read_timeout(config.read_timeout)
+            .timeout(config.total_timeout)
+            .user_agent(config.user_agent.as_str())
+            .pool_idle_timeout(config.pool_idle_timeout)
+            .pool_max_idle_per_host(config.pool_max_idle_per_host)
+            .referer(false)
+            .redirect(redirects)
+            .retry(reqwest::retry::never())
+            // There are proxies that send header names with a space in them; the other headers of
+            // such a reply are as good as ever.
+            .http1_ignore_invalid_headers_in_responses(true)
+            .tls_certs_merge(self.roots.clone());
+        if let Some(resolver) = &self.resolver {
+            builder = builder.dns_resolver(Arc::clone(resolver));
+        }
+        if let Some(proxy) = self.proxy() {
+            builder = builder.proxy(proxy.to_reqwest()?);
+        } else if !by_environment {
+            builder = builder.no_proxy();
+        }
+        builder.build().map_err(|error| {
+            Error::new(ErrorKind::Invalid, "cannot set up the http client")
+                .with_source(error.without_url())
+        })
+    }
+}
+
+fn read_roots(config: &Config) -> Result<Vec<Certificate>, Error> {
+    let mut roots = Vec::new();
+    for pem in &config.roots {
+        let certificates = Certificate::from_pem_bundle(pem).map_err(|source| {
+            Error::new(
+                ErrorKind::Invalid,
+                "a root certificate cannot be read, expected PEM",
+            )
+            .with_source(source)
+        })?;
+        if certificates.is_empty() {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "a root certificate is empty, expected PEM",
+            ));
+        }
+        roots.extend(certificates);
+    }
+    Ok(roots)
+}
+
+fn follow(attempt: redirect::Attempt<'_>, public_only: bool) -> redirect::Action {
     if attempt.previous().len() > MAX_REDIRECTS {
         return attempt.error(format!("more than {MAX_REDIRECTS} redirects"));
     }
     let from_loopback = attempt.previous().last().is_some_and(target::is_loopback);
     if target::is_acceptable(attempt.url())
         && (from_loopback || !target::is_loopback(attempt.url()))
+        && !(public_only && public::leads_inside(attempt.url()))
     {
         attempt.follow()
     } else {

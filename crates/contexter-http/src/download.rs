@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use contexter_model::{Error, ErrorKind};
+use reqwest::header::ACCEPT_ENCODING;
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 use tokio::fs::File;
@@ -79,11 +80,15 @@ impl Client {
     ) -> Result<Downloaded, Error> {
         let target = Target::parse(url)?;
         let shown = target.redacted();
+        let proxy = self.proxy();
+        let proxy = proxy.as_deref();
         let mut reply = self
-            .get(target)
+            .get(target)?
+            // The announced size and the limit are those of the file.
+            .header(ACCEPT_ENCODING, "identity")
             .send()
             .await
-            .map_err(|error| failure::of_transport(error, &shown))?;
+            .map_err(|error| failure::of_transport(error, &shown, proxy))?;
         if !reply.status().is_success() {
             return Err(failure::of_status(reply.status(), reply.headers(), &shown));
         }
@@ -112,7 +117,7 @@ impl Client {
         while let Some(chunk) = reply
             .chunk()
             .await
-            .map_err(|error| failure::of_transport(error, &shown))?
+            .map_err(|error| failure::of_transport(error, &shown, proxy))?
         {
             // Lossless: no chunk in memory is longer than u64::MAX.
             bytes = bytes.saturating_add(chunk.len() as u64);

@@ -1,35 +1,82 @@
 //! What went wrong, in the words of the model.
 
+use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
 use contexter_model::{Error, ErrorKind};
+use contexter_retry::{parse_retry_after, parse_retry_after_ms};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use crate::NotPublic;
 
 /// A wait longer than this is not believed: no quota of a sane service lasts longer than a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
+/// Finer than seconds; several services send it besides `Retry-After`.
+const RETRY_AFTER_MS: &str = "retry-after-ms";
+
+/// How the HTTP library shows that a proxy answered `CONNECT` with 407. Its type cannot be named,
+/// so the text is matched; a test against a proxy would see it change.
+const PROXY_REFUSES_CREDENTIALS: &str = "proxy authorization required";
+
+/// How the HTTP library shows that a proxy answered `CONNECT` with anything else than 200.
+const PROXY_REFUSES_TUNNEL: &str = "tunnel error: unsuccessful";
+
 /// Reads a reply whose status is not a success.
 pub(crate) fn of_status(status: StatusCode, headers: &HeaderMap, shown_url: &str) -> Error {
-    Error::new(kind_of(status), format!("{shown_url} answered {status}"))
+    let shown = shown_status(status);
+    Error::new(kind_of(status), format!("{shown_url} answered {shown}"))
         .with_retry_after(retry_after(headers, SystemTime::now()))
 }
 
-/// Reads a failure of the transport.
-pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str) -> Error {
-    let (kind, what) = if error.is_timeout() {
-        (ErrorKind::Timeout, "did not answer in time")
+/// Returns code and reason: `429 Too Many Requests`.
+pub(crate) fn shown_status(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+/// Reads a failure of the transport; `proxy` is the address of the proxy that was set.
+pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str, proxy: Option<&str>) -> Error {
+    let by = proxy.map_or_else(String::new, |proxy| format!(" by the proxy {proxy}"));
+    let refusal = causes(&error).find_map(|cause| cause.downcast_ref::<NotPublic>());
+    let (kind, what) = if let Some(refusal) = refusal {
+        (ErrorKind::Invalid, format!("is not allowed: {refusal}"))
+    } else if says(&error, PROXY_REFUSES_CREDENTIALS) {
+        (
+            ErrorKind::Unauthorized,
+            format!("cannot be reached{by}: it wants other credentials (407)"),
+        )
+    } else if says(&error, PROXY_REFUSES_TUNNEL) {
+        (
+            ErrorKind::Unavailable,
+            format!("cannot be reached{by}: it opens no tunnel"),
+        )
+    } else if error.is_timeout() {
+        (ErrorKind::Timeout, "did not answer in time".to_owned())
     } else if error.is_redirect() {
         (
             ErrorKind::Protocol,
-            "redirects in a way that is not followed",
+            "redirects in a way that is not followed".to_owned(),
         )
     } else if error.is_connect() {
-        (ErrorKind::Unavailable, "cannot be reached")
+        (ErrorKind::Unavailable, format!("cannot be reached{by}"))
     } else if error.is_builder() {
-        (ErrorKind::Invalid, "cannot be asked")
+        (ErrorKind::Invalid, "cannot be asked".to_owned())
+    } else if is_no_http(&error) {
+        (
+            ErrorKind::Protocol,
+            "answered with what is no http".to_owned(),
+        )
+    } else if is_undecodable(&error) {
+        (
+            ErrorKind::Protocol,
+            "answered with a body that cannot be decoded".to_owned(),
+        )
     } else {
-        (ErrorKind::Unavailable, "broke off its answer")
+        (ErrorKind::Unavailable, "broke off its answer".to_owned())
     };
     // Also a connection whose making took too long has carried nothing yet. Where a redirect led to
     // it, the server before was only asked by GET.
@@ -42,7 +89,10 @@ pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str) -> Error {
     }
 }
 
-fn kind_of(status: StatusCode) -> ErrorKind {
+/// Reads the kind of a status; the table is in the documentation of [`Reply::error`].
+///
+/// [`Reply::error`]: crate::Reply::error
+pub(crate) fn kind_of(status: StatusCode) -> ErrorKind {
     match status.as_u16() {
         401 | 403 | 407 => ErrorKind::Unauthorized,
         402 => ErrorKind::QuotaExhausted,
@@ -57,18 +107,38 @@ fn kind_of(status: StatusCode) -> ErrorKind {
     }
 }
 
-/// Reads `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        // A date that has passed means: at once.
-        Err(_) => httpdate::parse_http_date(value)
-            .ok()?
-            .duration_since(now)
-            .unwrap_or_default(),
-    };
+/// Reads `retry-after-ms`, and else `Retry-After`: seconds or a date (RFC 9110, section 10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |value: &reqwest::header::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let millis = headers.get(RETRY_AFTER_MS).and_then(text);
+    let wait = millis.as_deref().and_then(parse_retry_after_ms);
+    let wait = wait.or_else(|| parse_retry_after(&text(headers.get(RETRY_AFTER)?)?, now))?;
     Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// Returns what caused an error, from the outside in, without the error itself.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(error.source(), |&cause| cause.source())
+}
+
+fn says(error: &reqwest::Error, words: &str) -> bool {
+    error.is_connect() && causes(error).any(|cause| cause.to_string().contains(words))
+}
+
+/// Tells whether the bytes that came were no HTTP, or not within its limits.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_parse)
+}
+
+/// Tells whether a body did not keep to its encoding: chunks that are none, a broken compression.
+fn is_undecodable(error: &reqwest::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput};
+
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| matches!(error.kind(), InvalidData | InvalidInput))
 }
 
 #[cfg(test)]
@@ -84,7 +154,10 @@ mod tests {
             (402, ErrorKind::QuotaExhausted),
             (403, ErrorKind::Unauthorized),
             (404, ErrorKind::NotFound),
+            (405, ErrorKind::Unsupported),
+            (407, ErrorKind::Unauthorized),
             (408, ErrorKind::Timeout),
+            (410, ErrorKind::NotFound),
             (413, ErrorKind::TooLarge),
             (422, ErrorKind::Invalid),
             (429, ErrorKind::RateLimited),
@@ -92,6 +165,7 @@ mod tests {
             (501, ErrorKind::Unsupported),
             (503, ErrorKind::Unavailable),
             (504, ErrorKind::Timeout),
+            (999, ErrorKind::Protocol),
         ] {
             assert_eq!(
                 kind_of(StatusCode::from_u16(status).unwrap()),
@@ -119,5 +193,17 @@ mod tests {
         assert_eq!(read("-1"), None);
         assert_eq!(read("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
+
+    #[test]
+    fn milliseconds_are_finer_than_seconds_and_stand_back_when_broken() {
+        let read = |millis: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, "7".parse().unwrap());
+            headers.insert(RETRY_AFTER_MS, millis.parse().unwrap());
+            retry_after(&headers, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(read("6500"), Some(Duration::from_millis(6500)));
+        assert_eq!(read("soon"), Some(Duration::from_secs(7)));
     }
 }

@@ -12,14 +12,7 @@ pub(crate) struct Target(Url);
 
 impl Target {
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        // The text itself stays out of the message: it may hold a key.
-        let url = Url::parse(text).map_err(|error| {
-            Error::new(
-                ErrorKind::Invalid,
-                "malformed url, expected https://host/path",
-            )
-            .with_source(error)
-        })?;
+        let url = parse(text)?;
         if is_acceptable(&url) {
             Ok(Self(url))
         } else {
@@ -33,10 +26,6 @@ impl Target {
         }
     }
 
-    pub(crate) fn is_loopback(&self) -> bool {
-        is_loopback(&self.0)
-    }
-
     pub(crate) fn into_url(self) -> Url {
         self.0
     }
@@ -44,6 +33,39 @@ impl Target {
     /// Returns the address as it may be shown.
     pub(crate) fn redacted(&self) -> String {
         redacted(&self.0)
+    }
+}
+
+pub(crate) fn parse(text: &str) -> Result<Url, Error> {
+    // The text itself stays out of the message: it may hold a key.
+    Url::parse(text).map_err(|error| {
+        Error::new(
+            ErrorKind::Invalid,
+            "malformed url, expected https://host/path",
+        )
+        .with_source(error)
+    })
+}
+
+/// Returns a URL as it may be shown: scheme, host, port and path, but no credentials, no query and
+/// no fragment. A text that is no URL is not shown at all.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_http::redact_url;
+///
+/// assert_eq!(
+///     redact_url("https://user:pass@example.org:8443/a?key=secret#part"),
+///     "https://example.org:8443/a",
+/// );
+/// assert_eq!(redact_url("secret"), "[malformed url]");
+/// ```
+#[must_use]
+pub fn redact_url(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) if url.has_host() => redacted(&url),
+        _ => "[malformed url]".to_owned(),
     }
 }
 
