@@ -10,7 +10,7 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// The description of a server that can be started any number of times.
 ///
-/// In arguments and expected words these stand for the facts of one start:
+/// In arguments, files and expected words these stand for the facts of one start:
 ///
 /// | placeholder | meaning |
 /// |---|---|
@@ -39,6 +39,7 @@ pub struct Builder {
     pub(crate) package: String,
     pub(crate) scheme: String,
     pub(crate) args: Vec<String>,
+    pub(crate) files: Vec<(String, String)>,
     pub(crate) greeting: Vec<u8>,
     pub(crate) expected: Vec<String>,
     pub(crate) limit: Duration,
@@ -53,6 +54,7 @@ impl Builder {
             package: package.to_owned(),
             scheme: scheme.to_owned(),
             args: Vec::new(),
+            files: Vec::new(),
             greeting: Vec::new(),
             expected: Vec::new(),
             limit: READY_WITHIN,
@@ -67,6 +69,14 @@ impl Builder {
         I::Item: Into<String>,
     {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Writes a file of this name into the data folder before each start. The placeholders stand in
+    /// its content too.
+    #[must_use]
+    pub fn file(mut self, name: &str, content: &str) -> Self {
+        self.files.push((name.to_owned(), content.to_owned()));
         self
     }
 

@@ -1,7 +1,8 @@
 //! Starts real servers on free ports for tests, and stops them.
 //!
-//! [`Redis`] and [`Nats`] are ready-made; [`Builder`] describes any other server. What is started
+//! [`Redis`], [`Nats`] and [`Tinyproxy`] are ready-made; [`Builder`] describes any other server. What is started
 //! dies with the test that started it, even when the test's process is killed.
+//! [`ScriptedServer`] is no program: it answers HTTP by a script, within the test.
 //!
 //! A test that needs a server says so in its first line with [`require!`], so that
 //! `cargo xtask test --without-services` can leave it out, and list it.
@@ -28,9 +29,11 @@ mod nats;
 mod program;
 mod ready;
 mod redis;
+mod scripted;
 mod server;
 mod small_disk;
 mod supervisor;
+mod tinyproxy;
 mod wait;
 
 pub use builder::Builder;
@@ -38,5 +41,7 @@ pub use error::Error;
 pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out};
 pub use nats::Nats;
 pub use redis::Redis;
+pub use scripted::{Recorded, Scripted, ScriptedServer};
 pub use server::Server;
 pub use small_disk::SmallDisk;
+pub use tinyproxy::Tinyproxy;

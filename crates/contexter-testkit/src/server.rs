@@ -181,6 +181,10 @@ impl Server {
             .iter()
             .map(|arg| self.fill(arg, ""))
             .collect();
+        for (name, content) in &self.builder.files {
+            fs::write(self.data().join(name), self.fill(content, ""))
+                .map_err(Error::io(format!("write {name}")))?;
+        }
         let mut process = Supervised::start(self.folder.path(), &self.program, &args)
             .map_err(Error::io(format!("start {}", self.program.display())))?;
         let pid = process.pid().to_string();

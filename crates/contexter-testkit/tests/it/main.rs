@@ -4,4 +4,6 @@ mod failure;
 mod nats;
 mod parent;
 mod redis;
+mod scripted;
+mod tinyproxy;
 mod wire;
