@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::voyage::fields::Fields;
-use crate::voyage::models::Model;
+use crate::voyage::models::{Kind, Model};
 use crate::voyage::refusal::Refusal;
 
 /// The type of a vector's elements.
@@ -42,7 +42,7 @@ impl Shape {
         let dtype = dtype(fields, model)?;
         // The vendor's description of 2025 has another name for it on the multimodal endpoint.
         let encoding = match fields.optional_text("encoding_format")? {
-            None => fields.optional_text("output_encoding")?,
+            None if model.kind == Kind::Multimodal => fields.optional_text("output_encoding")?,
             found => found,
         };
         let base64 = match encoding.as_deref() {

@@ -3,16 +3,25 @@
 //! Written from the vendor's documentation (<https://docs.voyageai.com>, read in November 2026):
 //! `embeddings`, `contextualizedembeddings`, `multimodalembeddings`, `rerank`, `files`, `batches`.
 
+mod batch_line;
+mod batches;
 mod config;
+mod contextualized;
 mod embed;
+mod embeddings;
 mod encoding;
 mod fields;
+mod files;
 mod hashed;
 mod models;
+mod multimodal;
 mod projection;
 mod quota;
 mod refusal;
+mod rerank;
+mod routes;
 mod tokens;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +30,10 @@ use axum::Router;
 use parking_lot::Mutex;
 
 use crate::error::Error;
+use crate::voyage::batches::Batches;
+use crate::voyage::files::Files;
 use crate::voyage::quota::Quotas;
+use crate::voyage::work::Vectors;
 
 pub use config::{Tier, VoyageConfig};
 pub use embed::Embedder;
@@ -35,7 +47,10 @@ pub struct Voyage {
 #[derive(Debug)]
 pub(crate) struct State {
     config: VoyageConfig,
+    vectors: Vectors,
     quotas: Mutex<Quotas>,
+    files: Mutex<Files>,
+    batches: Mutex<Batches>,
     counters: Counters,
 }
 
@@ -57,7 +72,10 @@ impl Voyage {
     pub(crate) fn new(config: VoyageConfig) -> Result<Self, Error> {
         config.validate()?;
         let state = State {
+            vectors: Vectors::new(config.embedder.clone()),
             quotas: Mutex::new(Quotas::new(&config)),
+            files: Mutex::default(),
+            batches: Mutex::default(),
             counters: Counters::default(),
             config,
         };
@@ -67,7 +85,7 @@ impl Voyage {
     }
 
     pub(crate) fn router(&self) -> Router {
-        Router::new()
+        routes::router(Arc::clone(&self.state))
     }
 
     /// Returns the key that it takes.

@@ -146,7 +146,8 @@ mod tests {
         let (mut quotas, model) = quotas(&config);
         let start = Instant::now();
         quotas.take(model, 600, start).unwrap();
-        assert!(quotas.take(model, 10, start).unwrap_err().throttled);
+        let refusal = quotas.take(model, 10, start).unwrap_err();
+        assert_eq!(refusal.status, 429);
         let later = start + Duration::from_secs(1);
         quotas.take(model, 10, later).unwrap();
         quotas.take(model, 1, later).unwrap_err();

@@ -14,7 +14,6 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) detail: Value,
     pub(super) retry_after: Option<Duration>,
-    pub(super) throttled: bool,
 }
 
 impl Refusal {
@@ -23,7 +22,6 @@ impl Refusal {
             status,
             detail: detail.into(),
             retry_after: None,
-            throttled: false,
         }
     }
 
@@ -69,7 +67,6 @@ impl Refusal {
     pub(super) fn throttled(detail: String, retry_after: Option<Duration>) -> Self {
         Self {
             retry_after,
-            throttled: true,
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
         }
     }
