@@ -81,10 +81,15 @@ impl TryFrom<String> for LibraryId {
             && !text.chars().any(|c| c.is_whitespace() || c.is_control())
             && text.strip_prefix('/').is_some_and(|rest| {
                 let parts: Vec<&str> = rest.splitn(4, '/').collect();
-                let version_marks = rest.matches('@').count();
+                // Tags of monorepos hold an `@` of their own, as in `/owner/name/pkg@1.2.0`.
+                let (before_tag, most_marks) = match parts.as_slice() {
+                    [owner, name, _tag] => (owner.len() + 1 + name.len(), 0),
+                    _ => (rest.len(), 1),
+                };
+                let marks = rest.get(..before_tag).unwrap_or(rest).matches('@').count();
                 (2..=3).contains(&parts.len())
                     && parts.iter().all(|part| !part.is_empty())
-                    && version_marks <= usize::from(parts.len() == 2)
+                    && marks <= most_marks
                     && !rest.ends_with('@')
                     && !rest.contains("/@")
             });
@@ -159,4 +164,25 @@ impl Capability for ResolveLibrary {
     const NAME: &'static str = "library_resolution";
     type Response = Vec<Library>;
     type Error = Error;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_may_hold_an_at_sign_where_nothing_else_can() {
+        let id: LibraryId = "/vercel/next.js/pkg@1.2.0".parse().unwrap();
+        assert_eq!(
+            (id.owner(), id.name(), id.version()),
+            ("vercel", "next.js", Some("pkg@1.2.0"))
+        );
+        let id: LibraryId = "/vercel/next.js@v14".parse().unwrap();
+        assert_eq!((id.name(), id.version()), ("next.js", Some("v14")));
+        for bad in [
+            "/a/b@1/2", "/a@b/c/d", "/a@b/c@d", "/a/b@c@d", "/a/@b", "/a/b@", "/a/b/c@",
+        ] {
+            assert!(bad.parse::<LibraryId>().is_err(), "{bad}");
+        }
+    }
 }
