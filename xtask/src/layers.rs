@@ -12,8 +12,8 @@ use crate::metadata::{self, Dependency, Package};
 enum Place {
     /// May depend on any crate of a lower level.
     Level(u8),
-    /// For tests: any crate may name it as a dev-dependency, none otherwise; it may itself depend
-    /// on crates below this level.
+    /// For tests: any crate may name it as a dev-dependency, otherwise only programs; it may itself
+    /// depend on crates below this level.
     ForTests { below: u8 },
     /// Stands apart: depends on no crate of the table, and none depends on it.
     Apart,
@@ -54,6 +54,7 @@ const PLACES: &[(&str, Place)] = &[
     ("contexter", Level(6)),
     ("contexter-benches", Level(7)),
     ("contexter-examples", Level(7)),
+    ("contexter-faults", Level(7)),
     ("contexter-tests", Level(7)),
     ("contexter-conformance", ForTests { below: 3 }),
     ("contexter-testkit", ForTests { below: 0 }),
@@ -61,7 +62,7 @@ const PLACES: &[(&str, Place)] = &[
 ];
 
 /// Crates of others that only one of ours may name, so that they can be replaced in one place.
-/// Benchmarks may name them too: they measure against them.
+/// Programs that compare ours with them may name them too.
 const SOLE_USERS: &[(&str, &str)] = &[
     ("async-nats", "contexter-nats"),
     ("object_store", "contexter-storage"),
@@ -72,8 +73,11 @@ const SOLE_USERS: &[(&str, &str)] = &[
     ("rten", "contexter-local"),
 ];
 
-/// The crate that may name what it measures against.
-const BENCHES: &str = "contexter-benches";
+/// The crates that may name what they compare ours with.
+const COMPARING: [&str; 2] = ["contexter-benches", "contexter-faults"];
+
+/// The level of programs, which are never published, so that they may need what is for tests.
+const PROGRAMS: u8 = 7;
 
 /// Checks the workspace.
 pub(crate) fn run() -> Result<()> {
@@ -133,7 +137,7 @@ fn wrong_arrow(from: &str, place: Place, dependency: &Dependency) -> Option<Stri
     let reason = match (place, target) {
         (Apart, _) => format!("{from} stands apart"),
         (_, Apart) => format!("{to} stands apart"),
-        (_, ForTests { .. }) if kind == "dev" => return None,
+        (_, ForTests { .. }) if kind == "dev" || place == Level(PROGRAMS) => return None,
         (_, ForTests { .. }) => format!("{to} is for tests: a dev-dependency only"),
         (Level(above), Level(below)) if above > below => return None,
         (Level(above), Level(below)) => {
@@ -152,7 +156,7 @@ fn wrong_user(from: &str, dependency: &Dependency) -> Option<String> {
     let (name, sole) = SOLE_USERS
         .iter()
         .find(|(name, _)| *name == dependency.name)?;
-    (from != *sole && from != BENCHES)
+    (from != *sole && !COMPARING.contains(&from))
         .then(|| format!("{from} -> {name}: only {sole} names {name}"))
 }
 
@@ -216,6 +220,7 @@ mod tests {
             assert!(wrong("contexter-service", name, "dev").is_empty());
             assert_eq!(wrong("contexter-rag", name, "normal").len(), 1);
             assert_eq!(wrong("contexter-rag", name, "build").len(), 1);
+            assert!(wrong("contexter-faults", name, "normal").is_empty());
         }
     }
 
@@ -264,6 +269,7 @@ mod tests {
     fn a_vendor_crate_has_one_user() {
         assert!(wrong("contexter-http", "reqwest", "normal").is_empty());
         assert!(wrong("contexter-benches", "qdrant-edge", "normal").is_empty());
+        assert!(wrong("contexter-faults", "redis", "normal").is_empty());
         assert_eq!(
             wrong("contexter-local", "reqwest", "dev"),
             ["contexter-local -> reqwest: only contexter-http names reqwest"]

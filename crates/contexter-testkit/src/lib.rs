@@ -1,7 +1,8 @@
 //! Starts real servers on free ports for tests, and stops them.
 //!
 //! [`Redis`], [`Nats`] and [`Tinyproxy`] are ready-made; [`Builder`] describes any other server. What is started
-//! dies with the test that started it, even when the test's process is killed.
+//! dies with the test that started it, even when the test's process is killed. A [`Forwarder`] stands
+//! between a client and a server, and resets their connections.
 //! [`ScriptedServer`] is no program: it answers HTTP by a script, within the test.
 //!
 //! A test that needs a server says so in its first line with [`require!`], so that
@@ -24,6 +25,7 @@
 
 mod builder;
 mod error;
+mod forwarder;
 mod left_out;
 mod nats;
 mod program;
@@ -38,6 +40,7 @@ mod wait;
 
 pub use builder::Builder;
 pub use error::Error;
+pub use forwarder::Forwarder;
 pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out};
 pub use nats::Nats;
 pub use redis::Redis;

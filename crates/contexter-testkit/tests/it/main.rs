@@ -1,6 +1,7 @@
 //! Starts real servers and treats them badly.
 
 mod failure;
+mod forwarder;
 mod nats;
 mod parent;
 mod redis;
