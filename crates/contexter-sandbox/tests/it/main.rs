@@ -1,0 +1,9 @@
+//! The sandbox from outside: over HTTP, as any client sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod client;
+mod faults;
+mod script;
+mod servers;
+mod voyage;
