@@ -1,0 +1,136 @@
+//! Local servers that stand in for Voyage AI, Context7, Bright Data and Qdrant, to develop against
+//! without a key.
+//!
+//! ```text
+//! cargo run --release --example sandbox
+//! cargo run --release --example sandbox -- --faults examples/sandbox/faults.yaml --seed 7 \
+//!     --write-config sandbox.yaml
+//! ```
+//!
+//! It prints one line of JSON with the addresses and keys, then serves until Ctrl-C.
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program prints"
+)]
+
+mod embedder;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Parser;
+use contexter_local::EmbedderChoice;
+use contexter_sandbox::{FaultScript, Sandbox, SandboxConfig, Server, VoyageConfig};
+use tracing_subscriber::EnvFilter;
+
+/// Local servers that speak the protocols of Voyage AI, Context7, Bright Data and Qdrant.
+#[derive(Debug, Parser)]
+#[command(name = "sandbox")]
+struct Cli {
+    /// A script of faults, in YAML or JSON; `examples/sandbox/faults.yaml` shows what there is.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+
+    /// Seeds what is random in the script; by default the script says, else 0.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Writes the configuration that points Contexter at these servers.
+    #[arg(long, value_name = "FILE")]
+    write_config: Option<PathBuf>,
+
+    /// What computes vectors: auto, minilm, lexical or the path of a model.
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    embedder: EmbedderChoice,
+
+    /// Never download a model.
+    #[arg(long)]
+    offline: bool,
+
+    /// The port of one server, such as `voyage=8100`; by default each takes a free one.
+    #[arg(long, value_name = "SERVER=PORT", value_parser = port)]
+    port: Vec<(Server, u16)>,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+
+    let mut config = SandboxConfig::new();
+    if let Some(file) = &cli.faults {
+        let script = FaultScript::from_file(file)?;
+        config = config.faults(script);
+    }
+    if let Some(seed) = cli.seed {
+        config = config.seed(seed);
+    }
+    for (server, port) in &cli.port {
+        config = config.port(*server, *port);
+    }
+    let embedder = embedder::open(&cli.embedder, cli.offline).await?;
+    config = config.voyage(VoyageConfig::new().embedder(embedder));
+
+    let sandbox = Sandbox::start(config).await?;
+    if let Some(file) = &cli.write_config {
+        std::fs::write(file, sandbox.config_yaml())
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let mut stdout = std::io::stdout();
+    serde_json::to_writer(&mut stdout, sandbox.addresses())?;
+    writeln!(stdout)?;
+    stdout.flush()?;
+
+    stopped().await?;
+    let faults = sandbox.faults().clone();
+    sandbox.shutdown().await;
+    for server in Server::ALL {
+        let requests = faults.requests(server);
+        if requests > 0 {
+            eprintln!("{server}: {requests} requests");
+        }
+    }
+    eprintln!("{} faults injected", faults.injected());
+    Ok(())
+}
+
+/// Waits for Ctrl-C, or for the signal by which a supervisor stops programs.
+async fn stopped() -> Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        tokio::select! {
+            signal = tokio::signal::ctrl_c() => signal.context("cannot listen for Ctrl-C"),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c()
+        .await
+        .context("cannot listen for Ctrl-C")
+}
+
+fn port(text: &str) -> Result<(Server, u16)> {
+    let Some((name, port)) = text.split_once('=') else {
+        bail!("expected SERVER=PORT, got {text:?}");
+    };
+    let server = Server::ALL
+        .into_iter()
+        .find(|server| server.as_str() == name)
+        .ok_or_else(|| {
+            let known = Server::ALL.map(Server::as_str).join(", ");
+            anyhow!("no server {name:?}, expected one of {known}")
+        })?;
+    let port = port
+        .parse()
+        .with_context(|| format!("no port: {port:?}, expected 0 to 65535"))?;
+    Ok((server, port))
+}
