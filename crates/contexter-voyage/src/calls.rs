@@ -1,0 +1,374 @@
+//! The calls of the adapter: what the configuration adds to a request, and where it goes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contexter_model::{
+    CountTokens, DescribeSpace, Embed, EmbeddingSpace, Embeddings, Error, ErrorKind, Purpose,
+    Rerank, Reranked, SpaceKind,
+};
+use contexter_resilience::StandardStack;
+use contexter_service::Service;
+use parking_lot::Mutex;
+
+use crate::client::{Client, NAME};
+use crate::limits::{
+    MAX_CONTEXT_CHUNKS, MAX_CONTEXT_DOCUMENTS, MAX_MULTIMODAL_INPUTS, MAX_REPLY_BYTES,
+    MAX_RERANK_DOCUMENTS,
+};
+use crate::packing::Caps;
+use crate::tokens::TokenEstimate;
+use crate::{
+    ChunkEmbeddings, Config, Dtype, EmbedChunks, EmbedMultimodal, EmbedTexts, Lane, Model,
+    ModelKind, MultimodalEmbeddings, Packed, RerankTexts, TextEmbeddings, Transport,
+};
+
+/// Models that are not in the table share a lane under this name, one for each kind.
+const UNKNOWN: &str = "";
+
+/// Everything that the calls share.
+#[derive(Clone, Debug)]
+pub(crate) struct Calls {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Arc<Config>,
+    client: Client,
+    /// The one stack that the user gave.
+    stack: Option<StandardStack>,
+    counter: Option<Arc<dyn CountTokens>>,
+    lanes: Mutex<Lanes>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    /// Bounded by the table of models.
+    by_model: BTreeMap<(String, u8), Arc<Lane>>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("config", &self.config)
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Calls {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        client: Client,
+        stack: Option<StandardStack>,
+        counter: Option<Arc<dyn CountTokens>>,
+    ) -> Self {
+        let stack = stack.map(|stack| stack.named(NAME));
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                client,
+                stack,
+                counter,
+                lanes: Mutex::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    /// The stack around the embedding of documents.
+    pub(crate) fn embedding_stack(&self) -> Result<StandardStack, Error> {
+        let lane = self.lane(&self.config().embedding_model())?;
+        Ok(lane.stack().clone())
+    }
+
+    pub(crate) fn token_counter(&self) -> Arc<dyn CountTokens> {
+        if let Some(counter) = &self.inner.counter {
+            return Arc::clone(counter);
+        }
+        match self.lane(&self.config().embedding_model()) {
+            Ok(lane) => Arc::new(move |text: &str| lane.tokens().count(text)),
+            Err(_) => Arc::new(TokenEstimate::new()),
+        }
+    }
+
+    pub(crate) fn space(&self) -> EmbeddingSpace {
+        let model = self.config().embedding_model();
+        let dimension = self.config().output_dimension.or(model.default_dimension());
+        EmbeddingSpace {
+            id: model.family.into_owned(),
+            dimensions: dimension.map_or(0, |dimension| dimension as usize),
+            max_tokens: usize::try_from(model.context).unwrap_or(usize::MAX),
+            kind: SpaceKind::Semantic,
+        }
+    }
+
+    /// The smallest request that shows that embedding works.
+    pub(crate) fn probe(&self) -> EmbedTexts {
+        let request = EmbedTexts::new(["ok"], None).with_model(self.model_for(Purpose::Query));
+        EmbedTexts {
+            dimension: self.config().output_dimension,
+            ..request
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        let mut lanes = self.inner.lanes.lock();
+        lanes.closed = true;
+        for lane in lanes.by_model.values() {
+            lane.gate().close();
+        }
+    }
+
+    fn model_for(&self, purpose: Purpose) -> &str {
+        let config = self.config();
+        match (purpose, &config.query_model) {
+            (Purpose::Query, Some(model)) => model,
+            _ => &config.model,
+        }
+    }
+
+    /// Returns what calls of a model share.
+    fn lane(&self, model: &Model) -> Result<Arc<Lane>, Error> {
+        let name = if model.is_known() {
+            &*model.name
+        } else {
+            UNKNOWN
+        };
+        let key = (name.to_owned(), model.kind as u8);
+        let mut lanes = self.inner.lanes.lock();
+        if let Some(lane) = lanes.by_model.get(&key) {
+            return Ok(Arc::clone(lane));
+        }
+        let lane = Arc::new(self.make_lane(model)?);
+        if lanes.closed {
+            lane.gate().close();
+        }
+        lanes.by_model.insert(key, Arc::clone(&lane));
+        Ok(lane)
+    }
+
+    fn make_lane(&self, model: &Model) -> Result<Lane, Error> {
+        let config = self.config();
+        let stack = match &self.inner.stack {
+            Some(stack) => stack.clone(),
+            None => StandardStack::new(config.stack_of(model))
+                .map_err(|faults| {
+                    Error::new(
+                        ErrorKind::Invalid,
+                        format!("the settings do not work: {faults}"),
+                    )
+                })?
+                .named(NAME),
+        };
+        let tokens = match &self.inner.counter {
+            Some(counter) => TokenEstimate::exact(Arc::clone(counter)),
+            None => TokenEstimate::new(),
+        };
+        Ok(Lane::new(stack, caps(model, config.max_batch))
+            .with_tokens(tokens)
+            .with_concurrent(config.max_concurrent))
+    }
+
+    async fn packed<Req>(&self, model: &Model, request: Req) -> Result<Req::Reply, Error>
+    where
+        Req: crate::Divisible,
+        Client: Service<Req, Response = Req::Reply, Error = Error>,
+    {
+        let lane = self.lane(model)?;
+        Packed::new(self.client().clone(), lane).call(request).await
+    }
+
+    /// Puts the length of the configuration into a request of its own model, and checks what is
+    /// asked for.
+    fn checked(
+        &self,
+        model: &Model,
+        kind: ModelKind,
+        dimension: Option<u32>,
+        dtype: Dtype,
+    ) -> Result<Option<u32>, Error> {
+        let invalid = |message: String| Err(Error::new(ErrorKind::Invalid, message));
+        if model.kind != kind {
+            return invalid(format!("the model {} cannot be asked for this", model.name));
+        }
+        let own =
+            kind == ModelKind::Text && model.shares_space_with(&self.config().embedding_model());
+        let configured = self.config().output_dimension.filter(|_| own);
+        let dimension = dimension.or(configured);
+        if let Some(asked) = dimension.filter(|dimension| !model.has_dimension(*dimension)) {
+            return invalid(format!(
+                "the model {} has no vectors of {asked} dimensions, expected one of {:?}",
+                model.name, model.dimensions
+            ));
+        }
+        if dtype != Dtype::Float && !model.is_flexible() {
+            return invalid(format!(
+                "the model {} has no values of type {}, expected float",
+                model.name,
+                dtype.as_str()
+            ));
+        }
+        Ok(dimension)
+    }
+}
+
+/// What one request of a model may have.
+fn caps(model: &Model, max_batch: usize) -> Caps {
+    let items = match model.kind {
+        ModelKind::Text => max_batch,
+        ModelKind::Rerank => MAX_RERANK_DOCUMENTS,
+        ModelKind::Contextualized => MAX_CONTEXT_DOCUMENTS,
+        ModelKind::Multimodal => MAX_MULTIMODAL_INPUTS,
+    };
+    // However they are asked for, the vectors of one reply have to fit the most that is read of it.
+    let largest = model.dimensions.iter().copied().max().unwrap_or(2_048);
+    let bytes = Transport::List.bytes(Dtype::Float, largest) as u64;
+    let units = usize::try_from(MAX_REPLY_BYTES / bytes).unwrap_or(usize::MAX);
+    let units = match model.kind {
+        ModelKind::Rerank => usize::MAX,
+        _ => units.min(MAX_CONTEXT_CHUNKS),
+    };
+    Caps::new(items, model.request_tokens)
+        .units(units)
+        .context(model.context)
+}
+
+/// Names the service and operation of an error that no reply gave.
+fn named(error: Error, operation: &'static str) -> Error {
+    let error = if error.service().is_none() {
+        error.with_service(NAME)
+    } else {
+        error
+    };
+    if error.operation().is_none() {
+        error.with_operation(operation)
+    } else {
+        error
+    }
+}
+
+impl Service<Embed> for Calls {
+    type Response = Embeddings;
+    type Error = Error;
+
+    async fn call(&self, request: Embed) -> Result<Embeddings, Error> {
+        let reply = self
+            .call(EmbedTexts::new(request.texts, request.purpose))
+            .await?;
+        let usage = reply.usage;
+        let vectors = reply.vectors.into_float().ok_or_else(|| {
+            named(
+                Error::new(ErrorKind::Unexpected, "the vectors are no floats"),
+                "embed",
+            )
+        })?;
+        Ok(Embeddings { vectors, usage })
+    }
+}
+
+impl Service<DescribeSpace> for Calls {
+    type Response = EmbeddingSpace;
+    type Error = Error;
+
+    async fn call(&self, _request: DescribeSpace) -> Result<EmbeddingSpace, Error> {
+        Ok(self.space())
+    }
+}
+
+impl Service<EmbedTexts> for Calls {
+    type Response = TextEmbeddings;
+    type Error = Error;
+
+    async fn call(&self, mut request: EmbedTexts) -> Result<TextEmbeddings, Error> {
+        let purpose = request.purpose.unwrap_or(Purpose::Document);
+        let name = request
+            .model
+            .get_or_insert_with(|| self.model_for(purpose).to_owned());
+        let model = Model::named(name, ModelKind::Text);
+        let checked = self.checked(&model, ModelKind::Text, request.dimension, request.dtype);
+        request.dimension = checked.map_err(|error| named(error, "embed"))?;
+        self.packed(&model, request)
+            .await
+            .map_err(|error| named(error, "embed"))
+    }
+}
+
+impl Service<Rerank> for Calls {
+    type Response = Reranked;
+    type Error = Error;
+
+    async fn call(&self, request: Rerank) -> Result<Reranked, Error> {
+        self.call(RerankTexts::new(request)).await
+    }
+}
+
+impl Service<RerankTexts> for Calls {
+    type Response = Reranked;
+    type Error = Error;
+
+    async fn call(&self, mut request: RerankTexts) -> Result<Reranked, Error> {
+        let name = request
+            .model
+            .get_or_insert_with(|| self.config().rerank_model.clone());
+        let model = Model::named(name, ModelKind::Rerank);
+        let checked = self.checked(&model, ModelKind::Rerank, None, Dtype::Float);
+        checked.map_err(|error| named(error, "rerank"))?;
+        if request.order.limit == Some(0) {
+            return Ok(Reranked::default());
+        }
+        self.packed(&model, request)
+            .await
+            .map_err(|error| named(error, "rerank"))
+    }
+}
+
+impl Service<EmbedChunks> for Calls {
+    type Response = ChunkEmbeddings;
+    type Error = Error;
+
+    async fn call(&self, mut request: EmbedChunks) -> Result<ChunkEmbeddings, Error> {
+        let operation = "embed_chunks";
+        let name = request
+            .model
+            .get_or_insert_with(|| self.config().context_model.clone());
+        let model = Model::named(name, ModelKind::Contextualized);
+        let checked = request.check().and_then(|()| {
+            let kind = ModelKind::Contextualized;
+            self.checked(&model, kind, request.dimension, request.dtype)
+        });
+        request.dimension = checked.map_err(|error| named(error, operation))?;
+        self.packed(&model, request)
+            .await
+            .map_err(|error| named(error, operation))
+    }
+}
+
+impl Service<EmbedMultimodal> for Calls {
+    type Response = MultimodalEmbeddings;
+    type Error = Error;
+
+    async fn call(&self, mut request: EmbedMultimodal) -> Result<MultimodalEmbeddings, Error> {
+        let operation = "embed_multimodal";
+        let name = request
+            .model
+            .get_or_insert_with(|| self.config().multimodal_model.clone());
+        let model = Model::named(name, ModelKind::Multimodal);
+        let checked = request.check().and_then(|()| {
+            let kind = ModelKind::Multimodal;
+            self.checked(&model, kind, request.dimension, request.dtype)
+        });
+        request.dimension = checked.map_err(|error| named(error, operation))?;
+        self.packed(&model, request)
+            .await
+            .map_err(|error| named(error, operation))
+    }
+}

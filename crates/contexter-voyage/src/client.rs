@@ -1,0 +1,212 @@
+//! One request to the vendor, and what came of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use contexter_config::Secret;
+use contexter_http::{Api, Auth, Client as Http, Config as HttpConfig, Reply, Request};
+use contexter_model::{Error, ErrorKind, Reranked};
+use contexter_service::{Clock as _, DefaultClock, Service};
+use serde::Serialize;
+
+use crate::account::{Account, UsageSnapshot};
+use crate::endpoint::has_surcharge;
+use crate::failure::{self, Asked};
+use crate::limits::MAX_REPLY_BYTES;
+use crate::{
+    ChunkEmbeddings, Config, EmbedChunks, EmbedMultimodal, EmbedTexts, Model, ModelKind,
+    MultimodalEmbeddings, RerankTexts, TextEmbeddings, Tier, rerank,
+};
+
+/// The name of the service.
+pub(crate) const NAME: &str = "voyage_ai";
+
+/// The API with the key. Every call is one request.
+#[derive(Clone)]
+pub(crate) struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    api: Api,
+    key: Secret,
+    tier: Tier,
+    account: Account,
+}
+
+impl Client {
+    /// Reaches the API by `http`, or by a client of its own.
+    pub(crate) fn new(config: &Config, http: Option<&Http>) -> Result<Self, Error> {
+        let own;
+        let http = if let Some(http) = http {
+            http
+        } else {
+            // The vendor is silent while it computes. What bounds the whole is the stack.
+            own = Http::new(&HttpConfig::default().read_timeout(config.timeout))?;
+            &own
+        };
+        let key = config.api_key.clone();
+        let api = Api::new(
+            http,
+            config.endpoint(),
+            Auth::Bearer(key.expose().to_owned()),
+        )?
+        .with_service(NAME)
+        .with_max_body(MAX_REPLY_BYTES);
+        let account = Account::new(has_surcharge(config.endpoint()));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                api,
+                key,
+                tier: config.tier,
+                account,
+            }),
+        })
+    }
+
+    pub(crate) fn api(&self) -> &Api {
+        &self.inner.api
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.inner.account
+    }
+
+    pub(crate) fn usage(&self) -> UsageSnapshot {
+        self.inner.account.snapshot()
+    }
+
+    /// Sends a request and reads what the vendor refuses.
+    pub(crate) async fn send(&self, request: Request, model: &str) -> Result<Reply, Error> {
+        let reply = request.send().await?;
+        self.inner.account.answered(model, reply.status());
+        if reply.is_success() {
+            return Ok(reply);
+        }
+        let asked = Asked {
+            model,
+            base_url: self.inner.api.base_url(),
+            key: self.inner.key.expose(),
+            tier: self.inner.tier,
+        };
+        Err(failure::of_reply(&reply, asked))
+    }
+
+    async fn post<B: Serialize>(
+        &self,
+        path: &str,
+        operation: &'static str,
+        model: &str,
+        body: &B,
+    ) -> Result<Reply, Error> {
+        let request = self.inner.api.post(path).operation(operation).json(body);
+        self.send(request, model).await
+    }
+
+    fn used(&self, model: &str, kind: ModelKind, tokens: u64, pixels: u64) {
+        let model = Model::named(model, kind);
+        self.account()
+            .used(&model, tokens, pixels, DefaultClock.now());
+    }
+}
+
+/// Puts to an error what is known of the reply that it was read from.
+pub(crate) fn unreadable(reply: &Reply, error: &Error) -> Error {
+    let named = |kind: &str| kind.to_ascii_lowercase().contains("json");
+    match reply.content_type() {
+        Some(kind) if !named(kind) => reply.error_of(
+            ErrorKind::Protocol,
+            format!("{}, of type {kind}", error.message()),
+        ),
+        _ => reply.error_of(ErrorKind::Protocol, error.message()),
+    }
+}
+
+/// Returns the model of a request; the adapter has put in that of the configuration by now.
+fn named(model: Option<&String>) -> Result<&str, Error> {
+    model.map(String::as_str).ok_or_else(|| {
+        Error::new(ErrorKind::Invalid, "the request names no model").with_service(NAME)
+    })
+}
+
+impl Service<EmbedTexts> for Client {
+    type Response = TextEmbeddings;
+    type Error = Error;
+
+    async fn call(&self, request: EmbedTexts) -> Result<TextEmbeddings, Error> {
+        let model = named(request.model.as_ref())?;
+        let body = request.body(model);
+        let reply = self.post("embeddings", "embed", model, &body).await?;
+        let read = request
+            .read_reply(reply.bytes())
+            .map_err(|error| unreadable(&reply, &error))?;
+        self.used(model, ModelKind::Text, read.usage.tokens, 0);
+        Ok(read)
+    }
+}
+
+impl Service<RerankTexts> for Client {
+    type Response = Reranked;
+    type Error = Error;
+
+    async fn call(&self, request: RerankTexts) -> Result<Reranked, Error> {
+        let model = named(request.model.as_ref())?;
+        let body = request.body(model);
+        let reply = self.post("rerank", "rerank", model, &body).await?;
+        let documents = request.order.documents.len();
+        let read =
+            rerank::read(reply.bytes(), documents, request.order.limit).map_err(|fault| {
+                unreadable(&reply, &Error::new(ErrorKind::Protocol, fault.to_string()))
+            })?;
+        self.used(model, ModelKind::Rerank, read.usage.tokens, 0);
+        Ok(read)
+    }
+}
+
+impl Service<EmbedChunks> for Client {
+    type Response = ChunkEmbeddings;
+    type Error = Error;
+
+    async fn call(&self, request: EmbedChunks) -> Result<ChunkEmbeddings, Error> {
+        let model = named(request.model.as_ref())?;
+        let body = request.body(model);
+        let reply = self
+            .post("contextualizedembeddings", "embed_chunks", model, &body)
+            .await?;
+        let read = request
+            .read_reply(reply.bytes())
+            .map_err(|error| unreadable(&reply, &error))?;
+        self.used(model, ModelKind::Contextualized, read.usage.tokens, 0);
+        Ok(read)
+    }
+}
+
+impl Service<EmbedMultimodal> for Client {
+    type Response = MultimodalEmbeddings;
+    type Error = Error;
+
+    async fn call(&self, request: EmbedMultimodal) -> Result<MultimodalEmbeddings, Error> {
+        let model = named(request.model.as_ref())?;
+        let body = request.body(model);
+        let reply = self
+            .post("multimodalembeddings", "embed_multimodal", model, &body)
+            .await?;
+        let read = request
+            .read_reply(reply.bytes())
+            .map_err(|error| unreadable(&reply, &error))?;
+        let usage = read.usage;
+        let pixels = usage.image_pixels.saturating_add(usage.video_pixels);
+        // Tokens of pixels are paid for as pixels.
+        self.used(model, ModelKind::Multimodal, usage.text_tokens, pixels);
+        Ok(read)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("base_url", &self.inner.api.base_url())
+            .field("tier", &self.inner.tier)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,286 @@
+//! Embeddings of texts.
+
+use std::ops::Range;
+
+use contexter_model::{Error, ErrorKind, Purpose, Usage};
+use contexter_service::Capability;
+use serde::Serialize;
+
+use crate::divisible::{Divisible, row, sum, text_cost};
+use crate::element::Element;
+use crate::fault::Fault;
+use crate::packing::Cost;
+use crate::reading::{self, Counted, Row};
+use crate::tokens::TokenEstimate;
+use crate::{Dtype, Model, ModelKind, Transport, Vectors};
+
+/// Embeds texts, with everything that the vendor lets one choose.
+///
+/// | field | default |
+/// |---|---|
+/// | `model` | that of the configuration: by `purpose` its model for documents or for queries |
+/// | `truncation` | `true`: what is too long is cut |
+/// | `dimension` | that of the configuration if the model is too, else that of the model |
+/// | `dtype` | [`Dtype::Float`] |
+/// | `transport` | [`Transport::Base64`] |
+///
+/// The purpose has to be chosen: the vendor puts other words before a query than before a document,
+/// and leaving them out costs quality. Vectors of all purposes may be compared.
+///
+/// Source: <https://docs.voyageai.com/reference/embeddings-api>.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_model::Purpose;
+/// use contexter_voyage::{Dtype, EmbedTexts};
+///
+/// let request = EmbedTexts::new(["a text", "another"], Purpose::Document)
+///     .with_model("voyage-4-large")
+///     .with_dimension(256)
+///     .with_dtype(Dtype::Ubinary);
+/// assert_eq!(request.texts.len(), 2);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EmbedTexts {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// What they are for; `None` puts no words before them.
+    pub purpose: Option<Purpose>,
+    /// The model.
+    pub model: Option<String>,
+    /// Whether a text that is too long is cut; otherwise it is refused.
+    pub truncation: bool,
+    /// The length of the vectors.
+    pub dimension: Option<u32>,
+    /// The type of their values.
+    pub dtype: Dtype,
+    /// How they travel.
+    pub transport: Transport,
+}
+
+impl EmbedTexts {
+    /// Asks for the vectors of texts, with the defaults above.
+    pub fn new<T: Into<String>>(
+        texts: impl IntoIterator<Item = T>,
+        purpose: impl Into<Option<Purpose>>,
+    ) -> Self {
+        Self {
+            texts: texts.into_iter().map(Into::into).collect(),
+            purpose: purpose.into(),
+            model: None,
+            truncation: true,
+            dimension: None,
+            dtype: Dtype::default(),
+            transport: Transport::default(),
+        }
+    }
+
+    /// Sets the model.
+    #[must_use]
+    pub fn with_model(mut self, name: impl Into<String>) -> Self {
+        self.model = Some(name.into());
+        self
+    }
+
+    /// Sets whether a text that is too long is cut; otherwise it is refused.
+    #[must_use]
+    pub fn with_truncation(mut self, truncation: bool) -> Self {
+        self.truncation = truncation;
+        self
+    }
+
+    /// Sets the length of the vectors.
+    #[must_use]
+    pub fn with_dimension(mut self, dimension: u32) -> Self {
+        self.dimension = Some(dimension);
+        self
+    }
+
+    /// Sets the type of their values.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
+    /// Sets how they travel.
+    #[must_use]
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Writes the body of the request.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] for a request without a model.
+    pub fn write_body(&self) -> Result<Vec<u8>, Error> {
+        let model = self
+            .model
+            .as_deref()
+            .ok_or_else(|| Error::new(ErrorKind::Invalid, "the request names no model"))?;
+        serde_json::to_vec(&self.body(model)).map_err(|error| {
+            Error::new(
+                ErrorKind::Unexpected,
+                "the request cannot be written as JSON",
+            )
+            .with_source(error)
+        })
+    }
+
+    pub(crate) fn body<'a>(&'a self, model: &'a str) -> Body<'a> {
+        Body {
+            input: &self.texts,
+            model,
+            input_type: self.purpose.map(input_type),
+            truncation: self.truncation,
+            output_dimension: self.dimension,
+            output_dtype: named_dtype(self.dtype),
+            encoding_format: self.transport.encoding_format(),
+        }
+    }
+
+    /// Reads the body of a reply to this request: as the adapter does, also for a reply that came by
+    /// other ways.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] for anything but one vector for each text, with all its values, each
+    /// of them finite.
+    pub fn read_reply(&self, body: &[u8]) -> Result<TextEmbeddings, Error> {
+        let dimension = self.dimension.or_else(|| self.known_dimension());
+        let length = dimension.map(|dimension| self.dtype.length(dimension));
+        read(body, Some(self.texts.len()), length, self.dtype)
+            .map(|(vectors, model, counted)| TextEmbeddings {
+                vectors,
+                model: model.or_else(|| self.model.clone()).unwrap_or_default(),
+                usage: counted.usage(),
+            })
+            .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
+    }
+
+    fn known_dimension(&self) -> Option<u32> {
+        let name = self.model.as_deref()?;
+        Model::named(name, ModelKind::Text).default_dimension()
+    }
+}
+
+impl Capability for EmbedTexts {
+    const NAME: &'static str = "voyage_embeddings";
+    type Response = TextEmbeddings;
+    type Error = Error;
+}
+
+/// The reply to [`EmbedTexts`].
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TextEmbeddings {
+    /// One vector for each text, in order.
+    pub vectors: Vectors,
+    /// The model, as the vendor names it.
+    pub model: String,
+    /// What the request used.
+    pub usage: Usage,
+}
+
+/// What is sent.
+#[derive(Debug, Serialize)]
+pub(crate) struct Body<'a> {
+    input: &'a [String],
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_type: Option<&'static str>,
+    truncation: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_dimension: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_dtype: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding_format: Option<&'static str>,
+}
+
+pub(crate) const fn input_type(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Document => "document",
+        Purpose::Query => "query",
+    }
+}
+
+/// Older models know no types, so that the default is not named.
+pub(crate) fn named_dtype(dtype: Dtype) -> Option<&'static str> {
+    (dtype != Dtype::Float).then_some(dtype.as_str())
+}
+
+/// Reads vectors of any type.
+pub(crate) fn read(
+    body: &[u8],
+    count: Option<usize>,
+    length: Option<usize>,
+    dtype: Dtype,
+) -> Result<(Vectors, Option<String>, Counted), Fault> {
+    fn of<E: Element>(
+        body: &[u8],
+        count: Option<usize>,
+        length: Option<usize>,
+        make: impl Fn(Vec<Vec<E>>) -> Vectors,
+    ) -> Result<(Vectors, Option<String>, Counted), Fault> {
+        let envelope = reading::read::<Row<E>>(body, count, length)?;
+        let vectors = envelope.parts.into_iter().map(|row| row.values).collect();
+        Ok((make(vectors), envelope.model, envelope.counted))
+    }
+    match dtype {
+        Dtype::Float => of(body, count, length, Vectors::Float),
+        Dtype::Int8 => of(body, count, length, Vectors::Int8),
+        Dtype::Uint8 => of(body, count, length, Vectors::Uint8),
+        Dtype::Binary => of(body, count, length, Vectors::Binary),
+        Dtype::Ubinary => of(body, count, length, Vectors::Ubinary),
+    }
+}
+
+impl Divisible for EmbedTexts {
+    type Reply = TextEmbeddings;
+
+    const ITEM: &'static str = "text";
+
+    fn items(&self) -> usize {
+        self.texts.len()
+    }
+
+    fn cost(&self, index: usize, tokens: &TokenEstimate) -> Cost {
+        text_cost(self.texts.get(index), tokens)
+    }
+
+    fn truncates(&self) -> bool {
+        self.truncation
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
+        Self {
+            texts: row(&self.texts, range),
+            model: self.model.clone(),
+            ..*self
+        }
+    }
+
+    fn join(&self, parts: Vec<(usize, TextEmbeddings)>) -> TextEmbeddings {
+        let usage = sum(parts.iter().map(|(_, part)| part.usage));
+        let mut vectors = Vectors::none(self.dtype);
+        let mut model = self.model.clone().unwrap_or_default();
+        for (_, part) in parts {
+            vectors.append(part.vectors);
+            model = part.model;
+        }
+        TextEmbeddings {
+            vectors,
+            model,
+            usage,
+        }
+    }
+
+    fn used(reply: &TextEmbeddings) -> u64 {
+        reply.usage.tokens
+    }
+}

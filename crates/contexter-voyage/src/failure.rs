@@ -1,0 +1,306 @@
+//! What the vendor's refusals mean.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use contexter_http::{Reply, clean};
+use contexter_model::{Error, ErrorKind};
+use serde::Deserialize;
+
+use crate::Tier;
+use crate::endpoint::looks_like_key;
+use crate::tier::UNPAID_WAIT;
+
+/// What is known about a call when its refusal is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// The model of the request; empty for files and jobs.
+    pub(crate) model: &'a str,
+    /// Host and base path of the API.
+    pub(crate) base_url: &'a str,
+    /// The key, which the vendor may repeat.
+    pub(crate) key: &'a str,
+    pub(crate) tier: Tier,
+}
+
+/// The beginning of what the vendor says where no payment method is on file.
+///
+/// Source: reports of users; the limits are documented at
+/// <https://docs.voyageai.com/docs/rate-limits>.
+const NO_PAYMENT_METHOD: &str = "you have not yet added your payment method";
+
+/// Reads a reply whose status is not a success.
+///
+/// Sources: <https://docs.voyageai.com/docs/error-codes>; the model's retirement:
+/// <https://www.mongodb.com/docs/voyageai/models>.
+pub(crate) fn of_reply(reply: &Reply, asked: Asked<'_>) -> Error {
+    let detail = detail(reply.bytes(), asked.key);
+    let said = detail.as_deref().unwrap_or("it gave no reason");
+    let Asked {
+        model, base_url, ..
+    } = asked;
+    match reply.status() {
+        400 | 413 if mentions_tokens(said) || reply.status() == 413 => too_large(reply, said),
+        400 | 422 => reply.error_of(
+            ErrorKind::Invalid,
+            format!("the request was refused as wrong: {said}"),
+        ),
+        401 => reply.error_of(
+            ErrorKind::Unauthorized,
+            format!("the key is missing or wrong: {said}"),
+        ),
+        403 => reply.error_of(
+            ErrorKind::Unauthorized,
+            format!(
+                "{base_url} refuses the key or the address of this machine: {said}; a key works \
+                 only on the host that it was issued for"
+            ),
+        ),
+        410 => reply.error_of(
+            ErrorKind::Unsupported,
+            format!("the model {model:?} is retired, configure another one: {said}"),
+        ),
+        429 => throttled(reply, said, asked.tier),
+        500 => reply.error_of(ErrorKind::Unavailable, format!("it failed: {said}")),
+        502 | 503 => reply.error_of(
+            ErrorKind::Unavailable,
+            format!("it is overloaded or not ready: {said}"),
+        ),
+        408 | 504 => reply.error_of(
+            ErrorKind::Timeout,
+            format!("it did not answer in time: {said}"),
+        ),
+        status => reply.error(format!("it answered with status {status}: {said}")),
+    }
+}
+
+fn too_large(reply: &Reply, said: &str) -> Error {
+    match TokenOverflow::read(said) {
+        Some(overflow) => reply
+            .error_of(ErrorKind::TooLarge, overflow.to_string())
+            .with_source(overflow),
+        None => reply.error_of(
+            ErrorKind::TooLarge,
+            format!("the request is larger than allowed: {said}"),
+        ),
+    }
+}
+
+fn throttled(reply: &Reply, said: &str, tier: Tier) -> Error {
+    let unpaid = said.to_lowercase().contains(NO_PAYMENT_METHOD);
+    if unpaid && tier != Tier::Unpaid {
+        let message = "the account has no payment method, which leaves it 3 requests and 10,000 \
+                       tokens a minute: add one in the vendor's billing settings, or set tier to \
+                       unpaid to keep to that";
+        return reply
+            .error_of(ErrorKind::QuotaExhausted, message)
+            .with_retry_after(None);
+    }
+    let error = reply.error_of(
+        ErrorKind::RateLimited,
+        format!("the rate limit is reached: {said}"),
+    );
+    // The reset is sent with refusals only, and not promised.
+    let asked = reply.retry_after().or_else(|| reply.rate_limit().reset);
+    error.with_retry_after(asked.or(unpaid.then_some(UNPAID_WAIT)))
+}
+
+/// What the vendor's refusal of a request with too many tokens says.
+///
+/// Source: messages seen by users, such as "The max allowed tokens per submitted batch is 120000. Your
+/// batch has 124417 tokens after truncation." It is no contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenOverflow {
+    /// How many tokens a request may have.
+    pub allowed: u64,
+    /// How many this one has.
+    pub tokens: u64,
+}
+
+impl TokenOverflow {
+    /// Returns what the vendor said about the number of tokens, if an error comes from that.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        error.source()?.downcast_ref().copied()
+    }
+
+    fn read(said: &str) -> Option<Self> {
+        let allowed = number_after(said, "max allowed tokens per submitted batch is ")?;
+        let tokens = number_after(said, "Your batch has ")?;
+        (tokens > allowed && allowed > 0).then_some(Self { allowed, tokens })
+    }
+}
+
+fn number_after(text: &str, words: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(words)?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+impl fmt::Display for TokenOverflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the request has {} tokens, at most {} are allowed",
+            self.tokens, self.allowed
+        )
+    }
+}
+
+impl StdError for TokenOverflow {}
+
+fn mentions_tokens(said: &str) -> bool {
+    said.to_lowercase().contains("token")
+}
+
+/// The most of a body that is searched for a reason.
+const LONGEST_REASON: usize = 64 * 1024;
+
+/// Returns what the vendor says, if it says it in JSON: `detail` is text, or a list of faults, each
+/// with `msg` and `loc`. The key is taken out.
+fn detail(body: &[u8], key: &str) -> Option<String> {
+    if body.len() > LONGEST_REASON {
+        return None;
+    }
+    let said: Said = serde_json::from_slice(body).ok()?;
+    let text = match said.detail.or(said.message)? {
+        Detail::Text(text) => text,
+        Detail::Faults(faults) => {
+            let faults: Vec<String> = faults.into_iter().filter_map(Fault::told).collect();
+            faults.join("; ")
+        }
+        Detail::Other(_) => return None,
+    };
+    let text = clean(&without_keys(&text, key));
+    (!text.trim().is_empty()).then_some(text)
+}
+
+#[derive(Deserialize)]
+struct Said {
+    detail: Option<Detail>,
+    message: Option<Detail>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Detail {
+    Text(String),
+    Faults(Vec<Fault>),
+    Other(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct Fault {
+    msg: Option<String>,
+    #[serde(default)]
+    loc: Vec<Place>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Place {
+    Name(String),
+    Index(u64),
+}
+
+impl Fault {
+    fn told(self) -> Option<String> {
+        let message = self.msg?;
+        let place: Vec<String> = self
+            .loc
+            .into_iter()
+            .map(|place| match place {
+                Place::Name(name) => name,
+                Place::Index(index) => index.to_string(),
+            })
+            .collect();
+        Some(if place.is_empty() {
+            message
+        } else {
+            format!("{}: {message}", place.join("."))
+        })
+    }
+}
+
+/// Takes out the key itself, whole or as the vendor may cut it, and everything that looks like one.
+fn without_keys(text: &str, key: &str) -> String {
+    const REDACTED: &str = "[redacted]";
+    let text = if key.is_empty() {
+        text.to_owned()
+    } else {
+        text.replace(key, REDACTED)
+    };
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let word_end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(word_end);
+        shown.push_str(if looks_like_key(word) { REDACTED } else { word });
+        let gap_end = after.find(is_part).unwrap_or(after.len());
+        let (gap, next) = after.split_at(gap_end);
+        shown.push_str(gap);
+        rest = next;
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_text_or_a_list_of_faults() {
+        let read = |body: &str| detail(body.as_bytes(), "");
+        assert_eq!(read(r#"{"detail":"no"}"#).as_deref(), Some("no"));
+        assert_eq!(read(r#"{"message":"no"}"#).as_deref(), Some("no"));
+        assert_eq!(
+            read(r#"{"detail":[{"loc":["body","input",0],"msg":"too short"},{"msg":"b"}]}"#)
+                .as_deref(),
+            Some("body.input.0: too short; b")
+        );
+        for nothing in [
+            "",
+            "{}",
+            "[]",
+            r#"{"detail":7}"#,
+            r#"{"detail":""}"#,
+            "<html>",
+            "{\"de",
+        ] {
+            assert_eq!(read(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_taken_out_whole_or_in_pieces() {
+        let shown = without_keys(
+            "Provided API key pa-abcdefghijkl is invalid; (al-us-99999999) pa-ab, s3cr3t!",
+            "s3cr3t",
+        );
+        assert_eq!(
+            shown,
+            "Provided API key [redacted] is invalid; ([redacted]) pa-ab, [redacted]!"
+        );
+    }
+
+    #[test]
+    fn the_numbers_of_an_overflow_are_read() {
+        let said = "Request to model 'voyage-code-3' failed. The max allowed tokens per submitted \
+                    batch is 120000. Your batch has 124417 tokens after truncation.";
+        let overflow = TokenOverflow::read(said);
+        assert_eq!(
+            overflow,
+            Some(TokenOverflow {
+                allowed: 120_000,
+                tokens: 124_417
+            })
+        );
+        assert_eq!(TokenOverflow::read("too many tokens"), None);
+        let absurd = "max allowed tokens per submitted batch is 9. Your batch has 3 tokens";
+        assert_eq!(TokenOverflow::read(absurd), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Files and batch jobs: embeddings and orders for less money, within half a day.
+
+mod file;
+mod job;
+mod lines;
+mod results;
+mod service;
+mod work;
+
+pub use file::File;
+pub use job::{Job, JobCounts, JobError, JobStatus};
+pub use results::JobResults;
+pub use service::{Jobs, Polling};
+pub use work::{JobRequest, Work};

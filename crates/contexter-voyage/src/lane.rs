@@ -1,0 +1,193 @@
+//! Everything that calls of one model share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use contexter_model::{Error, ErrorKind};
+use contexter_resilience::StandardStack;
+use contexter_service::{DefaultClock, Timer};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::packing::Caps;
+use crate::tokens::TokenEstimate;
+
+/// The pause after the first answer of status 429 that names no wait; it doubles with each further
+/// one up to [`LONGEST_PAUSE`].
+///
+/// Source: <https://docs.voyageai.com/docs/rate-limits> advises waits of 1, 2, 4 seconds.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// As the vendor's own client.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// Requests under way at once, of one model, unless told otherwise.
+const CONCURRENT: usize = 8;
+
+/// What all calls of one model share: the stack with its quotas, the caps of a request, the count of
+/// tokens, and how many requests are under way.
+pub struct Lane<T: Timer = DefaultClock> {
+    stack: StandardStack<T>,
+    caps: Caps,
+    tokens: TokenEstimate,
+    gate: Semaphore,
+    concurrent: usize,
+    /// Tokens that the vendor has counted and the quota has not yet; negative where it is ahead.
+    owed: Mutex<i64>,
+    /// Refusals in a row that named no wait.
+    refusals: AtomicU32,
+}
+
+impl<T: Timer> Lane<T> {
+    /// Calls under `stack`, each within `caps`, eight at a time, with estimated tokens.
+    #[must_use]
+    pub fn new(stack: StandardStack<T>, caps: Caps) -> Self {
+        Self {
+            stack,
+            caps,
+            tokens: TokenEstimate::new(),
+            gate: Semaphore::new(CONCURRENT),
+            concurrent: CONCURRENT,
+            owed: Mutex::new(0),
+            refusals: AtomicU32::new(0),
+        }
+    }
+
+    /// Sets how tokens are counted.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: TokenEstimate) -> Self {
+        self.tokens = tokens;
+        self
+    }
+
+    /// Sets how many requests are under way at once; at least 1.
+    #[must_use]
+    pub fn with_concurrent(mut self, requests: usize) -> Self {
+        self.concurrent = requests.clamp(1, Semaphore::MAX_PERMITS);
+        self.gate = Semaphore::new(self.concurrent);
+        self
+    }
+
+    /// Returns the stack around the calls.
+    #[must_use]
+    pub fn stack(&self) -> &StandardStack<T> {
+        &self.stack
+    }
+
+    /// Returns how tokens are counted.
+    #[must_use]
+    pub fn tokens(&self) -> &TokenEstimate {
+        &self.tokens
+    }
+
+    pub(crate) fn gate(&self) -> &Semaphore {
+        &self.gate
+    }
+
+    pub(crate) fn concurrent(&self) -> usize {
+        self.concurrent
+    }
+
+    /// How many tokens a single call can take of the quota; none if there is no such quota.
+    pub(crate) fn burst(&self) -> Option<u64> {
+        let quotas = self.stack.config().rate_limit?;
+        quotas.tokens.map(|quota| quota.effective_burst())
+    }
+
+    /// What one part may have now: no more than a margin below the vendor's cap, and than what the
+    /// quota admits at once.
+    pub(crate) fn caps(&self) -> Caps {
+        let tokens = self.tokens.within(self.caps.tokens);
+        Caps {
+            tokens: self
+                .burst()
+                .map_or(tokens, |burst| tokens.min(burst))
+                .max(1),
+            ..self.caps
+        }
+    }
+
+    /// Returns what a call of likely so many tokens takes of the quota: its own, and what earlier
+    /// calls turned out to have had more or less than they took.
+    pub(crate) fn charge(&self, likely: u64) -> Charge {
+        let burst = self.burst().unwrap_or(u64::from(u32::MAX));
+        let most = i64::try_from(burst).unwrap_or(i64::MAX);
+        let likely = i64::try_from(likely).unwrap_or(i64::MAX);
+        let mut owed = self.owed.lock();
+        let taken = likely.saturating_add(*owed).clamp(0, most);
+        *owed = owed
+            .saturating_add(likely)
+            .saturating_sub(taken)
+            .clamp(-most, most);
+        Charge { likely, taken }
+    }
+
+    /// Takes up how many tokens a call had that was charged for.
+    pub(crate) fn settle(&self, charge: Charge, used: u64) {
+        let used = i64::try_from(used).unwrap_or(i64::MAX);
+        self.owe(used.saturating_sub(charge.likely));
+    }
+
+    /// Takes back a charge for a call that was not sent: the quota gave its part back.
+    pub(crate) fn cancel(&self, charge: Charge) {
+        self.owe(charge.taken.saturating_sub(charge.likely));
+    }
+
+    fn owe(&self, more: i64) {
+        let most = self.burst().and_then(|burst| i64::try_from(burst).ok());
+        let most = most.unwrap_or(i64::MAX);
+        let mut owed = self.owed.lock();
+        *owed = owed.saturating_add(more).clamp(-most, most);
+    }
+
+    /// Takes up what an attempt says about the quota. An asked wait is not for here: the rate limiter
+    /// itself hears it.
+    pub(crate) fn listen<V>(&self, outcome: &Result<V, Error>) {
+        let error = match outcome {
+            Ok(_) => {
+                self.refusals.store(0, Ordering::Relaxed);
+                return;
+            }
+            Err(error) => error,
+        };
+        let throttled = error.kind() == ErrorKind::RateLimited && !error.is_rejection();
+        if !throttled || error.retry_after().is_some() {
+            return;
+        }
+        let Some(limiter) = self.stack.rate_limiter() else {
+            return;
+        };
+        // Several calls under way are refused for the same reason: it counts once.
+        let refusals = if limiter.pause_left().is_zero() {
+            self.refusals.fetch_add(1, Ordering::Relaxed)
+        } else {
+            self.refusals.load(Ordering::Relaxed).saturating_sub(1)
+        };
+        let factor = 1_u32.checked_shl(refusals).unwrap_or(u32::MAX);
+        limiter.pause_for(FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE));
+    }
+}
+
+/// What one call takes of the quota.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Charge {
+    likely: i64,
+    taken: i64,
+}
+
+impl Charge {
+    /// The weight of the call.
+    pub(crate) fn weight(self) -> u32 {
+        u32::try_from(self.taken).unwrap_or(u32::MAX)
+    }
+}
+
+impl<T: Timer> fmt::Debug for Lane<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane")
+            .field("caps", &self.caps)
+            .field("tokens", &self.tokens)
+            .field("concurrent", &self.concurrent)
+            .finish_non_exhaustive()
+    }
+}
