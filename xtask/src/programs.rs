@@ -38,6 +38,12 @@ pub(crate) const NEEDED: &[Program] = &[
         package: "nats-server",
         service: true,
     },
+    // Without the service around it, which Debian packages apart.
+    Program {
+        names: &["tinyproxy"],
+        package: "tinyproxy-bin",
+        service: true,
+    },
     // Brings the embedding model that the search tests run on.
     Program {
         names: &["pip", "pip3"],
@@ -160,7 +166,7 @@ mod tests {
         let servers: Vec<_> = NEEDED.iter().filter(|program| program.service).collect();
         assert_eq!(
             install_line(&servers),
-            "apt-get install -y --no-install-recommends redis-server nats-server"
+            "apt-get install -y --no-install-recommends redis-server nats-server tinyproxy-bin"
         );
     }
 

@@ -17,7 +17,7 @@ const AZURE_PLATFORM: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// IANA IPv4 Special-Purpose Address Registry (RFC 6890), and multicast (RFC 5771). Carrier-grade
 /// NAT holds the metadata address of Alibaba Cloud, link-local that of most others.
 const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
-    (Ipv4Addr::new(0, 0, 0, 0), 8),       // this network
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // carrier-grade NAT
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback
@@ -139,13 +139,11 @@ pub(crate) fn leads_inside(url: &Url) -> bool {
         return true;
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<IpAddr>() {
-        Ok(address) => !is_public(address),
-        Err(_) => {
-            let name = host.trim_end_matches('.');
-            name.is_empty() || name == "localhost" || name.ends_with(".localhost")
-        }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return !is_public(address);
     }
+    let name = host.trim_end_matches('.');
+    name.is_empty() || name == "localhost" || name.ends_with(".localhost")
 }
 
 pub(crate) fn not_public(url: &Url) -> Error {

@@ -157,7 +157,7 @@ impl Reply {
     /// [`ErrorKind::Protocol`] for a body that is not UTF-8.
     pub fn text(&self) -> Result<&str, Error> {
         std::str::from_utf8(&self.body).map_err(|error| {
-            self.protocol(format!(
+            self.protocol(&format!(
                 "the body is no text: not utf-8 at byte {} of {}",
                 error.valid_up_to(),
                 self.body.len()
@@ -175,12 +175,12 @@ impl Reply {
         let text = self.text()?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.trim().is_empty() {
-            return Err(self.protocol("the body is empty, expected json".to_owned()));
+            return Err(self.protocol("the body is empty, expected json"));
         }
         serde_json::from_str(text).map_err(|error| {
             // Not kept as the source, which repeats values.
             let what = self.origin.secrets.hide(without_values(&error.to_string()));
-            self.protocol(format!("the body is not the json expected: {what}"))
+            self.protocol(&format!("the body is not the json expected: {what}"))
         })
     }
 
@@ -258,7 +258,7 @@ impl Reply {
         self.sign(Error::new(kind, text).with_retry_after(self.retry_after()))
     }
 
-    fn protocol(&self, what: String) -> Error {
+    fn protocol(&self, what: &str) -> Error {
         let content_type = match self.content_type() {
             Some(content_type) => clean(content_type),
             None => "no content type".to_owned(),

@@ -88,6 +88,13 @@ impl Request {
         self
     }
 
+    /// Sets the whole query as it stands in an address, in place of what was added before: for
+    /// addresses of others, whose query means something only to the byte.
+    pub fn raw_query(mut self, query: Option<&str>) -> Self {
+        self.url.set_query(query);
+        self
+    }
+
     /// Sets a header, in place of the one of the API.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match self.api.header(name, value) {

@@ -48,6 +48,8 @@ pub struct ScriptedServer {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recorded {
+    /// The address of the client, which is the same for the requests of one connection.
+    pub from: SocketAddr,
     /// The method.
     pub method: String,
     /// The path with its query, or the whole URL where a proxy was asked.
@@ -74,6 +76,10 @@ impl Recorded {
     ///
     /// When it is none.
     #[must_use]
+    #[expect(
+        clippy::panic,
+        reason = "a test that asks for json asserts that it is there"
+    )]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!(

@@ -153,7 +153,7 @@ impl Scripted {
             Manner::Stall(bytes) => {
                 stream.write_all(head.as_bytes()).await?;
                 stream.write_all(first(body, bytes)).await?;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             Manner::Reset(bytes) => {
                 stream.write_all(head.as_bytes()).await?;

@@ -24,6 +24,7 @@ pub(super) async fn read(stream: &mut BufReader<TcpStream>) -> Option<Recorded> 
         .ok()
         .filter(httparse::Status::is_complete)?;
     let mut recorded = Recorded {
+        from: stream.get_ref().peer_addr().ok()?,
         method: request.method?.to_owned(),
         path: request.path?.to_owned(),
         headers: request

@@ -1,5 +1,11 @@
 //! Starts real servers and treats them badly.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 mod failure;
 mod forwarder;
 mod nats;

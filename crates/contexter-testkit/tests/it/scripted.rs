@@ -1,7 +1,5 @@
 //! The server that answers by a script.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::time::Duration;
 
 use contexter_testkit::{Scripted, ScriptedServer};

@@ -1,0 +1,162 @@
+//! No key, password or query is in anything that a person may see.
+
+use std::time::Duration;
+
+use contexter_http::{Api, Auth, Client, Config, HttpTransport, Proxy};
+use contexter_model::Error;
+use contexter_testkit::{Scripted, ScriptedServer};
+
+use crate::shown::everything;
+
+const SECRET: &str = "hunter2-s3cret";
+
+/// `alice:hunter2-s3cret` in Base64.
+const ENCODED: &str = "YWxpY2U6aHVudGVyMi1zM2NyZXQ=";
+
+fn assert_hidden(shown: &str) {
+    for secret in [SECRET, ENCODED] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+fn credentials() -> [Auth; 3] {
+    [
+        Auth::Bearer(SECRET.into()),
+        Auth::Header {
+            name: "x-api-key".into(),
+            value: SECRET.into(),
+        },
+        Auth::Basic {
+            user: "alice".into(),
+            password: SECRET.into(),
+        },
+    ]
+}
+
+fn config() -> Config {
+    Config::default()
+        .read_timeout(Duration::from_millis(300))
+        .total_timeout(Duration::from_secs(20))
+}
+
+/// Sends the most telling request that there is.
+async fn send(api: &Api) -> Result<contexter_http::Reply, Error> {
+    let request = api
+        .post("x")
+        .segment("y")
+        .query("key", SECRET)
+        .header("cookie", SECRET)
+        .json(&SECRET)
+        .operation("try");
+    assert_hidden(&format!("{request:?} {api:?}"));
+    request.send().await
+}
+
+#[tokio::test]
+async fn no_failure_of_the_transport_shows_one() {
+    for script in [
+        Scripted::hang(),
+        Scripted::close(),
+        Scripted::text(200, SECRET).stall_after(3),
+        Scripted::text(200, SECRET).reset_after(3),
+        Scripted::text(200, SECRET).truncated(),
+        Scripted::raw(SECRET),
+        Scripted::raw(format!("HTTP/1.1 200 OK\r\n{SECRET}\r\n\r\n")),
+        Scripted::raw(format!(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{SECRET}"
+        )),
+        Scripted::text(200, SECRET).header("content-encoding", "gzip"),
+        Scripted::text(200, SECRET).header("content-length", "99999999999999"),
+    ] {
+        for auth in credentials() {
+            let server = ScriptedServer::start(vec![script.clone()]).await;
+            let client = Client::new(&config()).unwrap();
+            let api = Api::new(&client, &server.base_url(), auth).unwrap();
+            match send(&api).await {
+                // A line that is no header is left aside.
+                Ok(reply) => assert_hidden(&format!("{reply:?}")),
+                Err(error) => assert_hidden(&everything(&error)),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_error_of_a_reply_shows_one_even_if_the_service_repeats_it() {
+    let echo = format!("the key {SECRET} is wrong, and so is {ENCODED}");
+    for auth in credentials() {
+        let script = Scripted::text(401, echo.clone())
+            .header("x-request-id", SECRET)
+            .header("content-type", SECRET);
+        let server = ScriptedServer::start(vec![script]).await;
+        let client = Client::new(&config()).unwrap();
+        let api = Api::new(&client, &server.base_url(), auth)
+            .unwrap()
+            .with_header("x-other-token", SECRET)
+            .unwrap();
+        let reply = send(&api).await.unwrap();
+        let said = reply.text().unwrap().replace(ENCODED, "");
+        let error = reply.error(said);
+        assert_hidden(&everything(&error));
+        assert!(
+            error.message().contains("the key [redacted] is wrong"),
+            "{error}"
+        );
+        let error = reply.json::<u8>().unwrap_err();
+        assert_hidden(&everything(&error));
+    }
+}
+
+#[tokio::test]
+async fn no_refused_redirect_of_a_download_shows_one() {
+    let location = format!("http://user:{SECRET}@example.invalid/?key={SECRET}");
+    let script = vec![Scripted::status(302).header("location", &location)];
+    let server = ScriptedServer::start(script).await;
+    let client = Client::new(&config()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let error = client
+        .download(
+            &format!("{}/?key={SECRET}", server.base_url()),
+            &folder.path().join("f"),
+            100,
+            |_, _| {},
+        )
+        .await
+        .unwrap_err();
+    assert_hidden(&everything(&error));
+}
+
+#[tokio::test]
+async fn no_proxy_password_is_shown_when_the_proxy_is_down_or_refuses() {
+    // Taken and let go, so that nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = listener.local_addr().unwrap();
+    drop(listener);
+    let refusing = ScriptedServer::start(vec![Scripted::status(407)]).await;
+    let deaf = ScriptedServer::start(vec![Scripted::hang()]).await;
+    for address in [down, refusing.address(), deaf.address()] {
+        let url = format!("http://alice:{SECRET}@{address}");
+        for proxy in [
+            Proxy::new(&url).unwrap(),
+            Proxy::new(&format!("http://{address}"))
+                .unwrap()
+                .basic_auth("alice", SECRET),
+        ] {
+            let config = config().proxy(proxy.clone());
+            let client = Client::new(&config).unwrap();
+            assert_hidden(&format!("{proxy:?} {config:?} {client:?}"));
+            for base_url in ["http://example.invalid", "https://example.invalid"] {
+                let api = Api::new(&client, base_url, Auth::None).unwrap();
+                assert_hidden(&format!("{api:?} {:?}", HttpTransport::from(api.clone())));
+                match api.get("x").query("key", SECRET).send().await {
+                    Ok(reply) => {
+                        assert_eq!(reply.status(), 407);
+                        assert_hidden(&everything(&reply.error(format!("no {SECRET}"))));
+                    }
+                    Err(error) => assert_hidden(&everything(&error)),
+                }
+            }
+        }
+    }
+    assert!(!refusing.requests().is_empty(), "the proxy was asked");
+}
