@@ -8,6 +8,8 @@ mod document;
 mod embedding;
 mod error;
 mod library;
+mod page;
+mod rerank;
 mod sparse;
 mod vector_store;
 
@@ -17,9 +19,13 @@ pub use embedding::{
 };
 pub use error::{Error, ErrorKind};
 pub use library::{InvalidLibraryId, Library, LibraryId, ResolveLibrary};
+pub use page::{FetchPage, Page, PageFormat, SearchWeb, WebResult};
+pub use rerank::{Ranked, Rerank, Reranked};
 pub use sparse::{InvalidSparseVector, SparseVector};
 pub use vector_store::{
-    CollectionSpec, CollectionState, Condition, Count, Delete, Distance, EnsureCollection, Filter,
-    Flush, Hit, Leg, Optimize, Payload, Point, PointId, Query, QueryReply, Record, Retrieve,
-    Selector, Upsert,
+    Alias, AliasSwitched, CollectionSpec, CollectionState, Condition, Count, CreateSnapshot,
+    Delete, Distance, DropAlias, DropCollection, DropSnapshot, EnsureCollection, Filter, Flush,
+    FusedQuery, Hit, Leg, ListAliases, ListSnapshots, Optimize, Payload, Point, PointId, Query,
+    QueryReply, Record, Retrieve, Scroll, ScrollPage, Selector, Snapshot, StoreFusion, SwitchAlias,
+    Upsert,
 };

@@ -233,6 +233,212 @@ pub struct Count {
     pub filter: Filter,
 }
 
+/// Reads the points that pass a filter, page by page, in order of id.
+///
+/// # Behavior
+///
+/// Pages do not overlap and leave nothing out of what is there throughout; what is stored or deleted
+/// meanwhile may be seen or not. Vectors are as the store keeps them: those of
+/// [`Distance::Cosine`] may come back at length one.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_model::{Filter, Scroll};
+///
+/// let first = Scroll::new("chunks", 500).filter(Filter::all().and("library", "tokio"));
+/// assert_eq!(first.after, None);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scroll {
+    /// Which collection.
+    pub collection: String,
+    /// Which points.
+    pub filter: Filter,
+    /// The last point of the page before this one; `None` for the first page.
+    pub after: Option<PointId>,
+    /// How many points a page holds at most; at least 1.
+    pub limit: usize,
+    /// Whether the points come with their vectors.
+    pub vectors: bool,
+}
+
+impl Scroll {
+    /// Asks for the first `limit` points of a collection, without their vectors.
+    #[must_use]
+    pub fn new(collection: impl Into<String>, limit: usize) -> Self {
+        Self {
+            collection: collection.into(),
+            filter: Filter::all(),
+            after: None,
+            limit,
+            vectors: false,
+        }
+    }
+
+    /// Leaves out the points that do not pass.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Asks for the page that follows the point `after`.
+    #[must_use]
+    pub fn after(mut self, after: Option<PointId>) -> Self {
+        self.after = after;
+        self
+    }
+
+    /// Asks for the vectors too.
+    #[must_use]
+    pub fn with_vectors(mut self) -> Self {
+        self.vectors = true;
+        self
+    }
+}
+
+/// The reply to [`Scroll`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScrollPage {
+    /// The points; without vectors unless they were asked for.
+    pub points: Vec<Point>,
+    /// What [`Scroll::after`] is for the next page; `None` after the last.
+    pub next: Option<PointId>,
+}
+
+/// How a store joins the rankings of several legs into one.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StoreFusion {
+    /// Reciprocal ranks: a leg gives the point at position `p`, counted from 0, the score
+    /// `1 / (k + p)`, or `1 / ((p + 1) / w + k - 1)` with the weight `w`.
+    ///
+    /// A weight therefore stretches or compresses ranks, it does not multiply scores: with weight 3
+    /// the third place of a leg counts like the first of a leg with weight 1.
+    ReciprocalRank {
+        /// At least 1; 60 of the literature, which counts positions from 1, is 61 here.
+        k: u32,
+        /// One for each leg, all greater than 0; empty if all legs weigh the same.
+        weights: Vec<f32>,
+    },
+    /// Distribution-based scores: those of a leg are mapped so that three standard deviations around
+    /// their mean become 0 to 1, then added up.
+    Distribution,
+}
+
+/// Searches a collection along several legs and has the store join the rankings.
+///
+/// # Behavior
+///
+/// One ranking, best first, ties in order of id. A leg that matches nothing gives nothing. Scores are
+/// of the fusion's scale, which is no distance's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FusedQuery {
+    /// Which collection.
+    pub collection: String,
+    /// The legs; at least one.
+    pub legs: Vec<Leg>,
+    /// How many points of each leg take part.
+    pub leg_limit: usize,
+    /// How the rankings are joined.
+    pub fusion: StoreFusion,
+    /// Which points may be found.
+    pub filter: Filter,
+    /// How many points are returned at most.
+    pub limit: usize,
+}
+
+/// Makes an alias name a collection, whatever it named before, in one step.
+///
+/// An alias stands for its collection in every request, so that a collection can be built anew under
+/// another name while the old one still serves, and then take its place.
+///
+/// # Behavior
+///
+/// Nobody sees a moment without the alias. An alias cannot have the name of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchAlias {
+    /// The alias.
+    pub alias: String,
+    /// The collection that it names from now on.
+    pub collection: String,
+}
+
+/// The reply to [`SwitchAlias`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasSwitched {
+    /// The collection that the alias named before, if there was one.
+    pub previous: Option<String>,
+}
+
+/// Forgets an alias; one that is not there is no error. Its collection stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropAlias {
+    /// The alias.
+    pub alias: String,
+}
+
+/// Lists all aliases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListAliases;
+
+/// An alias and the collection that it names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Alias {
+    /// The alias.
+    pub alias: String,
+    /// The collection.
+    pub collection: String,
+}
+
+/// Deletes a collection with all its points, and the aliases that name it.
+///
+/// # Behavior
+///
+/// Gives whether it was there. Only its own name deletes it, an alias does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropCollection {
+    /// The collection.
+    pub collection: String,
+}
+
+/// Makes a copy of a collection that can be restored later, where the store keeps such copies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateSnapshot {
+    /// Of which collection.
+    pub collection: String,
+}
+
+/// Lists the snapshots of a collection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListSnapshots {
+    /// Of which collection.
+    pub collection: String,
+}
+
+/// Deletes a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropSnapshot {
+    /// Of which collection.
+    pub collection: String,
+    /// Which one.
+    pub snapshot: String,
+}
+
+/// A copy of a collection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Its name, unique in its collection.
+    pub name: String,
+    /// How many bytes it takes.
+    pub bytes: u64,
+    /// When it was made, in seconds since 1970, if the store says so.
+    pub created: Option<i64>,
+    /// The SHA-256 of the file in hexadecimal digits, if the store says so.
+    pub sha256: Option<String>,
+}
+
 macro_rules! capability {
     ($($request:ty => $name:literal, $response:ty;)*) => {$(
         impl Capability for $request {
@@ -250,6 +456,15 @@ capability! {
     Optimize => "vector_storage", ();
     Delete => "vector_storage", ();
     Count => "vector_storage", u64;
+    SwitchAlias => "vector_storage", AliasSwitched;
+    DropAlias => "vector_storage", ();
+    ListAliases => "vector_storage", Vec<Alias>;
+    DropCollection => "vector_storage", bool;
+    CreateSnapshot => "vector_storage", Snapshot;
+    ListSnapshots => "vector_storage", Vec<Snapshot>;
+    DropSnapshot => "vector_storage", ();
     Query => "vector_search", QueryReply;
+    FusedQuery => "vector_search", Vec<Hit>;
     Retrieve => "vector_search", Vec<Record>;
+    Scroll => "vector_search", ScrollPage;
 }
