@@ -148,10 +148,24 @@ impl Remote {
         };
         let mut item = Item::new(event, Owner::Broker(leased));
         item.more().attempt = queue.attempts.first_of(delivery_count);
-        match queue.try_push(item) {
-            Ok(Acceptance::Closed | Acceptance::Rejected) | Err(_) => self.release(&id, None),
+        match self.push(queue, item).await {
+            Acceptance::Closed | Acceptance::Rejected => self.release(&id, None),
             // What was dropped for want of room is acknowledged by now.
-            Ok(_) => {}
+            _ => {}
+        }
+    }
+
+    /// Puts an item into the queue.
+    ///
+    /// The queue is full only when events are in it whose lease has run out: they are not held any
+    /// more and soon passed over. So this waits, because what goes back would come after what is
+    /// newer.
+    async fn push(&self, queue: &Queue, item: Item) -> Acceptance {
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            biased;
+            acceptance = queue.push(item, None) => acceptance,
+            _ = closing.wait_for(|closing| *closing) => Acceptance::Closed,
         }
     }
 
