@@ -1,0 +1,16 @@
+//! The adapter against a server that answers by a script.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+mod cache;
+mod documents;
+mod errors;
+mod golden;
+mod health;
+mod ids;
+mod malformed;
+mod redirects;
+mod secrets;
+mod settings;
+mod stack;
+mod support;
