@@ -1,0 +1,395 @@
+//! The native proxy: pages fetched by us, through the vendor's addresses.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use contexter_config::Secret;
+use contexter_http::{Api, Auth, Client, Proxy, Request};
+use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
+use contexter_service::{Capability, Cx, Service, Verdict as _};
+use parking_lot::Mutex;
+
+use crate::config::ProxyConfig;
+use crate::judge::judge_proxied;
+use crate::link::{Attempt, Link, refused_here};
+use crate::refusal::{Class, Refusal, Retry};
+use crate::target::PublicUrl;
+use crate::text;
+use crate::unlock::{Unlocked, follow, page};
+use crate::user::{ProxyUser, country_problem};
+
+/// As many clients with different user names are kept; each has connections of its own.
+const MAX_CLIENTS: usize = 16;
+
+/// Fetches a page through the proxy. The reply is the target's own, whatever its status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FetchByProxy {
+    /// The absolute address.
+    pub url: String,
+    /// The country of the peer, in place of the configured one.
+    pub country: Option<String>,
+    /// The session, in place of the configured one: letters and digits.
+    pub session: Option<String>,
+}
+
+impl FetchByProxy {
+    /// Asks for `url` by `GET`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            country: None,
+            session: None,
+        }
+    }
+
+    /// Sets the country of the peer.
+    #[must_use]
+    pub fn country(mut self, country: impl Into<String>) -> Self {
+        self.country = Some(country.into());
+        self
+    }
+
+    /// Sets the session.
+    #[must_use]
+    pub fn session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
+        self
+    }
+}
+
+impl Capability for FetchByProxy {
+    const NAME: &'static str = "proxy_fetch";
+    type Response = Unlocked;
+    type Error = Error;
+}
+
+/// The proxy of one zone.
+#[derive(Clone)]
+pub(crate) struct NativeProxy {
+    link: Link,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    address: String,
+    user: ProxyUser,
+    password: Secret,
+    ca_pem: Option<String>,
+    diagnosis: PublicUrl,
+    timeout: Duration,
+    max_body: u64,
+    /// The clients that were used last, the latest at the end; by user name.
+    clients: Mutex<Vec<(String, Client)>>,
+}
+
+impl fmt::Debug for NativeProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NativeProxy")
+            .field("address", &self.inner.address)
+            .field("user", &self.inner.user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NativeProxy {
+    /// Prepares the proxy, and one client, so that what is wrong with the certificate shows at once.
+    pub(crate) fn new(
+        link: Link,
+        config: &ProxyConfig,
+        ca_pem: Option<String>,
+        timeout: Duration,
+        max_body: u64,
+    ) -> Result<Self, Error> {
+        let proxy = Self {
+            link,
+            inner: Arc::new(Inner {
+                address: config.address(),
+                user: config.user.clone(),
+                password: config.password.clone(),
+                ca_pem,
+                diagnosis: config.diagnosis_url.parse()?,
+                timeout,
+                max_body,
+                clients: Mutex::default(),
+            }),
+        };
+        proxy.client(&proxy.inner.user)?;
+        Ok(proxy)
+    }
+
+    /// Returns the client that presents this user name.
+    fn client(&self, user: &ProxyUser) -> Result<Client, Error> {
+        let name = user
+            .name()
+            .map_err(|faults| Error::new(ErrorKind::Invalid, faults.to_string()))?;
+        let mut clients = self.inner.clients.lock();
+        if let Some(at) = clients.iter().position(|(known, _)| *known == name) {
+            let kept = clients.remove(at);
+            let client = kept.1.clone();
+            clients.push(kept);
+            return Ok(client);
+        }
+        let proxy = Proxy::new(&self.inner.address)?
+            .basic_auth(name.as_str(), self.inner.password.expose());
+        let mut config = contexter_http::Config::default()
+            .proxy(proxy)
+            .read_timeout(self.inner.timeout)
+            .total_timeout(self.inner.timeout);
+        if let Some(pem) = &self.inner.ca_pem {
+            config = config.root_certificate_pem(pem.as_bytes());
+        }
+        let client = Client::new(&config)?;
+        if clients.len() >= MAX_CLIENTS {
+            clients.remove(0);
+        }
+        clients.push((name, client.clone()));
+        Ok(client)
+    }
+
+    fn request(&self, client: &Client, url: &PublicUrl) -> Result<Request, Error> {
+        let origin = url.url().origin().ascii_serialization();
+        let api = Api::new(client, &origin, Auth::None)?
+            .with_service(crate::NAME)
+            .with_max_body(self.inner.max_body);
+        Ok(api.get(url.url().path()).raw_query(url.url().query()))
+    }
+
+    async fn fetch(
+        &self,
+        request: FetchByProxy,
+        operation: &'static str,
+    ) -> Result<Unlocked, Error> {
+        let first: PublicUrl = request
+            .url
+            .parse()
+            .map_err(|error: Error| refused_here(error.message(), operation))?;
+        if let Some(problem) = country_problem(request.country.as_deref()) {
+            return Err(refused_here(format!("country {problem}"), operation));
+        }
+        let mut user = self.inner.user.clone();
+        if request.country.is_some() {
+            user.country = request.country;
+        }
+        if request.session.is_some() {
+            user.session = request.session;
+        }
+        user.validate()
+            .map_err(|faults| refused_here(faults.to_string(), operation))?;
+        let user = Arc::new(user);
+        // How often another peer was worth a try.
+        let rotations = Arc::new(AtomicU32::new(0));
+        follow(first, true, operation, |url| {
+            let (user, rotations, url) = (Arc::clone(&user), Arc::clone(&rotations), Arc::new(url));
+            async move {
+                self.link
+                    .run(Cx::new(), |number| {
+                        let (user, rotations, url) =
+                            (Arc::clone(&user), Arc::clone(&rotations), Arc::clone(&url));
+                        async move {
+                            let user = rotated(&user, rotations.load(Ordering::Relaxed));
+                            let outcome = self.once(&user, &url, operation, number).await;
+                            if outcome.as_ref().err().is_some_and(wants_another_peer) {
+                                rotations.fetch_add(1, Ordering::Relaxed);
+                            }
+                            outcome
+                        }
+                    })
+                    .await
+            }
+        })
+        .await
+    }
+
+    async fn once(
+        &self,
+        user: &ProxyUser,
+        url: &PublicUrl,
+        operation: &'static str,
+        number: u32,
+    ) -> Result<Unlocked, Error> {
+        let about = url.to_string();
+        let attempt = Attempt {
+            operation,
+            about: &about,
+            hidden: url.url().query(),
+            number,
+        };
+        let prepared = self
+            .client(user)
+            .and_then(|client| Ok((self.request(&client, url)?, client)));
+        let (request, client) = prepared.map_err(|error| self.link.signed(error, attempt))?;
+        let (reply, under_way) = match self.link.send_metered(request, attempt).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.explained(error, &client, url, attempt).await),
+        };
+        let headers: Vec<(&str, &str)> = reply.headers().collect();
+        let judged = judge_proxied(reply.status(), &headers, reply.bytes());
+        let passed = self.link.settle(&reply, judged, Some(under_way), attempt)?;
+        Ok(Unlocked {
+            url: url.as_str().to_owned(),
+            status: passed.status,
+            headers: headers
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned()))
+                .collect(),
+            body: reply.bytes().clone(),
+            billed: passed.billed,
+        })
+    }
+
+    /// Finds out why a tunnel could not be opened.
+    ///
+    /// Of the answer to a `CONNECT` only the status is left when it fails, so that a wrong country, a
+    /// suspended account and an address that is not allowed look alike. A plain request through the same
+    /// proxy brings the vendor's headers.
+    async fn explained(
+        &self,
+        error: Error,
+        client: &Client,
+        url: &PublicUrl,
+        attempt: Attempt<'_>,
+    ) -> Error {
+        let is_tunnel = url.url().scheme() == "https"
+            && !error.sent()
+            && !error.is_rejection()
+            && matches!(
+                error.kind(),
+                ErrorKind::Unavailable | ErrorKind::Unauthorized | ErrorKind::Timeout
+            );
+        if !is_tunnel {
+            return error;
+        }
+        let Ok(request) = self.request(client, &self.inner.diagnosis) else {
+            return error;
+        };
+        let Ok(reply) = self.link.send(request, attempt).await else {
+            return error;
+        };
+        let headers: Vec<(&str, &str)> = reply.headers().collect();
+        match judge_proxied(reply.status(), &headers, reply.bytes()) {
+            Err(refusal) if !matches!(refusal.class(), Class::Empty | Class::Target) => {
+                self.link.refuse(refusal, reply.retry_after(), attempt)
+            }
+            _ => {
+                let refusal = Refusal::of_status(502)
+                    .with_class(Class::Target)
+                    .with_retry(Retry::Once)
+                    .with_meaning(
+                        "the proxy works and opens no tunnel to the target: it is refused or cannot be \
+                         reached",
+                    );
+                self.link.refuse(refusal, None, attempt).with_not_sent()
+            }
+        }
+    }
+}
+
+/// Whether the same request may do better from another address. Policy, account and configuration do not
+/// change with it, and trying would be evasion.
+fn wants_another_peer(error: &Error) -> bool {
+    Refusal::of(error).is_some_and(|refusal| {
+        matches!(
+            refusal.retry(),
+            Retry::NewPeer | Retry::Repeat | Retry::Once
+        ) && matches!(
+            refusal.class(),
+            Class::Blocked | Class::Target | Class::Empty
+        )
+    })
+}
+
+/// Gives the user another session if it has one.
+fn rotated(user: &ProxyUser, rotations: u32) -> ProxyUser {
+    let mut user = user.clone();
+    if rotations > 0
+        && let Some(session) = &user.session
+    {
+        // Short enough for any session that is allowed.
+        let kept: String = session.chars().take(MAX_SESSION).collect();
+        user.session = Some(format!("{kept}r{rotations}"));
+    }
+    user
+}
+
+const MAX_SESSION: usize = 50;
+
+impl Service<FetchByProxy> for NativeProxy {
+    type Response = Unlocked;
+    type Error = Error;
+
+    async fn call(&self, request: FetchByProxy) -> Result<Unlocked, Error> {
+        self.fetch(request, "fetch_by_proxy").await
+    }
+}
+
+impl Service<FetchPage> for NativeProxy {
+    type Response = Page;
+    type Error = Error;
+
+    async fn call(&self, request: FetchPage) -> Result<Page, Error> {
+        const OPERATION: &str = "fetch_page";
+        let mut fetch = FetchByProxy::new(request.url.as_str());
+        fetch.country.clone_from(&request.country);
+        let reply = self.fetch(fetch, OPERATION).await?;
+        let html = FetchPage::new(request.url.as_str()).format(PageFormat::Html);
+        let page = page(&self.link, &html, reply, OPERATION)?;
+        converted(page, request.format, OPERATION).await
+    }
+}
+
+/// Brings a page into the form that was asked for.
+pub(crate) async fn converted(
+    mut page: Page,
+    format: PageFormat,
+    operation: &'static str,
+) -> Result<Page, Error> {
+    if format != PageFormat::Markdown {
+        return Ok(page);
+    }
+    let about = page
+        .url
+        .parse::<PublicUrl>()
+        .map_or_else(|_| String::new(), |url| url.to_string());
+    let failed = |refusal: Refusal| {
+        refusal
+            .into_error(&about, 1, None)
+            .with_service(crate::NAME)
+            .with_operation(operation)
+    };
+    let status = page.status;
+    let media = page.content_type.clone().unwrap_or_default();
+    let is_html = media.is_empty() || media.contains("html");
+    if is_html {
+        let html = std::mem::take(&mut page.text);
+        // Converting a large page takes long enough to hold up others.
+        page.text = tokio::task::spawn_blocking(move || text::to_markdown(&html))
+            .await
+            .map_err(|cause| {
+                Error::new(ErrorKind::Unexpected, "converting a page was broken off")
+                    .with_source(cause)
+                    .with_service(crate::NAME)
+                    .with_operation(operation)
+            })?
+            .map_err(|reason| {
+                failed(
+                    Refusal::of_status(status)
+                        .with_class(Class::Target)
+                        .with_kind(ErrorKind::Unsupported)
+                        .with_retry(Retry::Never)
+                        .with_meaning(reason),
+                )
+            })?;
+        if page.text.trim().is_empty() {
+            return Err(failed(
+                Refusal::empty(status)
+                    .with_retry(Retry::Never)
+                    .with_meaning("the page holds no text"),
+            ));
+        }
+    }
+    page.format = PageFormat::Markdown;
+    Ok(page)
+}

@@ -1,0 +1,392 @@
+//! Why the vendor gave no page, in the vendor's terms.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use contexter_model::{Error, ErrorKind};
+use contexter_service::Sample;
+use serde::Serialize;
+
+use crate::CodeEntry;
+
+/// What is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Class {
+    /// The key, the customer or the password.
+    Auth,
+    /// The zone, the country, the flags: what the user configured.
+    Config,
+    /// The vendor's rules. Never tried again with another zone, country or session.
+    Policy,
+    /// The account: suspended, or its limit is reached.
+    Account,
+    /// Our request: a defect of this crate.
+    Defect,
+    /// Too many requests for now.
+    Throttle,
+    /// The target recognised the visit and blocked it.
+    Blocked,
+    /// The target: it does not resolve, does not answer, is too slow.
+    Target,
+    /// The answer says success and is empty.
+    Empty,
+    /// The vendor.
+    Vendor,
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Retry {
+    /// It ends the same way.
+    Never,
+    /// One more attempt is worth its while, a third is not.
+    Once,
+    /// As often as the stack allows.
+    Repeat,
+    /// As often as the stack allows, with another session where one is set.
+    NewPeer,
+    /// After the wait that the vendor asks for, or one that grows; counted in the
+    /// [`ThrottleBudget`](crate::ThrottleBudget).
+    Slowly,
+}
+
+/// Why the vendor gave no page: the cause ([`source`](StdError::source)) of an [`Error`].
+///
+/// # Examples
+///
+/// ```
+/// use contexter_brightdata::{Class, Refusal, judge};
+///
+/// let headers = [("x-brd-error", "captcha"), ("x-brd-error-code", "reject_block")];
+/// let refusal = judge(200, &headers, b"").unwrap_err();
+/// assert_eq!(refusal.class(), Class::Blocked);
+/// assert_eq!(refusal.code(), Some("reject_block"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    code: Option<String>,
+    class: Class,
+    kind: ErrorKind,
+    retry: Retry,
+    status: u16,
+    meaning: String,
+    billed: Option<bool>,
+    /// Whether the answer was read before it came to the unlocker or the target.
+    at_the_door: bool,
+}
+
+impl Refusal {
+    /// Finds the refusal in the cause of an error of this crate.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<&Self> {
+        error.source()?.downcast_ref()
+    }
+
+    /// Returns the vendor's code, with underscores.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Returns what is at fault.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        self.class
+    }
+
+    /// Returns the kind of the error that it becomes.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns whether trying again can help.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// Returns the status that the vendor reports, which is not that of its answer.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns whether the vendor bills the request, where it says so.
+    #[must_use]
+    pub fn billed(&self) -> Option<bool> {
+        self.billed
+    }
+
+    /// Returns whether the refusal is about the one page that was asked for, so that others may well
+    /// be had.
+    #[must_use]
+    pub fn is_about_the_page(&self) -> bool {
+        let by_rule = || {
+            let code = self.code().unwrap_or_default();
+            code.starts_with("policy_") || code.starts_with("ub_")
+        };
+        !self.at_the_door
+            && match self.class {
+                Class::Blocked | Class::Target | Class::Empty | Class::Vendor => true,
+                Class::Policy => by_rule(),
+                _ => false,
+            }
+    }
+
+    pub(crate) fn meaning(&self) -> &str {
+        &self.meaning
+    }
+
+    pub(crate) fn is_at_the_door(&self) -> bool {
+        self.at_the_door
+    }
+
+    pub(crate) fn of_code(code: &str, status: u16) -> Self {
+        // A code that is not known goes by its status: on 502 it is worth one more attempt.
+        let mut refusal = Self::of_status(status);
+        refusal.code = Some(normal(code));
+        if let Some(entry) = CodeEntry::find(code) {
+            refusal.class = entry.class;
+            refusal.kind = entry.kind;
+            refusal.retry = entry.retry;
+            entry.meaning.clone_into(&mut refusal.meaning);
+        }
+        refusal
+    }
+
+    /// Reads a refusal without a code.
+    pub(crate) fn of_status(status: u16) -> Self {
+        let (class, kind, retry, meaning) = match status {
+            400 => (
+                Class::Config,
+                ErrorKind::Invalid,
+                Retry::Never,
+                "the request is refused as wrong",
+            ),
+            401 | 407 => (
+                Class::Auth,
+                ErrorKind::Unauthorized,
+                Retry::Never,
+                "the credentials are refused",
+            ),
+            402 => (
+                Class::Account,
+                ErrorKind::QuotaExhausted,
+                Retry::Never,
+                "the account has to be paid for",
+            ),
+            403 => (
+                Class::Policy,
+                ErrorKind::Unsupported,
+                Retry::Never,
+                "the request is refused by policy",
+            ),
+            404 => (
+                Class::Config,
+                ErrorKind::NotFound,
+                Retry::Never,
+                "there is no such thing",
+            ),
+            413 => (
+                Class::Config,
+                ErrorKind::TooLarge,
+                Retry::Never,
+                "the request is too large",
+            ),
+            429 => (
+                Class::Throttle,
+                ErrorKind::RateLimited,
+                Retry::Slowly,
+                "too many requests",
+            ),
+            408 => (
+                Class::Vendor,
+                ErrorKind::Timeout,
+                Retry::Repeat,
+                "the request did not arrive in time",
+            ),
+            405..=499 => (
+                Class::Config,
+                ErrorKind::Invalid,
+                Retry::Never,
+                "the request is refused",
+            ),
+            502 => (
+                Class::Vendor,
+                ErrorKind::Unavailable,
+                Retry::Once,
+                "the request failed for a reason that is not known",
+            ),
+            503 => (
+                Class::Blocked,
+                ErrorKind::Unavailable,
+                Retry::Repeat,
+                "the browser check failed",
+            ),
+            504 => (
+                Class::Vendor,
+                ErrorKind::Timeout,
+                Retry::Repeat,
+                "the service did not answer in time",
+            ),
+            500..=599 => (
+                Class::Vendor,
+                ErrorKind::Unavailable,
+                Retry::Repeat,
+                "the service failed",
+            ),
+            _ => (
+                Class::Vendor,
+                ErrorKind::Protocol,
+                Retry::Never,
+                "the answer has a status that is not expected",
+            ),
+        };
+        Self {
+            code: None,
+            class,
+            kind,
+            retry,
+            status,
+            meaning: meaning.to_owned(),
+            billed: None,
+            at_the_door: false,
+        }
+    }
+
+    /// Reads a refusal by the status of the answer itself, which comes from the vendor's own servers.
+    pub(crate) fn of_outer_status(status: u16) -> Self {
+        let refusal = Self::of_status(status).at_the_door();
+        match status {
+            500..=599 if status != 504 => refusal
+                .with_class(Class::Vendor)
+                .with_retry(Retry::Repeat)
+                .with_meaning("the service failed"),
+            _ => refusal,
+        }
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            code: None,
+            class: Class::Empty,
+            kind: ErrorKind::Unavailable,
+            retry: Retry::Once,
+            status,
+            meaning: "the answer is empty, which is what a blocked page looks like".to_owned(),
+            billed: None,
+            at_the_door: false,
+        }
+    }
+
+    pub(crate) fn with_meaning(mut self, meaning: impl Into<String>) -> Self {
+        self.meaning = meaning.into();
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub(crate) fn with_class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    pub(crate) fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    pub(crate) fn at_the_door(mut self) -> Self {
+        self.at_the_door = true;
+        self
+    }
+
+    pub(crate) fn with_billed(mut self, billed: Option<bool>) -> Self {
+        self.billed = billed;
+        self
+    }
+
+    /// Returns what it says about the vendor, which is what the breaker watches.
+    fn sample(&self) -> Sample {
+        match self.class {
+            // Turned away, which says nothing about what is behind the door.
+            Class::Auth | Class::Account | Class::Throttle => Sample::Neutral,
+            // It answered, and properly.
+            Class::Config
+            | Class::Policy
+            | Class::Defect
+            | Class::Blocked
+            | Class::Target
+            | Class::Empty => Sample::Success,
+            Class::Vendor => Sample::Failure,
+        }
+    }
+
+    /// Returns whether another attempt is worth its while after `attempt`, counted from 1.
+    pub(crate) fn again_after(&self, attempt: u32) -> bool {
+        // A failure that is billed would be paid for once more.
+        self.billed != Some(true)
+            && match self.retry {
+                Retry::Never => false,
+                Retry::Once => attempt < 2,
+                Retry::Repeat | Retry::NewPeer | Retry::Slowly => true,
+            }
+    }
+
+    /// Makes the error of it that attempt number `attempt` about `what` ends with.
+    pub(crate) fn into_error(
+        self,
+        what: &str,
+        attempt: u32,
+        retry_after: Option<Duration>,
+    ) -> Error {
+        let message = if what.is_empty() {
+            self.to_string()
+        } else {
+            format!("{what}: {self}")
+        };
+        Error::new(self.kind, message)
+            .with_verdict(self.sample(), self.again_after(attempt))
+            .with_retry_after(retry_after)
+            .with_source(self)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.meaning)?;
+        match &self.code {
+            Some(code) => write!(f, " ({code}, status {})", self.status),
+            None => write!(f, " (status {})", self.status),
+        }
+    }
+}
+
+impl StdError for Refusal {}
+
+/// The longest code that is repeated.
+const MAX_CODE: usize = 64;
+
+/// Returns the code as it is shown: no hyphens, nothing but what codes are made of.
+fn normal(code: &str) -> String {
+    code.trim()
+        .chars()
+        .take(MAX_CODE)
+        .map(|c| match c {
+            '-' => '_',
+            c if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':') => {
+                c.to_ascii_lowercase()
+            }
+            _ => '?',
+        })
+        .collect()
+}
