@@ -50,7 +50,7 @@ mod voyage;
 pub use addresses::Addresses;
 pub use brightdata::{BrightData, BrightDataConfig};
 pub use config::SandboxConfig;
-pub use context7::{Context7, Context7Config};
+pub use context7::{Context7, Context7Config, LibraryDocs, LibraryState};
 pub use error::Error;
 pub use faults::{
     ContentTypeFault, CutFault, DripFault, Fault, FaultKind, FaultScript, Faults, GrpcStatusFault,
