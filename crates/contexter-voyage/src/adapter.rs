@@ -22,7 +22,7 @@ use crate::{Config, EmbedChunks, EmbedMultimodal, EmbedTexts, Jobs, RerankTexts}
 
 /// While a request has succeeded within this time, a health check sends none: the answer would be
 /// the same, and an account without a payment method has 3 requests a minute.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// Voyage AI: the service `voyage_ai`.
 ///

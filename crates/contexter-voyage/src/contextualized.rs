@@ -174,10 +174,10 @@ impl EmbedChunks {
             let message = format!("document {index} has more than {MAX_CONTEXT_CHUNKS} chunks");
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
-        if self.purpose == Some(Purpose::Query) {
-            if let Some(index) = not_single {
-                return invalid(format!("query {index} has several chunks, expected one"));
-            }
+        if self.purpose == Some(Purpose::Query)
+            && let Some(index) = not_single
+        {
+            return invalid(format!("query {index} has several chunks, expected one"));
         }
         let Some(Chunking { size, overlap }) = self.chunking else {
             return Ok(());

@@ -70,7 +70,7 @@ pub(crate) fn of_reply(reply: &Reply, asked: Asked<'_>) -> Error {
             ErrorKind::Timeout,
             format!("it did not answer in time: {said}"),
         ),
-        status => reply.error(format!("it answered with status {status}: {said}")),
+        _ => reply.error(said),
     }
 }
 

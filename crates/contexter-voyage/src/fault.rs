@@ -88,7 +88,7 @@ impl fmt::Display for Fault {
                 column,
             } => {
                 let what = if syntax {
-                    "the reply is no whole JSON"
+                    "the reply cannot be read as JSON"
                 } else {
                     "the reply is not the JSON that is documented"
                 };

@@ -143,12 +143,9 @@ impl<T: Timer> Lane<T> {
     /// Takes up what an attempt says about the quota. An asked wait is not for here: the rate limiter
     /// itself hears it.
     pub(crate) fn listen<V>(&self, outcome: &Result<V, Error>) {
-        let error = match outcome {
-            Ok(_) => {
-                self.refusals.store(0, Ordering::Relaxed);
-                return;
-            }
-            Err(error) => error,
+        let Err(error) = outcome else {
+            self.refusals.store(0, Ordering::Relaxed);
+            return;
         };
         let throttled = error.kind() == ErrorKind::RateLimited && !error.is_rejection();
         if !throttled || error.retry_after().is_some() {

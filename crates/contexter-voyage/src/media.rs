@@ -1,5 +1,7 @@
 //! What an input of multimodal embeddings is made of.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -32,7 +34,7 @@ pub enum Content {
 /// An image of a format that the vendor reads.
 ///
 /// Source: <https://docs.voyageai.com/docs/multimodal-embeddings>.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Image {
     media_type: &'static str,
     pixels: Option<u64>,
@@ -103,6 +105,17 @@ impl Image {
     #[must_use]
     pub fn pixels(&self) -> Option<u64> {
         self.pixels
+    }
+}
+
+/// Without the bytes.
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("media_type", &self.media_type)
+            .field("pixels", &self.pixels)
+            .field("bytes", &self.bytes.len())
+            .finish()
     }
 }
 

@@ -253,5 +253,8 @@ fn named<Req: Divisible>(error: Error, part: &Range<usize>, items: usize) -> Err
     if let Some(id) = error.request_id() {
         renamed = renamed.with_request_id(id);
     }
-    renamed.with_source(error)
+    match TokenOverflow::of(&error) {
+        Some(overflow) => renamed.with_source(overflow),
+        None => renamed,
+    }
 }

@@ -1,6 +1,7 @@
 //! A file of the account.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// A file of the account.
 ///
@@ -25,4 +26,7 @@ pub struct File {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page<T> {
     pub(crate) data: Vec<T>,
+    // An array must not pass for a page: with this field only an object does.
+    #[serde(flatten)]
+    _others: IgnoredAny,
 }

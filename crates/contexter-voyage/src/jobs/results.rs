@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use contexter_model::{Error, ErrorKind, Usage};
 
+use crate::client::NAME;
 use crate::jobs::lines::Outcomes;
 use crate::jobs::{JobRequest, Work};
 
@@ -38,7 +39,9 @@ impl<R> JobResults<R> {
                     results.failed.insert(id.clone(), error);
                 }
                 None => {
-                    let missing = Error::new(ErrorKind::Protocol, "the job has no result for it");
+                    let missing = Error::new(ErrorKind::Protocol, "the job has no result for it")
+                        .with_service(NAME)
+                        .with_operation("read_job");
                     results.failed.insert(id.clone(), missing);
                 }
             }

@@ -1,0 +1,98 @@
+//! Health, life cycle and snapshot.
+
+use contexter_adapter::{HealthStatus, ServiceAdapter as _};
+use contexter_model::ErrorKind;
+use contexter_resilience::{ResilientAdapter as _, StackConfig, StandardStack};
+use contexter_testkit::{Scripted, ScriptedServer};
+use contexter_voyage::VoyageAdapter;
+use serde_json::json;
+
+use crate::support::{adapter, config, embed, good};
+
+#[tokio::test]
+async fn a_check_embeds_one_word_and_only_when_nothing_else_has_shown_that_it_works() {
+    let server = ScriptedServer::start(vec![good(1)]).await;
+    let adapter = adapter(&server);
+    adapter.initialize().await.unwrap();
+    assert!(server.requests().is_empty());
+    for probed in [true, false, false] {
+        let health = adapter.health_check().await;
+        assert_eq!(health.status, HealthStatus::Healthy);
+        assert_eq!(health.details["probed"], probed);
+        assert_eq!(health.details["space"], "voyage-4");
+        assert_eq!(health.details["dimensions"], 256);
+    }
+    let requests = server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].json()["input"], json!(["ok"]));
+}
+
+#[tokio::test]
+async fn a_vendor_that_throttles_is_degraded_and_one_that_refuses_the_key_unhealthy() {
+    for (status, expected) in [
+        (429, HealthStatus::Degraded),
+        (401, HealthStatus::Unhealthy),
+        (500, HealthStatus::Unhealthy),
+    ] {
+        let server = ScriptedServer::start(vec![Scripted::status(status)]).await;
+        let adapter = adapter(&server);
+        let health = adapter.health_check().await;
+        assert_eq!(health.status, expected, "{status}");
+        assert!(health.error_message.unwrap().contains(&status.to_string()));
+        assert_eq!(server.requests().len(), 1, "it is not repeated");
+    }
+}
+
+#[tokio::test]
+async fn the_stack_opens_its_breaker_and_the_snapshot_shows_it() {
+    let server = ScriptedServer::start(vec![Scripted::status(500)]).await;
+    let adapter = adapter(&server);
+    assert_eq!(adapter.name(), "voyage_ai");
+    for _ in 0..5 {
+        embed(&adapter, &["a"]).await.unwrap_err();
+    }
+    assert_eq!(adapter.snapshot().breaker_state.as_deref(), Some("open"));
+    let error = embed(&adapter, &["a"]).await.unwrap_err();
+    assert!(error.is_rejection(), "{error}");
+    assert_eq!(error.service(), Some("voyage_ai"));
+    assert_eq!(server.requests().len(), 5);
+}
+
+#[tokio::test]
+async fn a_stack_of_one_s_own_is_around_all_calls() {
+    let server = ScriptedServer::start(vec![Scripted::status(500), good(1)]).await;
+    let stack = StandardStack::new(StackConfig::new().retry(None)).unwrap();
+    let adapter = VoyageAdapter::with_stack(config(&server), stack.clone()).unwrap();
+    embed(&adapter, &["a"]).await.unwrap_err();
+    assert_eq!(stack.breaker().unwrap().failure_count(), 1);
+    assert_eq!(adapter.stack().breaker().unwrap().failure_count(), 1);
+    embed(&adapter, &["a"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_is_at_fault_does_not_count_against_the_vendor() {
+    let server = ScriptedServer::start(vec![Scripted::status(400)]).await;
+    let settings = config(&server).with_max_batch(1).with_max_concurrent(8);
+    let adapter = VoyageAdapter::new(settings).unwrap();
+    for _ in 0..3 {
+        let error = embed(&adapter, &["a"; 20]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+    let breaker = adapter.stack().breaker().unwrap();
+    assert_eq!(
+        breaker.failure_count(),
+        0,
+        "calls dropped with the first are no failures"
+    );
+}
+
+#[tokio::test]
+async fn after_the_end_calls_are_cancelled() {
+    let server = ScriptedServer::start(vec![good(1)]).await;
+    let adapter = adapter(&server);
+    adapter.shutdown().await;
+    let error = embed(&adapter, &["a"]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert_eq!(error.service(), Some("voyage_ai"));
+    assert!(server.requests().is_empty());
+}

@@ -1,0 +1,376 @@
+//! Files and batch jobs.
+
+use std::time::Duration;
+
+use contexter_model::{ErrorKind, Purpose, Rerank};
+use contexter_service::{Clock as _, Cx, DefaultClock};
+use contexter_testkit::{Recorded, Scripted, ScriptedServer};
+use contexter_voyage::{EmbedTexts, JobStatus, Jobs, Polling, RerankTexts, VoyageAdapter, Work};
+use serde_json::{Value, json};
+
+use crate::support::{KEY, base64_of, config, reply, vector};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn jobs(server: &ScriptedServer) -> Jobs {
+    let adapter = VoyageAdapter::new(config(server)).unwrap();
+    adapter
+        .jobs()
+        .with_polling(Polling::new(MILLISECOND, 5 * MILLISECOND))
+}
+
+fn work(ids: &[&str]) -> Work<EmbedTexts> {
+    let line = |text: &str| {
+        EmbedTexts::new([text], Purpose::Document)
+            .with_model("voyage-4")
+            .with_dimension(256)
+    };
+    Work::new(ids.iter().map(|id| (*id, line(id)))).unwrap()
+}
+
+fn file() -> Scripted {
+    Scripted::json(
+        200,
+        json!({ "object": "file", "id": "file-1", "purpose": "batch", "bytes": 12 }),
+    )
+}
+
+fn job(status: &str) -> Scripted {
+    Scripted::json(
+        200,
+        json!({
+            "id": "batch-1",
+            "object": "batch",
+            "endpoint": "/v1/embeddings",
+            "status": status,
+            "output_file_id": "file-2",
+            "error_file_id": "file-3",
+            "request_counts": { "total": 3, "completed": 2, "failed": 1 },
+            "canceling_at": null,
+            "something_new": {},
+        }),
+    )
+}
+
+fn done(id: &str, first: f32) -> String {
+    let body = reply(&[(0, json!(base64_of(&vector(first))))], 10);
+    json!({
+        "batch_id": "batch-1",
+        "custom_id": id,
+        "response": { "status_code": 200, "body": body },
+        "error": null,
+    })
+    .to_string()
+}
+
+fn lines(lines: &[String]) -> Scripted {
+    Scripted::status(200)
+        .header("content-type", "application/jsonl")
+        .body(lines.join("\n") + "\n")
+}
+
+fn calls(requests: &[Recorded]) -> Vec<String> {
+    let call = |request: &Recorded| format!("{} {}", request.method, request.path);
+    requests.iter().map(call).collect()
+}
+
+#[tokio::test]
+async fn a_job_is_sent_waited_for_and_its_results_joined_by_id() {
+    let failed = json!({
+        "custom_id": "c",
+        "response": { "status_code": 400, "message": "too long" },
+    });
+    let server = ScriptedServer::start(vec![
+        file(),
+        job("validating"),
+        job("in_progress"),
+        job("some_new_state"),
+        job("completed"),
+        lines(&[done("b", 1.0), done("a", 0.0)]),
+        lines(&[failed.to_string()]),
+    ])
+    .await;
+    let adapter = VoyageAdapter::new(config(&server)).unwrap();
+    let jobs = adapter
+        .jobs()
+        .with_polling(Polling::new(MILLISECOND, MILLISECOND));
+    let work = work(&["a", "b", "c", "d"]).with_metadata("run", "7");
+    let results = jobs.run(Cx::new(), &work).await.unwrap();
+    assert_eq!(
+        results.done["a"].vectors.clone().into_float().unwrap(),
+        [vector(0.0)]
+    );
+    assert_eq!(
+        results.done["b"].vectors.clone().into_float().unwrap(),
+        [vector(1.0)]
+    );
+    assert_eq!(results.failed["c"].kind(), ErrorKind::Invalid);
+    assert_eq!(results.failed["c"].message(), "answered 400: too long");
+    assert_eq!(results.failed["d"].kind(), ErrorKind::Protocol);
+    assert_eq!(results.usage.tokens, 20);
+    assert_eq!(adapter.usage().models["voyage-4"].tokens, 20);
+    let requests = server.requests();
+    assert_eq!(
+        calls(&requests),
+        [
+            "POST /v1/files",
+            "POST /v1/batches",
+            "GET /v1/batches/batch-1",
+            "GET /v1/batches/batch-1",
+            "GET /v1/batches/batch-1",
+            "GET /v1/files/file-2/content",
+            "GET /v1/files/file-3/content",
+        ]
+    );
+    let form = requests[0].text();
+    let kind = requests[0].header("content-type").unwrap();
+    assert!(kind.starts_with("multipart/form-data; boundary="), "{kind}");
+    assert!(form.contains("name=\"purpose\"\r\n\r\nbatch\r\n"), "{form}");
+    assert!(
+        form.contains("name=\"file\"; filename=\"input.jsonl\""),
+        "{form}"
+    );
+    let line = r#"{"body":{"input":["a"]},"custom_id":"a"}"#;
+    assert!(form.contains(line), "{form}");
+    assert_eq!(
+        requests[1].json(),
+        json!({
+            "endpoint": "/v1/embeddings",
+            "completion_window": "12h",
+            "input_file_id": "file-1",
+            "request_params": {
+                "model": "voyage-4",
+                "input_type": "document",
+                "truncation": true,
+                "output_dimension": 256,
+                "encoding_format": "base64",
+            },
+            "metadata": { "run": "7" },
+        })
+    );
+    for request in &requests {
+        let authorization = request.header("authorization");
+        assert_eq!(authorization, Some(&*format!("Bearer {KEY}")));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_the_deadline_and_the_job_goes_on() {
+    let server = ScriptedServer::start(vec![job("in_progress")]).await;
+    let deadline = DefaultClock.now() + 50 * MILLISECOND;
+    let error = jobs(&server)
+        .wait(Cx::new().with_deadline(deadline), "batch-1")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        error.message(),
+        "the job batch-1 is still in_progress and goes on"
+    );
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.method == "GET")
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_never_made_twice_but_asked_for_again() {
+    let second = Duration::from_secs(1);
+    let server = ScriptedServer::start(vec![file(), Scripted::status(503), job("completed")]).await;
+    let settings = config(&server).with_retry(3, MILLISECOND, MILLISECOND);
+    let adapter = VoyageAdapter::new(settings).unwrap();
+    let error = adapter.jobs().submit(&work(&["a"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(
+        calls(&server.requests()),
+        ["POST /v1/files", "POST /v1/batches"]
+    );
+
+    let server = ScriptedServer::start(vec![Scripted::status(503), job("cancelling")]).await;
+    let settings = config(&server).with_retry(3, MILLISECOND, MILLISECOND);
+    let adapter = VoyageAdapter::new(settings).unwrap();
+    let job = tokio::time::timeout(30 * second, adapter.jobs().cancel("batch-1"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(job.status, JobStatus::Cancelling);
+    assert_eq!(
+        calls(&server.requests())[1],
+        "POST /v1/batches/batch-1/cancel"
+    );
+}
+
+#[tokio::test]
+async fn too_many_jobs_say_to_come_back_in_half_an_hour() {
+    let server = ScriptedServer::start(vec![file(), Scripted::status(429)]).await;
+    let error = jobs(&server).submit(&work(&["a"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(error.retry_after(), Some(Duration::from_mins(30)));
+    assert_eq!(error.operation(), Some("create_job"));
+}
+
+#[tokio::test]
+async fn a_job_that_failed_as_a_whole_says_why() {
+    let failed = json!({
+        "id": "batch-1",
+        "status": "failed",
+        "errors": { "object": "list", "data": [
+            { "code": "invalid_json", "line": 3, "message": "not JSON\nat all", "param": null },
+        ]},
+    });
+    let server = ScriptedServer::start(vec![Scripted::json(200, failed)]).await;
+    let jobs = jobs(&server);
+    let job = jobs.wait(Cx::new(), "batch-1").await.unwrap();
+    assert_eq!(job.status, JobStatus::Failed);
+    assert_eq!(job.errors().len(), 1);
+    let error = jobs.results(&job, &work(&["a"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(
+        error
+            .message()
+            .starts_with("the job batch-1 failed: line 3: not JSON"),
+        "{error}"
+    );
+    assert_eq!(error.to_string().lines().count(), 1);
+}
+
+#[tokio::test]
+async fn results_that_cannot_be_joined_are_refused() {
+    for (line, message) in [
+        (
+            "s3cr3t no json".to_owned(),
+            "line 1 of the results is not the JSON expected",
+        ),
+        (
+            done("other", 0.0),
+            "line 1 of the results has an id that was not sent",
+        ),
+        (
+            format!("{}\n{}", done("a", 0.0), done("a", 1.0)),
+            "the results have the id \"a\" twice",
+        ),
+    ] {
+        let server = ScriptedServer::start(vec![job("completed"), lines(&[line])]).await;
+        let jobs = jobs(&server);
+        let job = jobs.get("batch-1").await.unwrap();
+        let error = jobs.results(&job, &work(&["a"])).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Protocol, message)
+        );
+        assert_eq!(error.service(), Some("voyage_ai"));
+    }
+}
+
+#[tokio::test]
+async fn each_line_can_fail_in_its_own_way() {
+    let outcomes: [(&str, Value, ErrorKind); 6] = [
+        (
+            "a",
+            json!({ "error": { "code": "batch_expired", "message": "late" } }),
+            ErrorKind::Timeout,
+        ),
+        (
+            "b",
+            json!({ "error": { "code": "odd" } }),
+            ErrorKind::Unexpected,
+        ),
+        (
+            "c",
+            json!({ "response": { "status_code": 500 } }),
+            ErrorKind::Unavailable,
+        ),
+        (
+            "d",
+            json!({ "response": { "status_code": 200, "body": {} } }),
+            ErrorKind::Protocol,
+        ),
+        ("e", json!({}), ErrorKind::Protocol),
+        (
+            "f",
+            json!({ "response": { "status_code": 200 } }),
+            ErrorKind::Protocol,
+        ),
+    ];
+    let file = outcomes.clone().map(|(id, mut line, _)| {
+        line["custom_id"] = json!(id);
+        line.to_string()
+    });
+    let server = ScriptedServer::start(vec![job("cancelled"), lines(&file), lines(&[])]).await;
+    let jobs = jobs(&server);
+    let job = jobs.get("batch-1").await.unwrap();
+    let ids = outcomes.clone().map(|(id, ..)| id);
+    let results = jobs.results(&job, &work(&ids)).await.unwrap();
+    assert!(results.done.is_empty());
+    for (id, _, kind) in outcomes {
+        assert_eq!(results.failed[id].kind(), kind, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn lines_differ_in_nothing_but_their_texts() {
+    let server = ScriptedServer::start(vec![file()]).await;
+    let line = |model: &str| EmbedTexts::new(["x"], None).with_model(model);
+    let work = Work::new([("a", line("voyage-4")), ("b", line("voyage-4-lite"))]).unwrap();
+    let error = jobs(&server).submit(&work).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(
+        error.message(),
+        "the line \"b\" of a job differs from the first in more than its texts"
+    );
+    let unnamed = Work::new([("a", EmbedTexts::new(["x"], None))]).unwrap();
+    let error = jobs(&server).submit(&unnamed).await.unwrap_err();
+    assert_eq!(error.message(), "the request names no model");
+    assert!(server.requests().is_empty());
+    let none: [(&str, EmbedTexts); 0] = [];
+    assert_eq!(Work::new(none).unwrap_err().kind(), ErrorKind::Invalid);
+    let many = EmbedTexts::new(vec!["x"; 100_001], None);
+    assert_eq!(
+        Work::new([("a", many)]).unwrap_err().kind(),
+        ErrorKind::TooLarge
+    );
+}
+
+#[tokio::test]
+async fn an_order_can_be_a_line_too() {
+    let body =
+        json!({ "data": [{ "index": 0, "relevance_score": 0.5 }], "usage": { "total_tokens": 3 } });
+    let line = json!({ "custom_id": "q", "response": { "status_code": 200, "body": body } });
+    let server = ScriptedServer::start(vec![
+        file(),
+        job("completed"),
+        job("completed"),
+        lines(&[line.to_string()]),
+        lines(&[]),
+    ])
+    .await;
+    let request = RerankTexts::new(Rerank::new("query", ["doc"])).with_model("rerank-2.5");
+    let work = Work::new([("q", request)]).unwrap();
+    let results = jobs(&server).run(Cx::new(), &work).await.unwrap();
+    assert_eq!(results.done["q"].ranking.len(), 1);
+    let requests = server.requests();
+    assert!(
+        requests[0]
+            .text()
+            .contains(r#"{"documents":["doc"],"query":"query"}"#)
+    );
+    assert_eq!(requests[1].json()["endpoint"], "/v1/rerank");
+}
+
+#[tokio::test]
+async fn lists_are_read_page_by_page() {
+    let page = json!({ "object": "list", "data": [{ "id": "batch-9", "status": "completed" }] });
+    let files = json!({ "data": [{ "id": "file-9" }] });
+    let server =
+        ScriptedServer::start(vec![Scripted::json(200, page), Scripted::json(200, files)]).await;
+    let jobs = jobs(&server);
+    let listed = jobs.list(1_000, Some("batch-1")).await.unwrap();
+    assert_eq!(listed[0].id, "batch-9");
+    assert_eq!(jobs.files().await.unwrap()[0].id, "file-9");
+    assert_eq!(
+        calls(&server.requests()),
+        ["GET /v1/batches?limit=100&after=batch-1", "GET /v1/files"]
+    );
+}

@@ -1,0 +1,182 @@
+//! The quotas, kept on this side and corrected by the other, on a clock that tests move.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "the numbers of a test are small"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_model::{Embed, ErrorKind, Purpose};
+use contexter_resilience::{StackConfig, StandardStack};
+use contexter_service::{ByVerdict, Clock as _, ManualClock, Service as _};
+use contexter_voyage::{Caps, Config, Lane, Model, ModelKind, Packed, TokenEstimate};
+
+use crate::support::KEY;
+use crate::vendor::{Vendor, mark};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn settings(config: &Config) -> StackConfig {
+    config.stack_of(&Model::named(&config.model, ModelKind::Text))
+}
+
+fn packed(
+    vendor: &Arc<Vendor>,
+    settings: StackConfig,
+    tokens: TokenEstimate,
+) -> Packed<Arc<Vendor>, ManualClock> {
+    let stack = StandardStack::with(settings, vendor.clock.clone(), ByVerdict).unwrap();
+    let lane = Lane::new(stack, Caps::new(1_000, 120_000).context(32_000)).with_tokens(tokens);
+    Packed::new(Arc::clone(vendor), Arc::new(lane))
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("text {number} {}", "word".repeat(500 + number * 31 % 1_500)))
+        .collect()
+}
+
+fn document(texts: Vec<String>) -> Embed {
+    Embed {
+        texts,
+        purpose: Purpose::Document,
+    }
+}
+
+fn exact() -> TokenEstimate {
+    TokenEstimate::exact(Arc::new(|text: &str| text.len() / 4))
+}
+
+/// Embeds so many texts, and returns for how long.
+fn run(vendor: &Arc<Vendor>, packed: &Packed<Arc<Vendor>, ManualClock>, count: usize) -> Duration {
+    let texts = texts(count);
+    let started = vendor.clock.now();
+    let reply = vendor
+        .clock
+        .run_until_stalled(packed.call(document(texts.clone())))
+        .expect("it waits for the clock only")
+        .unwrap();
+    let expected: Vec<Vec<f32>> = texts.iter().map(|text| mark(text)).collect();
+    assert_eq!(reply.vectors, expected);
+    assert_eq!(reply.usage.tokens, vendor.state().tokens);
+    vendor.clock.now() - started
+}
+
+#[test]
+fn nearly_all_of_the_quota_is_used_and_nothing_is_refused() {
+    let config = Config::new(KEY).with_model("voyage-4-large");
+    for (name, tokens) in [("exact", exact()), ("estimate", TokenEstimate::new())] {
+        let vendor = Arc::new(Vendor::new(&ManualClock::new()));
+        let packed = packed(&vendor, settings(&config), tokens);
+        let took = run(&vendor, &packed, 8_000);
+        let state = vendor.state();
+        let allowed = vendor.quota as f64 * took.as_secs_f64() / 60.0;
+        let share = state.tokens as f64 / allowed;
+        assert!(took > 150 * SECOND, "{name}: {took:?}");
+        assert!((0.97..1.0).contains(&share), "{name}: {share}");
+        assert_eq!(state.throttled, 0, "{name}");
+    }
+}
+
+#[test]
+fn no_minute_sees_more_than_the_limit_of_requests_without_a_payment_method() {
+    let config = Config::new(KEY).with_tier(contexter_voyage::Tier::Unpaid);
+    let mut vendor = Vendor::new(&ManualClock::new());
+    vendor.quota = 10_000;
+    let vendor = Arc::new(vendor);
+    let packed = packed(&vendor, settings(&config), exact());
+    let reply = vendor.clock.run_until_stalled(async {
+        let started = vendor.clock.now();
+        for _ in 0..4 {
+            packed.call(document(texts(1))).await.unwrap();
+        }
+        vendor.clock.now() - started
+    });
+    assert!(reply.unwrap() >= 60 * SECOND, "{reply:?}");
+    assert_eq!(vendor.state().throttled, 0);
+}
+
+#[test]
+fn a_refusal_makes_all_calls_pause_whether_it_names_a_wait_or_not() {
+    for names_wait in [true, false] {
+        let mut vendor = Vendor::new(&ManualClock::new());
+        // What we believe is ten times what there is.
+        vendor.quota = 300_000;
+        vendor.names_wait = names_wait;
+        let vendor = Arc::new(vendor);
+        let config =
+            Config::new(KEY)
+                .with_model("voyage-4-large")
+                .with_retry(30, SECOND, 16 * SECOND);
+        let settings = settings(&config);
+        let mut retry = settings.retry.unwrap();
+        retry.budget = None;
+        let settings = settings.retry(retry).deadline(Duration::from_hours(1));
+        let packed = packed(&vendor, settings, exact());
+        let took = run(&vendor, &packed, 600);
+        let state = vendor.state();
+        let served = state.requests.len() - state.throttled;
+        assert!(state.throttled > 0);
+        assert!(
+            state.throttled < 3 * served,
+            "{} refused of {} in {took:?}",
+            state.throttled,
+            state.requests.len()
+        );
+        let pauses = packed.lane().stack().rate_limiter().unwrap().snapshot();
+        assert!(pauses.counter("paused") > Some(0), "{pauses:?}");
+    }
+}
+
+#[test]
+fn a_pause_without_a_named_wait_grows_while_refusals_go_on() {
+    let mut vendor = Vendor::new(&ManualClock::new());
+    vendor.quota = 1;
+    let vendor = Arc::new(vendor);
+    let config = Config::new(KEY).with_retry(3, SECOND / 1_000, SECOND / 1_000);
+    let settings = settings(&config);
+    let mut retry = settings.retry.unwrap();
+    retry.budget = None;
+    let settings = settings.retry(retry);
+    let packed = packed(&vendor, settings, exact());
+    let started = vendor.clock.now();
+    let error = vendor
+        .clock
+        .run_until_stalled(packed.call(document(texts(1))))
+        .unwrap()
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(vendor.state().throttled, 3);
+    // One second, then two, and three answers.
+    assert!(vendor.clock.now() - started >= 3 * SECOND);
+    let left = packed.lane().stack().rate_limiter().unwrap().pause_left();
+    assert!((3 * SECOND..=4 * SECOND).contains(&left), "{left:?}");
+}
+
+#[test]
+fn a_request_dropped_half_way_leaves_nothing_behind() {
+    let vendor = Arc::new(Vendor::new(&ManualClock::new()));
+    let config = Config::new(KEY).with_model("voyage-4-large");
+    let packed = packed(&vendor, settings(&config), exact());
+    for _ in 0..20 {
+        let call = packed.call(document(texts(1_000)));
+        let polled = vendor.clock.run_until_stalled(async {
+            let once = std::time::Duration::from_millis(1);
+            futures_util::future::select(
+                std::pin::pin!(call),
+                std::pin::pin!(contexter_service::Timer::sleep(&vendor.clock, once)),
+            )
+            .await;
+        });
+        assert!(polled.is_some());
+    }
+    let stack = packed.lane().stack();
+    assert_eq!(stack.breaker().unwrap().failure_count(), 0);
+    let reply = vendor
+        .clock
+        .run_until_stalled(packed.call(document(texts(3))))
+        .unwrap();
+    assert_eq!(reply.unwrap().vectors.len(), 3);
+}
