@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use contexter_breaker::{Abandoned, Config as Breaker};
 use contexter_limit::{BulkheadConfig, Quota, RateLimitConfig, Shape};
 use contexter_retry::{BudgetConfig, Config as Retry};
 use contexter_service::Jitter;
@@ -21,6 +22,7 @@ impl StackConfig {
     /// | `retry` | 4 attempts, 1 s doubling up to 16 s, budget | the documentation advises 1, 2, 4 s |
     /// | `attempt_timeout` | 60 s | the vendor's TypeScript client |
     /// | `deadline` | 5 min | |
+    /// | `breaker` | does not count calls that were dropped | the parts of a large request are dropped together when one of them fails, which says nothing about the others |
     ///
     /// The weight of a call is its number of tokens. Calls are idempotent, so that repeating one is
     /// safe; a repeat of a call that had reached the vendor is billed again, which is why there is
@@ -50,7 +52,9 @@ impl StackConfig {
                     .max_retry_after(Duration::from_mins(2))
                     .budget(BudgetConfig::new()),
             )
-            .breaker(BreakerConfig::default().timeout(None))
+            .breaker(
+                BreakerConfig::from(Breaker::new().abandoned(Abandoned::Neutral)).timeout(None),
+            )
             .attempt_timeout(Duration::from_mins(1))
             .deadline(Duration::from_mins(5))
     }
