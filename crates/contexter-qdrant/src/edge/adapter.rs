@@ -7,7 +7,10 @@ use async_trait::async_trait;
 use contexter_adapter::{
     AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
 };
-use contexter_model::{Count, Delete, EnsureCollection, Flush, Optimize, Query, Retrieve, Upsert};
+use contexter_model::{
+    Count, Delete, DropAlias, DropCollection, EnsureCollection, Flush, FusedQuery, ListAliases,
+    Optimize, Query, Retrieve, Scroll, SwitchAlias, Upsert,
+};
 use contexter_resilience::{ResilientAdapter, StandardStack};
 use jiff::Timestamp;
 
@@ -18,7 +21,7 @@ use super::store::EmbeddedStore;
 /// An [`EmbeddedStore`] under the name `qdrant`, with the capabilities `vector_storage` and
 /// `vector_search`.
 ///
-/// The stack goes around what reads: `Query`, `Retrieve` and `Count`. Changes go to the store
+/// The stack goes around what reads: `Query`, `FusedQuery`, `Retrieve`, `Scroll` and `Count`. Changes go to the store
 /// directly. They wait for one another, behind an `Optimize` for minutes, so a time limit would give
 /// up work that still happens; and a breaker that a full disk opened must not keep a `Flush` or a
 /// search from what still works.
@@ -63,8 +66,14 @@ impl EmbeddedQdrant {
             .with::<Flush>(store.clone())
             .with::<Optimize>(store.clone())
             .with::<Delete>(store.clone())
+            .with::<SwitchAlias>(store.clone())
+            .with::<DropAlias>(store.clone())
+            .with::<ListAliases>(store.clone())
+            .with::<DropCollection>(store.clone())
             .with::<Count>(stack.service(store.clone()))
             .with::<Query>(stack.service(store.clone()))
+            .with::<FusedQuery>(stack.service(store.clone()))
+            .with::<Scroll>(stack.service(store.clone()))
             .with::<Retrieve>(stack.service(store.clone()));
         Self {
             store,

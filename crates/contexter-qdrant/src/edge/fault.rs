@@ -7,13 +7,7 @@ use std::path::Path;
 use contexter_model::{Error, ErrorKind};
 use qdrant_edge::OperationError;
 
-/// The name under which errors and the registry know this store.
-pub(super) const SERVICE: &str = "qdrant";
-
-/// Starts an error of this store.
-pub(super) fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
-    Error::new(kind, message).with_service(SERVICE)
-}
+pub(super) use crate::spec::{SERVICE, error};
 
 /// Maps an error of the file system; `doing` reads like "write /data/x".
 pub(super) fn io(doing: &str, path: &Path, source: io::Error) -> Error {

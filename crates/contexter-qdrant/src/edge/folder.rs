@@ -3,12 +3,14 @@
 //! ```text
 //! DATA/contexter-vectors.json          marks the folder: format and version
 //! DATA/contexter-vectors.lock          held while a process has the folder open
+//! DATA/aliases.json                    which collection an alias names, once there is one
 //! DATA/collections/NAME/collection.json   what the collection is made of
 //! DATA/collections/NAME/flushed.json      how many points it held at the last flush
 //! DATA/collections/NAME/repair.json       points on their way from one segment to another
 //! DATA/collections/NAME/shard/            the engine's files
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -27,12 +29,13 @@ const FOLDER_FORMAT: &str = "contexter-vectors";
 const COLLECTION_FORMAT: &str = "contexter-collection";
 const MARKER: &str = "contexter-vectors.json";
 pub(super) const LOCK: &str = "contexter-vectors.lock";
+const ALIASES: &str = "aliases.json";
 const COLLECTIONS: &str = "collections";
 const METADATA: &str = "collection.json";
 const FLUSHED: &str = "flushed.json";
 const REPAIR: &str = "repair.json";
 const SHARD: &str = "shard";
-/// Starts the name of a collection that is being created; it holds no points yet.
+/// Starts the name of a collection that is being created, and holds no points yet, or deleted.
 const UNFINISHED: &str = ".new-";
 
 #[derive(Serialize, Deserialize)]
@@ -161,6 +164,34 @@ impl Folder {
         CollectionFolder {
             path: self.root.join(COLLECTIONS).join(name),
         }
+    }
+
+    /// Reads which collection each alias names.
+    pub(super) fn read_aliases(&self) -> Result<BTreeMap<String, String>, Error> {
+        let path = self.root.join(ALIASES);
+        if path.exists() {
+            read(&path)
+        } else {
+            Ok(BTreeMap::new())
+        }
+    }
+
+    /// Writes which collection each alias names, durably.
+    pub(super) fn write_aliases(&self, aliases: &BTreeMap<String, String>) -> Result<(), Error> {
+        write(&self.root.join(ALIASES), aliases)
+    }
+
+    /// Removes the files of the collection `name`, which is closed: all of them, or none is seen again.
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        let folder = self.collection(name);
+        let rubbish = self.collection(&format!("{UNFINISHED}{name}"));
+        let failed = |source| fault::io("remove", &folder.path, source);
+        if rubbish.path.exists() {
+            fs::remove_dir_all(&rubbish.path).map_err(failed)?;
+        }
+        fs::rename(&folder.path, &rubbish.path).map_err(failed)?;
+        sync_parent(&folder.path)?;
+        fs::remove_dir_all(&rubbish.path).map_err(failed)
     }
 
     /// Returns an empty folder in which the collection `name` can be created.

@@ -74,16 +74,17 @@
 //! ```
 
 mod adapter;
+mod aliases;
 mod collection;
 mod fault;
 mod folder;
 mod inspect;
 mod lock;
 mod options;
+mod reading;
 mod repair;
 mod search;
 mod service;
-mod spec;
 mod store;
 mod threads;
 mod write;

@@ -1,7 +1,5 @@
 //! Legs and filters in the engine's terms.
 
-use std::cmp::Ordering;
-
 use contexter_model::{
     CollectionSpec, Distance, Error, ErrorKind, Filter, Hit, Leg, Payload, PointId, Record,
 };
@@ -12,9 +10,7 @@ use qdrant_edge::{
 };
 
 use super::fault;
-
-pub(super) const DENSE: &str = "dense";
-pub(super) const SPARSE: &str = "bm25";
+use crate::spec::{self, DENSE, SPARSE, best_first};
 
 /// More hits than this for one leg are worth a look at how many points there are.
 const LARGE_LIMIT: usize = 10_000;
@@ -33,27 +29,17 @@ impl Passes {
         if filter.is_empty() {
             return Ok(Self::All);
         }
+        spec::check_filter(&filter, spec)?;
+        if spec::lets_nothing_pass(&filter) {
+            return Ok(Self::None);
+        }
         let mut must = Vec::with_capacity(filter.must.len());
-        let mut empty = false;
         for condition in filter.must {
-            if !spec.keyword_fields.contains(&condition.field) {
-                return Err(fault::error(
-                    ErrorKind::Invalid,
-                    format!(
-                        "filter names the field {:?}, collection {:?} has {:?}",
-                        condition.field, spec.name, spec.keyword_fields,
-                    ),
-                ));
-            }
-            empty |= condition.any_of.is_empty();
             let values = AnyVariants::Strings(condition.any_of.into_iter().collect());
             must.push(qdrant_edge::Condition::Field(FieldCondition::new_match(
                 json_path(&condition.field)?,
                 Match::Any(MatchAny { any: values }),
             )));
-        }
-        if empty {
-            return Ok(Self::None);
         }
         Ok(Self::Some(qdrant_edge::Filter {
             should: None,
@@ -63,7 +49,7 @@ impl Passes {
         }))
     }
 
-    fn into_engine(self) -> Option<qdrant_edge::Filter> {
+    pub(super) fn into_engine(self) -> Option<qdrant_edge::Filter> {
         match self {
             Self::Some(filter) => Some(filter),
             Self::All | Self::None => None,
@@ -99,7 +85,7 @@ impl Search {
     ) -> Result<Self, Error> {
         let (using, query) = match leg {
             Leg::Dense(vector) => {
-                check_dense(&vector, spec, &"query")?;
+                spec::check_dense(&vector, spec, &"query")?;
                 (DENSE, Some(VectorInternal::Dense(vector)))
             }
             Leg::Sparse(vector) if vector.is_empty() => (SPARSE, None),
@@ -121,6 +107,11 @@ impl Search {
     /// Returns whether the ranking is empty whatever the collection holds.
     pub(super) fn is_vain(&self) -> bool {
         self.query.is_none() || self.limit == 0 || matches!(self.filter, Passes::None)
+    }
+
+    /// Returns what is searched for and along which vector; `None` if that finds nothing.
+    pub(super) fn into_query(self) -> Option<(VectorInternal, &'static str)> {
+        Some((self.query?, self.using))
     }
 
     pub(super) fn run(self, shard: &EdgeShard) -> Result<Vec<Hit>, OperationError> {
@@ -171,42 +162,12 @@ fn hit(point: &ScoredPoint, nearer_is_lower: bool) -> Option<Hit> {
     })
 }
 
-fn best_first(a: &Hit, b: &Hit) -> Ordering {
-    b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id))
-}
-
 /// Returns the model's id; this store never writes the engine's other kind, numbers.
 pub(super) fn model_id(id: qdrant_edge::PointId) -> Option<PointId> {
     match id {
         qdrant_edge::PointId::Uuid(id) => Some(id),
         qdrant_edge::PointId::NumId(_) => None,
     }
-}
-
-/// Verifies a dense vector; `owner` names whose it is.
-pub(super) fn check_dense(
-    vector: &[f32],
-    spec: &CollectionSpec,
-    owner: &dyn std::fmt::Display,
-) -> Result<(), Error> {
-    let dimensions = spec.space.dimensions;
-    if vector.len() != dimensions {
-        return Err(fault::error(
-            ErrorKind::Invalid,
-            format!(
-                "{owner}: dense vector has {} values, collection {:?} has {dimensions} dimensions",
-                vector.len(),
-                spec.name,
-            ),
-        ));
-    }
-    if let Some((at, value)) = vector.iter().enumerate().find(|(_, v)| !v.is_finite()) {
-        return Err(fault::error(
-            ErrorKind::Invalid,
-            format!("{owner}: dense vector has {value} at {at}, expected a finite value"),
-        ));
-    }
-    Ok(())
 }
 
 pub(super) fn count(shard: &EdgeShard, filter: Passes) -> Result<u64, OperationError> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contexter_model::{
-    CollectionState, Count, Delete, EnsureCollection, Error, ErrorKind, Flush, Hit, Optimize,
+    CollectionState, Count, Delete, EnsureCollection, Error, Flush, Hit, Optimize,
     Query, QueryReply, Record, Retrieve, Selector, Upsert,
 };
 use contexter_service::Service;
@@ -12,10 +12,8 @@ use qdrant_edge::EdgeShard;
 use super::collection::Collection;
 use super::search::{self, Passes, Search};
 use super::store::EmbeddedStore;
-use super::{fault, write};
-
-/// More legs than this in one query are a mistake.
-const MAX_LEGS: usize = 16;
+use super::write;
+use crate::spec;
 
 /// # Errors
 ///
@@ -120,14 +118,8 @@ impl Service<Delete> for EmbeddedStore {
                     })
                     .await
                 }
-                Selector::Filter(filter) if filter.is_empty() => Err(fault::error(
-                    ErrorKind::Invalid,
-                    format!(
-                        "an empty filter would delete all of collection {:?}",
-                        req.collection,
-                    ),
-                )),
                 Selector::Filter(filter) => {
+                    spec::refuse_empty_filter(&filter, &req.collection)?;
                     let Passes::Some(filter) = Passes::new(filter, collection.spec())? else {
                         return Ok(());
                     };
@@ -181,12 +173,7 @@ impl Service<Query> for EmbeddedStore {
 impl EmbeddedStore {
     async fn query(&self, req: Query) -> Result<QueryReply, Error> {
         let collection = self.collection(&req.collection)?;
-        if req.legs.len() > MAX_LEGS {
-            return Err(fault::error(
-                ErrorKind::TooLarge,
-                format!("query has {} legs, at most {MAX_LEGS}", req.legs.len()),
-            ));
-        }
+        spec::check_legs(req.legs.len())?;
         let filter = Passes::new(req.filter, collection.spec())?;
         let searches = req
             .legs

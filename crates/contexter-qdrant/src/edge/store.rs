@@ -17,7 +17,8 @@ use super::folder::{CollectionFolder, Folder};
 use super::lock::Lock;
 use super::options::Options;
 use super::threads::{blocking, has_cores, search_threads, turn};
-use super::{repair, search, spec, write};
+use super::{repair, search, write};
+use crate::spec;
 
 /// How long opening waits for the engine's own lock, which a killed process keeps for a moment, and
 /// so does a child that this process is about to start, until it has become another program.
@@ -58,6 +59,7 @@ struct Inner {
 
 struct Open {
     collections: BTreeMap<String, Arc<Collection>>,
+    aliases: BTreeMap<String, String>,
     lock: Arc<Lock>,
 }
 
@@ -98,6 +100,7 @@ impl EmbeddedStore {
         // Again: another process may have put something there since.
         folder.claimable()?;
         folder.mark()?;
+        let aliases = folder.read_aliases()?;
         let mut collections = BTreeMap::new();
         for collection in folder.collections()? {
             let spec = collection.read_spec()?;
@@ -117,7 +120,11 @@ impl EmbeddedStore {
                 searches: Arc::new(Semaphore::new(search_threads())),
                 side_by_side: has_cores(),
                 creations: Arc::new(Semaphore::new(1)),
-                open: RwLock::new(Some(Open { collections, lock })),
+                open: RwLock::new(Some(Open {
+                    collections,
+                    aliases,
+                    lock,
+                })),
             }),
         })
     }
@@ -181,7 +188,8 @@ impl EmbeddedStore {
     pub(super) fn collection(&self, name: &str) -> Result<Arc<Collection>, Error> {
         let open = self.inner.open.read();
         let open = open.as_ref().ok_or_else(|| self.closed())?;
-        open.collections.get(name).map(Arc::clone).ok_or_else(|| {
+        let named = open.aliases.get(name).map_or(name, String::as_str);
+        open.collections.get(named).map(Arc::clone).ok_or_else(|| {
             fault::error(
                 ErrorKind::NotFound,
                 format!("no collection {name:?} in {}", self.path().display()),
@@ -304,6 +312,16 @@ impl EmbeddedStore {
         let existing = {
             let open = self.inner.open.read();
             let open = open.as_ref().ok_or_else(|| self.closed())?;
+            if let Some(collection) = open.aliases.get(&spec.name) {
+                return Err(fault::error(
+                    ErrorKind::Invalid,
+                    format!(
+                        "{:?} is an alias of collection {collection:?}: a collection cannot have \
+                         its name",
+                        spec.name,
+                    ),
+                ));
+            }
             open.collections.get(&spec.name).map(Arc::clone)
         };
         if let Some(existing) = existing {
@@ -338,6 +356,44 @@ impl EmbeddedStore {
             created: true,
             points: 0,
         })
+    }
+}
+
+impl EmbeddedStore {
+    /// Waits until nobody else creates, deletes or renames.
+    pub(super) async fn creation_turn(&self) -> Result<OwnedSemaphorePermit, Error> {
+        turn(&self.inner.creations).await
+    }
+
+    pub(super) fn folder(&self) -> &Folder {
+        &self.inner.folder
+    }
+
+    /// Returns which collection each alias names.
+    pub(super) fn aliases(&self) -> Result<BTreeMap<String, String>, Error> {
+        let open = self.inner.open.read();
+        Ok(open.as_ref().ok_or_else(|| self.closed())?.aliases.clone())
+    }
+
+    /// Returns whether there is a collection of that very name.
+    pub(super) fn is_collection(&self, name: &str) -> bool {
+        let open = self.inner.open.read();
+        open.as_ref()
+            .is_some_and(|open| open.collections.contains_key(name))
+    }
+
+    /// Takes in aliases that were written down.
+    pub(super) fn set_aliases(&self, aliases: BTreeMap<String, String>) -> Result<(), Error> {
+        let mut open = self.inner.open.write();
+        open.as_mut().ok_or_else(|| self.closed())?.aliases = aliases;
+        Ok(())
+    }
+
+    /// Takes a collection out; calls that have it end as they may.
+    pub(super) fn take(&self, name: &str) -> Result<Option<Arc<Collection>>, Error> {
+        let mut open = self.inner.open.write();
+        let open = open.as_mut().ok_or_else(|| self.closed())?;
+        Ok(open.collections.remove(name))
     }
 }
 

@@ -11,7 +11,7 @@ use qdrant_edge::{
 };
 
 use super::fault;
-use super::search::{self, DENSE, SPARSE};
+use crate::spec::{self, DENSE, SPARSE};
 
 /// How many points go to the engine at once; it writes each batch to its log as one record.
 const BATCH_POINTS: usize = 500;
@@ -150,7 +150,7 @@ fn delete_vectors(
 /// Verifies `points` and cuts them into batches; of points with the same id the last one stays.
 pub(super) fn batches(points: Vec<Point>, spec: &CollectionSpec) -> Result<Vec<Batch>, Error> {
     for point in &points {
-        check(point, spec)?;
+        spec::check_point(point, spec)?;
     }
     let mut seen = HashSet::with_capacity(points.len());
     let mut last: Vec<Point> = points
@@ -174,22 +174,6 @@ pub(super) fn batches(points: Vec<Point>, spec: &CollectionSpec) -> Result<Vec<B
         }
     }
     Ok(batches)
-}
-
-fn check(point: &Point, spec: &CollectionSpec) -> Result<(), Error> {
-    if point.dense.is_none() && point.sparse.is_none() {
-        return Err(fault::error(
-            ErrorKind::Invalid,
-            format!(
-                "point {}: has neither a dense nor a sparse vector",
-                point.id
-            ),
-        ));
-    }
-    match &point.dense {
-        Some(dense) => search::check_dense(dense, spec, &format_args!("point {}", point.id)),
-        None => Ok(()),
-    }
 }
 
 /// Estimates the bytes that a point takes in the log; what JSON costs beyond its text is ignored.

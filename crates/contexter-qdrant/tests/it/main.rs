@@ -11,3 +11,5 @@ mod full_disk;
 mod lock;
 mod optimize;
 mod query;
+#[cfg(feature = "server")]
+mod remote;

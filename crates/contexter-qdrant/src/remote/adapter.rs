@@ -1,0 +1,212 @@
+//! The server as the registry sees it.
+
+use std::error::Error as _;
+
+use async_trait::async_trait;
+use contexter_adapter::{
+    AdapterError, AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
+};
+use contexter_model::{
+    Count, CreateSnapshot, Delete, DropAlias, DropCollection, DropSnapshot, EnsureCollection,
+    Error, Flush, FusedQuery, ListAliases, ListSnapshots, Optimize, Query, Retrieve, Scroll,
+    SwitchAlias, Upsert,
+};
+use contexter_resilience::{ResilientAdapter, StandardStack};
+use contexter_service::Service;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::config::Config;
+use super::health::CLIENT_VERSION;
+use super::store::{RemoteStore, invalid};
+use crate::spec::SERVICE;
+
+/// A Qdrant server under the name `qdrant`, with the capabilities `vector_storage` and
+/// `vector_search`.
+///
+/// The stack goes around every call: [`StackConfig::qdrant`](contexter_resilience::StackConfig::qdrant)
+/// with the timeout and the retry of the configuration. An upload is many calls, each under the
+/// stack by itself, so that a failure repeats one batch; so is an
+/// [`Optimize`](contexter_model::Optimize), which asks until the server is done.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_adapter::ServiceAdapter;
+/// use contexter_model::Query;
+/// use contexter_qdrant::remote::{Config, QdrantAdapter};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), contexter_model::Error> {
+/// let qdrant = QdrantAdapter::new(Config::new().url("https://qdrant.example.com").api_key("k3y"))?;
+/// assert_eq!(qdrant.name(), "qdrant");
+/// assert!(qdrant.capabilities().handle::<Query>().is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct QdrantAdapter {
+    store: RemoteStore,
+    stack: StandardStack,
+    capabilities: Capabilities,
+}
+
+impl QdrantAdapter {
+    /// Prepares connections as configured, under the stack of [`Config::stack`].
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if a setting cannot be used; all of them are named.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn new(config: Config) -> Result<Self, Error> {
+        config.validate().map_err(invalid)?;
+        let stack = config.stack().build().map_err(invalid)?.named(SERVICE);
+        Self::with_stack(config, stack)
+    }
+
+    /// Prepares connections as configured, under `stack`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a configuration that holds a key is handed over, not kept by the caller"
+    )]
+    pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
+        let store = RemoteStore::new(&config)?;
+        let piecewise = Piecewise {
+            store: store.clone(),
+            stack: stack.clone(),
+        };
+        let capabilities = Capabilities::new()
+            .with::<Upsert>(piecewise.clone())
+            .with::<Optimize>(piecewise)
+            .with::<EnsureCollection>(stack.service(store.clone()))
+            .with::<Flush>(stack.service(store.clone()))
+            .with::<Delete>(stack.service(store.clone()))
+            .with::<Count>(stack.service(store.clone()))
+            .with::<Query>(stack.service(store.clone()))
+            .with::<FusedQuery>(stack.service(store.clone()))
+            .with::<Retrieve>(stack.service(store.clone()))
+            .with::<Scroll>(stack.service(store.clone()))
+            .with::<SwitchAlias>(stack.service(store.clone()))
+            .with::<DropAlias>(stack.service(store.clone()))
+            .with::<ListAliases>(stack.service(store.clone()))
+            .with::<DropCollection>(stack.service(store.clone()))
+            .with::<CreateSnapshot>(stack.service(store.clone()))
+            .with::<ListSnapshots>(stack.service(store.clone()))
+            .with::<DropSnapshot>(stack.service(store.clone()));
+        Ok(Self {
+            store,
+            stack,
+            capabilities,
+        })
+    }
+
+    /// Returns the store, which has no stack around it.
+    #[must_use]
+    pub fn store(&self) -> &RemoteStore {
+        &self.store
+    }
+}
+
+/// What is many calls: each goes through the stack by itself.
+#[derive(Clone, Debug)]
+struct Piecewise {
+    store: RemoteStore,
+    stack: StandardStack,
+}
+
+impl Service<Upsert> for Piecewise {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Upsert) -> Result<(), Error> {
+        self.store
+            .upload(req, Some(&self.stack), |_| {})
+            .await
+            .map_err(|error| error.with_operation("upsert"))
+    }
+}
+
+impl Service<Optimize> for Piecewise {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Optimize) -> Result<(), Error> {
+        self.store
+            .optimize(&req.collection, Some(&self.stack))
+            .await
+            .map_err(|error| error.with_operation("optimize"))
+    }
+}
+
+#[async_trait]
+impl ServiceAdapter for QdrantAdapter {
+    fn name(&self) -> &str {
+        SERVICE
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Reaches the server, shows it the key, and refuses another major version.
+    async fn initialize(&self) -> Result<(), AdapterError> {
+        let greeting = self.store.greet().await;
+        greeting.map_err(|error| error.with_operation("initialize"))?;
+        Ok(())
+    }
+
+    /// Asks for the version and, with the key, for the list of collections.
+    ///
+    /// Unhealthy if one of them fails; degraded if the vendor does not support this client with
+    /// that server. The details hold the address, the version and the number of collections. The
+    /// stack is left out: a check is one attempt, also while the breaker is open.
+    async fn health_check(&self) -> ServiceHealth {
+        let started = Instant::now();
+        let checkup = self.store.check().await;
+        let elapsed = started.elapsed();
+        let health = |status| {
+            ServiceHealth::new(status, elapsed, Timestamp::now())
+                .with_detail("url", self.store.endpoint())
+        };
+        match checkup {
+            Ok(checkup) if checkup.version.is_supported() => health(HealthStatus::Healthy)
+                .with_detail("version", checkup.version.to_string())
+                .with_detail("collections", checkup.collections),
+            Ok(checkup) => health(HealthStatus::Degraded)
+                .with_detail("version", checkup.version.to_string())
+                .with_detail("collections", checkup.collections)
+                .with_error(format!(
+                    "the server has version {}, this adapter speaks {CLIENT_VERSION}: at most one \
+                     minor version apart is supported",
+                    checkup.version,
+                )),
+            Err(error) => health(HealthStatus::Unhealthy).with_error(match error.source() {
+                Some(cause) if error.kind() == contexter_model::ErrorKind::Unavailable => {
+                    format!("{error} ({cause})")
+                }
+                _ => error.to_string(),
+            }),
+        }
+    }
+
+    fn snapshot(&self) -> AdapterSnapshot {
+        self.stack.snapshot().into()
+    }
+}
+
+impl ResilientAdapter for QdrantAdapter {
+    fn stack(&self) -> &StandardStack {
+        &self.stack
+    }
+}

@@ -1,0 +1,110 @@
+//! Aliases: another collection takes over in one step.
+
+use contexter_model::{Alias, AliasSwitched, Error, ErrorKind};
+use qdrant_client::qdrant::alias_operations::Action;
+use qdrant_client::qdrant::{
+    AliasOperations, ChangeAliases, CreateAlias, DeleteAlias, ListAliasesRequest,
+};
+
+use super::fault;
+use super::store::RemoteStore;
+use crate::spec;
+
+impl RemoteStore {
+    pub(super) async fn aliases(&self) -> Result<Vec<Alias>, Error> {
+        let connection = self.connection();
+        let reply = connection
+            .collections()
+            .list_aliases(connection.request(ListAliasesRequest {}))
+            .await
+            .map_err(|status| connection.failed(status))?;
+        let mut aliases: Vec<Alias> = reply
+            .into_inner()
+            .aliases
+            .into_iter()
+            .map(|alias| Alias {
+                alias: alias.alias_name,
+                collection: alias.collection_name,
+            })
+            .collect();
+        aliases.sort();
+        Ok(aliases)
+    }
+
+    pub(super) async fn alias_named(&self, name: &str) -> Result<Option<Alias>, Error> {
+        let aliases = self.aliases().await?;
+        Ok(aliases.into_iter().find(|alias| alias.alias == name))
+    }
+
+    pub(super) async fn switch_alias(
+        &self,
+        alias: &str,
+        collection: &str,
+    ) -> Result<AliasSwitched, Error> {
+        spec::check_name("alias", alias)?;
+        spec::check_name("collection name", collection)?;
+        let aliases = self.aliases().await?;
+        if aliases.iter().any(|other| other.alias == collection) {
+            return Err(fault::error(
+                ErrorKind::Invalid,
+                format!("{collection:?} is an alias itself, an alias names a collection"),
+            ));
+        }
+        let previous = aliases
+            .into_iter()
+            .find(|other| other.alias == alias)
+            .map(|other| other.collection);
+        if previous.is_none() && self.exists(alias).await? {
+            return Err(fault::error(
+                ErrorKind::Invalid,
+                format!("{alias:?} is a collection, an alias cannot have its name"),
+            ));
+        }
+        // The server carries out all actions of one request in one step.
+        let mut actions = Vec::with_capacity(2);
+        if previous.is_some() {
+            actions.push(delete(alias));
+        }
+        actions.push(Action::CreateAlias(CreateAlias {
+            collection_name: collection.to_owned(),
+            alias_name: alias.to_owned(),
+        }));
+        self.change_aliases(actions).await?;
+        Ok(AliasSwitched { previous })
+    }
+
+    pub(super) async fn drop_alias(&self, alias: &str) -> Result<(), Error> {
+        spec::check_name("alias", alias)?;
+        match self.change_aliases(vec![delete(alias)]).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn change_aliases(&self, actions: Vec<Action>) -> Result<(), Error> {
+        let connection = self.connection();
+        let request = ChangeAliases {
+            actions: actions
+                .into_iter()
+                .map(|action| AliasOperations {
+                    action: Some(action),
+                })
+                .collect(),
+            timeout: Some(connection.server_timeout()),
+        };
+        let changed = connection
+            .collections()
+            .update_aliases(connection.request(request))
+            .await;
+        self.known().forget_all();
+        changed
+            .map(drop)
+            .map_err(|status| connection.failed(status))
+    }
+}
+
+fn delete(alias: &str) -> Action {
+    Action::DeleteAlias(DeleteAlias {
+        alias_name: alias.to_owned(),
+    })
+}

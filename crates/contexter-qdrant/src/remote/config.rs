@@ -1,0 +1,455 @@
+//! Where the server is and how it is used.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use contexter_config::Secret;
+use contexter_model::{CollectionSpec, Distance, Error, ErrorKind};
+use contexter_resilience::StackConfig;
+use contexter_service::InvalidConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::spec;
+
+/// The server's gRPC port (<https://qdrant.tech/documentation/interfaces/#grpc-interface>).
+pub const GRPC_PORT: u16 = 6334;
+
+/// The server's REST port, which does not speak gRPC.
+pub const REST_PORT: u16 = 6333;
+
+/// How much longer a call is waited for here than the server may take: its own report that time is
+/// up says more than a connection that was given up.
+pub const GRACE: Duration = Duration::from_secs(1);
+
+/// Points of one upload batch: vendor reports recommend 100 to 500
+/// (<https://github.com/qdrant/qdrant/issues/1470>).
+const BATCH_POINTS: usize = 500;
+
+/// Bytes of one upload batch: reports recommend less than 5 MB.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// The most bytes that one upload batch may be set to.
+const MAX_BATCH_BYTES: usize = 64 << 20;
+
+/// The most batches that may be on their way at once.
+const MAX_CONCURRENCY: usize = 32;
+
+/// The most connections to one server.
+const MAX_CONNECTIONS: usize = 32;
+
+/// The section `services.qdrant` of a configuration.
+///
+/// | setting | default | meaning |
+/// |---|---|---|
+/// | `host`, `port` | `localhost`, 6334 | where the server is, if there is no `url` |
+/// | `url` | none | where the server is: `http://` or `https://`, the port is 6334 unless given |
+/// | `api_key` | none | a key or a JSON web token of the server |
+/// | `timeout` | 30 s | how long the server may take for one call |
+/// | `connect_timeout` | 5 s | how long a connection may take |
+/// | `connections` | 3 | connections that calls take turns on, as in the vendor's client |
+/// | `ca_file` | none | certificates in PEM that are trusted besides those of the system |
+/// | `retry_config` | preset | what [`StackConfig::qdrant`] has, where set |
+/// | `collection_config` | nothing | what collections are expected to be |
+/// | `upload` | 500 points, 4 MiB, 2 at once | how points are sent |
+/// | `optimize_timeout` | 10 min | how long [`Optimize`](contexter_model::Optimize) waits |
+///
+/// Durations are text such as `"30s"` or a number of seconds. A key is sent over `http://` to this
+/// machine only.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_qdrant::remote::Config;
+///
+/// let config: Config = serde_json::from_str(
+///     r#"{
+///         "host": "localhost",
+///         "port": 6334,
+///         "timeout": 10.0,
+///         "collection_config": { "vector_size": 384, "distance_metric": "Cosine" }
+///     }"#,
+/// )?;
+/// assert_eq!(config.endpoint(), "http://localhost:6334");
+/// config.validate()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// The server's name or address.
+    pub host: String,
+    /// The server's gRPC port.
+    pub port: u16,
+    /// The server's address; takes the place of `host` and `port`.
+    pub url: Option<String>,
+    /// The key or JSON web token that the server asks for.
+    pub api_key: Option<Secret>,
+    /// How long the server may take for one call.
+    #[serde(with = "contexter_service::duration")]
+    pub timeout: Duration,
+    /// How long a connection may take.
+    #[serde(with = "contexter_service::duration")]
+    pub connect_timeout: Duration,
+    /// How many connections calls take turns on.
+    pub connections: usize,
+    /// A file of certificates in PEM that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How failed calls are repeated.
+    pub retry_config: RetryConfig,
+    /// What collections are expected to be.
+    pub collection_config: CollectionConfig,
+    /// How points are sent.
+    pub upload: UploadConfig,
+    /// How long an [`Optimize`](contexter_model::Optimize) waits for the server.
+    #[serde(with = "contexter_service::duration")]
+    pub optimize_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: "localhost".to_owned(),
+            port: GRPC_PORT,
+            url: None,
+            api_key: None,
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            connections: 3,
+            ca_file: None,
+            retry_config: RetryConfig::default(),
+            collection_config: CollectionConfig::default(),
+            upload: UploadConfig::default(),
+            optimize_timeout: Duration::from_mins(10),
+        }
+    }
+}
+
+/// How failed calls are repeated; what is not set is as in [`StackConfig::qdrant`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RetryConfig {
+    /// How often a call is tried in all.
+    pub max_attempts: Option<u32>,
+    /// The wait before the second attempt.
+    #[serde(with = "contexter_service::duration::option")]
+    pub base_delay: Option<Duration>,
+    /// The longest wait between two attempts.
+    #[serde(with = "contexter_service::duration::option")]
+    pub max_delay: Option<Duration>,
+}
+
+/// What collections are expected to be; another one is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CollectionConfig {
+    /// The dimensions of the dense vectors; any if not set.
+    pub vector_size: Option<usize>,
+    /// How near two dense vectors are; any measure if not set.
+    pub distance_metric: Option<Metric>,
+}
+
+/// A [`Distance`] as the vendor spells it; case does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+#[non_exhaustive]
+pub enum Metric {
+    /// [`Distance::Cosine`]
+    Cosine,
+    /// [`Distance::Dot`]
+    Dot,
+    /// [`Distance::Euclid`]
+    Euclid,
+}
+
+impl TryFrom<String> for Metric {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "cosine" => Ok(Self::Cosine),
+            "dot" => Ok(Self::Dot),
+            "euclid" | "euclidean" => Ok(Self::Euclid),
+            _ => Err("expected Cosine, Dot or Euclid".to_owned()),
+        }
+    }
+}
+
+impl From<Metric> for Distance {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Cosine => Self::Cosine,
+            Metric::Dot => Self::Dot,
+            Metric::Euclid => Self::Euclid,
+        }
+    }
+}
+
+/// How points are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct UploadConfig {
+    /// How many points one call carries at most; 500 by default.
+    pub batch_points: usize,
+    /// How many bytes one call carries at most, unless a single point is larger; 4 MiB by default.
+    pub batch_bytes: usize,
+    /// How many calls of one upload are on their way at once; 2 by default.
+    pub concurrency: usize,
+}
+
+impl Default for UploadConfig {
+    fn default() -> Self {
+        Self {
+            batch_points: BATCH_POINTS,
+            batch_bytes: BATCH_BYTES,
+            concurrency: 2,
+        }
+    }
+}
+
+impl Config {
+    /// Creates the defaults: a server on this machine without a key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets where the server is.
+    #[must_use]
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Sets the key or JSON web token.
+    #[must_use]
+    pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sets how long the server may take for one call.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets how points are sent.
+    #[must_use]
+    pub fn upload(mut self, points: usize, bytes: usize, concurrency: usize) -> Self {
+        self.upload = UploadConfig {
+            batch_points: points,
+            batch_bytes: bytes,
+            concurrency,
+        };
+        self
+    }
+
+    /// Returns the address that is connected to.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        match &self.url {
+            Some(url) => with_port(url.trim_end_matches('/')),
+            None if self.host.parse::<std::net::Ipv6Addr>().is_ok() => {
+                format!("http://[{}]:{}", self.host, self.port)
+            }
+            None => format!("http://{}:{}", self.host, self.port),
+        }
+    }
+
+    /// Returns the settings of the stack around the calls: the preset for Qdrant with the timeout
+    /// and the retry of this configuration.
+    ///
+    /// An attempt may take the timeout and one second more: the server's own report that time is up
+    /// comes first.
+    #[must_use]
+    pub fn stack(&self) -> StackConfig {
+        let preset = StackConfig::qdrant();
+        let attempt = self.timeout.saturating_add(GRACE);
+        let deadline = preset.deadline.map(|limit| limit.max(attempt));
+        let retry = preset.retry.map(|mut retry| {
+            if let Some(attempts) = self.retry_config.max_attempts {
+                retry = retry.max_attempts(attempts);
+            }
+            if let Some(delay) = self.retry_config.base_delay {
+                retry = retry.base_delay(delay);
+            }
+            if let Some(delay) = self.retry_config.max_delay {
+                retry = retry.max_delay(delay);
+            }
+            retry
+        });
+        preset.retry(retry).attempt_timeout(attempt).deadline(deadline)
+    }
+
+    /// Checks all settings.
+    ///
+    /// # Errors
+    ///
+    /// Returns every setting that cannot be used. No text of the key is among it.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let positive = |limit: Duration| {
+            limit
+                .is_zero()
+                .then(|| "must be longer than zero, got 0s".to_owned())
+        };
+        let within = |value: usize, most: usize| {
+            (value == 0 || value > most).then(|| format!("must be 1 to {most}, got {value}"))
+        };
+        InvalidConfig::join([
+            InvalidConfig::check([
+                ("url", self.address_fault()),
+                ("api_key", self.key_fault()),
+                ("timeout", positive(self.timeout)),
+                ("connect_timeout", positive(self.connect_timeout)),
+                ("connections", within(self.connections, MAX_CONNECTIONS)),
+                ("optimize_timeout", positive(self.optimize_timeout)),
+                (
+                    "collection_config.vector_size",
+                    (self.collection_config.vector_size == Some(0))
+                        .then(|| "must be at least 1, got 0".to_owned()),
+                ),
+                (
+                    "upload.batch_points",
+                    within(self.upload.batch_points, usize::MAX),
+                ),
+                (
+                    "upload.batch_bytes",
+                    within(self.upload.batch_bytes, MAX_BATCH_BYTES),
+                ),
+                (
+                    "upload.concurrency",
+                    within(self.upload.concurrency, MAX_CONCURRENCY),
+                ),
+            ]),
+            self.stack()
+                .validate()
+                .map_err(|faults| faults.within("retry_config")),
+        ])
+    }
+
+    fn address_fault(&self) -> Option<String> {
+        let endpoint = self.endpoint();
+        let Some(address) = Address::parse(&endpoint) else {
+            // The text may hold a password.
+            return Some(
+                "must be http://HOST or https://HOST with an optional port and nothing else"
+                    .to_owned(),
+            );
+        };
+        if address.port == REST_PORT {
+            return Some(format!(
+                "names port {REST_PORT}, which is REST: gRPC is on {GRPC_PORT}"
+            ));
+        }
+        if self.api_key.is_some() && !address.tls && !address.is_loopback() {
+            return Some(format!(
+                "would send the key in clear text to {}: use https://",
+                address.host,
+            ));
+        }
+        None
+    }
+
+    fn key_fault(&self) -> Option<String> {
+        let key = self.api_key.as_ref()?;
+        if key.is_empty() {
+            return Some("must not be empty".to_owned());
+        }
+        let visible = key.expose().bytes().all(|byte| byte.is_ascii_graphic());
+        (!visible).then(|| "must be visible ASCII characters without spaces".to_owned())
+    }
+}
+
+impl CollectionConfig {
+    /// Refuses a collection that is not as expected.
+    pub(super) fn check(self, spec: &CollectionSpec) -> Result<(), Error> {
+        let invalid = |message: String| Err(spec::error(ErrorKind::Invalid, message));
+        match self.vector_size {
+            Some(size) if size != spec.space.dimensions => {
+                return invalid(format!(
+                    "collection {:?} is to have {} dimensions (embedder {:?}), the configuration \
+                     says vector_size {size}",
+                    spec.name, spec.space.dimensions, spec.space.id,
+                ));
+            }
+            _ => {}
+        }
+        match self.distance_metric.map(Distance::from) {
+            Some(distance) if distance != spec.distance => invalid(format!(
+                "collection {:?} is to have the distance {:?}, the configuration says \
+                 distance_metric {distance:?}",
+                spec.name, spec.distance,
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The parts of an address.
+#[derive(Debug)]
+struct Address<'a> {
+    tls: bool,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Address<'a> {
+    /// Takes an address apart; `None` if it has anything besides scheme, host and port.
+    fn parse(url: &'a str) -> Option<Self> {
+        let (tls, rest) = match url.split_once("://")? {
+            ("http", rest) => (false, rest),
+            ("https", rest) => (true, rest),
+            _ => return None,
+        };
+        let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        let (host, port) = if let Some(rest) = rest.strip_prefix('[') {
+            let (host, port) = rest.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, port.strip_prefix(':')?)
+        } else {
+            let (host, port) = rest.split_once(':')?;
+            if host.is_empty() || !host.bytes().all(host_byte) {
+                return None;
+            }
+            (host, port)
+        };
+        let port = port.parse().ok().filter(|&port| port != 0)?;
+        Some(Self { tls, host, port })
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.host == "localhost"
+            || self
+                .host
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    }
+}
+
+/// Adds the gRPC port to an address without one.
+fn with_port(url: &str) -> String {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    if after_host.contains(':') {
+        url.to_owned()
+    } else {
+        format!("{url}:{GRPC_PORT}")
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cosine => "Cosine",
+            Self::Dot => "Dot",
+            Self::Euclid => "Euclid",
+        })
+    }
+}

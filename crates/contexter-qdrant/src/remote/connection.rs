@@ -1,0 +1,252 @@
+//! Connections to one server.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use contexter_config::Secret;
+use contexter_model::{Error, ErrorKind};
+use prost::Message;
+use qdrant_client::qdrant::collections_client::CollectionsClient;
+use qdrant_client::qdrant::points_client::PointsClient;
+use qdrant_client::qdrant::qdrant_client::QdrantClient;
+use qdrant_client::qdrant::snapshots_client::SnapshotsClient;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+
+use super::config::{Config, GRACE};
+use super::fault;
+
+/// The largest reply that is read: ten thousand points of 4,096 dimensions with their payload.
+pub const MAX_REPLY_BYTES: usize = 256 << 20;
+
+/// How long a connection may be silent before it is asked whether it still lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How long that answer may take.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The window in which an upload flows without waiting for the other side: the 64 KiB of HTTP/2
+/// would stop a batch of points some sixty times. It bounds what the server sends; the server sets
+/// its own for what it receives.
+const WINDOW: u32 = 4 << 20;
+
+/// Connections to one server, which calls take turns on.
+///
+/// The vendor's `Qdrant` type repeats every call once, writes included, and its pool cannot be told
+/// not to (`qdrant-client` 1.20, `channel_pool.rs`): a call that timed out would take twice as long
+/// and an upload would arrive twice. So its generated clients are used over channels of our own;
+/// repeating is left to the stack around the calls.
+#[derive(Clone)]
+pub(super) struct Connection {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    channels: Vec<Channel>,
+    next: AtomicUsize,
+    key: Option<MetadataValue<Ascii>>,
+    secret: Option<Secret>,
+    endpoint: String,
+    /// In seconds, as the server takes it.
+    server_timeout: u64,
+}
+
+impl Connection {
+    /// Prepares the connections; they are made by the first call that needs them.
+    pub(super) fn new(config: &Config) -> Result<Self, Error> {
+        let address = config.endpoint();
+        let unusable = |source: tonic::transport::Error| {
+            fault::error(
+                ErrorKind::Invalid,
+                format!("cannot connect to {address} as configured"),
+            )
+            .with_source(source)
+        };
+        let mut endpoint = Endpoint::from_shared(address.clone())
+            .and_then(|endpoint| {
+                endpoint.user_agent(concat!("contexter/", env!("CARGO_PKG_VERSION")))
+            })
+            .map_err(unusable)?
+            .connect_timeout(config.connect_timeout)
+            // The stack gives up earlier. This is for callers without one.
+            .timeout(config.timeout.saturating_add(GRACE).saturating_add(GRACE))
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW);
+        if address.starts_with("https://") {
+            let mut tls = ClientTlsConfig::new().with_enabled_roots();
+            if let Some(file) = &config.ca_file {
+                let pem = std::fs::read(file).map_err(|source| {
+                    fault::error(
+                        ErrorKind::Invalid,
+                        format!("cannot read ca_file {}", file.display()),
+                    )
+                    .with_source(source)
+                })?;
+                tls = tls.ca_certificate(Certificate::from_pem(pem));
+            }
+            endpoint = endpoint.tls_config(tls).map_err(unusable)?;
+        }
+        let key = match &config.api_key {
+            None => None,
+            Some(key) => {
+                let mut value = MetadataValue::try_from(key.expose()).map_err(|_invalid| {
+                    // Its cause shows the key.
+                    fault::error(ErrorKind::Invalid, "the api_key is no visible ASCII text")
+                })?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        let seconds = config.timeout.as_secs() + u64::from(config.timeout.subsec_nanos() > 0);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                channels: (0..config.connections)
+                    .map(|_| endpoint.connect_lazy())
+                    .collect(),
+                next: AtomicUsize::new(0),
+                key,
+                secret: config.api_key.clone(),
+                endpoint: address,
+                server_timeout: seconds,
+            }),
+        })
+    }
+
+    /// Where the server is.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.inner.endpoint
+    }
+
+    /// How many seconds the server may take for one call.
+    pub(super) fn server_timeout(&self) -> u64 {
+        self.inner.server_timeout
+    }
+
+    fn channel(&self) -> Channel {
+        let turn = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let channels = &self.inner.channels;
+        channels
+            .get(turn % channels.len())
+            .cloned()
+            .expect("a configuration has at least one connection")
+    }
+
+    pub(super) fn points(&self) -> PointsClient<Channel> {
+        PointsClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    }
+
+    pub(super) fn collections(&self) -> CollectionsClient<Channel> {
+        CollectionsClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    }
+
+    pub(super) fn snapshots(&self) -> SnapshotsClient<Channel> {
+        SnapshotsClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    }
+
+    pub(super) fn server(&self) -> QdrantClient<Channel> {
+        QdrantClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    }
+
+    /// Adds the key to a request.
+    pub(super) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(key) = &self.inner.key {
+            request.metadata_mut().insert("api-key", key.clone());
+        }
+        request
+    }
+
+    /// Maps a call that did not succeed.
+    pub(super) fn failed(&self, status: Status) -> Error {
+        fault::status(status, self.inner.secret.as_ref().map(Secret::expose))
+    }
+
+    /// Calls the method at `path` with a message that is encoded already.
+    ///
+    /// A batch is encoded once, whatever becomes of its first attempt, and what is sent again is a
+    /// reference.
+    pub(super) async fn send<R: Message + Default + 'static>(
+        &self,
+        path: &'static str,
+        message: Bytes,
+    ) -> Result<R, Error> {
+        let mut grpc =
+            Grpc::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES);
+        grpc.ready().await.map_err(|source| {
+            self.failed(Status::from_error(Box::new(source)))
+        })?;
+        let reply = grpc
+            .unary(
+                self.request(message),
+                PathAndQuery::from_static(path),
+                Encoded(std::marker::PhantomData),
+            )
+            .await
+            .map_err(|status| self.failed(status))?;
+        Ok(reply.into_inner())
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("endpoint", &self.inner.endpoint)
+            .field("connections", &self.inner.channels.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends encoded messages and decodes replies of the type `R`.
+struct Encoded<R>(std::marker::PhantomData<fn() -> R>);
+
+impl<R: Message + Default + 'static> Codec for Encoded<R> {
+    type Encode = Bytes;
+    type Decode = R;
+    type Encoder = Pass;
+    type Decoder = Decode<R>;
+
+    fn encoder(&mut self) -> Pass {
+        Pass
+    }
+
+    fn decoder(&mut self) -> Decode<R> {
+        Decode(std::marker::PhantomData)
+    }
+}
+
+struct Pass;
+
+impl Encoder for Pass {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.reserve(message.remaining());
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+struct Decode<R>(std::marker::PhantomData<fn() -> R>);
+
+impl<R: Message + Default + 'static> Decoder for Decode<R> {
+    type Item = R;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<R>, Status> {
+        R::decode(buffer)
+            .map(Some)
+            .map_err(|error| Status::internal(error.to_string()))
+    }
+}

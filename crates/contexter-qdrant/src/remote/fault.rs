@@ -1,0 +1,209 @@
+//! What the server and the connection to it report, as errors of the model.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use contexter_model::{Error, ErrorKind};
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
+
+pub(super) use crate::spec::error;
+
+/// The metadata with the seconds after which a rate limit has room again.
+const RETRY_AFTER: &str = "retry-after";
+
+/// The metadata that marks a full disk or a used-up quota of storage.
+const INSUFFICIENT_STORAGE: &str = "qdrant-insufficient-storage";
+
+/// The longest message of the server that is passed on, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// What the server says where a model needs an inference service that it does not have; the status
+/// is that of a failure which goes away.
+const NO_INFERENCE: &str = "InferenceService URL not configured";
+
+/// What the server says where its inference service turned it away.
+const INFERENCE_TURNED_AWAY: &str = "Authentication failed for inference service";
+
+/// How the decoder on this side begins its complaint about a reply.
+pub(super) const UNDECODABLE: &str = "failed to decode Protobuf message";
+
+/// Maps the outcome of a call that did not succeed; `secret` never shows in the message.
+///
+/// | status | kind |
+/// |---|---|
+/// | the connection failed | `Unavailable`; not sent where no connection could be made |
+/// | `InvalidArgument`, `AlreadyExists`, `FailedPrecondition` | `Invalid` |
+/// | `NotFound` | `NotFound` |
+/// | `Unauthenticated`, `PermissionDenied` | `Unauthorized` |
+/// | `Unimplemented` | `Unsupported` |
+/// | `ResourceExhausted` with `retry-after` | `RateLimited` |
+/// | `ResourceExhausted` with `qdrant-insufficient-storage` | `QuotaExhausted` |
+/// | `ResourceExhausted` otherwise, `OutOfRange` | `TooLarge`: to be split |
+/// | `DeadlineExceeded`, `Cancelled` | `Timeout` |
+/// | `Unavailable`, `Internal`, `Unknown`, `Aborted` | `Unavailable` |
+/// | `DataLoss` | `Unexpected` |
+///
+/// From the server's conversion of its errors, 1.19 (<https://github.com/qdrant/qdrant>,
+/// `lib/storage`), and `tonic`, which reports a lost connection in several codes.
+pub(super) fn status(status: Status, secret: Option<&str>) -> Error {
+    if let Some(failure) = transport(&status) {
+        return failure.with_source(Box::new(status) as Box<dyn StdError + Send + Sync>);
+    }
+    let said = said(&status, secret);
+    let (kind, message) = match status.code() {
+        Code::InvalidArgument if said.contains("ndex required") => (
+            ErrorKind::Invalid,
+            format!("the server asks for an index that the collection does not have: {said}"),
+        ),
+        Code::InvalidArgument | Code::AlreadyExists | Code::FailedPrecondition => {
+            (ErrorKind::Invalid, format!("the server refused it: {said}"))
+        }
+        Code::NotFound => (ErrorKind::NotFound, said),
+        Code::Unauthenticated => (
+            ErrorKind::Unauthorized,
+            format!("the server does not accept the api_key: {said}"),
+        ),
+        Code::PermissionDenied => (
+            ErrorKind::Unauthorized,
+            format!("the api_key does not permit it: {said}"),
+        ),
+        Code::Unimplemented => (
+            ErrorKind::Unsupported,
+            format!("the server does not offer it: {said}"),
+        ),
+        Code::ResourceExhausted => exhausted(&status, &said),
+        Code::OutOfRange => (
+            ErrorKind::TooLarge,
+            format!("too large for the server: {said}"),
+        ),
+        Code::DeadlineExceeded | Code::Cancelled => (
+            ErrorKind::Timeout,
+            format!("the server ran out of time: {said}"),
+        ),
+        Code::Internal if said.starts_with(UNDECODABLE) => (
+            ErrorKind::Protocol,
+            format!("the reply is no message of the protocol: {said}"),
+        ),
+        Code::Internal if said.contains(NO_INFERENCE) => (
+            ErrorKind::Unsupported,
+            format!("the server has no inference service: {said}"),
+        ),
+        Code::Internal if said.contains(INFERENCE_TURNED_AWAY) => (
+            ErrorKind::Unauthorized,
+            format!("the server's inference service does not accept its key: {said}"),
+        ),
+        Code::Unavailable | Code::Internal | Code::Unknown | Code::Aborted => (
+            ErrorKind::Unavailable,
+            format!("the server failed: {said}"),
+        ),
+        Code::DataLoss => (
+            ErrorKind::Unexpected,
+            format!("the server found damaged data: {said}"),
+        ),
+        Code::Ok => (
+            ErrorKind::Protocol,
+            "the server reported a failure with the status of a success".to_owned(),
+        ),
+    };
+    error(kind, message).with_retry_after(retry_after(&status))
+}
+
+/// A reply that does not follow the protocol.
+pub(super) fn protocol(message: impl Into<String>) -> Error {
+    error(ErrorKind::Protocol, message)
+}
+
+fn exhausted(status: &Status, said: &str) -> (ErrorKind, String) {
+    if status.metadata().contains_key(INSUFFICIENT_STORAGE) {
+        let message = format!("the server has no storage left: {said}");
+        return (ErrorKind::QuotaExhausted, message);
+    }
+    match retry_after(status) {
+        Some(_) => (
+            ErrorKind::RateLimited,
+            format!("the server's rate limit is used up: {said}"),
+        ),
+        None => (
+            ErrorKind::TooLarge,
+            format!("more than the server takes at once: {said}"),
+        ),
+    }
+}
+
+fn retry_after(status: &Status) -> Option<Duration> {
+    if status.code() != Code::ResourceExhausted {
+        return None;
+    }
+    let seconds = status.metadata().get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Maps a failure on this side: such a status has a cause, one that the server sent has none.
+fn transport(status: &Status) -> Option<Error> {
+    let mut cause = StdError::source(status)?;
+    let deepest = loop {
+        if cause.is::<TimeoutExpired>() {
+            let message = "the server did not answer in time";
+            return Some(error(ErrorKind::Timeout, message));
+        }
+        if cause.is::<ConnectError>() {
+            return Some(
+                error(
+                    ErrorKind::Unavailable,
+                    format!("cannot connect to the server: {}", deepest_text(cause)),
+                )
+                .with_not_sent(),
+            );
+        }
+        match cause.source() {
+            Some(next) => cause = next,
+            None => break cause,
+        }
+    };
+    let refused = status.code() == Code::Unavailable && deepest.to_string().contains("refused stream");
+    let failure = error(
+        ErrorKind::Unavailable,
+        format!(
+            "the connection to the server failed: {}",
+            one_line(&deepest.to_string()),
+        ),
+    );
+    Some(if refused {
+        failure.with_not_sent()
+    } else {
+        failure
+    })
+}
+
+/// The last cause says what the operating system said.
+fn deepest_text(cause: &(dyn StdError + 'static)) -> String {
+    let mut deepest = cause;
+    while let Some(next) = deepest.source() {
+        deepest = next;
+    }
+    one_line(&deepest.to_string())
+}
+
+fn said(status: &Status, secret: Option<&str>) -> String {
+    let message = match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => one_line(&status.message().replace(secret, "[redacted]")),
+        None => one_line(status.message()),
+    };
+    if message.is_empty() {
+        return format!("status {:?}", status.code());
+    }
+    message
+}
+
+/// Makes `text` fit for one line of a log.
+fn one_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .take(MAX_MESSAGE)
+        .collect();
+    if text.chars().nth(MAX_MESSAGE).is_some() {
+        line.push('…');
+    }
+    line.trim().to_owned()
+}

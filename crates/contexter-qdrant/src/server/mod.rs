@@ -1,0 +1,255 @@
+//! The embedded engine behind the Qdrant server's own gRPC protocol, for development and tests.
+//!
+//! [`LocalServer`] holds collections in a folder and answers any client of a Qdrant server. It is one
+//! process with one shard for each collection, no replicas, no TLS. It refuses what the server
+//! refuses, strict mode included.
+//!
+//! | offered | not offered: `Unimplemented` |
+//! |---|---|
+//! | collections, metadata, strict mode, aliases, payload indexes of all kinds | clusters, shard keys, changing vectors of a collection |
+//! | all changes of points, vectors and payload, one by one and in batches | |
+//! | nearest by vector and by id, prefetches, fusion, MMR, order, sampling; the older `search` | recommend, discover, context, formula, feedback, text queries, groups, matrices |
+//! | all filter conditions but slices, prefixes and substrings; scrolling, counting, facets | |
+//! | snapshots: made, listed and deleted | restoring them |
+//! | health, two API keys | JSON web tokens |
+//!
+//! What is stored survives an orderly stop, not a kill: the engine does not replay its log.
+
+mod auth;
+mod catalog;
+mod changes;
+mod collection;
+mod collections;
+mod filters;
+mod health;
+mod info;
+mod points;
+mod queries;
+mod reads;
+mod reply;
+mod schema;
+mod snapshots;
+mod status;
+mod strict;
+mod vectors;
+
+use std::fmt;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_config::Secret;
+use contexter_model::{Error, ErrorKind};
+use qdrant_client::qdrant::collections_server::CollectionsServer;
+use qdrant_client::qdrant::points_server::PointsServer;
+use qdrant_client::qdrant::qdrant_server::QdrantServer;
+use qdrant_client::qdrant::snapshots_server::SnapshotsServer;
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use self::auth::Doorkeeper;
+use self::catalog::Catalog;
+use self::collection::Collection;
+use crate::spec;
+
+/// The version that the server says it has: the one whose protocol it speaks.
+pub const VERSION: &str = "1.20.0";
+
+/// The largest request that is read, as in the vendor's server on REST; a batch of points stays
+/// far below.
+const MAX_REQUEST_BYTES: usize = 64 << 20;
+
+/// How a [`LocalServer`] answers.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// The key that callers must show; none by default, and then everybody may do everything.
+    pub api_key: Option<Secret>,
+    /// A key with which callers may only read.
+    pub read_only_api_key: Option<Secret>,
+}
+
+impl Options {
+    /// Sets the key that callers must show.
+    #[must_use]
+    pub fn with_api_key(mut self, key: impl Into<Secret>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sets a key with which callers may only read.
+    #[must_use]
+    pub fn with_read_only_api_key(mut self, key: impl Into<Secret>) -> Self {
+        self.read_only_api_key = Some(key.into());
+        self
+    }
+}
+
+/// Collections in a folder that answer clients of a Qdrant server.
+///
+/// Cloning is cheap; all clones are the same collections. Dropping the last one writes everything to
+/// the disk.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_model::ListAliases;
+/// use contexter_qdrant::remote::{Config, RemoteStore};
+/// use contexter_qdrant::server::{LocalServer, Options};
+/// use contexter_service::Service;
+/// use tokio::net::TcpListener;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let server = LocalServer::open(folder.path(), Options::default().with_api_key("k3y")).await?;
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let address = listener.local_addr()?;
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+///
+/// let config = Config::new().url(format!("http://{address}")).api_key("k3y");
+/// let store = RemoteStore::new(&config)?;
+/// assert!(store.call(ListAliases).await?.is_empty());
+///
+/// drop(store);
+/// drop(stop);
+/// serving.await??;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct LocalServer {
+    catalog: Arc<Catalog>,
+    door: Doorkeeper,
+}
+
+impl LocalServer {
+    /// Opens the collections in `folder`, creating it if need be.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be used, or an engine has one of its collections open.
+    pub async fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, Error> {
+        let folder = folder.as_ref().to_owned();
+        Self::opened(options, move || Catalog::open(&folder)).await
+    }
+
+    /// Starts with no collections, in a folder that is removed with the last clone.
+    ///
+    /// # Errors
+    ///
+    /// If no folder can be made.
+    pub async fn temporary(options: Options) -> Result<Self, Error> {
+        Self::opened(options, Catalog::temporary).await
+    }
+
+    async fn opened(
+        options: Options,
+        open: impl FnOnce() -> Result<Catalog, Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let opened = tokio::task::spawn_blocking(open).await;
+        let catalog = opened.map_err(|ended| {
+            spec::error(ErrorKind::Unexpected, "opening the collections stopped").with_source(ended)
+        })??;
+        Ok(Self {
+            catalog: Arc::new(catalog),
+            door: Doorkeeper::new(options),
+        })
+    }
+
+    /// Returns the services, to be mounted in a server of one's own: `into_axum_router` makes them
+    /// part of any HTTP/2 server.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        let catalog = || Arc::clone(&self.catalog);
+        let points = PointsServer::new(points::Points::new(catalog()))
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_encoding_message_size(usize::MAX);
+        let collections = CollectionsServer::new(collections::Collections::new(catalog()))
+            .max_decoding_message_size(MAX_REQUEST_BYTES);
+        let snapshots = SnapshotsServer::new(snapshots::Snapshots::new(catalog()));
+        // The vendor's server answers health checks without a key.
+        Routes::new(QdrantServer::new(health::Health))
+            .add_service(InterceptedService::new(points, self.door.clone()))
+            .add_service(InterceptedService::new(collections, self.door.clone()))
+            .add_service(InterceptedService::new(snapshots, self.door.clone()))
+    }
+
+    /// Serves on `listener` until `stop` ends, then lets calls under way end and writes everything to
+    /// the disk.
+    ///
+    /// # Errors
+    ///
+    /// If the listener fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends all connections; what is stored is written when the last clone is
+    /// dropped.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send,
+    ) -> Result<(), Error> {
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let served = Server::builder()
+            .add_routes(self.routes())
+            .serve_with_incoming_shutdown(incoming, stop)
+            .await;
+        self.flush().await?;
+        served.map_err(|source| {
+            spec::error(ErrorKind::Unavailable, "the local server stopped").with_source(source)
+        })
+    }
+
+    /// Makes the next change of a collection take `delay` longer: a caller with a shorter `timeout`
+    /// is told that the change was accepted and not applied in time, as by a server that is behind.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such collection.
+    pub fn delay_next_change(&self, collection: &str, delay: Duration) -> Result<(), Error> {
+        self.collection(collection)?.delay_next_change(delay);
+        Ok(())
+    }
+
+    /// Returns how many changes of a collection were asked for since the server was opened.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is no such collection.
+    pub fn changes(&self, collection: &str) -> Result<u64, Error> {
+        Ok(self.collection(collection)?.changes())
+    }
+
+    fn collection(&self, name: &str) -> Result<Arc<Collection>, Error> {
+        let found = self.catalog.get(name);
+        found.map_err(|status| spec::error(ErrorKind::NotFound, status.message()))
+    }
+
+    /// Writes everything to the disk.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot.
+    pub async fn flush(&self) -> Result<(), Error> {
+        let catalog = Arc::clone(&self.catalog);
+        let flushed = tokio::task::spawn_blocking(move || catalog.flush()).await;
+        flushed.map_err(|ended| {
+            spec::error(ErrorKind::Unexpected, "the engine failed to flush").with_source(ended)
+        })
+    }
+}
+
+impl fmt::Debug for LocalServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalServer")
+            .field("folder", &self.catalog.root())
+            .finish_non_exhaustive()
+    }
+}

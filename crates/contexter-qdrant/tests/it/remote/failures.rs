@@ -1,0 +1,440 @@
+//! What the server and the connection report, as errors of the model.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use contexter_adapter::ServiceAdapter;
+use contexter_model::{Count, Error, ErrorKind, Filter, ListAliases};
+use contexter_qdrant::remote::{Config, QdrantAdapter, RemoteStore};
+use contexter_qdrant::server::{LocalServer, Options};
+use contexter_service::{Again, Sample, Service, Verdict};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::service::InterceptorLayer;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Code, Request, Status};
+
+use super::served::{KEY, PATIENCE, Served};
+
+/// A server that answers the first calls with a status and then properly.
+struct Failing {
+    address: SocketAddr,
+    calls: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Failing {
+    async fn start(times: usize, status: impl Fn() -> Status + Clone + Send + Sync + 'static) -> Self {
+        let server = LocalServer::temporary(Options::default()).await.unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let fail = move |request: Request<()>| {
+            if counted.fetch_add(1, Ordering::SeqCst) < times {
+                Err(status())
+            } else {
+                Ok(request)
+            }
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = Server::builder()
+            .layer(InterceptorLayer::new(fail))
+            .add_routes(server.routes())
+            .serve_with_incoming(TcpIncoming::from(listener));
+        let task = tokio::spawn(async move { serving.await.unwrap() });
+        Self {
+            address,
+            calls,
+            task,
+        }
+    }
+
+    fn config(&self) -> Config {
+        Config::new()
+            .url(format!("http://{}", self.address))
+            .api_key(KEY)
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Failing {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn with_metadata(code: Code, message: &str, name: &'static str, value: &'static str) -> Status {
+    let mut status = Status::new(code, message);
+    status.metadata_mut().insert(name, value.parse().unwrap());
+    status
+}
+
+struct Case {
+    status: fn() -> Status,
+    kind: ErrorKind,
+    again: Again,
+    sample: Sample,
+    message: &'static str,
+}
+
+const NO: Again = Again::No;
+const YES: Again = Again::Yes { after: None };
+
+fn table() -> Vec<Case> {
+    use ErrorKind as K;
+    let case = |status, kind, again, sample, message| Case {
+        status,
+        kind,
+        again,
+        sample,
+        message,
+    };
+    vec![
+        case(
+            || Status::invalid_argument("Wrong input: no"),
+            K::Invalid,
+            NO,
+            Sample::Success,
+            "the server refused it: Wrong input: no",
+        ),
+        case(
+            || Status::invalid_argument("Bad request: Index required but not found for \"x\". Help: y"),
+            K::Invalid,
+            NO,
+            Sample::Success,
+            "the server asks for an index that the collection does not have: Bad request: Index \
+             required but not found for \"x\". Help: y",
+        ),
+        case(
+            || Status::not_found("Not found: Collection `x` doesn't exist!"),
+            K::NotFound,
+            NO,
+            Sample::Success,
+            "Not found: Collection `x` doesn't exist!",
+        ),
+        case(
+            || Status::already_exists("there"),
+            K::Invalid,
+            NO,
+            Sample::Success,
+            "the server refused it: there",
+        ),
+        case(
+            || Status::unauthenticated(format!("Invalid API key {KEY}")),
+            K::Unauthorized,
+            NO,
+            Sample::Neutral,
+            "the server does not accept the api_key: Invalid API key [redacted]",
+        ),
+        case(
+            || Status::permission_denied("Forbidden"),
+            K::Unauthorized,
+            NO,
+            Sample::Neutral,
+            "the api_key does not permit it: Forbidden",
+        ),
+        case(
+            || Status::failed_precondition("locked"),
+            K::Invalid,
+            NO,
+            Sample::Success,
+            "the server refused it: locked",
+        ),
+        case(
+            || Status::unimplemented("no cluster"),
+            K::Unsupported,
+            NO,
+            Sample::Success,
+            "the server does not offer it: no cluster",
+        ),
+        case(
+            || Status::data_loss("checksum"),
+            K::Unexpected,
+            NO,
+            Sample::Failure,
+            "the server found damaged data: checksum",
+        ),
+        case(
+            || with_metadata(Code::ResourceExhausted, "slow down", "retry-after", "7"),
+            K::RateLimited,
+            Again::Yes {
+                after: Some(Duration::from_secs(7)),
+            },
+            Sample::Neutral,
+            "the server's rate limit is used up: slow down",
+        ),
+        case(
+            || Status::resource_exhausted("larger than the bucket"),
+            K::TooLarge,
+            NO,
+            Sample::Success,
+            "more than the server takes at once: larger than the bucket",
+        ),
+        case(
+            || with_metadata(Code::ResourceExhausted, "soon", "retry-after", "a while"),
+            K::TooLarge,
+            NO,
+            Sample::Success,
+            "more than the server takes at once: soon",
+        ),
+        case(
+            || with_metadata(Code::ResourceExhausted, "disk", "qdrant-insufficient-storage", "1"),
+            K::QuotaExhausted,
+            NO,
+            Sample::Neutral,
+            "the server has no storage left: disk",
+        ),
+        case(
+            || Status::out_of_range("decoded message length too large"),
+            K::TooLarge,
+            NO,
+            Sample::Success,
+            "too large for the server: decoded message length too large",
+        ),
+        case(
+            || Status::deadline_exceeded("timed out"),
+            K::Timeout,
+            YES,
+            Sample::Failure,
+            "the server ran out of time: timed out",
+        ),
+        case(
+            || Status::cancelled("Timeout expired"),
+            K::Timeout,
+            YES,
+            Sample::Failure,
+            "the server ran out of time: Timeout expired",
+        ),
+        case(
+            || Status::unavailable("shard down"),
+            K::Unavailable,
+            YES,
+            Sample::Failure,
+            "the server failed: shard down",
+        ),
+        case(
+            || Status::internal("Service internal error: x"),
+            K::Unavailable,
+            YES,
+            Sample::Failure,
+            "the server failed: Service internal error: x",
+        ),
+        case(
+            || Status::internal("InferenceService URL not configured - please provide"),
+            K::Unsupported,
+            NO,
+            Sample::Success,
+            "the server has no inference service: InferenceService URL not configured - please \
+             provide",
+        ),
+        case(
+            || Status::internal("Authentication failed for inference service"),
+            K::Unauthorized,
+            NO,
+            Sample::Neutral,
+            "the server's inference service does not accept its key: Authentication failed for \
+             inference service",
+        ),
+        case(
+            || Status::internal("failed to decode Protobuf message: x"),
+            K::Protocol,
+            NO,
+            Sample::Failure,
+            "the reply is no message of the protocol: failed to decode Protobuf message: x",
+        ),
+        case(
+            || Status::unknown("?"),
+            K::Unavailable,
+            YES,
+            Sample::Failure,
+            "the server failed: ?",
+        ),
+        case(
+            || Status::aborted("lost"),
+            K::Unavailable,
+            YES,
+            Sample::Failure,
+            "the server failed: lost",
+        ),
+        case(
+            || Status::unavailable("two\nlines"),
+            K::Unavailable,
+            YES,
+            Sample::Failure,
+            "the server failed: two lines",
+        ),
+        case(
+            || Status::unavailable(""),
+            K::Unavailable,
+            YES,
+            Sample::Failure,
+            "the server failed: status Unavailable",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_status_has_its_kind_verdict_and_message() {
+    for case in table() {
+        let failing = Failing::start(usize::MAX, case.status).await;
+        let store = RemoteStore::new(&failing.config()).unwrap();
+        let error = store.call(ListAliases).await.unwrap_err();
+
+        let context = format!("{:?}: {error:?}", (case.status)());
+        assert_eq!(error.message(), case.message);
+        assert_eq!(error.kind(), case.kind, "{context}");
+        assert_eq!(error.again(), case.again, "{context}");
+        assert_eq!(error.sample(), case.sample, "{context}");
+        assert_eq!(error.service(), Some("qdrant"));
+        assert_eq!(error.operation(), Some("list_aliases"));
+        assert!(error.sent(), "{context}");
+        assert!(!context.replace(&format!("{:?}", (case.status)()), "").contains(KEY));
+        assert_eq!(failing.calls(), 1, "a call without a stack is sent once: {context}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_message_is_cut() {
+    let failing = Failing::start(usize::MAX, || Status::unavailable("x".repeat(5_000))).await;
+    let store = RemoteStore::new(&failing.config()).unwrap();
+    let error = store.call(ListAliases).await.unwrap_err();
+    assert!(error.message().len() < 400, "{}", error.message().len());
+    assert!(error.message().ends_with('…'));
+}
+
+#[tokio::test]
+async fn the_stack_sends_as_often_as_it_says() {
+    let failing = Failing::start(usize::MAX, || Status::unavailable("down")).await;
+    let mut config = failing.config();
+    config.retry_config.max_attempts = Some(3);
+    config.retry_config.base_delay = Some(Duration::from_millis(1));
+    let adapter = QdrantAdapter::new(config).unwrap();
+    let list = adapter.capabilities().handle::<ListAliases>().unwrap();
+
+    let error = list.call(ListAliases).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(failing.calls(), 3);
+}
+
+#[tokio::test]
+async fn a_failure_that_passes_is_not_seen() {
+    let failing = Failing::start(2, || Status::internal("once")).await;
+    let mut config = failing.config();
+    config.retry_config.base_delay = Some(Duration::from_millis(1));
+    let adapter = QdrantAdapter::new(config).unwrap();
+    let list = adapter.capabilities().handle::<ListAliases>().unwrap();
+    assert_eq!(list.call(ListAliases).await.unwrap(), []);
+    assert_eq!(failing.calls(), 3);
+}
+
+/// A port on which nobody listens.
+async fn closed_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+async fn counted(config: &Config) -> Error {
+    let store = RemoteStore::new(config).unwrap();
+    let count = Count {
+        collection: "chunks".into(),
+        filter: Filter::all(),
+    };
+    tokio::time::timeout(PATIENCE, store.call(count))
+        .await
+        .expect("a call ends")
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_was_not_reached() {
+    let config = Config::new().url(format!("http://{}", closed_port().await));
+    let error = counted(&config).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(!error.sent() && !error.is_rejection(), "{error:?}");
+    assert!(error.message().starts_with("cannot connect to the server: "), "{error}");
+    assert_eq!(error.again(), YES);
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&connections);
+    let holding = tokio::spawn(async move {
+        let mut held = Vec::new();
+        loop {
+            held.push(listener.accept().await.unwrap());
+            counting.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let config = Config::new()
+        .url(format!("http://{address}"))
+        .timeout(Duration::from_millis(200));
+    let error = counted(&config).await;
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+    assert_eq!(error.message(), "the server did not answer in time");
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "and not tried again");
+    holding.abort();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_a_failure_of_the_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let cutting = tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await.unwrap());
+        }
+    });
+    let error = counted(&Config::new().url(format!("http://{address}"))).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert_eq!(error.again(), YES);
+    cutting.abort();
+}
+
+#[tokio::test]
+async fn a_server_of_another_protocol_is_no_panic() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let talking = tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt as _;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+        }
+    });
+    let error = counted(&Config::new().url(format!("http://{address}"))).await;
+    assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Protocol), "{error:?}");
+    talking.abort();
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again() {
+    let served = Served::start().await;
+    let adapter = served.adapter();
+    let list = adapter.capabilities().handle::<ListAliases>().unwrap();
+    list.call(ListAliases).await.unwrap();
+    let address = served.address;
+    drop(served);
+
+    let server = LocalServer::temporary(Options::default()).await.unwrap();
+    // The port is free once the old listener is gone.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let serving = tokio::spawn(server.serve(listener, std::future::pending()));
+    assert_eq!(list.call(ListAliases).await.unwrap(), []);
+    serving.abort();
+}
