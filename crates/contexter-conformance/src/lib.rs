@@ -13,12 +13,15 @@
 //! | feature | adds |
 //! |---|---|
 //! | `resilience` | the scenarios of breakers, retries, limits, timeouts and fallbacks |
+//! | `vector-store` | the scenarios of vector stores, embedded or hosted |
 //!
 //! None is on by default.
 
 mod report;
 #[cfg(feature = "resilience")]
 pub mod resilience;
+#[cfg(feature = "vector-store")]
+pub mod vector_store;
 mod verdict;
 
 pub use report::{Entry, Report, Rule};
