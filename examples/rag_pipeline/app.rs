@@ -3,28 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use contexter_adapter::ServiceAdapter;
 use contexter_discovery::Discovery;
 use contexter_event_bus::{Bus, BusConfig};
-use contexter_local::{EmbedderChoice, LocalEmbedder, ModelSources};
-use contexter_model::{
-    CountTokens, DescribeSpace, Embed, EmbeddingSpace, Query, Retrieve, SpaceKind,
-};
+use contexter_model::{CountTokens, DescribeSpace, Embed, Query, Rerank, Retrieve, SpaceKind};
 use contexter_monitor::{HealthMonitor, HealthReport};
-use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore, inspect};
 use contexter_rag::ingest::{Division, Environment, Ingestion, IngestionSettings, Ledger};
 use contexter_rag::{BatchLimits, Bm25, EmbeddingService, Fusion, HybridSearchEngine};
 use contexter_registry::Registry;
-use contexter_service::Service as _;
+use contexter_service::{Handle, Service as _};
 use contexter_storage::Storage;
 
-use crate::data::DataFolder;
+use crate::data::{DataFolder, Held};
 use crate::health::HealthFile;
+use crate::services::{self, Embedding};
 use crate::settings::Settings;
 
 /// A service slower than this is not used. Services in this process answer late while all cores
-/// embed, and there is no other instance to turn to.
+/// embed, remote ones when they have much to do, and there is no other instance to turn to.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that a command works with.
@@ -38,39 +35,41 @@ pub(crate) struct App {
     embedding: EmbeddingService,
     tokens: Arc<dyn CountTokens>,
     monitor: HealthMonitor,
+    data: DataFolder,
     _health: HealthFile,
+    _held: Option<Held>,
 }
 
 impl App {
     /// Opens the data folder and registers the services over it; `documents` is the source to
-    /// index, if the command has one.
+    /// index, if the command has one. A service that is not well is waited for as long as
+    /// `patience` says.
     pub(crate) async fn open(
         settings: Settings,
         data: &DataFolder,
-        choice: EmbedderChoice,
+        choice: Embedding,
         documents: Option<Arc<dyn ServiceAdapter>>,
+        patience: Duration,
     ) -> Result<Self> {
-        let store = EmbeddedStore::open(data.store()).await?;
-        let stack = settings
-            .services
-            .qdrant
-            .clone()
-            .unwrap_or_default()
-            .build()?;
-        let qdrant = EmbeddedQdrant::with_stack(store, stack);
+        // The embedded engine holds the folder by itself; beside a server nobody else does.
+        let held = match &settings.services.qdrant {
+            Some(_) => Some(data.hold()?),
+            None => None,
+        };
+        let store = services::open_store(&settings, data).await?;
         let ledger = {
             let path = data.ledger();
             tokio::task::spawn_blocking(move || Ledger::open(&path)).await??
         };
-        let embedder = open_embedder(&settings, data, choice).await?;
-        let tokens = embedder.token_counter();
+        let embedder = services::open_embedder(&settings, data, choice).await?;
 
         let registry = Registry::new();
-        registry.register(Arc::new(qdrant)).await?;
-        registry.register(Arc::new(embedder)).await?;
+        services::register(&registry, store, patience).await?;
+        services::register(&registry, embedder.adapter, patience).await?;
         if let Some(documents) = documents {
-            registry.register(documents).await?;
+            services::register(&registry, documents, patience).await?;
         }
+        services::wait_until_well(&registry, patience).await;
         let discovery = Discovery::new(registry.clone()).with_max_response_time(PATIENCE);
         let (_, describe) = discovery.find::<DescribeSpace>()?;
         let (_, embed) = discovery.find::<Embed>()?;
@@ -84,8 +83,10 @@ impl App {
             discovery,
             storage: Storage::open_with(data.blobs(), blob_settings())?,
             embedding: EmbeddingService::new(embed, space, BatchLimits::default()),
-            tokens,
+            tokens: embedder.tokens,
             _health: HealthFile::keep(data.health(), monitor.clone()),
+            _held: held,
+            data: data.clone(),
             monitor,
             registry,
         })
@@ -104,7 +105,12 @@ impl App {
         let settings = IngestionSettings::default()
             .with_collection(&self.settings.collection)
             .with_division(division);
-        Ok(Ingestion::open(environment, settings).await?)
+        let ingestion = Ingestion::open(environment, settings).await?;
+        if self.settings.services.qdrant.is_some() {
+            self.data
+                .record_space(&self.settings.collection, self.embedding.space())?;
+        }
+        Ok(ingestion)
     }
 
     /// Makes the search engine over the collection.
@@ -128,11 +134,22 @@ impl App {
         ))
     }
 
+    /// Returns what orders hits anew, if the settings do not forbid it and a service can.
+    pub(crate) fn reranker(&self) -> Option<Handle<Rerank>> {
+        if self.settings.search.rerank == Some(false) {
+            return None;
+        }
+        self.discovery
+            .find::<Rerank>()
+            .ok()
+            .map(|(_, rerank)| rerank)
+    }
+
     /// Fails if another embedder than the present one made the index: its vectors would be compared
     /// with others that mean nothing to them.
     pub(crate) fn require_space_of(&self, data: &DataFolder) -> Result<()> {
         let own = &self.embedding.space().id;
-        match recorded_space(data, &self.settings.collection) {
+        match services::recorded_space(&self.settings, data) {
             Some(recorded) if recorded.id != *own => bail!(
                 "the index in {} was made by the embedder {} ({}) and cannot be searched with \
                  {own}: leave --embedder out, or search with --mode sparse",
@@ -161,45 +178,6 @@ impl App {
 /// made again from its source. The index and the ledger are synced.
 fn blob_settings() -> contexter_storage::Settings {
     contexter_storage::Settings::default().with_sync(false)
-}
-
-async fn open_embedder(
-    settings: &Settings,
-    data: &DataFolder,
-    choice: EmbedderChoice,
-) -> Result<LocalEmbedder> {
-    let sources = ModelSources::default().offline(settings.offline);
-    let recorded = recorded_space(data, &settings.collection).map(|space| space.kind);
-    let choice = match (choice, recorded) {
-        (EmbedderChoice::Auto, Some(SpaceKind::Lexical)) => {
-            eprintln!(
-                "note: this index was made with the lexical embedder, which compares wording and \
-                 not meaning; index into a new folder to change that"
-            );
-            EmbedderChoice::Lexical
-        }
-        // An index made by a model cannot be searched by wording: fail rather than fall back.
-        (EmbedderChoice::Auto, Some(SpaceKind::Semantic)) => EmbedderChoice::MiniLm,
-        (choice, _) => choice,
-    };
-    let selected = LocalEmbedder::open(&choice, &sources, |notice| eprintln!("{notice}"))
-        .await
-        .context("the embedder cannot be used (try --embedder lexical in a new data folder)")?;
-    if let Some(notice) = selected.notice {
-        eprintln!("note: {notice}");
-    }
-    Ok(match settings.services.local_embedding.clone() {
-        Some(stack) => selected.embedder.with_stack(stack.build()?),
-        None => selected.embedder,
-    })
-}
-
-/// Which embedder made the collection, if it is there.
-fn recorded_space(data: &DataFolder, collection: &str) -> Option<EmbeddingSpace> {
-    let found = inspect(data.store()).ok()?.collections;
-    let specs = found.into_iter().map(|found| found.spec);
-    let spec = specs.into_iter().find(|spec| spec.name == collection)?;
-    Some(spec.space)
 }
 
 /// Describes a value that is missing, for a message.

@@ -30,7 +30,8 @@ pub(crate) struct Common {
     /// Keep the index in this folder [default: .contexter].
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// What embeds text: auto, minilm, lexical, or the path of an ONNX model [default: auto].
+    /// What embeds text: auto, minilm, lexical, or the path of an ONNX model [default: auto, which
+    /// is Voyage AI where that is configured].
     #[arg(long, global = true, value_name = "MODEL")]
     pub(crate) embedder: Option<String>,
     /// Never download a model.
@@ -40,7 +41,8 @@ pub(crate) struct Common {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Index a folder of documentation, or the crates of a Cargo.lock.
+    /// Index a folder of documentation, the crates of a Cargo.lock, or what the configuration
+    /// names.
     Index(Index),
     /// Search what is indexed.
     Search(Search),
@@ -62,10 +64,11 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Index {
-    /// A folder, or a Cargo.lock whose crates are in the local registry.
+    /// A folder, or a Cargo.lock whose crates are in the local registry [default: the libraries
+    /// that the configuration names, by Context7 and Bright Data].
     #[arg(long, value_name = "DIR|Cargo.lock")]
-    pub(crate) source: PathBuf,
-    /// The id for the folder's library [default: /local/NAME]; or the one crate to index.
+    pub(crate) source: Option<PathBuf>,
+    /// The id for the folder's library [default: /local/NAME]; or the one library to index.
     #[arg(long, value_name = "ID")]
     pub(crate) library: Option<LibraryId>,
     /// Exit with 1 if anything was skipped.

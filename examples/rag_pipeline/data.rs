@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use contexter_model::LibraryId;
+use contexter_model::{EmbeddingSpace, LibraryId};
 
 /// Marks a folder as ours and names its layout.
 const MARKER: &str = "contexter.json";
@@ -70,7 +70,7 @@ impl DataFolder {
         }
     }
 
-    /// Records that the libraries come from `source`; refuses one that came from elsewhere, because
+    /// Records that the libraries come from `source`, a folder or the name of a service; refuses one that came from elsewhere, because
     /// indexing it would remove the documents of the other.
     pub(crate) fn claim(&self, libraries: &[LibraryId], source: &Path) -> Result<()> {
         let path = self.0.join("sources.json");
@@ -82,27 +82,72 @@ impl DataFolder {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
         };
-        let source = source.canonicalize()?;
         for library in libraries {
             // A crate is the same wherever it is locked.
             if library.owner() == "crates" {
                 continue;
             }
             match sources.get(library) {
-                Some(known) if *known != source => {
+                Some(known) if known != source => {
                     return Err(Taken {
                         library: library.clone(),
                         known: known.clone(),
                     }
                     .into());
                 }
-                _ => sources.insert(library.clone(), source.clone()),
+                _ => sources.insert(library.clone(), source.to_owned()),
             };
         }
         let aside = path.with_extension("json.new");
         fs::write(&aside, serde_json::to_vec(&sources)?)
             .and_then(|()| fs::rename(&aside, &path))
             .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Records which embedder made a collection that is not kept in this folder.
+    pub(crate) fn record_space(&self, collection: &str, space: &EmbeddingSpace) -> Result<()> {
+        let path = self.spaces();
+        let mut spaces = self.recorded_spaces();
+        if spaces.get(collection) == Some(space) {
+            return Ok(());
+        }
+        spaces.insert(collection.to_owned(), space.clone());
+        let aside = path.with_extension("json.new");
+        fs::write(&aside, serde_json::to_vec(&spaces)?)
+            .and_then(|()| fs::rename(&aside, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Returns which embedder made a collection that is not kept in this folder.
+    pub(crate) fn recorded_space(&self, collection: &str) -> Option<EmbeddingSpace> {
+        self.recorded_spaces().remove(collection)
+    }
+
+    /// What cannot be read is as if it were not there: the store refuses another embedder as well.
+    fn recorded_spaces(&self) -> BTreeMap<String, EmbeddingSpace> {
+        let read = fs::read(self.spaces()).ok();
+        read.and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+
+    fn spaces(&self) -> PathBuf {
+        self.0.join("spaces.json")
+    }
+
+    /// Holds the folder until the value is dropped, also by the end of the process.
+    pub(crate) fn hold(&self) -> Result<Held> {
+        let path = self.0.join("held");
+        let failed = || format!("cannot open {}", path.display());
+        let mut options = fs::OpenOptions::new();
+        let options = options.create(true).truncate(false).write(true);
+        let file = options.open(&path).with_context(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Held(file)),
+            Err(fs::TryLockError::WouldBlock) => {
+                bail!("{} is in use by another process", self.0.display())
+            }
+            Err(fs::TryLockError::Error(error)) => Err(error).with_context(failed),
+        }
     }
 
     /// Notes that the vector index is to be rebuilt, until [`optimized`](Self::optimized): a run
@@ -145,6 +190,10 @@ impl DataFolder {
         self.0.join("health.json")
     }
 }
+
+/// The data folder, held against other processes.
+#[derive(Debug)]
+pub(crate) struct Held(#[expect(dead_code, reason = "open is locked")] fs::File);
 
 /// A library id that stands for another source already.
 #[derive(Debug)]

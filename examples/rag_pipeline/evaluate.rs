@@ -16,6 +16,7 @@ use crate::cli::Eval;
 use crate::corpus::CorpusAdapter;
 use crate::data::DataFolder;
 use crate::output::say;
+use crate::services::PATIENCE;
 use crate::settings::Settings;
 
 /// How deep rankings are judged: recall@100 is the deepest metric.
@@ -45,7 +46,7 @@ pub(crate) async fn run(mut settings: Settings, args: Eval) -> Result<()> {
     };
     let data = DataFolder::create(&data)?;
     let corpus = CorpusAdapter::new(folder, library.clone());
-    let app = App::open(settings, &data, choice, Some(Arc::new(corpus))).await?;
+    let app = App::open(settings, &data, choice, Some(Arc::new(corpus)), PATIENCE).await?;
     let ingestion = app.ingestion(Division::Whole).await?;
     let bars = Bars::follow(&ingestion);
     let started = ingestion.process_library_documentation(&library).await?;

@@ -1,16 +1,14 @@
 //! `index`, and the tour that runs without a command.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use contexter_adapter::ServiceAdapter;
-use contexter_local::{CargoLock, DocumentSource, Folder, LocalDocuments, default_registry};
-use contexter_model::{LibraryId, ResolveLibrary, Skipped};
+use contexter_model::{LibraryId, Skipped};
 use contexter_rag::ingest::{Division, Ingestion};
-use contexter_service::Service as _;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::app::App;
@@ -19,7 +17,9 @@ use crate::cli::Index;
 use crate::data::DataFolder;
 use crate::output::say;
 use crate::search;
+use crate::services::PATIENCE;
 use crate::settings::Settings;
+use crate::sources::{self, Documents};
 
 /// What the tour indexes: small crates of this workspace's own lock file, so that two cores embed
 /// them within a minute.
@@ -42,12 +42,18 @@ const LIBRARIES_AT_ONCE: usize = 8;
 const WORTH_SAYING: u64 = 100;
 
 pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
-    let documents = open_source(&settings, &args.source, args.library).await?;
+    let source = args.source.as_deref();
+    let documents = sources::open(&settings, source, args.library).await?;
     let data = DataFolder::create(&settings.data())?;
-    data.claim(&documents.libraries, &args.source)?;
+    for (origin, libraries) in &documents.origins {
+        data.claim(libraries, origin)?;
+    }
     let outcome = index(settings, &data, documents).await?;
     if outcome.changed + outcome.unchanged == 0 {
-        let source = args.source.display();
+        let source = source.map_or_else(
+            || "what the configuration names".to_owned(),
+            |source| source.display().to_string(),
+        );
         match outcome.skipped.len() {
             0 => bail!("nothing was indexed: {source} holds no documents; the index is as it was"),
             all => bail!("nothing was indexed: all {all} documents of {source} were skipped"),
@@ -65,7 +71,7 @@ pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
 /// Indexes a few crates and answers three questions.
 pub(crate) async fn tour(settings: Settings) -> Result<()> {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
-    let mut documents = open_source(&settings, &lock, None).await?;
+    let mut documents = sources::open(&settings, Some(&lock), None).await?;
     // Newest first: of a crate that is locked twice, the newer version stays.
     let mut toured = BTreeSet::new();
     documents.libraries.retain(|library| {
@@ -93,69 +99,6 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
     app.close().await
 }
 
-/// A document source, and which of its libraries to index.
-struct Documents {
-    adapter: Arc<dyn ServiceAdapter>,
-    libraries: Vec<LibraryId>,
-    skipped: Vec<Skipped>,
-}
-
-async fn open_source(
-    settings: &Settings,
-    path: &Path,
-    library: Option<LibraryId>,
-) -> Result<Documents> {
-    let stack = settings
-        .services
-        .local_documents
-        .clone()
-        .unwrap_or_default()
-        .build()?;
-    if !path.is_file() {
-        let folder = Folder::open(path, library).await?;
-        let id = folder.library().id.clone();
-        return Ok(Documents {
-            adapter: Arc::new(LocalDocuments::new([DocumentSource::new(folder)], stack)),
-            libraries: vec![id],
-            skipped: Vec::new(),
-        });
-    }
-    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let lock = CargoLock::open(path, default_registry(cargo_home)?)
-        .await
-        .context("--source takes a folder or a Cargo.lock")?;
-    let all = ResolveLibrary {
-        name: String::new(),
-        limit: usize::MAX,
-    };
-    let mut libraries: Vec<LibraryId> = lock
-        .call(all)
-        .await?
-        .into_iter()
-        .map(|found| found.id)
-        .collect();
-    let mut skipped = lock.skipped().to_vec();
-    if let Some(wanted) = library {
-        libraries.retain(|id| *id == wanted);
-        if libraries.is_empty() {
-            let name = format!("{} {}", wanted.name(), wanted.version().unwrap_or_default());
-            let known = skipped.iter().find(|skip| skip.path == name);
-            let why = known.map_or("it is not among its crates", |skip| &skip.reason);
-            bail!("{wanted} cannot be indexed from {}: {why}", path.display());
-        }
-        skipped.clear();
-    } else if let own @ 1.. = lock.own().len() {
-        eprintln!(
-            "note: {own} crates of the workspace itself are left out; index their folders instead"
-        );
-    }
-    Ok(Documents {
-        adapter: Arc::new(LocalDocuments::new([DocumentSource::new(lock)], stack)),
-        libraries,
-        skipped,
-    })
-}
-
 async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> Result<Outcome> {
     let (app, ingestion) = open(settings, data, documents.adapter).await?;
     let mut outcome = Outcome::default();
@@ -174,7 +117,7 @@ async fn open(
     documents: Arc<dyn ServiceAdapter>,
 ) -> Result<(App, Ingestion)> {
     let choice = settings.choice()?;
-    let app = App::open(settings, data, choice, Some(documents)).await?;
+    let app = App::open(settings, data, choice, Some(documents), PATIENCE).await?;
     let ingestion = app.ingestion(Division::default()).await?;
     Ok((app, ingestion))
 }

@@ -1,10 +1,12 @@
 //! Index documentation, then search it, with everything in this process: documents from disk, a
-//! local embedding model, the embedded Qdrant engine.
+//! local embedding model, the embedded Qdrant engine. A configuration file puts remote services in
+//! their place: Context7 and Bright Data, Voyage AI, a Qdrant server.
 //!
 //! ```text
 //! cargo run --release --example rag_pipeline                            # a tour
 //! cargo run --release --example rag_pipeline -- index --source docs/    # your own documents
 //! cargo run --release --example rag_pipeline -- search "your question"
+//! cargo run --release --example rag_pipeline -- index --config services.yaml
 //! ```
 #![expect(
     clippy::print_stderr,
@@ -21,8 +23,12 @@ mod evaluate;
 mod health;
 mod index;
 mod output;
+mod rerank;
+mod routed;
 mod search;
+mod services;
 mod settings;
+mod sources;
 mod status;
 
 use std::io::IsTerminal as _;
@@ -33,6 +39,7 @@ use clap::Parser as _;
 use contexter_config::Error as ConfigError;
 use contexter_local::InvalidEmbedderChoice;
 use contexter_rag::SearchError;
+use contexter_service::InvalidConfig;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
@@ -97,6 +104,8 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<ConfigError>()
             || cause.is::<data::Taken>()
             || cause.is::<InvalidEmbedderChoice>()
+            || cause.is::<InvalidConfig>()
+            || cause.is::<sources::NoSource>()
     });
     if usage { USAGE } else { FAILURE }
 }

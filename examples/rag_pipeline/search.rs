@@ -10,6 +10,8 @@ use crate::app::{App, unknown_library};
 use crate::cli::Search;
 use crate::data::DataFolder;
 use crate::output::say;
+use crate::rerank::{self, rerank};
+use crate::services::{Embedding, PATIENCE};
 use crate::settings::Settings;
 
 /// How much of a chunk is shown on a terminal.
@@ -24,17 +26,17 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
         "-" => std::io::read_to_string(std::io::stdin())?,
         _ => args.query,
     };
-    let request = SearchRequest::new(query)
+    let mut request = SearchRequest::new(query)
         .with_library(args.library)
         .with_mode(mode)
         .with_limit(limit);
     request.validate()?;
     let choice = match mode {
         // The sparse leg needs no embedder: do not load one.
-        Mode::Sparse => EmbedderChoice::Lexical,
+        Mode::Sparse => Embedding::Local(EmbedderChoice::Lexical),
         Mode::Hybrid | Mode::Dense => settings.choice()?,
     };
-    let app = App::open(settings, &data, choice, None).await?;
+    let app = App::open(settings, &data, choice, None, PATIENCE).await?;
     if app.ledger.libraries().is_empty() {
         let data = data.path().display();
         bail!("nothing is indexed in {data} yet: run `index --source DIR --data {data}` first");
@@ -47,7 +49,18 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
     {
         return Err(unknown_library(&app.ledger, library));
     }
-    let response = app.search_engine()?.search(&request).await?;
+    let reranker = app.reranker();
+    if reranker.is_some() {
+        request = request.with_limit(limit.max(rerank::CANDIDATES));
+    }
+    let mut response = app.search_engine()?.search(&request).await?;
+    if let Some(reranker) = reranker {
+        // Hits in the order of the search are better than none.
+        if let Err(error) = rerank(&reranker, &mut response, limit).await {
+            eprintln!("note: the hits are in the order of the search: {error}");
+        }
+        response.hits.truncate(limit);
+    }
     if args.json {
         say!("{}", serde_json::to_string(&response)?);
     } else {

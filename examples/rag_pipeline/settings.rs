@@ -7,9 +7,11 @@ use contexter_config::Loader;
 use contexter_local::EmbedderChoice;
 use contexter_rag::{Fusion, Mode};
 use contexter_resilience::StackConfig;
+use contexter_service::InvalidConfig;
 use serde::Deserialize;
 
 use crate::cli::Common;
+use crate::services::Embedding;
 
 /// Everything that a configuration file may set.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,12 +19,15 @@ use crate::cli::Common;
 pub(crate) struct Settings {
     /// Where the index is kept.
     pub(crate) data: Option<PathBuf>,
-    /// What embeds text: `auto`, `minilm`, `lexical` or a path.
+    /// What embeds text: `auto`, `minilm`, `lexical` or a path. `auto` is Voyage AI where that is
+    /// configured.
     pub(crate) embedder: String,
     /// Never download a model.
     pub(crate) offline: bool,
     /// The name of the collection.
     pub(crate) collection: String,
+    /// What `index` fetches from Context7 when no other source is given: ids, or names to look up.
+    pub(crate) libraries: Vec<String>,
     pub(crate) search: SearchSettings,
     pub(crate) services: Services,
 }
@@ -35,15 +40,50 @@ pub(crate) struct SearchSettings {
     pub(crate) limit: usize,
     /// By default DBSF with a semantic embedder and min-max 0.7/0.3 with a lexical one.
     pub(crate) fusion: Option<Fusion>,
+    /// Whether hits are ordered anew by a model, which costs a call. By default they are where a
+    /// service can, which is Voyage AI.
+    pub(crate) rerank: Option<bool>,
 }
 
-/// The mechanisms around each service; by default those that suit a service in this process.
+/// The services. A section for a remote one makes it stand in for that of this process; without
+/// any, all runs in this process.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Services {
+    /// The mechanisms around the documents on disk.
     pub(crate) local_documents: Option<StackConfig>,
+    /// The mechanisms around the model of this process.
     pub(crate) local_embedding: Option<StackConfig>,
-    pub(crate) qdrant: Option<StackConfig>,
+    /// The mechanisms around the embedded vector engine.
+    pub(crate) embedded_qdrant: Option<StackConfig>,
+    /// Voyage AI embeds, and orders what was found.
+    pub(crate) voyage_ai: Option<contexter_voyage::Config>,
+    /// Context7 has the documentation of `libraries`.
+    pub(crate) context7: Option<contexter_context7::Config>,
+    /// Bright Data fetches the pages of its `libraries`.
+    pub(crate) brightdata: Option<contexter_brightdata::Config>,
+    /// A Qdrant server keeps the vectors.
+    pub(crate) qdrant: Option<contexter_qdrant::remote::Config>,
+}
+
+impl Services {
+    /// Checks every section that is there, and tells all that is wrong at once.
+    fn validate(&self) -> Result<(), InvalidConfig> {
+        let sections = [
+            ("voyage_ai", self.voyage_ai.as_ref().map(|it| it.validate())),
+            ("context7", self.context7.as_ref().map(|it| it.validate())),
+            (
+                "brightdata",
+                self.brightdata.as_ref().map(|it| it.validate()),
+            ),
+            ("qdrant", self.qdrant.as_ref().map(|it| it.validate())),
+        ];
+        InvalidConfig::join(sections.map(|(name, checked)| {
+            checked
+                .unwrap_or(Ok(()))
+                .map_err(|faults| faults.within(&format!("services.{name}")))
+        }))
+    }
 }
 
 impl Default for Settings {
@@ -53,6 +93,7 @@ impl Default for Settings {
             embedder: "auto".to_owned(),
             offline: false,
             collection: "documentation".to_owned(),
+            libraries: Vec::new(),
             search: SearchSettings::default(),
             services: Services::default(),
         }
@@ -65,6 +106,7 @@ impl Default for SearchSettings {
             mode: Mode::Hybrid,
             limit: 5,
             fusion: None,
+            rerank: None,
         }
     }
 }
@@ -81,6 +123,7 @@ impl Settings {
             .load::<Self>()
             .context("the settings cannot be used")?;
         let mut settings = (*config.current()).clone();
+        settings.services.validate()?;
         if let Some(data) = &flags.data {
             settings.data = Some(data.clone());
         }
@@ -97,10 +140,17 @@ impl Settings {
     }
 
     /// Returns the embedder that was asked for; `CONTEXTER_MODEL` names one where nothing else does.
-    pub(crate) fn choice(&self) -> Result<EmbedderChoice> {
-        match std::env::var_os("CONTEXTER_MODEL") {
-            Some(path) if self.embedder == "auto" => Ok(EmbedderChoice::Path(path.into())),
-            _ => Ok(self.embedder.parse()?),
+    pub(crate) fn choice(&self) -> Result<Embedding> {
+        if self.embedder != "auto" {
+            return Ok(Embedding::Local(self.embedder.parse()?));
         }
+        if self.services.voyage_ai.is_some() {
+            return Ok(Embedding::Remote);
+        }
+        Ok(Embedding::Local(
+            std::env::var_os("CONTEXTER_MODEL").map_or(EmbedderChoice::Auto, |path| {
+                EmbedderChoice::Path(path.into())
+            }),
+        ))
     }
 }

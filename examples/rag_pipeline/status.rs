@@ -1,6 +1,7 @@
 //! `status` and `libraries`: what is indexed and how the services are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::Result;
 use contexter_model::LibraryId;
@@ -13,6 +14,7 @@ use crate::app::App;
 use crate::data::DataFolder;
 use crate::health;
 use crate::output::say;
+use crate::services::recorded_space;
 use crate::settings::Settings;
 
 pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
@@ -21,11 +23,7 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
     let libraries = ledger.libraries();
     // A run that was killed at its very start has no store yet.
     let store = inspect(data.store()).ok();
-    let collections = store.iter().flat_map(|store| &store.collections);
-    let embedder = collections
-        .map(|found| &found.spec)
-        .find(|spec| spec.name == settings.collection);
-    let space = embedder.map(|spec| spec.space.clone());
+    let space = recorded_space(&settings, &data);
     let holder = store.and_then(|store| store.holder);
     let holder = holder.map(|holder| holder.to_string());
     let report = if holder.is_some() {
@@ -79,7 +77,7 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
 async fn own_report(mut settings: Settings, data: &DataFolder) -> Result<HealthReport> {
     settings.offline = true;
     let choice = settings.choice()?;
-    let app = App::open(settings, data, choice, None).await?;
+    let app = App::open(settings, data, choice, None, Duration::ZERO).await?;
     let report = app.health_report().await;
     app.close().await?;
     Ok(report)
