@@ -63,7 +63,7 @@ impl Sandbox {
         let proxy_address = start.proxy(&brightdata).await?;
         #[cfg(feature = "qdrant")]
         let (qdrant, qdrant_address) = {
-            let qdrant = Qdrant::new(config.qdrant.clone())?;
+            let qdrant = Qdrant::new(config.qdrant.clone()).await?;
             let address = start.http(Server::Qdrant, qdrant.router()).await?;
             (qdrant, address)
         };

@@ -1,21 +1,30 @@
-//! A local Qdrant.
+//! A local Qdrant: the embedded engine behind the server's own protocol.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use contexter_qdrant::server::{LocalServer, Options};
 
 use crate::error::Error;
+use crate::faults::Server;
 
 /// What the Qdrant server takes.
+///
+/// | setting | default |
+/// |---|---|
+/// | `api_key` | `qdrant-sandbox-0123456789` |
+/// | `read_only_api_key` | none |
 #[derive(Clone, Debug)]
 pub struct QdrantConfig {
     api_key: String,
+    read_only_api_key: Option<String>,
 }
 
 impl Default for QdrantConfig {
     fn default() -> Self {
         Self {
             api_key: "qdrant-sandbox-0123456789".to_owned(),
+            read_only_api_key: None,
         }
     }
 }
@@ -33,28 +42,62 @@ impl QdrantConfig {
         self.api_key = key.into();
         self
     }
+
+    /// Sets a key with which callers may only read.
+    #[must_use]
+    pub fn read_only_api_key(mut self, key: impl Into<String>) -> Self {
+        self.read_only_api_key = Some(key.into());
+        self
+    }
 }
 
-/// A local Qdrant. Clones are the same server.
+/// A local Qdrant. Clones are the same server; its collections go with the last of them.
 #[derive(Clone, Debug)]
 pub struct Qdrant {
-    config: Arc<QdrantConfig>,
+    api_key: String,
+    server: LocalServer,
 }
 
 impl Qdrant {
-    pub(crate) fn new(config: QdrantConfig) -> Result<Self, Error> {
+    pub(crate) async fn new(config: QdrantConfig) -> Result<Self, Error> {
+        let mut options = Options::default().with_api_key(config.api_key.as_str());
+        if let Some(key) = config.read_only_api_key {
+            options = options.with_read_only_api_key(key);
+        }
+        let server = LocalServer::temporary(options)
+            .await
+            .map_err(|error| Error::Setup {
+                server: Server::Qdrant,
+                source: Box::new(error),
+            })?;
         Ok(Self {
-            config: Arc::new(config),
+            api_key: config.api_key,
+            server,
         })
     }
 
     pub(crate) fn router(&self) -> Router {
-        Router::new()
+        self.server.routes().into_axum_router()
     }
 
     /// Returns the key that it takes.
     #[must_use]
     pub fn api_key(&self) -> &str {
-        &self.config.api_key
+        &self.api_key
+    }
+
+    /// Returns how many changes of a collection were asked for; `None` if there is no such
+    /// collection.
+    #[must_use]
+    pub fn changes(&self, collection: &str) -> Option<u64> {
+        self.server.changes(collection).ok()
+    }
+
+    /// Makes the next change of a collection take `delay` longer, so that a caller with a shorter
+    /// timeout is told that it was accepted but not applied; returns whether there is such a
+    /// collection.
+    #[must_use]
+    pub fn delay_next_change(&self, collection: &str, delay: Duration) -> bool {
+        self.server.delay_next_change(collection, delay).is_ok()
     }
 }
