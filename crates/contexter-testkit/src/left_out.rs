@@ -45,6 +45,55 @@ macro_rules! require {
     }};
 }
 
+/// Returns the values of environment variables, or ends the test here and lists it as left out.
+///
+/// For tests against real services, whose keys only the environment has. The reply is an array, in
+/// the order of the names; a variable that is empty is as good as none.
+///
+/// # Examples
+///
+/// ```
+/// fn embeds_at_the_vendor() {
+///     let [key, zone] = contexter_testkit::require_env!("EXAMPLE_KEY", "EXAMPLE_ZONE");
+///     // …
+/// #   drop((key, zone));
+/// }
+/// # embeds_at_the_vendor();
+/// ```
+#[macro_export]
+macro_rules! require_env {
+    ($($name:expr),+ $(; $value:expr)?) => {{
+        fn here() {}
+        match $crate::variables([$($name),+], ::std::any::type_name_of_val(&here)) {
+            ::std::option::Option::Some(values) => values,
+            ::std::option::Option::None => return $($value)?,
+        }
+    }};
+}
+
+/// Returns the values of environment variables; if one is missing, says so and adds to the list.
+///
+/// Tests call [`require_env!`], which calls this with the path of an item inside of the test.
+///
+/// # Panics
+///
+/// When the list cannot be written, so that nothing is left out in silence.
+#[must_use]
+pub fn variables<const N: usize>(names: [&str; N], inside: &str) -> Option<[String; N]> {
+    let values = names.map(|name| env::var_os(name).unwrap_or_default());
+    let missing: Vec<&str> = names
+        .iter()
+        .zip(&values)
+        .filter(|(_, value)| value.is_empty())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Some(values.map(|value| value.to_string_lossy().into_owned()));
+    }
+    leave_out(test_name(inside), &missing.join(", "));
+    None
+}
+
 /// Tells whether the run does without one of the programs; if so, says it and adds to the list.
 ///
 /// Tests call [`require!`], which calls this with the path of an item inside of the test.
@@ -107,6 +156,15 @@ mod tests {
             Some("nats-server")
         );
         assert_eq!(first_left_out(&["redis"], "redis-server"), None);
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_leaves_the_test_out() {
+        let inside = "it::live::embeds::here";
+        assert_eq!(variables(["CONTEXTER_TEST_UNSET"], inside), None);
+        assert_eq!(variables(["PATH", "CONTEXTER_TEST_UNSET"], inside), None);
+        let [path] = variables(["PATH"], inside).unwrap();
+        assert!(!path.is_empty());
     }
 
     #[test]

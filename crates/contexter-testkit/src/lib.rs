@@ -41,7 +41,7 @@ mod wait;
 pub use builder::Builder;
 pub use error::Error;
 pub use forwarder::Forwarder;
-pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out};
+pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out, variables};
 pub use nats::Nats;
 pub use redis::Redis;
 pub use scripted::{Recorded, Scripted, ScriptedServer};

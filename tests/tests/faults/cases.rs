@@ -1,0 +1,157 @@
+//! The faults, and which kinds of error each may end in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contexter_model::ErrorKind;
+use contexter_model::ErrorKind::{
+    Invalid, NotFound, Protocol, QuotaExhausted, RateLimited, Timeout, TooLarge, Unauthorized,
+    Unavailable, Unsupported,
+};
+use contexter_sandbox::{
+    ContentTypeFault, CutFault, DripFault, Fault, OversizeFault, RateLimitFault, StatusFault,
+};
+
+/// One fault.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) fault: Fault,
+    /// What a call may fail with; a correct result is always allowed.
+    pub(crate) kinds: &'static [ErrorKind],
+}
+
+/// What a broken connection may look like: also as no answer, where a reply was awaited.
+const BROKEN: &[ErrorKind] = &[Unavailable, Protocol, Timeout];
+const DOWN: &[ErrorKind] = &[Unavailable, Timeout];
+const THROTTLED: &[ErrorKind] = &[RateLimited, QuotaExhausted, Timeout];
+
+pub(crate) fn http() -> Vec<Case> {
+    let case = |name, fault, kinds| Case { name, fault, kinds };
+    let page = |value: &str, body: Option<&str>| {
+        Fault::ContentType(ContentTypeFault {
+            value: value.to_owned(),
+            body: body.map(str::to_owned),
+        })
+    };
+    let limit = |retry_after: Option<u64>| {
+        Fault::RateLimit(RateLimitFault {
+            retry_after: retry_after.map(Duration::from_secs),
+            body: None,
+        })
+    };
+    let cut = |after_bytes| CutFault { after_bytes };
+    let drip = |chunk_bytes, millis| {
+        Fault::Drip(DripFault {
+            chunk_bytes,
+            every: Duration::from_millis(millis),
+        })
+    };
+    vec![
+        case("status 500", Fault::status(500), DOWN),
+        case("status 503", Fault::status(503), DOWN),
+        case("status 504", Fault::status(504), DOWN),
+        case(
+            "status 502, a page of HTML",
+            html(502, "<html>bad gateway</html>"),
+            DOWN,
+        ),
+        case("status 401", Fault::status(401), &[Unauthorized]),
+        case(
+            "status 403",
+            Fault::status(403),
+            &[Unauthorized, Invalid, Unavailable],
+        ),
+        case(
+            "status 404",
+            Fault::status(404),
+            &[NotFound, Invalid, Protocol],
+        ),
+        case(
+            "status 418, which nobody knows",
+            html(418, "<p>tea</p>"),
+            &[Invalid, Protocol, Unsupported],
+        ),
+        case("status 204", Fault::status(204), &[Protocol, Unavailable]),
+        case(
+            "status 302 to another host",
+            redirect(),
+            &[Protocol, Invalid, Unavailable, Unsupported],
+        ),
+        case("429 with the wait", limit(Some(1)), THROTTLED),
+        case("429 with a wait of an hour", limit(Some(3600)), THROTTLED),
+        case("429 without headers", limit(None), THROTTLED),
+        case(
+            "delay",
+            Fault::Delay(Duration::from_millis(100)),
+            &[Timeout],
+        ),
+        case("hang", Fault::Hang, &[Timeout]),
+        case("disconnect", Fault::Disconnect, BROKEN),
+        case(
+            "reset at the first byte",
+            Fault::Reset(cut(Some(0))),
+            BROKEN,
+        ),
+        case("reset half-way", Fault::Reset(cut(None)), BROKEN),
+        case("truncated half-way", Fault::Truncate(cut(None)), BROKEN),
+        case(
+            "truncated to nothing",
+            Fault::Truncate(cut(Some(0))),
+            BROKEN,
+        ),
+        case("cut short half-way", Fault::CutShort(cut(None)), BROKEN),
+        case(
+            "another content type",
+            page("text/html", None),
+            &[Protocol, Unavailable],
+        ),
+        case(
+            "a page of HTML",
+            page("text/html", Some("<html><body>login</body></html>")),
+            &[Protocol, Unavailable, Unauthorized],
+        ),
+        case(
+            "an empty object",
+            page("application/json", Some("{}")),
+            &[Protocol, Unavailable],
+        ),
+        case(
+            "null",
+            page("application/json", Some("null")),
+            &[Protocol, Unavailable],
+        ),
+        case(
+            "a list",
+            page("application/json", Some("[[]]")),
+            &[Protocol, Unavailable],
+        ),
+        case(
+            "oversized",
+            Fault::Oversize(OversizeFault { bytes: 2 << 20 }),
+            &[TooLarge, Protocol, Timeout],
+        ),
+        case("drip", drip(4096, 1), &[Timeout]),
+        case("drip without end", drip(1, 500), &[Timeout, Unavailable]),
+    ]
+}
+
+fn html(code: u16, body: &str) -> Fault {
+    Fault::Status(StatusFault {
+        code,
+        body: Some(body.to_owned()),
+        content_type: Some("text/html".to_owned()),
+        headers: BTreeMap::new(),
+    })
+}
+
+/// Following it would send the key to another host.
+fn redirect() -> Fault {
+    let location = "http://127.0.0.1:1/elsewhere".to_owned();
+    Fault::Status(StatusFault {
+        code: 302,
+        body: None,
+        content_type: None,
+        headers: BTreeMap::from([("location".to_owned(), location)]),
+    })
+}

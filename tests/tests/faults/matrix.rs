@@ -1,0 +1,193 @@
+//! Runs every call under every fault.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_adapter::ServiceAdapter;
+use contexter_model::Error;
+use contexter_sandbox::{FaultScript, Rule, Sandbox, Server};
+use contexter_service::{Capability, Service as _};
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::cases::Case;
+use crate::leaks;
+
+/// How long one attempt of a call may take, as the adapters are configured here.
+pub(crate) const ATTEMPT: Duration = Duration::from_millis(500);
+
+/// The same where no fault is injected, and nothing is to be learned from a machine that is busy.
+pub(crate) const PATIENT: Duration = Duration::from_secs(30);
+
+/// Returns how long a call may take whose attempts take so long.
+pub(crate) fn deadline(attempt: Duration) -> Duration {
+    attempt.saturating_mul(6)
+}
+
+/// After which a call hangs: ten times its deadline, for what a busy machine adds.
+const HANGS: Duration = Duration::from_secs(30);
+
+type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// One call of an adapter, which checks its own result.
+pub(crate) struct Call<A> {
+    name: &'static str,
+    run: Box<dyn Fn(Arc<A>) -> Outcome + Send + Sync>,
+}
+
+impl<A> Call<A> {
+    pub(crate) fn new<F, O>(name: &'static str, run: F) -> Self
+    where
+        F: Fn(Arc<A>) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        Self {
+            name,
+            run: Box::new(move |adapter| Box::pin(run(adapter))),
+        }
+    }
+}
+
+impl<A: ServiceAdapter + 'static> Call<A> {
+    /// A request that the adapter is able to serve.
+    pub(crate) fn ask<R>(
+        name: &'static str,
+        request: R,
+        check: fn(R::Response) -> Result<(), Error>,
+    ) -> Self
+    where
+        R: Capability<Error = Error> + Clone + Send + Sync + 'static,
+    {
+        Self::new(name, move |adapter| {
+            let request = request.clone();
+            async move {
+                let handle = adapter.capabilities().handle::<R>();
+                let handle = handle.unwrap_or_else(|| panic!("not able to {name}"));
+                check(handle.call(request).await?)
+            }
+        })
+    }
+}
+
+/// A sandbox with an adapter for it.
+pub(crate) struct Ground<A> {
+    pub(crate) sandbox: Sandbox,
+    /// Makes an adapter whose attempts may take so long. Every call gets its own, so that no open
+    /// breaker answers for the far side.
+    pub(crate) make: Box<dyn Fn(Duration) -> A + Send + Sync>,
+    pub(crate) calls: Vec<Call<A>>,
+}
+
+/// How many calls are tried out at a time, each on a ground of its own.
+const AT_ONCE: usize = 6;
+
+/// Runs every call under every fault, first while the fault lasts, then with a fault that passes.
+pub(crate) async fn run<A, F, O>(server: Server, cases: &[Case], ground: F)
+where
+    A: ServiceAdapter + Debug + 'static,
+    F: Fn() -> O,
+    O: Future<Output = Ground<A>>,
+{
+    leaks::watch();
+    let first = ground().await;
+    leaks::check_debug(&(first.make)(PATIENT));
+    let health = health_under_faults(&first, server, cases);
+    let count = first.calls.len();
+    let ground = &ground;
+    let calls = stream::iter(0..count).map(|place| async move {
+        let ground = ground().await;
+        call_under_faults(&ground, server, cases, place).await
+    });
+    let calls = calls.buffer_unordered(AT_ONCE).concat();
+    let ((), wrong) = tokio::join!(health, calls);
+    assert!(
+        wrong.is_empty(),
+        "{} cells:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    leaks::assert_none();
+}
+
+/// Returns what was wrong with one call, one line a cell.
+async fn call_under_faults<A>(
+    ground: &Ground<A>,
+    server: Server,
+    cases: &[Case],
+    place: usize,
+) -> Vec<String>
+where
+    A: ServiceAdapter + Debug + 'static,
+{
+    let Ground { sandbox, calls, .. } = ground;
+    let call = &calls[place];
+    let mut wrong = Vec::new();
+    match attempt(ground, call, PATIENT).await {
+        Ended::Done(Ok(())) => {}
+        other => wrong.push(format!("{server} {} without a fault: {other:?}", call.name)),
+    }
+    for case in cases {
+        for times in [None, Some(1)] {
+            let mut rule = Rule::new(case.fault.clone()).server(server);
+            rule.times = times;
+            let script = FaultScript::new().rule(rule);
+            sandbox.faults().replace(script).unwrap();
+            let before = sandbox.faults().injected();
+            let cell = format!("{server} {} under {} ({times:?})", call.name, case.name);
+            match attempt(ground, call, ATTEMPT).await {
+                Ended::Done(Ok(())) => {}
+                Ended::Done(Err(error)) => {
+                    leaks::check_error(&error);
+                    if !case.kinds.contains(&error.kind()) {
+                        wrong.push(format!("{cell}: {:?}: {error}", error.kind()));
+                    }
+                    if error.service().is_none() {
+                        wrong.push(format!("{cell}: names no service: {error}"));
+                    }
+                }
+                other => wrong.push(format!("{cell}: {other:?}")),
+            }
+            if sandbox.faults().injected() == before {
+                wrong.push(format!("{cell}: the fault did not happen"));
+            }
+        }
+    }
+    wrong
+}
+
+/// The health check is a call as well, whose error is a text.
+async fn health_under_faults<A>(ground: &Ground<A>, server: Server, cases: &[Case])
+where
+    A: ServiceAdapter + Debug,
+{
+    for case in cases {
+        let script = FaultScript::new().rule(Rule::new(case.fault.clone()).server(server));
+        ground.sandbox.faults().replace(script).unwrap();
+        let adapter = (ground.make)(ATTEMPT);
+        // The caller bounds its time, as the registry does.
+        let health = tokio::time::timeout(deadline(ATTEMPT), adapter.health_check()).await;
+        leaks::check_debug(&health);
+        leaks::check_debug(&adapter);
+    }
+}
+
+/// How a call ended.
+#[derive(Debug)]
+enum Ended {
+    Done(Result<(), Error>),
+    /// It claimed success with a result that is none, or the adapter panicked; the output says where.
+    Wrong,
+    /// It did not.
+    Hangs,
+}
+
+async fn attempt<A: 'static>(ground: &Ground<A>, call: &Call<A>, limit: Duration) -> Ended {
+    let outcome = (call.run)(Arc::new((ground.make)(limit)));
+    let task = tokio::spawn(tokio::time::timeout(HANGS, outcome));
+    match task.await {
+        Ok(Ok(outcome)) => Ended::Done(outcome),
+        Ok(Err(_elapsed)) => Ended::Hangs,
+        Err(_panicked) => Ended::Wrong,
+    }
+}

@@ -1,0 +1,36 @@
+//! The remote adapters, on the sandbox.
+
+use contexter_context7::Context7Adapter;
+use contexter_sandbox::{Sandbox, SandboxConfig};
+use contexter_voyage::VoyageAdapter;
+
+use crate::{docs, embed};
+
+async fn sandbox() -> Sandbox {
+    Sandbox::start(SandboxConfig::new()).await.unwrap()
+}
+
+#[tokio::test]
+async fn voyage_keeps_the_promises() {
+    let sandbox = sandbox().await;
+    let addresses = sandbox.addresses();
+    let config = contexter_voyage::Config::new(addresses.voyage_api_key.clone())
+        .with_base_url(addresses.voyage_base_url.clone())
+        .with_output_dimension(256);
+    let adapter = VoyageAdapter::new(config).unwrap();
+    embed::embedder(&adapter).await;
+    embed::reranker(&adapter).await;
+    assert_eq!(sandbox.voyage().throttled(), 0, "it kept to the quotas");
+    assert_eq!(sandbox.voyage().refused(), 0, "it asked for nothing wrong");
+}
+
+#[tokio::test]
+async fn context7_keeps_the_promises() {
+    let sandbox = sandbox().await;
+    let addresses = sandbox.addresses();
+    let config = contexter_context7::Config::new()
+        .with_api_key(addresses.context7_api_key.clone())
+        .with_base_url(addresses.context7_base_url.clone());
+    let adapter = Context7Adapter::new(&config).unwrap();
+    docs::source(&adapter, "contexter-retry").await;
+}
