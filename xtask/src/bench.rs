@@ -27,6 +27,13 @@ enum Program {
 /// All of them.
 const SUITES: &[Suite] = &[
     Suite {
+        name: "adapters",
+        programs: &[
+            Program::Bench("adapters_qdrant"),
+            Program::Bench("adapters_voyage"),
+        ],
+    },
+    Suite {
         name: "rag",
         programs: &[
             Program::Bench("embed"),

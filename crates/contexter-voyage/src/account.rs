@@ -91,8 +91,11 @@ impl Account {
         }
     }
 
-    /// Counts a reply of this status.
+    /// Counts a reply of this status. After one that is no success, what succeeded before shows nothing.
     pub(crate) fn answered(&self, model: &str, status: u16) {
+        if !(200..300).contains(&status) {
+            *self.last_success.lock() = None;
+        }
         self.change(model, |totals| {
             totals.requests = totals.requests.saturating_add(1);
             if status == 429 {

@@ -119,7 +119,13 @@ impl<S, T: Timer> Packed<S, T> {
                     done.insert(part.start, reply);
                 }
                 Some((part, Err(error))) if is_divisible(&error, &part) => {
-                    for piece in divide(&costs, &part, pieces(&error)).into_iter().rev() {
+                    let pieces = divide(&costs, &part, pieces(&error));
+                    tracing::debug!(
+                        items = part.len(),
+                        pieces = pieces.len(),
+                        "a request that was too large is divided"
+                    );
+                    for piece in pieces.into_iter().rev() {
                         waiting.push_front(piece);
                     }
                 }

@@ -28,6 +28,17 @@ async fn a_check_embeds_one_word_and_only_when_nothing_else_has_shown_that_it_wo
 }
 
 #[tokio::test]
+async fn after_a_refusal_an_earlier_success_shows_nothing() {
+    let server = ScriptedServer::start(vec![good(1), Scripted::status(401)]).await;
+    let adapter = adapter(&server);
+    embed(&adapter, &["a"]).await.unwrap();
+    embed(&adapter, &["a"]).await.unwrap_err();
+    let health = adapter.health_check().await;
+    assert_eq!(health.status, HealthStatus::Unhealthy);
+    assert_eq!(health.details["probed"], true);
+}
+
+#[tokio::test]
 async fn a_vendor_that_throttles_is_degraded_and_one_that_refuses_the_key_unhealthy() {
     for (status, expected) in [
         (429, HealthStatus::Degraded),

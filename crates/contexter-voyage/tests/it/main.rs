@@ -12,6 +12,7 @@ mod chunks;
 mod errors;
 mod golden;
 mod health;
+mod hostile;
 mod jobs;
 mod malformed;
 mod multimodal;

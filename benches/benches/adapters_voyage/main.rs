@@ -1,0 +1,122 @@
+//! The Voyage adapter: how much of the quota it uses, and what a request costs besides the network.
+//!
+//! `quota_use` and `quota_429` embed texts through the packing of the adapter under the adapter's own
+//! stack, against a model of the vendor in memory, on a clock that stands still while anybody works:
+//! its buckets of requests and tokens, its cap, its latency. Tokens are estimated, as they are without
+//! a tokenizer; the run with exact counts, a vendor that counts windows instead of buckets, and clients
+//! that send fixed batches of 128 and sleep when refused are printed for people.
+//!
+//! `embed_overhead` is everything that a client does for 128 vectors of 1,024 floats except for the
+//! network (the request's parts, the stack, writing and reading), against the bare decode of the same
+//! body: JSON, base64 to bytes, bytes to floats.
+//!
+//! With `-- --http SECONDS` the same texts go over HTTP to a local server of the vendor's protocol for
+//! that long, and what it counted is printed.
+
+mod http;
+mod naive;
+mod overhead;
+mod quota;
+mod vendor;
+
+use std::error::Error;
+
+use contexter_benches::{Row, grouped, size, text};
+
+#[global_allocator]
+static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+
+/// The least share of the quota that is to be used.
+const GOAL_USE: f64 = 0.97;
+/// The most refusals that are allowed, as a share of all requests.
+const GOAL_429: f64 = 0.001;
+/// The most memory, as a multiple of the vectors.
+const GOAL_MEMORY: f64 = 2.0;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--http") {
+        let seconds = arguments.get(at + 1).map_or(Ok(60), |text| text.parse())?;
+        return http::run(seconds);
+    }
+    let count = size(100_000, 20_000);
+    let texts = quota::texts(count);
+    let ours = quota::ours(&texts, quota::Counting::Estimated, vendor::Meter::Buckets)?;
+    let name = format!("{} texts, tokens estimated", grouped(count));
+    Row::at_least(
+        &format!("quota_use: {name}"),
+        ours.share(),
+        GOAL_USE,
+        "share",
+    )
+    .print()?;
+    Row::cost(
+        &format!("quota_429: {name}"),
+        ours.refused(),
+        GOAL_429,
+        "goal",
+        "share",
+    )
+    .print()?;
+    text::say(&format!("tokens estimated: {ours}"));
+    for (what, counting, meter) in [
+        (
+            "tokens counted exactly",
+            quota::Counting::Exact,
+            vendor::Meter::Buckets,
+        ),
+        (
+            "tokens estimated, the vendor counts any 60 seconds",
+            quota::Counting::Estimated,
+            vendor::Meter::Window,
+        ),
+    ] {
+        text::say(&format!(
+            "{what}: {}",
+            quota::ours(&texts, counting, meter)?
+        ));
+    }
+    for (what, naive) in [
+        (
+            "fixed 128, one at a time, sleeps 1 s",
+            naive::Client {
+                concurrent: 1,
+                pause: 1,
+            },
+        ),
+        (
+            "fixed 128, 8 at a time, each sleeps 1 s",
+            naive::Client {
+                concurrent: 8,
+                pause: 1,
+            },
+        ),
+        (
+            "fixed 128, 8 at a time, each sleeps 60 s",
+            naive::Client {
+                concurrent: 8,
+                pause: 60,
+            },
+        ),
+    ] {
+        text::say(&format!("{what}: {}", naive.run(&texts)));
+    }
+    let overhead = overhead::measure()?;
+    Row::cost(
+        "embed_overhead: time of 128 × 1,024 floats",
+        overhead.ours,
+        overhead.bare,
+        "bare decode",
+        "µs",
+    )
+    .print()?;
+    Row::cost(
+        "embed_overhead: memory of 128 × 1,024 floats",
+        overhead.memory,
+        GOAL_MEMORY,
+        "goal",
+        "× the vectors",
+    )
+    .print()?;
+    Ok(())
+}
