@@ -63,6 +63,15 @@ impl Report {
         &self.entries
     }
 
+    /// Returns what was found about some of the rules.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&Rule) -> bool) -> Self {
+        let entries = self.entries.iter().filter(|entry| wanted(&entry.rule));
+        Self {
+            entries: entries.cloned().collect(),
+        }
+    }
+
     /// Returns the numbers of the broken rules, each once, in order.
     #[must_use]
     pub fn failures(&self) -> Vec<u8> {

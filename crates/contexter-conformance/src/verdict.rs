@@ -96,7 +96,7 @@ impl From<InvalidConfig> for Refusal {
 }
 
 /// What a scenario's steps return, so that `?` ends it. The error is never a pass.
-#[cfg(any(feature = "resilience", feature = "vector-store"))]
+#[cfg(any(feature = "events", feature = "resilience", feature = "vector-store"))]
 pub(crate) type Checked<T = ()> = Result<T, Verdict>;
 
 impl From<Unsupported> for Verdict {
@@ -119,7 +119,7 @@ impl From<Refusal> for Verdict {
 }
 
 /// Ends the scenario unless `holds`.
-#[cfg(any(feature = "resilience", feature = "vector-store"))]
+#[cfg(any(feature = "events", feature = "resilience", feature = "vector-store"))]
 pub(crate) fn check(holds: bool, broken: impl FnOnce() -> String) -> Checked {
     if holds {
         Ok(())
@@ -129,7 +129,7 @@ pub(crate) fn check(holds: bool, broken: impl FnOnce() -> String) -> Checked {
 }
 
 /// Ends the scenario unless what was seen is what was expected.
-#[cfg(any(feature = "resilience", feature = "vector-store"))]
+#[cfg(any(feature = "events", feature = "resilience", feature = "vector-store"))]
 pub(crate) fn same<T: PartialEq + fmt::Debug>(what: &str, seen: &T, expected: &T) -> Checked {
     check(seen == expected, || {
         format!("{what}: expected {expected:?}, saw {seen:?}")

@@ -121,6 +121,7 @@ impl Queue {
             event: Arc::clone(&item.event),
             attempt: item.attempt(),
             max_attempts: self.attempts.max,
+            turn: None,
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::attempts::Attempts;
 use crate::pattern::Pattern;
+use crate::trace::TraceRelation;
 use crate::transport::{Start, SubscriptionSpec};
 
 /// A third of it is the pause between renewals, which must not become a busy loop.
@@ -151,9 +152,13 @@ pub struct SubscriptionConfig {
     /// renewed for as long as the process lives. Default 30 s.
     #[serde(with = "contexter_service::duration")]
     pub lease: Duration,
-    /// Whether events that were handled before are recognised and not handled again. Default: on a
-    /// broker yes, in process no.
+    /// Whether events that were handled before are recognised and not handled again: by the group,
+    /// or, without a group, by this subscription for as long as it lives. Default: on a broker yes,
+    /// in process no.
     pub deduplicate: Option<bool>,
+    /// How the span of an attempt is related to the one that published the event. Default
+    /// [`TraceRelation::Link`].
+    pub trace: TraceRelation,
 }
 
 impl Default for SubscriptionConfig {
@@ -172,6 +177,7 @@ impl Default for SubscriptionConfig {
             handler_timeout: Duration::from_mins(5),
             lease: Duration::from_secs(30),
             deduplicate: None,
+            trace: TraceRelation::Link,
         }
     }
 }
@@ -240,6 +246,13 @@ impl SubscriptionConfig {
     #[must_use]
     pub fn with_deduplication(mut self, on: bool) -> Self {
         self.deduplicate = Some(on);
+        self
+    }
+
+    /// Sets how the span of an attempt is related to the one that published the event.
+    #[must_use]
+    pub fn with_trace_relation(mut self, relation: TraceRelation) -> Self {
+        self.trace = relation;
         self
     }
 

@@ -13,6 +13,7 @@ use contexter_service::{Again, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
+use crate::turn::Turn;
 
 /// Handles the events of a subscription.
 ///
@@ -48,6 +49,8 @@ pub struct Delivery {
     pub(crate) event: Arc<IntegrationEvent>,
     pub(crate) attempt: u32,
     pub(crate) max_attempts: u32,
+    /// None until a worker begins the attempt.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Delivery {
@@ -67,6 +70,42 @@ impl Delivery {
     #[must_use]
     pub fn is_last_attempt(&self) -> bool {
         self.attempt >= self.max_attempts
+    }
+
+    /// Returns whether this attempt is over: its handler has come to an end, took too long, or its
+    /// subscription has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.turn.as_ref().is_none_or(Turn::is_over)
+    }
+
+    /// Waits until this attempt is over, for whatever the handler has started beside itself: what
+    /// still goes on then is for nobody, since the event is settled or will be tried again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_event_bus::{Delivery, HandlerError};
+    ///
+    /// async fn handle(delivery: Delivery) -> Result<(), HandlerError> {
+    ///     let helper = delivery.clone();
+    ///     tokio::spawn(async move {
+    ///         tokio::select! {
+    ///             () = helper.over() => {}
+    ///             () = std::future::pending() => {} // some work
+    ///         }
+    ///     });
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped and called again.
+    pub async fn over(&self) {
+        if let Some(turn) = &self.turn {
+            turn.over().await;
+        }
     }
 }
 

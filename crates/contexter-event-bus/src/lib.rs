@@ -82,7 +82,8 @@
 //!
 //! [`Bus::request`] and [`Bus::respond`] ask and answer. [`outbox`] publishes events exactly when a
 //! change is made. [`Bus::history`] reads events again. [`Bus::health`] and [`Bus::stats`] say how
-//! things are, and so do, with the feature `metrics`, the metrics of the process.
+//! things are, and so do, with the feature `metrics`, the metrics of the process. Publications and
+//! attempts are spans, related through the events: see [`trace`].
 //!
 //! # Names
 //!
@@ -123,7 +124,9 @@ mod stats;
 mod subscribe;
 mod subscription;
 mod sync;
+pub mod trace;
 pub mod transport;
+mod turn;
 mod worker;
 
 pub use bus::Bus;
@@ -139,6 +142,7 @@ pub use receipt::{Abandoned, Acceptance, DrainReport, Outcome, Receipt, Settleme
 pub use request::{Request, Responder, ResponderConfig};
 pub use stats::{Stats, SubscriptionStats};
 pub use subscription::Subscription;
+pub use trace::{TracePropagator, TraceRelation};
 pub use transport::{
     Capabilities, Capability, DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage,
     MessageTransport, RequestError, Start, TransportError,

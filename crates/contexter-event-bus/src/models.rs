@@ -19,6 +19,7 @@ use crate::queue::Queue;
 use crate::receipt::Acceptance;
 use crate::stats::Ledger;
 use crate::sync::{Mutex, Signal};
+use crate::trace::TraceRelation;
 
 fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
     let backoff = Backoff::constant(Duration::from_secs(1)).unwrap();
@@ -34,6 +35,7 @@ fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
             in_one_go: 1,
             backoff,
         },
+        trace: TraceRelation::Link,
         ledger: Arc::new(Ledger::new(&BusConfig::default())),
         dedupe: None,
         remote: None,

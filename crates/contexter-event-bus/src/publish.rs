@@ -8,6 +8,7 @@ use contexter_protocol::{BuildError, EventPayload, IntegrationEvent};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use crate::bus::{Bus, MAX_WITHIN};
 use crate::error::PublishError;
@@ -16,6 +17,7 @@ use crate::queue::Queue;
 use crate::receipt::{Acceptance, Outcome, Receipt, Settlement, Taken};
 use crate::route::{Route, check_type};
 use crate::stats::Publishing;
+use crate::trace::not_sent;
 use crate::transport::{Capability, MessageTransport, TransportError, TransportErrorKind};
 
 impl Bus {
@@ -38,7 +40,20 @@ impl Bus {
         &self,
         event: impl Into<Arc<IntegrationEvent>>,
     ) -> Result<Receipt, PublishError> {
-        let event = event.into();
+        let mut event = event.into();
+        let span = self.sending(std::slice::from_mut(&mut event));
+        if span.is_disabled() {
+            return self.put(event).await;
+        }
+        // Boxed, so that the way that nobody watches stays small.
+        let outcome = Box::pin(self.put(event).instrument(span.clone())).await;
+        if let Err(error) = &outcome {
+            not_sent(&span, error);
+        }
+        outcome
+    }
+
+    async fn put(&self, event: Arc<IntegrationEvent>) -> Result<Receipt, PublishError> {
         let taken = match self.transport() {
             None => match self.dispatch(&event, |_| Owner::Nobody)? {
                 Dispatched::Everywhere(taken) => taken,
@@ -58,7 +73,7 @@ impl Bus {
     /// As for [`publish`](Self::publish), for each event.
     pub async fn publish_all(
         &self,
-        events: Vec<Arc<IntegrationEvent>>,
+        mut events: Vec<Arc<IntegrationEvent>>,
     ) -> Vec<Result<Receipt, PublishError>> {
         let Some(transport) = self.transport() else {
             let mut receipts = Vec::with_capacity(events.len());
@@ -67,6 +82,7 @@ impl Bus {
             }
             return receipts;
         };
+        let span = self.sending(&mut events);
         let Ok(_publishing) = self.begin() else {
             return events.iter().map(|_| Err(PublishError::Closed)).collect();
         };
@@ -78,12 +94,15 @@ impl Bus {
             .filter(|(_, error)| error.is_none())
             .map(|(event, _)| Arc::clone(event))
             .collect();
-        let mut answers = transport.publish(&good).await.into_iter();
+        let answers = transport.publish(&good).instrument(span.clone()).await;
+        let mut answers = answers.into_iter();
         let mut answer = |event: Arc<IntegrationEvent>, error: Option<PublishError>| {
             if let Some(error) = error {
                 return Err(error);
             }
-            let confirmation = answers.next().unwrap_or_else(|| Err(no_answer()))?;
+            let answer = answers.next().unwrap_or_else(|| Err(no_answer()));
+            let confirmation = answer.map_err(PublishError::from);
+            let confirmation = confirmation.inspect_err(|error| not_sent(&span, error))?;
             self.inner.ledger.store.count(&event);
             let taken = Taken::Broker(confirmation);
             Ok(Receipt { event, taken })
@@ -132,14 +151,18 @@ impl Bus {
             let capability = Capability::Settlement;
             return Err(PublishError::Unsupported { capability });
         }
-        let event = event.into();
+        let mut event = event.into();
+        let span = self.sending(std::slice::from_mut(&mut event));
         let deadline = Instant::now() + within.min(MAX_WITHIN);
         let mut waits = Vec::new();
-        let dispatched = self.dispatch(&event, |name| {
-            let (sender, receiver) = oneshot::channel();
-            waits.push((Arc::clone(name), receiver));
-            Owner::Publisher(sender)
-        })?;
+        let dispatched = span.in_scope(|| {
+            self.dispatch(&event, |name| {
+                let (sender, receiver) = oneshot::channel();
+                waits.push((Arc::clone(name), receiver));
+                Owner::Publisher(sender)
+            })
+        });
+        let dispatched = dispatched.inspect_err(|error| not_sent(&span, error))?;
         if let Dispatched::Waiting(waiting) = dispatched {
             waiting.push(Some(deadline)).await;
         }

@@ -15,6 +15,7 @@ use crate::receipt::{Abandoned, Acceptance, Outcome};
 use crate::remote::Remote;
 use crate::stats::{Ledger, SubscriptionStats};
 use crate::sync::{Mutex, Signal, Waiting};
+use crate::trace::TraceRelation;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -26,6 +27,8 @@ pub(crate) struct Queue {
     pub(crate) capacity: usize,
     pub(crate) overflow: Overflow,
     pub(crate) attempts: Attempts,
+    /// How spans of attempts are related to those that published.
+    pub(crate) trace: TraceRelation,
     pub(crate) ledger: Arc<Ledger>,
     /// Recognises events that were handled before, where that is wanted.
     pub(crate) dedupe: Option<Dedupe>,

@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -11,6 +12,7 @@ use tokio::sync::Notify;
 use crate::config::BusConfig;
 use crate::dead_letter::DeadLetters;
 use crate::event_store::EventStore;
+use crate::trace::TracePropagator;
 
 /// What a bus has done so far. Counters count deliveries, one for each subscription, unless said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -108,6 +110,8 @@ impl AddAssign<&Self> for SubscriptionStats {
 pub(crate) struct Ledger {
     pub(crate) dead: DeadLetters,
     pub(crate) store: EventStore,
+    /// Given once, by whoever traces.
+    pub(crate) propagator: OnceLock<Arc<dyn TracePropagator>>,
     /// What the subscriptions have done that are no more.
     pub(crate) past: Mutex<SubscriptionStats>,
     /// How many publications wait for room.
@@ -122,6 +126,7 @@ impl Ledger {
         Self {
             dead: DeadLetters::new(config.dead_letters),
             store: EventStore::new(config),
+            propagator: OnceLock::new(),
             past: Mutex::default(),
             publishing: AtomicUsize::new(0),
             watchers: AtomicUsize::new(0),

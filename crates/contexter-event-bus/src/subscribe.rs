@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use contexter_protocol::EventPayload;
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::config::SubscriptionConfig;
@@ -107,7 +108,12 @@ impl Bus {
         let deduplicates = config.deduplicate.unwrap_or(remote.is_some());
         let dedupe = deduplicates.then(|| Dedupe {
             store: Arc::clone(store),
-            group: Arc::clone(group.as_ref().unwrap_or(&name)),
+            group: match &group {
+                Some(group) => Arc::clone(group),
+                // Others of the same name, here or in another process, get the same events, and
+                // what those have handled is no duplicate here.
+                None => format!("{name} {}", Uuid::now_v7()).into(),
+            },
         });
         Ok(Queue {
             id,
@@ -117,6 +123,7 @@ impl Bus {
             capacity: config.capacity,
             overflow: config.overflow,
             attempts,
+            trace: config.trace,
             ledger: Arc::clone(&self.inner.ledger),
             dedupe,
             remote,

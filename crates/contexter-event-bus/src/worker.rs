@@ -10,10 +10,13 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::poll_fn;
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 use crate::claim::{After, Next};
 use crate::handler::{Delivery, Handler, HandlerError};
 use crate::queue::Queue;
+use crate::trace::handled;
+use crate::turn::{Turns, Working};
 
 /// How many events a worker handles before it lets others have its thread: as many as tokio's own
 /// channels give away.
@@ -27,6 +30,8 @@ pub(crate) async fn work<H: Handler>(
     limit: Duration,
 ) {
     let guarded = queue.is_guarded();
+    let working = Working::default();
+    let turns = &working.0;
     let mut done = false;
     let mut in_a_row = 0_u32;
     loop {
@@ -39,9 +44,9 @@ pub(crate) async fn work<H: Handler>(
                 }
                 done = if guarded {
                     // Boxed, so that the way without a guard stays small.
-                    Box::pin(guard(&queue, &*handler, slot, delivery, limit)).await
+                    Box::pin(guard(&queue, &*handler, turns, slot, delivery, limit)).await
                 } else {
-                    handle(&queue, &*handler, slot, delivery, limit).await
+                    handle(&queue, &*handler, turns, slot, delivery, limit).await
                 };
             }
             Next::Nothing { until } => {
@@ -57,6 +62,7 @@ pub(crate) async fn work<H: Handler>(
 async fn guard<H: Handler>(
     queue: &Queue,
     handler: &H,
+    turns: &Arc<Turns>,
     slot: usize,
     delivery: Delivery,
     limit: Duration,
@@ -65,7 +71,7 @@ async fn guard<H: Handler>(
     if !queue.admit(slot, &delivery, limit).await {
         return false;
     }
-    let done = handle(queue, handler, slot, delivery, limit).await;
+    let done = handle(queue, handler, turns, slot, delivery, limit).await;
     queue.conclude(&event, done).await;
     done
 }
@@ -74,12 +80,25 @@ async fn guard<H: Handler>(
 async fn handle<H: Handler>(
     queue: &Queue,
     handler: &H,
+    turns: &Arc<Turns>,
     slot: usize,
     mut delivery: Delivery,
     limit: Duration,
 ) -> bool {
     loop {
-        let Err(error) = attempt(handler, delivery, limit).await else {
+        delivery.turn = Some(turns.begin());
+        let span = queue.handling(&delivery);
+        let outcome = if span.is_disabled() {
+            attempt(handler, delivery, limit).await
+        } else {
+            // Boxed, so that the way that nobody watches stays small.
+            let traced = attempt(handler, delivery, limit).instrument(span.clone());
+            let outcome = Box::pin(traced).await;
+            handled(&span, &outcome);
+            outcome
+        };
+        turns.end();
+        let Err(error) = outcome else {
             return true;
         };
         match queue.failed(slot, &error) {

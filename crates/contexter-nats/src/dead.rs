@@ -15,7 +15,6 @@ use contexter_event_bus::transport::{
     Confirmation, DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, REDRIVE_GROUP,
     REDRIVE_LETTER, RawMessage,
 };
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::error::{refused, unexpected};
@@ -28,17 +27,6 @@ const LETTER: &str = "contexter-letter";
 const SUBJECT: &str = "contexter-letter-subject";
 /// What the names of the original headers begin with, if the message is no event.
 const ORIGINAL: &str = "contexter-original-";
-
-/// A message as the server's interface shows it.
-#[derive(Debug, Deserialize)]
-struct Stored {
-    message: StoredMessage,
-}
-
-#[derive(Debug, Deserialize)]
-struct StoredMessage {
-    subject: String,
-}
 
 impl Inner {
     pub(crate) async fn bury(&self, letter: &DeadLetter) -> Result<DeadLetterId, TransportError> {
@@ -94,29 +82,8 @@ impl Inner {
     /// Returns the subject of a stored message.
     async fn subject_of(&self, origin: Option<&str>, deadline: Instant) -> Option<String> {
         let sequence: u64 = origin?.parse().ok()?;
-        self.stored(&self.names.stream, sequence, deadline)
-            .await
-            .ok()?
-    }
-
-    /// Returns the subject of a message of a stream; none if there is no such message.
-    async fn stored(
-        &self,
-        stream: &str,
-        sequence: u64,
-        deadline: Instant,
-    ) -> Result<Option<String>, TransportError> {
-        let subject = format!("STREAM.MSG.GET.{stream}");
-        let question = serde_json::json!({ "seq": sequence });
-        match self
-            .link
-            .ask::<_, Stored>(&subject, &question, deadline)
-            .await
-        {
-            Ok(stored) => Ok(Some(stored.message.subject)),
-            Err(failed) if failed.is_not_found() => Ok(None),
-            Err(failed) => Err(failed.into()),
-        }
+        let stored = self.stored(&self.names.stream, sequence, deadline).await;
+        Some(stored.ok()??.subject)
     }
 
     pub(crate) async fn letters(
@@ -141,7 +108,7 @@ impl Inner {
             start_sequence: from,
         };
         self.read(stream, filter, from, |sequence, message| {
-            if let Some(letter) = letter(message) {
+            if let Some(letter) = message.and_then(letter) {
                 let letter = letter.with_id(DeadLetterId::new(sequence.to_string()));
                 if query.wants(&letter) {
                     letters.push(letter);
@@ -219,7 +186,10 @@ impl Inner {
             };
             self.read(stream, filter, from, |found, message| {
                 if found == sequence {
-                    subject = header(&message, SUBJECT).map(str::to_owned);
+                    let message = message.as_ref();
+                    subject = message
+                        .and_then(|message| header(message, SUBJECT))
+                        .map(str::to_owned);
                 }
                 ControlFlow::Break(())
             })

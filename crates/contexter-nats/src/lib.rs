@@ -40,6 +40,10 @@
 //!   the connection breaks, what was not confirmed is sent again, and the server recognises it for
 //!   [`duplicate_window`](NatsConfig::duplicate_window). An event of the same call that was stored
 //!   after the break can then be before one that was lost by it.
+//! - **Order.** An event with a key is sent when the one before it of the same key is confirmed. A
+//!   consumer that is alone in its group and whose connection broke asks for nothing new until what
+//!   was on its way comes again, which takes a lease at most. Among several consumers of a group
+//!   there is no order.
 //! - **Leases are fenced here.** The server accepts a late acknowledgement; so each consumer keeps
 //!   the time of its leases itself and refuses. It counts from the arrival of the message: one that
 //!   lay in the socket of a stopped process looks younger than it is.
@@ -47,6 +51,11 @@
 //!   makes a dead letter of what was delivered too often.
 //! - **What waits counts.** A message that was given back for later counts as unsettled for the
 //!   server: [`max_ack_pending`](NatsConfig::max_ack_pending) bounds them for a whole group.
+//!
+//! - **Headers that the client library does not take** (that are no UTF-8, or have names that are
+//!   not printable ASCII) end its connection. The connection is made again, and the message is
+//!   fetched through the server's interface, given to the bus as undecodable, and settled like any
+//!   other; so it becomes a dead letter, and the next one arrives.
 //!
 //! Headers of a message have no order here, because the client library keeps none.
 
@@ -57,6 +66,7 @@ mod link;
 mod message;
 mod names;
 mod publish;
+mod raw;
 mod read;
 mod replay;
 mod request;

@@ -12,10 +12,11 @@ use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Request, jetst
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHealth};
+use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::NatsConfig;
 use crate::error::{answered, refused, unavailable, unconfirmed, unexpected};
@@ -35,13 +36,49 @@ struct State {
     /// How often it was made again. Whatever was sent under an older number may be lost.
     generation: u64,
     last_error: Option<String>,
+    library: Library,
+}
+
+/// How the client library is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Library {
+    Alive,
+    /// It has given up, and must be begun anew.
+    Dead,
+    /// It is being begun anew.
+    Beginning,
 }
 
 pub(crate) struct Link {
-    pub(crate) client: Client,
-    pub(crate) js: Context,
+    clients: RwLock<Clients>,
     state: Arc<watch::Sender<State>>,
-    response_timeout: Duration,
+    config: NatsConfig,
+    /// One begins anew, the others wait.
+    reviving: AsyncMutex<()>,
+}
+
+/// The client library's handles of one connection.
+#[derive(Clone)]
+struct Clients {
+    client: Client,
+    js: Context,
+}
+
+/// Lives as long as the client library's connection does, whatever ends it.
+struct Life(Arc<watch::Sender<State>>);
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|state| {
+            let open = state.connection != Connection::Closed;
+            if open {
+                state.connection = Connection::Reconnecting;
+                state.library = Library::Dead;
+                state.last_error = Some("client library gave up its connection".to_owned());
+            }
+            open
+        });
+    }
 }
 
 /// Why a question to the server has no good answer.
@@ -70,40 +107,66 @@ impl From<Failed> for TransportError {
 
 impl Link {
     pub(crate) async fn connect(config: &NatsConfig) -> Result<Self, TransportError> {
-        let addresses = config.addresses().map_err(refused)?;
         let state = Arc::new(watch::Sender::new(State {
             connection: Connection::Up,
             generation: 0,
             last_error: None,
+            library: Library::Alive,
         }));
-        let options = options(config, Arc::clone(&state))?;
-        let connecting = timeout(config.connect_timeout, options.connect(addresses));
-        let client = match connecting.await {
-            Ok(Ok(client)) => client,
-            // The cause may hold the address, and with it a password.
-            Ok(Err(error)) => {
-                let kind = error.kind();
-                return Err(match kind {
-                    ConnectErrorKind::ServerParse
-                    | ConnectErrorKind::Authentication
-                    | ConnectErrorKind::AuthorizationViolation
-                    | ConnectErrorKind::Tls => refused(format!("server cannot be used: {kind}")),
-                    _ => unavailable(&format!("server cannot be reached: {kind}")),
-                });
-            }
-            Err(_elapsed) => return Err(unavailable("server cannot be reached in time")),
-        };
-        let js = ContextBuilder::new()
-            .timeout(config.publish_timeout)
-            .max_ack_inflight(MAX_IN_FLIGHT)
-            .backpressure_on_inflight(false)
-            .build(client.clone());
+        let clients = clients(config, &state).await?;
         Ok(Self {
-            client,
-            js,
+            clients: RwLock::new(clients),
             state,
-            response_timeout: config.response_timeout,
+            config: config.clone(),
+            reviving: AsyncMutex::new(()),
         })
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        self.clients.read().client.clone()
+    }
+
+    pub(crate) fn js(&self) -> Context {
+        self.clients.read().js.clone()
+    }
+
+    /// Begins anew after the client library has given up, until that works.
+    ///
+    /// Cancel safe: whoever comes next goes on with it.
+    async fn revive(&self) {
+        let _alone = self.reviving.lock().await;
+        let (base, max) = (self.config.reconnect_base, self.config.reconnect_max);
+        let mut pause = base;
+        while self.has_died() {
+            self.state
+                .send_modify(|state| state.library = Library::Beginning);
+            // Whatever becomes of it but this, its life ends, and says so.
+            match clients(&self.config, &self.state).await {
+                Ok(clients) => {
+                    *self.clients.write() = clients;
+                    self.state.send_modify(|state| {
+                        if state.library == Library::Beginning {
+                            state.library = Library::Alive;
+                            state.generation += 1;
+                            if state.connection != Connection::Closed {
+                                state.connection = Connection::Up;
+                            }
+                        }
+                    });
+                    tracing::warn!("client library was begun anew");
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "client library cannot be begun anew for now");
+                    sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(max);
+                }
+            }
+        }
+    }
+
+    fn has_died(&self) -> bool {
+        let state = self.state.borrow();
+        state.library == Library::Dead && state.connection != Connection::Closed
     }
 
     pub(crate) fn health(&self) -> TransportHealth {
@@ -124,24 +187,38 @@ impl Link {
             state.connection = Connection::Closed;
             open
         });
-        if closed_now && let Err(error) = self.client.drain().await {
+        let client = self.client();
+        if closed_now && let Err(error) = client.drain().await {
             tracing::debug!(%error, "connection had ended before it was closed");
         }
     }
 
     /// Waits for the connection and returns its number.
     pub(crate) async fn ready(&self, deadline: Option<Instant>) -> Result<u64, TransportError> {
-        let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| state.connection != Connection::Reconnecting);
-        let settled = match deadline {
-            Some(deadline) => timeout_at(deadline, settled)
+        let ready = self.up();
+        match deadline {
+            Some(deadline) => timeout_at(deadline, ready)
                 .await
                 .map_err(|_elapsed| unavailable("server cannot be reached in time"))?,
-            None => settled.await,
-        };
-        match settled.as_deref() {
-            Ok(state) if state.connection == Connection::Up => Ok(state.generation),
-            _ => Err(TransportError::closed()),
+            None => ready.await,
+        }
+    }
+
+    async fn up(&self) -> Result<u64, TransportError> {
+        let mut state = self.state.subscribe();
+        loop {
+            let settled = state.wait_for(|state| {
+                state.connection != Connection::Reconnecting || state.library != Library::Alive
+            });
+            let goes_on = match settled.await.as_deref() {
+                Ok(state) if state.connection == Connection::Up => return Ok(state.generation),
+                Ok(state) => state.connection != Connection::Closed,
+                Err(_no_sender) => false,
+            };
+            if !goes_on {
+                return Err(TransportError::closed());
+            }
+            self.revive().await;
         }
     }
 
@@ -158,7 +235,7 @@ impl Link {
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.response_timeout
+        Instant::now() + self.config.response_timeout
     }
 
     /// Asks JetStream's interface, again if the connection breaks meanwhile: what is asked must be
@@ -187,9 +264,10 @@ impl Link {
             let generation = self.ready(Some(deadline)).await.map_err(Failed::Link)?;
             let request = Request::new().payload(body.clone()).timeout(None);
             let broken = self.broken(generation);
+            let client = self.client();
             let answer = tokio::select! {
                 biased;
-                answer = self.client.send_request(subject.clone(), request) => answer,
+                answer = client.send_request(subject.clone(), request) => answer,
                 () = broken => continue,
                 () = sleep_until(deadline) => {
                     return Err(Failed::Link(unconfirmed("server does not answer")));
@@ -216,6 +294,9 @@ impl Link {
                 Err(_other) if self.is_closed() => {
                     return Err(Failed::Link(TransportError::closed()));
                 }
+                // The client library may have ended before this could see it.
+                Err(_gone) if self.state.borrow().generation != generation => {}
+                Err(_gone) if self.state.borrow().connection != Connection::Up => {}
                 Err(error) => {
                     return Err(Failed::Link(unexpected(MISUNDERSTOOD).with_source(error)));
                 }
@@ -242,10 +323,38 @@ impl fmt::Debug for Link {
     }
 }
 
-fn options(
+/// Begins a connection of the client library, which tells `state` what becomes of it.
+async fn clients(
     config: &NatsConfig,
-    state: Arc<watch::Sender<State>>,
-) -> Result<ConnectOptions, TransportError> {
+    state: &Arc<watch::Sender<State>>,
+) -> Result<Clients, TransportError> {
+    let addresses = config.addresses().map_err(refused)?;
+    let options = options(config, Life(Arc::clone(state)))?;
+    let connecting = timeout(config.connect_timeout, options.connect(addresses));
+    let client = match connecting.await {
+        Ok(Ok(client)) => client,
+        // The cause may hold the address, and with it a password.
+        Ok(Err(error)) => {
+            let kind = error.kind();
+            return Err(match kind {
+                ConnectErrorKind::ServerParse
+                | ConnectErrorKind::Authentication
+                | ConnectErrorKind::AuthorizationViolation
+                | ConnectErrorKind::Tls => refused(format!("server cannot be used: {kind}")),
+                _ => unavailable(&format!("server cannot be reached: {kind}")),
+            });
+        }
+        Err(_elapsed) => return Err(unavailable("server cannot be reached in time")),
+    };
+    let js = ContextBuilder::new()
+        .timeout(config.publish_timeout)
+        .max_ack_inflight(MAX_IN_FLIGHT)
+        .backpressure_on_inflight(false)
+        .build(client.clone());
+    Ok(Clients { client, js })
+}
+
+fn options(config: &NatsConfig, life: Life) -> Result<ConnectOptions, TransportError> {
     let (base, max) = (config.reconnect_base, config.reconnect_max);
     let mut options = ConnectOptions::new()
         .name("contexter")
@@ -261,7 +370,7 @@ fn options(
             base.saturating_mul(1 << doublings).min(max)
         })
         .event_callback(move |event| {
-            learn(&state, &event);
+            learn(&life.0, &event);
             ready(())
         });
     if let (Some(user), Some(password)) = (&config.user, &config.password) {
@@ -283,7 +392,7 @@ fn options(
 
 fn learn(state: &watch::Sender<State>, event: &Event) {
     state.send_if_modified(|state| {
-        if state.connection == Connection::Closed {
+        if state.connection == Connection::Closed || state.library != Library::Alive {
             return false;
         }
         match event {

@@ -1,6 +1,6 @@
 //! Publishing: sent one after the other, confirmed together.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,7 +55,9 @@ impl Inner {
             outgoing.set(NATS_MESSAGE_ID, &key)?;
             Ok((subject, outgoing))
         };
-        self.publish_each(events.len(), prepare, deadline).await
+        let key = |index: usize| events.get(index).and_then(|event| event.partition_key());
+        self.publish_each(events.len(), prepare, key, deadline)
+            .await
     }
 
     pub(crate) async fn publish_one(
@@ -68,7 +70,7 @@ impl Inner {
             let copy = Outgoing::new(outgoing.body.clone()).with_headers(outgoing.headers.clone());
             Ok((subject.to_owned(), copy))
         };
-        let mut answers = self.publish_each(1, prepare, deadline).await;
+        let mut answers = self.publish_each(1, prepare, |_only| None, deadline).await;
         answers
             .pop()
             .unwrap_or_else(|| Err(unavailable("nothing was sent")))
@@ -76,10 +78,15 @@ impl Inner {
 
     /// Publishes messages, and those again that a broken connection may have lost: the server
     /// recognises those that it had.
-    async fn publish_each(
+    ///
+    /// What the client holds when the connection breaks it sends over the next one, so a message
+    /// that was on the broken one can come to be stored after its successors. Therefore a message
+    /// waits until the one before it of the same key is confirmed.
+    async fn publish_each<'e>(
         &self,
         many: usize,
         prepare: impl Fn(usize) -> Result<(String, Outgoing), TransportError> + Sync,
+        key: impl Fn(usize) -> Option<&'e str> + Sync,
         deadline: Instant,
     ) -> Vec<Answer> {
         let mut all: Vec<Progress> = (0..many).map(|_| Progress::default()).collect();
@@ -88,7 +95,10 @@ impl Inner {
                 Ok(generation) => generation,
                 Err(error) => break error,
             };
-            match self.round(&mut all, &prepare, generation, deadline).await {
+            match self
+                .round(&mut all, &prepare, &key, generation, deadline)
+                .await
+            {
                 Ok(()) => break unavailable("nothing was sent"),
                 Err(Interrupted::Broken) => {}
                 Err(Interrupted::Late) => break unconfirmed("server did not confirm in time"),
@@ -112,19 +122,28 @@ impl Inner {
             .collect()
     }
 
-    async fn round(
+    async fn round<'e>(
         &self,
         all: &mut [Progress],
         prepare: &(impl Fn(usize) -> Result<(String, Outgoing), TransportError> + Sync),
+        key: &(impl Fn(usize) -> Option<&'e str> + Sync),
         generation: u64,
         deadline: Instant,
     ) -> Result<(), Interrupted> {
         let mut broken = std::pin::pin!(self.link.broken(generation));
         let mut waiting: VecDeque<(usize, Ack)> = VecDeque::new();
         let mut next = 0;
+        // The keys of what is not confirmed; nothing of the same key goes after it.
+        let mut unconfirmed: HashSet<&str> = HashSet::new();
         loop {
+            let blocked = key(next).is_some_and(|key| unconfirmed.contains(key));
             let sending = waiting.len() < WINDOW && next < all.len();
-            let interrupted = if sending {
+            if sending && blocked && waiting.is_empty() {
+                // Nothing can tell in this round whether what is before it was stored.
+                next += 1;
+                continue;
+            }
+            let interrupted = if sending && !blocked {
                 let index = next;
                 next += 1;
                 let Some(one) = all.get_mut(index).filter(|one| one.answer.is_none()) else {
@@ -143,6 +162,7 @@ impl Inner {
                         match sent {
                             Ok(ack) => {
                                 one.sent += 1;
+                                unconfirmed.extend(key(index));
                                 waiting.push_back((index, ack.into_future()));
                             }
                             Err(error) => one.answer = Some(Err(not_sent(&error, self.link.is_closed()))),
@@ -165,6 +185,9 @@ impl Inner {
                         if !one.learn(answer) {
                             return Err(Interrupted::NoStream);
                         }
+                        if let Some(key) = key(*index).filter(|_| one.answer.is_some()) {
+                            unconfirmed.remove(key);
+                        }
                         waiting.pop_front();
                         continue;
                     }
@@ -186,7 +209,7 @@ impl Inner {
         let message = PublishMessage::build()
             .payload(out.body)
             .headers(out.headers);
-        self.link.js.send_publish(subject, message).await
+        self.link.js().send_publish(subject, message).await
     }
 }
 

@@ -22,21 +22,79 @@ const PAGE: usize = 500;
 /// How long the server remembers a reader that has gone.
 const FORGET_AFTER: Duration = Duration::from_secs(30);
 
+/// How often reading begins again after a broken connection, unless it has come further meanwhile.
+const TRIES: u32 = 3;
+
 impl Inner {
-    /// Shows all messages to `visit`, in the order of storing, until it has seen enough.
+    /// Shows all messages to `visit`, in the order of storing, until it has seen enough; none in the
+    /// place of one that the client library cannot take.
     pub(crate) async fn read(
         &self,
         stream: &str,
         filter: String,
         from: DeliverPolicy,
-        mut visit: impl FnMut(u64, Message) -> ControlFlow<()> + Send,
+        mut visit: impl FnMut(u64, Option<Message>) -> ControlFlow<()> + Send,
     ) -> Result<(), TransportError> {
+        let mut from = from;
+        let mut tries = TRIES;
+        loop {
+            let mut last = None;
+            let mut over = false;
+            let outcome = self
+                .read_from(stream, &filter, from, |sequence, message| {
+                    last = Some(sequence);
+                    let flow = visit(sequence, Some(message));
+                    over = flow.is_break();
+                    flow
+                })
+                .await;
+            let broken = match outcome {
+                Ok(Read::Through) => return Ok(()),
+                Ok(Read::Broken) if over => return Ok(()),
+                Ok(Read::Broken) => unconfirmed("connection broke while reading"),
+                Err(error) => return Err(error),
+            };
+            tries = if last.is_some() { TRIES } else { tries };
+            tries -= 1;
+            // Without a place to go on from, it begins where it began.
+            let next = match (last, from) {
+                (Some(last), _) => last + 1,
+                (None, DeliverPolicy::ByStartSequence { start_sequence }) => start_sequence,
+                (None, DeliverPolicy::All) => 1,
+                _ if tries > 0 => continue,
+                _ => return Err(broken),
+            };
+            let deadline = self.link.deadline();
+            let stored = self.next_stored(stream, &filter, next, deadline).await?;
+            from = match stored {
+                Some(stored) if stored.fault().is_some() => {
+                    if visit(stored.sequence, None).is_break() {
+                        return Ok(());
+                    }
+                    tries = TRIES;
+                    start_at(stored.sequence + 1)
+                }
+                // It was something else that broke it.
+                Some(_) if tries > 0 => start_at(next),
+                Some(_) => return Err(broken),
+                None => return Ok(()),
+            };
+        }
+    }
+
+    async fn read_from(
+        &self,
+        stream: &str,
+        filter: &str,
+        from: DeliverPolicy,
+        mut visit: impl FnMut(u64, Message) -> ControlFlow<()> + Send,
+    ) -> Result<Read, TransportError> {
         let name = format!("reader-{}", Uuid::new_v4().simple());
         let config = Config {
             durable_name: Some(name.clone()),
             deliver_policy: from,
             ack_policy: AckPolicy::None,
-            filter_subject: filter,
+            filter_subject: filter.to_owned(),
             max_deliver: -1,
             inactive_threshold: FORGET_AFTER,
             memory_storage: true,
@@ -51,14 +109,15 @@ impl Inner {
             .link
             .ask(&subject, &create, self.link.deadline())
             .await?;
+        let mut read = Read::Through;
         if info.num_pending > 0 {
             let generation = self.link.ready(Some(self.link.deadline())).await?;
             let broken = self.link.broken(generation);
-            tokio::select! {
+            read = tokio::select! {
                 biased;
-                read = self.pages(stream, &name, &mut visit) => read?,
-                () = broken => return Err(unconfirmed("connection broke while reading")),
-            }
+                pages = self.pages(stream, &name, &mut visit) => pages.map(|()| Read::Through)?,
+                () = broken => Read::Broken,
+            };
         }
         let delete = format!("CONSUMER.DELETE.{stream}.{name}");
         let deadline = self.link.deadline();
@@ -66,7 +125,7 @@ impl Inner {
         if deleted.is_err() {
             tracing::debug!(stream, name, "reader is forgotten later");
         }
-        Ok(())
+        Ok(read)
     }
 
     async fn pages(
@@ -75,7 +134,7 @@ impl Inner {
         name: &str,
         visit: &mut (impl FnMut(u64, Message) -> ControlFlow<()> + Send),
     ) -> Result<(), TransportError> {
-        let client = &self.link.client;
+        let client = self.link.client();
         let inbox = client.new_inbox();
         let opened = client.subscribe(inbox.clone()).await;
         let mut answers: Subscriber =
@@ -102,6 +161,18 @@ impl Inner {
             }
         }
     }
+}
+
+/// How reading ended.
+enum Read {
+    /// There is no more, or it was enough.
+    Through,
+    /// The connection broke.
+    Broken,
+}
+
+fn start_at(start_sequence: u64) -> DeliverPolicy {
+    DeliverPolicy::ByStartSequence { start_sequence }
 }
 
 /// Returns the next message; none if the server has no more.

@@ -58,6 +58,10 @@ impl Inner {
             };
             self.read(stream, subject, from, |sequence, message| {
                 last = Some(sequence);
+                let Some(message) = message else {
+                    undecodable += 1;
+                    return ControlFlow::Continue(());
+                };
                 // The second coming of a dead letter is no event of its own.
                 if redrive_group(&message).is_none() {
                     match decode(message) {

@@ -87,7 +87,7 @@ impl NatsTransport {
             .validate()
             .map_err(|faults| refused("invalid configuration").with_source(faults))?;
         let link = Link::connect(&config).await?;
-        let limits = Limits::new(link.client.max_payload(), config.max_payload);
+        let limits = Limits::new(link.client().max_payload(), config.max_payload);
         let inner = Inner {
             names: Names::new(&config),
             limits,

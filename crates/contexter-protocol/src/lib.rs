@@ -79,6 +79,7 @@ mod message;
 mod payload;
 pub mod rag;
 mod schema;
+mod trace;
 
 pub use arrival::{DEFAULT_CLOCK_SKEW, Refused};
 pub use attribute::ExtensionValue;
@@ -89,3 +90,4 @@ pub use hash::{Hash, InvalidHash};
 pub use message::{IntegrationMessage, MessageType};
 pub use payload::EventPayload;
 pub use schema::SchemaVersion;
+pub use trace::TraceContext;

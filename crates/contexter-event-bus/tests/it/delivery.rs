@@ -296,3 +296,42 @@ fn settings_are_read_from_text_and_unknown_ones_refused() {
     assert_eq!(config.max_attempts, 3, "the rest is default");
     assert!(serde_json::from_str::<SubscriptionConfig>(r#"{ "capacty": 8 }"#).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_handler_has_started_learns_when_its_attempt_is_over() {
+    let bus = Bus::default();
+    let (to, mut given) = tokio::sync::mpsc::unbounded_channel();
+    let give_away = move |delivery: Delivery| {
+        let first = delivery.attempt() == 1;
+        to.send(delivery).unwrap();
+        async move {
+            if first {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            Ok(())
+        }
+    };
+    let config = config().with_handler_timeout(Duration::from_secs(5));
+    let kept = bus.subscribe("a.b", config, give_away).unwrap();
+    bus.publish(event(1)).await.unwrap();
+    let first = given.recv().await.unwrap();
+    assert!(!first.is_over());
+    let begun = tokio::time::Instant::now();
+    first.over().await;
+    assert_eq!(begun.elapsed(), Duration::from_secs(5), "it took too long");
+    let second = given.recv().await.unwrap();
+    second.over().await;
+    assert!(first.is_over() && second.is_over());
+    // Closing ends what runs.
+    bus.publish(event(2)).await.unwrap();
+    let running = given.recv().await.unwrap();
+    let waiting = tokio::spawn({
+        let running = running.clone();
+        async move { running.over().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    drop(kept);
+    waiting.await.unwrap();
+    assert!(running.is_over());
+}

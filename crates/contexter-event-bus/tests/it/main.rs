@@ -17,6 +17,7 @@ mod outbox;
 mod pattern;
 mod remote;
 mod request;
+mod spans;
 mod store;
 mod support;
 #[cfg(feature = "metrics")]

@@ -24,6 +24,8 @@ const NO_GROUP: &str = "responders";
 /// One responder.
 pub(crate) struct Answering {
     inner: Arc<Inner>,
+    subject: String,
+    queue: String,
     /// Held by whoever receives. (An async lock.)
     requests: Mutex<Subscriber>,
     closing: watch::Sender<bool>,
@@ -39,21 +41,28 @@ impl Answering {
             .group
             .as_deref()
             .map_or_else(|| NO_GROUP.to_owned(), token);
-        inner.link.ready(Some(inner.link.deadline())).await?;
-        let subscriber = inner
-            .link
-            .client
-            .queue_subscribe(subject, queue)
-            .await
-            .map_err(|error| unavailable("requests cannot be subscribed to").with_source(error))?;
-        // When the server answers this, it knows the subscription.
-        inner.link.ping(inner.config.response_timeout).await?;
+        let subscriber = listen(&inner, &subject, &queue).await?;
         Ok(Self {
             inner,
+            subject,
+            queue,
             requests: Mutex::new(subscriber),
             closing: watch::Sender::new(false),
         })
     }
+}
+
+/// Subscribes to requests. When this returns, they are delivered.
+async fn listen(inner: &Inner, subject: &str, queue: &str) -> Result<Subscriber, TransportError> {
+    inner.link.ready(Some(inner.link.deadline())).await?;
+    let client = inner.link.client();
+    let subscriber = client
+        .queue_subscribe(subject.to_owned(), queue.to_owned())
+        .await
+        .map_err(|error| unavailable("requests cannot be subscribed to").with_source(error))?;
+    // When the server answers this, it knows the subscription.
+    inner.link.ping(inner.config.response_timeout).await?;
+    Ok(subscriber)
 }
 
 #[async_trait]
@@ -70,7 +79,19 @@ impl RequestSource for Answering {
             let first = tokio::select! {
                 biased;
                 _ = &mut closing => return Err(TransportError::closed()),
-                first = requests.next() => first.ok_or_else(TransportError::closed)?,
+                first = requests.next() => first,
+            };
+            let Some(first) = first else {
+                if self.inner.link.is_closed() {
+                    return Err(TransportError::closed());
+                }
+                // The client library was begun anew and knows nothing of it.
+                tokio::select! {
+                    biased;
+                    _ = &mut closing => return Err(TransportError::closed()),
+                    again = listen(&self.inner, &self.subject, &self.queue) => *requests = again?,
+                }
+                continue;
             };
             let mut some: Vec<_> = open(first).into_iter().collect();
             while some.len() < max
@@ -93,7 +114,7 @@ impl RequestSource for Answering {
         let outgoing = Outgoing::event(reply)?;
         outgoing.check(self.inner.limits.event)?;
         link.ready(Some(link.deadline())).await?;
-        link.client
+        link.client()
             .publish_with_headers(to.0.to_string(), outgoing.headers, outgoing.body)
             .await
             .map_err(|error| refused("reply was not sent").with_source(error))

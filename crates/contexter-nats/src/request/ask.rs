@@ -31,14 +31,14 @@ impl Inner {
             }
             Err(error) => return Err(error.into()),
         };
-        let broken = self.link.broken(generation);
+        let (client, broken) = (self.link.client(), self.link.broken(generation));
         let sent = Request::new()
             .payload(outgoing.body)
             .headers(outgoing.headers)
             .timeout(None);
         let answer = tokio::select! {
             biased;
-            answer = self.link.client.send_request(subject, sent) => answer,
+            answer = client.send_request(subject, sent) => answer,
             () = sleep_until(deadline) => return Err(RequestError::Timeout { within }),
             // It may have been answered; asking again is for the caller to decide.
             () = broken => {

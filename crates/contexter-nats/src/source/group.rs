@@ -87,7 +87,7 @@ impl Consumer {
         Ok(())
     }
 
-    async fn info(&self, deadline: Instant) -> Result<Info, Failed> {
+    pub(super) async fn info(&self, deadline: Instant) -> Result<Info, Failed> {
         let stream = &self.inner.names.stream;
         let subject = format!("CONSUMER.INFO.{stream}.{}", self.name);
         self.inner.link.ask(&subject, &(), deadline).await

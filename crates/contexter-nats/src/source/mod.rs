@@ -1,9 +1,11 @@
 //! One consumer of a subscription.
 
 mod group;
+mod lost;
 mod pull;
 mod settle;
 mod table;
+mod unreadable;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) use self::group::{Create, from_time};
-use self::table::{Arrival, Table, own_lease};
+use self::table::{Arrival, Content, Table, own_lease};
 use crate::message::{decode, redrive_group};
 use crate::transport::Inner;
 
@@ -160,9 +162,15 @@ impl Consumer {
 }
 
 fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
-    let Arrival { delivered, message } = arrival;
-    let group = redrive_group(&message);
-    Incoming::new(decode(message), token, delivered.sequence.to_string())
+    let Arrival { delivered, content } = arrival;
+    let (message, group) = match content {
+        Content::Message(message) => {
+            let group = redrive_group(&message);
+            (decode(message), group)
+        }
+        Content::Unreadable(message) => (Err(message), None),
+    };
+    Incoming::new(message, token, delivered.sequence.to_string())
         .with_delivery_count(u32::try_from(delivered.count).unwrap_or(u32::MAX))
         .with_redrive_group(group)
 }

@@ -13,7 +13,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Consumer;
-use super::table::Arrival;
+use super::table::{Arrival, Content};
 use crate::error::unavailable;
 use crate::message::{Delivered, header};
 
@@ -54,6 +54,8 @@ impl Consumer {
         let config = &self.inner.config;
         let backoff = Backoff::new(config.reconnect_base, config.reconnect_max).ok();
         let mut delays = backoff.as_ref().map(Backoff::delays);
+        let mut was_broken = false;
+        let mut lost_at: Option<Instant> = None;
         loop {
             let generation = tokio::select! {
                 biased;
@@ -63,18 +65,40 @@ impl Consumer {
                     Err(_closed) => break,
                 },
             };
+            if std::mem::take(&mut was_broken) {
+                let looked = tokio::select! {
+                    biased;
+                    () = self.closing() => break,
+                    looked = self.look_for_unreadable() => looked,
+                };
+                if let Err(error) = looked {
+                    tracing::debug!(consumer = self.name, %error, "cannot look for what broke it");
+                    was_broken = true;
+                }
+            }
+            if let Some(broken) = lost_at.take() {
+                tokio::select! {
+                    biased;
+                    () = self.closing() => break,
+                    () = self.wait_for_lost(broken) => {}
+                }
+            }
             let begun = Instant::now();
             let outcome = match self.open().await {
                 Ok(session) => self.read(session, generation).await,
                 Err(error) => Err(error),
             };
             self.table.lock().outstanding = 0;
+            lost_at = Some(Instant::now());
             let trouble = match outcome {
                 Ok(Ended::Closing(session)) => {
                     self.end(session).await;
                     break;
                 }
-                Ok(Ended::Broken) => None,
+                Ok(Ended::Broken) => {
+                    was_broken = true;
+                    None
+                }
                 Ok(Ended::Busy) => Some(unavailable("server takes no more pulls for now")),
                 Ok(Ended::Silent) => {
                     let error = unavailable("server gives no sign of life to the consumer");
@@ -111,7 +135,7 @@ impl Consumer {
     }
 
     async fn open(&self) -> Result<Session, TransportError> {
-        let client = &self.inner.link.client;
+        let client = self.inner.link.client();
         let inbox = client.new_inbox();
         let subscriber = client
             .subscribe(format!("{inbox}.*"))
@@ -196,7 +220,7 @@ impl Consumer {
         let sent = self
             .inner
             .link
-            .client
+            .client()
             .publish_with_reply(subject, reply, body)
             .await;
         sent.map_err(|error| unavailable("pull cannot be sent").with_source(error))?;
@@ -257,11 +281,12 @@ impl Consumer {
         let until = Instant::now() + self.own_lease();
         let mut table = self.table.lock();
         table.outstanding = table.outstanding.saturating_sub(1);
-        table.take_in(reply, Arrival { delivered, message }, until);
+        let content = Content::Message(message);
+        table.take_in(reply, Arrival { delivered, content }, until);
     }
 
     /// Keeps the lease of what was read ahead.
-    async fn renew_waiting(&self) {
+    pub(super) async fn renew_waiting(&self) {
         let now = Instant::now();
         let waiting = self.table.lock().waiting(now + self.own_lease() * 3 / 4);
         for (token, reply) in waiting {
@@ -269,7 +294,7 @@ impl Consumer {
             if self
                 .inner
                 .link
-                .client
+                .client()
                 .publish(reply, progress)
                 .await
                 .is_ok()
@@ -283,7 +308,7 @@ impl Consumer {
 
     /// Closes the inbox and gives back at once what nobody asked for, or what came meanwhile.
     async fn end(&self, mut session: Session) {
-        let client = &self.inner.link.client;
+        let client = self.inner.link.client();
         let ending = async {
             // The client library forgets an inbox before the server does. After this answer,
             // everything that was on its way is here.

@@ -90,8 +90,12 @@ impl Consumer {
                 // It was not sent again when its lease was over by then.
                 Ok(sent) if one.until <= *sent => Ok(Settled::Refused),
                 Ok(sent) => {
-                    if one.disposition == Disposition::InProgress {
-                        table.renewed(one.token, Some(*sent + self.own_lease()));
+                    match one.disposition {
+                        Disposition::InProgress => {
+                            table.renewed(one.token, Some(*sent + self.own_lease()));
+                        }
+                        Disposition::Ack => table.acknowledged(one.token),
+                        _ => {}
                     }
                     Ok(Settled::Done)
                 }
@@ -109,7 +113,7 @@ impl Consumer {
         loop {
             let generation = link.ready(Some(deadline)).await?;
             let sent = Instant::now();
-            let broken = link.broken(generation);
+            let (client, broken) = (link.client(), link.broken(generation));
             let fresh = fresh(all, sent);
             let Some((last, others)) = fresh.split_last() else {
                 return Ok(sent);
@@ -117,7 +121,7 @@ impl Consumer {
             let mut failed = false;
             for one in others {
                 let (reply, body) = (one.reply.clone(), body(one.disposition));
-                failed |= link.client.publish(reply, body).await.is_err();
+                failed |= client.publish(reply, body).await.is_err();
             }
             let patience = deadline.saturating_duration_since(sent);
             let request = Request::new()
@@ -125,7 +129,7 @@ impl Consumer {
                 .timeout(Some(patience));
             tokio::select! {
                 biased;
-                answer = link.client.send_request(last.reply.clone(), request) => match answer {
+                answer = client.send_request(last.reply.clone(), request) => match answer {
                     Ok(_confirmed) if !failed => return Ok(sent),
                     Ok(_) => {}
                     Err(error) if error.kind() == RequestErrorKind::TimedOut => {

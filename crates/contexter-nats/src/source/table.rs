@@ -1,10 +1,10 @@
 //! What one consumer holds, and until when by its own clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use async_nats::{Message, Subject};
-use contexter_event_bus::transport::DeliveryToken;
+use contexter_event_bus::transport::{DeliveryToken, Undecodable};
 use tokio::time::Instant;
 
 use crate::message::Delivered;
@@ -13,7 +13,15 @@ use crate::message::Delivered;
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) delivered: Delivered,
-    pub(super) message: Message,
+    pub(super) content: Content,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Content {
+    Message(Message),
+    /// What the client library cannot take, fetched in another way.
+    Unreadable(Undecodable),
 }
 
 /// What a consumer holds unsettled, what it has read ahead included.
@@ -27,7 +35,14 @@ pub(super) struct Table {
     pub(super) outstanding: usize,
     /// The last message of the stream that was seen.
     pub(super) position: u64,
+    /// How far what was delivered has been searched for unreadable messages.
+    pub(super) looked_up_to: u64,
+    /// The unreadable messages that were settled: the server does not say that they were.
+    settled_unreadable: BTreeSet<u64>,
 }
+
+/// How many unreadable messages are remembered; of an older one there may be a second dead letter.
+const REMEMBERED: usize = 10_000;
 
 #[derive(Clone, Debug)]
 struct Held {
@@ -36,6 +51,7 @@ struct Held {
     reply: Subject,
     until: Instant,
     state: State,
+    unreadable: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +72,24 @@ impl Table {
         self.held.is_empty()
     }
 
+    /// Returns whether a message is held.
+    pub(super) fn holds(&self, sequence: u64) -> bool {
+        self.by_sequence.contains_key(&sequence)
+    }
+
+    /// Returns whether an unreadable message was settled.
+    pub(super) fn was_unreadable(&self, sequence: u64) -> bool {
+        self.settled_unreadable.contains(&sequence)
+    }
+
+    /// Remembers that an unreadable message was settled for good.
+    pub(super) fn settled_unreadable(&mut self, sequence: u64) {
+        self.settled_unreadable.insert(sequence);
+        if self.settled_unreadable.len() > REMEMBERED {
+            self.settled_unreadable.pop_first();
+        }
+    }
+
     /// Holds a message. An older token for the same one is worth nothing from now on.
     pub(super) fn take_in(&mut self, reply: Subject, arrival: Arrival, until: Instant) {
         self.last_token += 1;
@@ -66,6 +100,7 @@ impl Table {
             self.held.remove(&old);
         }
         let state = State::Ready;
+        let unreadable = matches!(arrival.content, Content::Unreadable(_));
         self.held.insert(
             token,
             Held {
@@ -73,6 +108,7 @@ impl Table {
                 reply,
                 until,
                 state,
+                unreadable,
             },
         );
         self.ready.push_back((token, arrival));
@@ -119,6 +155,15 @@ impl Table {
             held.until = until.unwrap_or(held.until);
             held.state = State::Given;
         }
+    }
+
+    /// A message is acknowledged, and held no longer.
+    pub(super) fn acknowledged(&mut self, token: DeliveryToken) {
+        let held = self.held.get(&token.0).filter(|held| held.unreadable);
+        if let Some(sequence) = held.map(|held| held.sequence) {
+            self.settled_unreadable(sequence);
+        }
+        self.forget(token.0);
     }
 
     /// Holds a message no longer.
@@ -187,7 +232,7 @@ mod tests {
             sequence,
             pending: 0,
         };
-        let message = Message {
+        let content = Content::Message(Message {
             subject: "a".into(),
             reply: None,
             payload: bytes::Bytes::new(),
@@ -195,8 +240,8 @@ mod tests {
             status: None,
             description: None,
             length: 0,
-        };
-        table.take_in("ack".into(), Arrival { delivered, message }, until);
+        });
+        table.take_in("ack".into(), Arrival { delivered, content }, until);
     }
 
     fn later() -> Instant {

@@ -1,0 +1,245 @@
+//! Subscribers and publishers that end.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contexter_event_bus::{Delivery, HandlerError, PublishError};
+use futures_util::future::{pending, ready, try_join_all};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use crate::events::log::{Log, PATIENCE, in_time, number, until};
+use crate::events::stage::{Stage, broken, open, publish};
+use crate::verdict::{Checked, check};
+
+/// How many attempts are more than any scenario makes.
+const MANY_ATTEMPTS: u32 = 10_000;
+
+fn patient(
+    config: contexter_event_bus::SubscriptionConfig,
+) -> contexter_event_bus::SubscriptionConfig {
+    let (base, longest) = (Duration::from_millis(10), Duration::from_millis(40));
+    config.with_attempts(MANY_ATTEMPTS, base, longest)
+}
+
+pub(super) async fn rounds(stage: Stage) -> Checked {
+    const MANY: u64 = 5_000;
+    const BATCH: usize = 700;
+    let publisher = stage.bus().await?;
+    let kind = stage.kind("found");
+    // The group is there before anything is published.
+    let log = Log::default();
+    let config = || patient(stage.member("g"));
+    drop(open(&publisher, &kind, config(), log.noting(0)).await?);
+    for chunk in stage.events("found", MANY).chunks(1_000) {
+        publish(&publisher, chunk).await?;
+    }
+    for round in 1..=5 {
+        // Another process each time, which ends without a word.
+        let bus = stage.bus().await?;
+        let before = log.look(|calls| calls.seen.len());
+        let kept = open(&bus, &kind, config(), log.noting(round)).await?;
+        log.until("a batch comes, or everything has", |calls| {
+            calls.seen.len() >= before + BATCH || calls.numbers.len() as u64 == MANY
+        })
+        .await?;
+        drop((kept, bus));
+    }
+    let bus = stage.bus().await?;
+    let _kept = open(&bus, &kind, config(), log.noting(6)).await?;
+    log.until_all(MANY).await
+}
+
+pub(super) async fn concurrent_close(stage: Stage) -> Checked {
+    let bus = stage.bus().await?;
+    let kind = stage.kind("found");
+    let log = Log::default();
+    let closing = (0..10).map(|who| {
+        let (stage, bus, kind, log) = (&stage, &bus, kind.as_str(), &log);
+        async move {
+            let kept = open(bus, kind, patient(stage.member("g")), log.noting(who)).await?;
+            drop(kept);
+            Checked::Ok(())
+        }
+    });
+    in_time("opening and closing", try_join_all(closing)).await??;
+    let _later = open(&bus, &kind, patient(stage.member("g")), log.noting(10)).await?;
+    publish(&bus, &stage.events("found", 50)).await?;
+    log.until_all(50).await
+}
+
+pub(super) async fn after_errors(stage: Stage) -> Checked {
+    let bus = stage.bus().await?;
+    let kind = stage.kind("found");
+    let healthy = Log::default();
+    let config = || patient(stage.member("g"));
+    let mut first = true;
+    for who in 0..3 {
+        let log = Log::default();
+        let refusing = log.doing(who, |_| ready(Err(HandlerError::retryable("no"))));
+        let kept = open(&bus, &kind, config(), refusing).await?;
+        if std::mem::take(&mut first) {
+            publish(&bus, &stage.events("found", 50)).await?;
+        }
+        log.until("it fails 100 times", |calls| calls.seen.len() >= 100)
+            .await?;
+        drop(kept);
+    }
+    let _kept = open(&bus, &kind, config(), healthy.noting(9)).await?;
+    healthy.until_all(50).await
+}
+
+pub(super) async fn publisher_close(stage: Stage) -> Checked {
+    const EACH: u64 = 500;
+    let (publishing, reading) = (stage.bus().await?, stage.bus().await?);
+    let log = Log::default();
+    let kept = open(
+        &reading,
+        &stage.kind("found"),
+        stage.member("g"),
+        log.noting(0),
+    )
+    .await?;
+    let acknowledged = Arc::new(Mutex::new(HashSet::new()));
+    let publishers: Vec<_> = (0..20)
+        .map(|publisher| {
+            let (stage, bus) = (stage.clone(), publishing.clone());
+            let acknowledged = Arc::clone(&acknowledged);
+            tokio::spawn(async move {
+                for n in publisher * EACH..(publisher + 1) * EACH {
+                    match bus.publish(stage.event("found", n)).await {
+                        Ok(_) => drop(acknowledged.lock().insert(n)),
+                        Err(PublishError::Closed) => return Ok(()),
+                        Err(PublishError::Transport(error)) if !stage.is_in_process() => {
+                            // It was closed while this was on its way.
+                            let _not_acknowledged = error;
+                            return Ok(());
+                        }
+                        Err(error) => return Err(broken(error)),
+                    }
+                }
+                Ok(())
+            })
+        })
+        .collect();
+    log.until("some events come", |calls| calls.numbers.len() >= 1_000)
+        .await?;
+    let report = in_time("draining", publishing.drain(PATIENCE)).await?;
+    for publisher in publishers {
+        let ended = in_time("publishing", publisher).await?;
+        ended.map_err(|panic| crate::Verdict::Fail(format!("a publisher panicked: {panic}")))??;
+    }
+    check(report.abandoned.is_empty(), || {
+        format!(
+            "expected nothing to be abandoned, saw {}",
+            report.abandoned.len()
+        )
+    })?;
+    let acknowledged = acknowledged.lock().clone();
+    log.until("everything acknowledged is delivered", |calls| {
+        acknowledged.iter().all(|n| calls.numbers.contains(n))
+    })
+    .await?;
+    drop(kept);
+    Ok(())
+}
+
+/// A handler that gives its attempts away, and then succeeds or hangs.
+fn giving_away(
+    to: mpsc::UnboundedSender<Delivery>,
+    hangs: bool,
+) -> impl Fn(Delivery) -> futures_util::future::BoxFuture<'static, Result<(), HandlerError>> + Send + Sync
+{
+    move |delivery| {
+        let _nobody_looks = to.send(delivery);
+        if hangs {
+            return Box::pin(pending());
+        }
+        Box::pin(ready(Ok(())))
+    }
+}
+
+pub(super) async fn end_of_attempt(stage: Stage) -> Checked {
+    let bus = stage.bus().await?;
+    let (to, mut attempts) = mpsc::unbounded_channel();
+    let settled = open(
+        &bus,
+        &stage.kind("settled"),
+        stage.member("settled"),
+        giving_away(to.clone(), false),
+    )
+    .await?;
+    let hung = open(
+        &bus,
+        &stage.kind("hung"),
+        stage.member("hung"),
+        giving_away(to, true),
+    )
+    .await?;
+    let mut next = async |kind: &str| -> Checked<Delivery> {
+        publish(&bus, &[stage.event(kind, 1)]).await?;
+        let came = in_time("a delivery", attempts.recv()).await?;
+        came.ok_or_else(|| crate::Verdict::Fail("expected a delivery, saw the end".to_owned()))
+    };
+    let done = next("settled").await?;
+    in_time("an attempt that was settled", done.over()).await?;
+    let running = next("hung").await?;
+    check(!running.is_over(), || {
+        "expected a running attempt to go on, saw its signal".to_owned()
+    })?;
+    drop(hung);
+    in_time("the attempt of a closed subscriber", running.over()).await?;
+    drop(settled);
+    Ok(())
+}
+
+pub(super) async fn unsettled_goes_on(stage: Stage) -> Checked {
+    let bus = stage.bus().await?;
+    let kind = stage.kind("found");
+    let (first, second) = (Log::default(), Log::default());
+    let config = || patient(stage.member("g"));
+    let hanging = first.doing(0, |_| pending());
+    let kept = open(&bus, &kind, config(), hanging).await?;
+    publish(&bus, &stage.events("found", 20)).await?;
+    first
+        .until("it hangs in one", |calls| !calls.seen.is_empty())
+        .await?;
+    drop(kept);
+    let calls = first.look(|calls| calls.seen.len());
+    let _next = open(&bus, &kind, config(), second.noting(1)).await?;
+    second.until_all(20).await?;
+    first
+        .never("the closed one gets another", |now| now.seen.len() > calls)
+        .await
+}
+
+pub(super) async fn one_after_another(stage: Stage) -> Checked {
+    const EACH: u64 = 100;
+    let bus = stage.bus().await?;
+    let kind = stage.kind("found");
+    let log = Log::default();
+    let mut kept = Vec::new();
+    for who in 0..5 {
+        kept.push(open(&bus, &kind, patient(stage.member("g")), log.noting(who)).await?);
+    }
+    let mut sent = 0;
+    for closed in 0..4_usize {
+        let events: Vec<_> = (sent..sent + EACH)
+            .map(|n| stage.event("found", n))
+            .collect();
+        sent += EACH;
+        let (early, late) = events.split_at(50);
+        publish(&bus, early).await?;
+        drop(kept.remove(0));
+        let calls = log.look(|calls| calls.seen.len());
+        publish(&bus, late).await?;
+        log.until_all(sent).await?;
+        let strayed = log.look(|now| now.seen.iter().skip(calls).any(|seen| seen.who <= closed));
+        check(!strayed, || {
+            format!("expected member {closed} to stop, saw another delivery")
+        })?;
+    }
+    let last = log.look(|calls| calls.seen.last().map(|seen| number(&seen.event)));
+    until("the last is handled", || ready(last.is_some())).await
+}

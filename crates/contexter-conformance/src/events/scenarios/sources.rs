@@ -1,0 +1,132 @@
+//! One consumer of a transport, below the bus.
+
+use contexter_event_bus::transport::{Disposition, Settled};
+
+use crate::events::log::{Calls, Log, WATCH, in_time};
+use crate::events::stage::{Stage, broken, open, publish, settle, take};
+use crate::verdict::{Checked, check, same};
+
+pub(super) async fn fencing(stage: Stage) -> Checked {
+    let (one, two) = (stage.transport().await?, stage.transport().await?);
+    let spec = stage.spec("found", "g")?;
+    let late = in_time("subscribing", one.subscribe(&spec))
+        .await?
+        .map_err(broken)?;
+    let bus = stage.bus().await?;
+    publish(&bus, &stage.events("found", 1)).await?;
+    let held = take(&*late, 1).await?;
+    let other = in_time("subscribing", two.subscribe(&spec))
+        .await?
+        .map_err(broken)?;
+    // The first says nothing; the message comes to whoever asks.
+    let again = in_time("a second delivery", async {
+        tokio::select! {
+            some = other.receive(1) => (true, some),
+            some = late.receive(1) => (false, some),
+        }
+    })
+    .await?;
+    let (elsewhere, again) = (again.0, again.1.map_err(broken)?);
+    let counts: Vec<_> = again.iter().map(|one| one.delivery_count).collect();
+    same("how often it was delivered", &counts, &vec![2])?;
+    for one in &held {
+        let answer = settle(&*late, one.token, Disposition::Ack).await?;
+        same("a late acknowledgement", &answer, &Settled::Refused)?;
+    }
+    for one in &again {
+        let holder = if elsewhere { &other } else { &late };
+        let answer = settle(&**holder, one.token, Disposition::Ack).await?;
+        same("the acknowledgement of the holder", &answer, &Settled::Done)?;
+    }
+    Ok(())
+}
+
+pub(super) async fn settled_once(stage: Stage) -> Checked {
+    let transport = stage.transport().await?;
+    let spec = stage.spec("found", "g")?;
+    let source = in_time("subscribing", transport.subscribe(&spec))
+        .await?
+        .map_err(broken)?;
+    let bus = stage.bus().await?;
+    publish(&bus, &stage.events("found", 2)).await?;
+    for (one, how) in take(&*source, 2).await?.into_iter().zip([
+        Disposition::Nack {
+            after: spec.lease * 100,
+        },
+        Disposition::Ack,
+    ]) {
+        let first = settle(&*source, one.token, how).await?;
+        same("the first settlement", &first, &Settled::Done)?;
+        for again in [
+            Disposition::Ack,
+            Disposition::InProgress,
+            Disposition::Nack {
+                after: std::time::Duration::ZERO,
+            },
+        ] {
+            let answer = settle(&*source, one.token, again).await?;
+            same("a settlement after it", &answer, &Settled::Refused)?;
+        }
+    }
+    let quiet = tokio::time::timeout(WATCH, source.receive(1)).await;
+    check(quiet.is_err(), || {
+        format!("expected nothing more, saw {quiet:?}")
+    })
+}
+
+pub(super) async fn claimed_once(stage: Stage) -> Checked {
+    const MANY: usize = 50;
+    let transport = stage.transport().await?;
+    let spec = stage.spec("found", "g")?;
+    let idle = in_time("subscribing", transport.subscribe(&spec))
+        .await?
+        .map_err(broken)?;
+    let bus = stage.bus().await?;
+    publish(&bus, &stage.events("found", MANY as u64)).await?;
+    let held = take(&*idle, MANY).await?;
+    // It dies without a word.
+    drop((held, idle));
+    let log = Log::default();
+    let mut kept = Vec::new();
+    for who in 0..20 {
+        // Every second claim would be seen: nothing recognises duplicates here.
+        let config = stage.member("g").with_deduplication(false);
+        kept.push(open(&bus, &stage.kind("found"), config, log.noting(who)).await?);
+    }
+    log.until_all(MANY as u64).await?;
+    tokio::time::sleep(spec.lease + spec.lease / 2).await;
+    let twice = log.look(|calls: &Calls| {
+        let numbers = 0..MANY as u64;
+        numbers.filter(|n| calls.times(*n) != 1).collect::<Vec<_>>()
+    });
+    same(
+        "events that were claimed more than once",
+        &twice,
+        &Vec::new(),
+    )
+}
+
+pub(super) async fn prefetch(stage: Stage) -> Checked {
+    const MOST: usize = 5;
+    let transport = stage.transport().await?;
+    let spec = stage.spec("found", "g")?.with_prefetch(MOST);
+    let source = in_time("subscribing", transport.subscribe(&spec))
+        .await?
+        .map_err(broken)?;
+    let bus = stage.bus().await?;
+    publish(&bus, &stage.events("found", 50)).await?;
+    let mut held = take(&*source, MOST).await?;
+    let more = tokio::time::timeout(WATCH, source.receive(50)).await;
+    check(more.is_err(), || {
+        format!("expected no more than {MOST} unsettled, saw {more:?}")
+    })?;
+    // The rest waits at the broker for anybody.
+    let other = in_time("subscribing", transport.subscribe(&spec))
+        .await?
+        .map_err(broken)?;
+    take(&*other, MOST).await?;
+    let first = held.remove(0);
+    let answer = settle(&*source, first.token, Disposition::Ack).await?;
+    same("an acknowledgement", &answer, &Settled::Done)?;
+    take(&*source, 1).await.map(drop)
+}

@@ -1,0 +1,38 @@
+//! What may be wrong with the naive broker.
+
+/// What is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    None,
+    ConfirmsWithoutStoring,
+    ForgetsHeaders,
+    ForgetsTheTrace,
+    ForgetsOnRestart,
+    StoresDuplicates,
+    TakesWhatIsTooLarge,
+    IgnoresPatterns,
+    RestMatchesNothing,
+    GivesToEveryMember,
+    GroupsShare,
+    BeginsWithTheNewest,
+    Reorders,
+    IgnoresPrefetch,
+    DropsAcks,
+    LosesNacks,
+    NacksAtOnce,
+    SettlesTwice,
+    TakesLateAcks,
+    IgnoresProgress,
+    NeverRedelivers,
+    DoesNotCount,
+    SkipsUnreadable,
+    EndsAtUnreadable,
+    ForgetsLetters,
+    CutsLetters,
+    RedrivesToEverybody,
+    LeaksHeaders,
+    HidesGaps,
+    PublishesForEver,
+    EndsWithTheConnection,
+    StaysIll,
+}
