@@ -8,3 +8,4 @@ mod corpus;
 mod full_disk;
 mod kill;
 mod program;
+mod remote;

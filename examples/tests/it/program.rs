@@ -24,12 +24,18 @@ fn binary() -> PathBuf {
 
 /// Prepares a run over the data folder `data`, with the embedder that needs no download.
 pub(crate) fn program(data: &Path, args: &[&str]) -> Command {
+    let mut command = remote(data, args);
+    command.args(["--embedder", "lexical", "--offline"]);
+    command
+}
+
+/// Prepares a run over the data folder `data`, with whatever embedder the arguments choose.
+pub(crate) fn remote(data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     command
         .args(args)
         .arg("--data")
         .arg(data)
-        .args(["--embedder", "lexical", "--offline"])
         .env_remove("CONTEXTER_MODEL")
         .env_remove("RUST_LOG")
         .stdin(Stdio::null())
