@@ -1,5 +1,23 @@
-//! A local Bright Data: REST interface and native proxy.
+//! A local Bright Data: REST interface and native proxy, with a small website to fetch.
+//!
+//! Written from the vendor's documentation (unlocker and its error codes, the catalogue of the proxy's
+//! errors, asynchronous requests, the scraper interface; read in November 2026). Like the vendor it
+//! answers 200 also where the unlocker failed, and tells so in headers. The pages that there are, and
+//! what goes wrong with which, are listed in `site.rs`.
 
+mod account;
+mod config;
+mod dataset;
+mod jobs;
+mod pages;
+mod proxy;
+mod refusal;
+mod rest;
+mod search;
+mod site;
+mod tls;
+
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,64 +27,48 @@ use tokio::net::TcpListener;
 use crate::error::Error;
 use crate::faults::{self, Faults, Layer, Server};
 use crate::server::{self, Shutdown};
+use account::Ledger;
+use dataset::Datasets;
+use jobs::Jobs;
+use tls::Authority;
 
-/// What the Bright Data servers take and hold.
-#[derive(Clone, Debug)]
-pub struct BrightDataConfig {
-    api_key: String,
-    customer: String,
-    zone: String,
-    zone_password: String,
-}
-
-impl Default for BrightDataConfig {
-    fn default() -> Self {
-        Self {
-            api_key: "brd-sandbox-0123456789".to_owned(),
-            customer: "hl_sandbox".to_owned(),
-            zone: "web_unlocker1".to_owned(),
-            zone_password: "sandbox-zone-password".to_owned(),
-        }
-    }
-}
-
-impl BrightDataConfig {
-    /// Creates the default configuration.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the key of the REST interface.
-    #[must_use]
-    pub fn api_key(mut self, key: impl Into<String>) -> Self {
-        self.api_key = key.into();
-        self
-    }
-
-    /// Sets the password of the zone, for the proxy.
-    #[must_use]
-    pub fn zone_password(mut self, password: impl Into<String>) -> Self {
-        self.zone_password = password.into();
-        self
-    }
-}
+pub use config::BrightDataConfig;
 
 /// A local Bright Data. Clones are the same servers.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BrightData {
-    config: Arc<BrightDataConfig>,
+    office: Arc<Office>,
+}
+
+/// What all interfaces share.
+struct Office {
+    config: BrightDataConfig,
+    ledger: Ledger,
+    jobs: Jobs,
+    datasets: Datasets,
+    authority: Authority,
 }
 
 impl BrightData {
     pub(crate) fn new(config: BrightDataConfig) -> Result<Self, Error> {
+        config.validate()?;
+        let authority = Authority::new().map_err(|source| Error::Setup {
+            server: Server::BrightdataProxy,
+            source,
+        })?;
         Ok(Self {
-            config: Arc::new(config),
+            office: Arc::new(Office {
+                ledger: Ledger::default(),
+                jobs: Jobs::default(),
+                datasets: Datasets::default(),
+                authority,
+                config,
+            }),
         })
     }
 
     pub(crate) fn router(&self) -> Router {
-        Router::new()
+        rest::router(Arc::clone(&self.office))
     }
 
     /// Serves the native proxy.
@@ -77,20 +79,70 @@ impl BrightData {
         shutdown: Shutdown,
     ) {
         let layer = Layer::new(Server::BrightdataProxy, faults, shutdown.clone());
-        let router = Router::new().layer(middleware::from_fn_with_state(layer, faults::inject));
+        let router = proxy::router(Arc::clone(&self.office), shutdown.clone())
+            .layer(middleware::from_fn_with_state(layer, faults::inject));
         server::serve(listener, router, shutdown).await;
     }
 
     /// Returns the key of the REST interface.
     #[must_use]
     pub fn api_key(&self) -> &str {
-        &self.config.api_key
+        &self.office.config.api_key
     }
 
-    /// Returns the zone.
+    /// Returns the unlocker zone, which is the proxy's too.
     #[must_use]
     pub fn zone(&self) -> &str {
-        &self.config.zone
+        &self.office.config.zone
+    }
+
+    /// Returns the search zone.
+    #[must_use]
+    pub fn serp_zone(&self) -> &str {
+        &self.office.config.serp_zone
+    }
+
+    /// Returns the customer's id.
+    #[must_use]
+    pub fn customer(&self) -> &str {
+        &self.office.config.customer
+    }
+
+    /// Returns the password of the zone.
+    #[must_use]
+    pub fn zone_password(&self) -> &str {
+        &self.office.config.zone_password
+    }
+
+    /// Returns the certificate, as PEM, by which the proxy signs for the hosts of the website; a client
+    /// of the proxy has to trust it. It is made anew at each start.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        self.office.authority.pem()
+    }
+
+    /// Returns how many requests arrived, those that a fault kept away not counted.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.office.ledger.requests()
+    }
+
+    /// Returns how many requests would have been billed.
+    #[must_use]
+    pub fn billed(&self) -> u64 {
+        self.office.ledger.billed()
+    }
+
+    /// Returns how many requests were refused for being too many.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.office.ledger.refusals()
+    }
+
+    /// Returns whether the caller is blocked after too many such refusals.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.office.ledger.is_blocked()
     }
 
     /// Returns the URL of the proxy, with user name and password.
@@ -100,7 +152,17 @@ impl BrightData {
             zone,
             zone_password,
             ..
-        } = &*self.config;
+        } = &self.office.config;
         format!("http://brd-customer-{customer}-zone-{zone}:{zone_password}@{address}")
+    }
+}
+
+/// Without key, password and certificate.
+impl fmt::Debug for BrightData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrightData")
+            .field("config", &self.office.config)
+            .field("requests", &self.requests())
+            .finish_non_exhaustive()
     }
 }
