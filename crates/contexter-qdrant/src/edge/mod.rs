@@ -80,6 +80,7 @@ mod fault;
 mod folder;
 mod inspect;
 mod lock;
+mod opening;
 mod options;
 mod reading;
 mod repair;

@@ -85,7 +85,9 @@ fn point(record: Record) -> Option<Point> {
             sparse = SparseVector::new(terms.indices, terms.values).ok();
         }
     }
-    let payload = record.payload.map_or_else(Payload::new, |payload| payload.0);
+    let payload = record
+        .payload
+        .map_or_else(Payload::new, |payload| payload.0);
     Some(Point {
         id,
         dense,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use contexter_model::{
-    CollectionState, Count, Delete, EnsureCollection, Error, Flush, Hit, Optimize,
-    Query, QueryReply, Record, Retrieve, Selector, Upsert,
+    CollectionState, Count, Delete, EnsureCollection, Error, Flush, Hit, Optimize, Query,
+    QueryReply, Record, Retrieve, Selector, Upsert,
 };
 use contexter_service::Service;
 use qdrant_edge::EdgeShard;

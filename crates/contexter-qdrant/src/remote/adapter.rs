@@ -1,7 +1,5 @@
 //! The server as the registry sees it.
 
-use std::error::Error as _;
-
 use async_trait::async_trait;
 use contexter_adapter::{
     AdapterError, AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
@@ -191,12 +189,7 @@ impl ServiceAdapter for QdrantAdapter {
                      minor version apart is supported",
                     checkup.version,
                 )),
-            Err(error) => health(HealthStatus::Unhealthy).with_error(match error.source() {
-                Some(cause) if error.kind() == contexter_model::ErrorKind::Unavailable => {
-                    format!("{error} ({cause})")
-                }
-                _ => error.to_string(),
-            }),
+            Err(error) => health(HealthStatus::Unhealthy).with_error(error.to_string()),
         }
     }
 

@@ -1,17 +1,15 @@
 //! Where the server is and how it is used.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use contexter_config::Secret;
-use contexter_model::{CollectionSpec, Distance, Error, ErrorKind};
 use contexter_resilience::StackConfig;
 use contexter_service::InvalidConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::spec;
+use super::address::{Address, with_port};
+use super::expected::CollectionConfig;
 
 /// The server's gRPC port (<https://qdrant.tech/documentation/interfaces/#grpc-interface>).
 pub const GRPC_PORT: u16 = 6334;
@@ -142,53 +140,6 @@ pub struct RetryConfig {
     pub max_delay: Option<Duration>,
 }
 
-/// What collections are expected to be; another one is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct CollectionConfig {
-    /// The dimensions of the dense vectors; any if not set.
-    pub vector_size: Option<usize>,
-    /// How near two dense vectors are; any measure if not set.
-    pub distance_metric: Option<Metric>,
-}
-
-/// A [`Distance`] as the vendor spells it; case does not matter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-#[non_exhaustive]
-pub enum Metric {
-    /// [`Distance::Cosine`]
-    Cosine,
-    /// [`Distance::Dot`]
-    Dot,
-    /// [`Distance::Euclid`]
-    Euclid,
-}
-
-impl TryFrom<String> for Metric {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "cosine" => Ok(Self::Cosine),
-            "dot" => Ok(Self::Dot),
-            "euclid" | "euclidean" => Ok(Self::Euclid),
-            _ => Err("expected Cosine, Dot or Euclid".to_owned()),
-        }
-    }
-}
-
-impl From<Metric> for Distance {
-    fn from(metric: Metric) -> Self {
-        match metric {
-            Metric::Cosine => Self::Cosine,
-            Metric::Dot => Self::Dot,
-            Metric::Euclid => Self::Euclid,
-        }
-    }
-}
-
 /// How points are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -285,7 +236,10 @@ impl Config {
             }
             retry
         });
-        preset.retry(retry).attempt_timeout(attempt).deadline(deadline)
+        preset
+            .retry(retry)
+            .attempt_timeout(attempt)
+            .deadline(deadline)
     }
 
     /// Checks all settings.
@@ -364,92 +318,5 @@ impl Config {
         }
         let visible = key.expose().bytes().all(|byte| byte.is_ascii_graphic());
         (!visible).then(|| "must be visible ASCII characters without spaces".to_owned())
-    }
-}
-
-impl CollectionConfig {
-    /// Refuses a collection that is not as expected.
-    pub(super) fn check(self, spec: &CollectionSpec) -> Result<(), Error> {
-        let invalid = |message: String| Err(spec::error(ErrorKind::Invalid, message));
-        match self.vector_size {
-            Some(size) if size != spec.space.dimensions => {
-                return invalid(format!(
-                    "collection {:?} is to have {} dimensions (embedder {:?}), the configuration \
-                     says vector_size {size}",
-                    spec.name, spec.space.dimensions, spec.space.id,
-                ));
-            }
-            _ => {}
-        }
-        match self.distance_metric.map(Distance::from) {
-            Some(distance) if distance != spec.distance => invalid(format!(
-                "collection {:?} is to have the distance {:?}, the configuration says \
-                 distance_metric {distance:?}",
-                spec.name, spec.distance,
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The parts of an address.
-#[derive(Debug)]
-struct Address<'a> {
-    tls: bool,
-    host: &'a str,
-    port: u16,
-}
-
-impl<'a> Address<'a> {
-    /// Takes an address apart; `None` if it has anything besides scheme, host and port.
-    fn parse(url: &'a str) -> Option<Self> {
-        let (tls, rest) = match url.split_once("://")? {
-            ("http", rest) => (false, rest),
-            ("https", rest) => (true, rest),
-            _ => return None,
-        };
-        let host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-        let (host, port) = if let Some(rest) = rest.strip_prefix('[') {
-            let (host, port) = rest.split_once(']')?;
-            host.parse::<std::net::Ipv6Addr>().ok()?;
-            (host, port.strip_prefix(':')?)
-        } else {
-            let (host, port) = rest.split_once(':')?;
-            if host.is_empty() || !host.bytes().all(host_byte) {
-                return None;
-            }
-            (host, port)
-        };
-        let port = port.parse().ok().filter(|&port| port != 0)?;
-        Some(Self { tls, host, port })
-    }
-
-    fn is_loopback(&self) -> bool {
-        self.host == "localhost"
-            || self
-                .host
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    }
-}
-
-/// Adds the gRPC port to an address without one.
-fn with_port(url: &str) -> String {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
-    if after_host.contains(':') {
-        url.to_owned()
-    } else {
-        format!("{url}:{GRPC_PORT}")
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Cosine => "Cosine",
-            Self::Dot => "Dot",
-            Self::Euclid => "Euclid",
-        })
     }
 }

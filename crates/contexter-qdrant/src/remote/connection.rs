@@ -181,11 +181,10 @@ impl Connection {
         path: &'static str,
         message: Bytes,
     ) -> Result<R, Error> {
-        let mut grpc =
-            Grpc::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES);
-        grpc.ready().await.map_err(|source| {
-            self.failed(Status::from_error(Box::new(source)))
-        })?;
+        let mut grpc = Grpc::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES);
+        grpc.ready()
+            .await
+            .map_err(|source| self.failed(Status::from_error(Box::new(source))))?;
         let reply = grpc
             .unary(
                 self.request(message),

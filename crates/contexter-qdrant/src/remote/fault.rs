@@ -92,10 +92,9 @@ pub(super) fn status(status: Status, secret: Option<&str>) -> Error {
             ErrorKind::Unauthorized,
             format!("the server's inference service does not accept its key: {said}"),
         ),
-        Code::Unavailable | Code::Internal | Code::Unknown | Code::Aborted => (
-            ErrorKind::Unavailable,
-            format!("the server failed: {said}"),
-        ),
+        Code::Unavailable | Code::Internal | Code::Unknown | Code::Aborted => {
+            (ErrorKind::Unavailable, format!("the server failed: {said}"))
+        }
         Code::DataLoss => (
             ErrorKind::Unexpected,
             format!("the server found damaged data: {said}"),
@@ -160,7 +159,8 @@ fn transport(status: &Status) -> Option<Error> {
             None => break cause,
         }
     };
-    let refused = status.code() == Code::Unavailable && deepest.to_string().contains("refused stream");
+    let refused =
+        status.code() == Code::Unavailable && deepest.to_string().contains("refused stream");
     let failure = error(
         ErrorKind::Unavailable,
         format!(

@@ -3,7 +3,9 @@
 use contexter_model::Filter;
 use qdrant_client::qdrant::condition::ConditionOneOf;
 use qdrant_client::qdrant::r#match::MatchValue;
-use qdrant_client::qdrant::{self, Condition, FieldCondition, HasIdCondition, Match, RepeatedStrings};
+use qdrant_client::qdrant::{
+    self, Condition, FieldCondition, HasIdCondition, Match, RepeatedStrings,
+};
 
 use super::value;
 

@@ -10,7 +10,10 @@ use super::fault;
 use super::store::RemoteStore;
 
 /// The version of the protocol that is spoken: that of `qdrant-client`.
-pub const CLIENT_VERSION: ServerVersion = ServerVersion { major: 1, minor: 20 };
+pub const CLIENT_VERSION: ServerVersion = ServerVersion {
+    major: 1,
+    minor: 20,
+};
 
 /// A version of the server, without its patch level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,7 +41,9 @@ impl FromStr for ServerVersion {
         let mut numbers = text.split(['.', '-', '+']).map(str::parse);
         match (numbers.next(), numbers.next()) {
             (Some(Ok(major)), Some(Ok(minor))) => Ok(Self { major, minor }),
-            _ => Err(fault::protocol("the server's version is no number with a point")),
+            _ => Err(fault::protocol(
+                "the server's version is no number with a point",
+            )),
         }
     }
 }

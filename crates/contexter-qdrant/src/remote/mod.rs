@@ -49,10 +49,12 @@
 //! ```
 
 mod adapter;
+mod address;
 mod aliases;
 mod collections;
 mod config;
 mod connection;
+mod expected;
 mod fault;
 mod filter;
 mod health;
@@ -67,10 +69,9 @@ mod value;
 mod write;
 
 pub use adapter::QdrantAdapter;
-pub use config::{
-    CollectionConfig, Config, GRACE, GRPC_PORT, Metric, REST_PORT, RetryConfig, UploadConfig,
-};
+pub use config::{Config, GRACE, GRPC_PORT, REST_PORT, RetryConfig, UploadConfig};
 pub use connection::MAX_REPLY_BYTES;
+pub use expected::{CollectionConfig, Metric};
 pub use health::{CLIENT_VERSION, ServerVersion};
 pub use record::KEY as METADATA_KEY;
 pub use store::RemoteStore;

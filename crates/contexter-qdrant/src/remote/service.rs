@@ -50,7 +50,9 @@ impl Service<Flush> for RemoteStore {
 
     async fn call(&self, req: Flush) -> Result<(), Error> {
         let flush = async {
-            if self.exists(&req.collection).await? || self.alias_named(&req.collection).await?.is_some() {
+            if self.exists(&req.collection).await?
+                || self.alias_named(&req.collection).await?.is_some()
+            {
                 return Ok(());
             }
             Err(fault::error(

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use contexter_model::{CollectionSpec, Error, ErrorKind};
 use contexter_resilience::StandardStack;
-use contexter_service::Cx;
-use contexter_service::InvalidConfig;
+use contexter_service::{Cx, InvalidConfig};
 use qdrant_client::qdrant::{CollectionInfo, GetCollectionInfoRequest};
 
-use super::config::{CollectionConfig, Config, UploadConfig};
+use super::config::{Config, UploadConfig};
 use super::connection::Connection;
+use super::expected::CollectionConfig;
 use super::known::Known;
 use super::{fault, record};
 

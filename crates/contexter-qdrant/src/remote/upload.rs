@@ -7,9 +7,7 @@ use contexter_model::{Error, ErrorKind, Point, Upsert};
 use contexter_resilience::StandardStack;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use prost::Message;
-use qdrant_client::qdrant::points_update_operation::{
-    DeleteVectors, Operation, PointStructList,
-};
+use qdrant_client::qdrant::points_update_operation::{DeleteVectors, Operation, PointStructList};
 use qdrant_client::qdrant::{
     PointId, PointStruct, PointsIdsList, PointsOperationResponse, PointsSelector,
     PointsUpdateOperation, UpdateBatchPoints, UpdateBatchResponse, UpsertPoints, VectorsSelector,
@@ -110,7 +108,11 @@ impl RemoteStore {
         points: Vec<PointStruct>,
         stack: Option<&StandardStack>,
     ) -> Result<(), Error> {
-        let mut waiting = vec![Encoded::new(collection, points, self.connection().server_timeout())];
+        let mut waiting = vec![Encoded::new(
+            collection,
+            points,
+            self.connection().server_timeout(),
+        )];
         while let Some(batch) = waiting.pop() {
             let outcome = under(stack, || self.send_encoded(&batch)).await;
             match outcome {

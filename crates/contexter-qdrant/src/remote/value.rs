@@ -40,10 +40,9 @@ fn problem(value: &Json, depth: usize) -> Option<String> {
         return Some(format!("is nested deeper than {MAX_DEPTH}"));
     }
     match value {
-        Json::Number(number) if number.is_u64() && !number.is_i64() => Some(format!(
-            "has the number {number}, larger than {}",
-            i64::MAX,
-        )),
+        Json::Number(number) if number.is_u64() && !number.is_i64() => {
+            Some(format!("has the number {number}, larger than {}", i64::MAX,))
+        }
         Json::Array(values) => values.iter().find_map(|value| problem(value, depth + 1)),
         Json::Object(fields) => fields.values().find_map(|value| problem(value, depth + 1)),
         _ => None,
@@ -176,7 +175,9 @@ fn dense_of(output: VectorOutput) -> Result<Vec<f32>, Error> {
     match output.vector {
         Some(VectorOutputKind::Dense(vector)) => Ok(vector.data),
         None => Ok(flat(output).0),
-        Some(_) => Err(fault::protocol("the reply has another vector as the dense one")),
+        Some(_) => Err(fault::protocol(
+            "the reply has another vector as the dense one",
+        )),
     }
 }
 
@@ -184,7 +185,11 @@ fn sparse_of(output: VectorOutput) -> Result<SparseVector, Error> {
     let (values, indices) = match output.vector {
         Some(VectorOutputKind::Sparse(vector)) => (vector.values, vector.indices),
         None => flat(output),
-        Some(_) => return Err(fault::protocol("the reply has another vector as the sparse one")),
+        Some(_) => {
+            return Err(fault::protocol(
+                "the reply has another vector as the sparse one",
+            ));
+        }
     };
     SparseVector::new(indices, values).map_err(|source| {
         fault::protocol("the reply has a sparse vector that is none").with_source(source)
@@ -192,7 +197,10 @@ fn sparse_of(output: VectorOutput) -> Result<SparseVector, Error> {
 }
 
 /// The form that servers before 1.16 send.
-#[expect(deprecated, reason = "servers before 1.16 send vectors in these fields")]
+#[expect(
+    deprecated,
+    reason = "servers before 1.16 send vectors in these fields"
+)]
 fn flat(output: VectorOutput) -> (Vec<f32>, Vec<u32>) {
     (
         output.data,

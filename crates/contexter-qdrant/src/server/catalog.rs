@@ -44,7 +44,8 @@ impl Catalog {
     /// Opens a new folder that goes when the catalog does. Blocks.
     pub(super) fn temporary() -> Result<Self, Error> {
         let folder = tempfile::tempdir().map_err(|source| {
-            spec::error(ErrorKind::Unavailable, "cannot make a temporary folder").with_source(source)
+            spec::error(ErrorKind::Unavailable, "cannot make a temporary folder")
+                .with_source(source)
         })?;
         let mut catalog = Self::open(folder.path())?;
         catalog.temporary = Some(folder);
@@ -85,7 +86,9 @@ impl Catalog {
             collections.insert(collection.name().to_owned(), Arc::new(collection));
         }
         let aliases = match fs::read(root.join(ALIASES)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| unusable(source.into()))?,
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|source| unusable(source.into()))?
+            }
             Err(_none) => BTreeMap::new(),
         };
         Ok(Self {
@@ -142,7 +145,8 @@ impl Catalog {
             )));
         }
         let folder = self.folder(&name);
-        let failed = |source: io::Error| Status::internal(format!("Service internal error: {source}"));
+        let failed =
+            |source: io::Error| Status::internal(format!("Service internal error: {source}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(failed)?;
         }
@@ -205,7 +209,8 @@ impl Catalog {
     }
 
     fn save_aliases(&self, aliases: BTreeMap<String, String>) -> Result<(), Status> {
-        let failed = |source: io::Error| Status::internal(format!("Service internal error: {source}"));
+        let failed =
+            |source: io::Error| Status::internal(format!("Service internal error: {source}"));
         let text = serde_json::to_vec(&aliases).map_err(|source| failed(source.into()))?;
         replace(&self.root.join(ALIASES), &text).map_err(failed)?;
         *self.aliases.write() = aliases;

@@ -103,10 +103,12 @@ pub(super) fn delete_vectors(
     if names.is_empty() {
         return Err(Status::invalid_argument("VectorsSelector is missing"));
     }
-    Ok(UpdateOperation::VectorOperation(match selected(selector)? {
-        Selected::Ids(ids) => VectorOperations::DeleteVectors(ids.into(), names),
-        Selected::Filter(filter) => VectorOperations::DeleteVectorsByFilter(filter, names),
-    }))
+    Ok(UpdateOperation::VectorOperation(
+        match selected(selector)? {
+            Selected::Ids(ids) => VectorOperations::DeleteVectors(ids.into(), names),
+            Selected::Filter(filter) => VectorOperations::DeleteVectorsByFilter(filter, names),
+        },
+    ))
 }
 
 /// Sets or overwrites fields of payloads.
@@ -154,14 +156,18 @@ pub(super) fn delete_payload(
 
 /// Deletes payloads.
 pub(super) fn clear_payload(selector: Option<PointsSelector>) -> Result<UpdateOperation, Status> {
-    Ok(UpdateOperation::PayloadOperation(match selected(selector)? {
-        Selected::Ids(points) => PayloadOps::ClearPayload { points },
-        Selected::Filter(filter) => PayloadOps::ClearPayloadByFilter(filter),
-    }))
+    Ok(UpdateOperation::PayloadOperation(
+        match selected(selector)? {
+            Selected::Ids(points) => PayloadOps::ClearPayload { points },
+            Selected::Filter(filter) => PayloadOps::ClearPayloadByFilter(filter),
+        },
+    ))
 }
 
 /// Creates an index.
-pub(super) fn create_index(request: &CreateFieldIndexCollection) -> Result<UpdateOperation, Status> {
+pub(super) fn create_index(
+    request: &CreateFieldIndexCollection,
+) -> Result<UpdateOperation, Status> {
     let index = CreateIndex {
         field_name: queries::path(&request.field_name)?,
         field_schema: Some(schema::index(request)?),

@@ -192,10 +192,7 @@ impl Collection {
     }
 
     /// Lets `work` read the shard. Blocks.
-    fn read_now<T>(
-        &self,
-        work: impl FnOnce(&EdgeShard) -> Result<T, Status>,
-    ) -> Result<T, Status> {
+    fn read_now<T>(&self, work: impl FnOnce(&EdgeShard) -> Result<T, Status>) -> Result<T, Status> {
         let shard = self.shard.read();
         let shard = shard
             .as_ref()

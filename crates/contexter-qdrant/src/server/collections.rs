@@ -261,7 +261,10 @@ fn act(
         }
         Action::RenameAlias(rename) => {
             let collection = aliases.remove(&rename.old_alias_name).ok_or_else(|| {
-                status::not_found(format_args!("Alias {} does not exists!", rename.old_alias_name))
+                status::not_found(format_args!(
+                    "Alias {} does not exists!",
+                    rename.old_alias_name
+                ))
             })?;
             aliases.insert(rename.new_alias_name, collection);
         }

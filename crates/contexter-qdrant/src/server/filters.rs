@@ -102,7 +102,10 @@ fn field_json(field: &FieldCondition) -> Result<Json, Status> {
         json.insert("geo_bounding_box".into(), bounds);
     }
     if let Some(circle) = &field.geo_radius {
-        let center = circle.center.as_ref().ok_or_else(|| malformed("geo_radius"))?;
+        let center = circle
+            .center
+            .as_ref()
+            .ok_or_else(|| malformed("geo_radius"))?;
         let circle = json!({"center": geo_json(center), "radius": circle.radius});
         json.insert("geo_radius".into(), circle);
     }

@@ -32,6 +32,7 @@ mod snapshots;
 mod status;
 mod strict;
 mod vectors;
+mod weight;
 
 use std::fmt;
 use std::future::Future;
@@ -71,6 +72,8 @@ pub struct Options {
     pub api_key: Option<Secret>,
     /// A key with which callers may only read.
     pub read_only_api_key: Option<Secret>,
+    /// Whether points are decoded and acknowledged but not stored; off by default.
+    pub discards_upserts: bool,
 }
 
 impl Options {
@@ -85,6 +88,13 @@ impl Options {
     #[must_use]
     pub fn with_read_only_api_key(mut self, key: impl Into<Secret>) -> Self {
         self.read_only_api_key = Some(key.into());
+        self
+    }
+
+    /// Acknowledges points without storing them, to measure what a client costs.
+    #[must_use]
+    pub fn with_discarded_upserts(mut self) -> Self {
+        self.discards_upserts = true;
         self
     }
 }
@@ -126,6 +136,7 @@ impl Options {
 pub struct LocalServer {
     catalog: Arc<Catalog>,
     door: Doorkeeper,
+    discards_upserts: bool,
 }
 
 impl LocalServer {
@@ -158,6 +169,7 @@ impl LocalServer {
         })??;
         Ok(Self {
             catalog: Arc::new(catalog),
+            discards_upserts: options.discards_upserts,
             door: Doorkeeper::new(options),
         })
     }
@@ -167,7 +179,7 @@ impl LocalServer {
     #[must_use]
     pub fn routes(&self) -> Routes {
         let catalog = || Arc::clone(&self.catalog);
-        let points = PointsServer::new(points::Points::new(catalog()))
+        let points = PointsServer::new(points::Points::new(catalog(), self.discards_upserts))
             .max_decoding_message_size(MAX_REQUEST_BYTES)
             .max_encoding_message_size(usize::MAX);
         let collections = CollectionsServer::new(collections::Collections::new(catalog()))

@@ -3,18 +3,29 @@
 use std::sync::Arc;
 
 use qdrant_client::qdrant::points_server;
-use qdrant_client::qdrant::points_update_operation::{Operation, PointStructList};
+use qdrant_client::qdrant::points_update_operation::PointStructList;
 use qdrant_client::qdrant::{
-    BatchResult, ClearPayloadPoints, CountPoints, CountResponse, CountResult, CreateFieldIndexCollection, CreateVectorNameRequest, DeleteFieldIndexCollection, DeletePayloadPoints, DeletePointVectors, DeletePoints, DeleteVectorNameRequest, DiscoverBatchPoints, DiscoverBatchResponse, DiscoverPoints, DiscoverResponse, FacetCounts, FacetResponse, Filter, GetPoints, GetResponse, PointsOperationResponse, QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse, QueryPointGroups, QueryPoints, QueryResponse, RecommendBatchPoints, RecommendBatchResponse, RecommendGroupsResponse, RecommendPointGroups, RecommendPoints, RecommendResponse, ScrollPoints, ScrollResponse, SearchBatchPoints, SearchBatchResponse, SearchGroupsResponse, SearchMatrixOffsetsResponse, SearchMatrixPairsResponse, SearchMatrixPoints, SearchPointGroups, SearchPoints, SearchResponse, SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse, UpdatePointVectors, UpsertPoints,
+    BatchResult, ClearPayloadPoints, CountPoints, CountResponse, CountResult,
+    CreateFieldIndexCollection, CreateVectorNameRequest, DeleteFieldIndexCollection,
+    DeletePayloadPoints, DeletePointVectors, DeletePoints, DeleteVectorNameRequest,
+    DiscoverBatchPoints, DiscoverBatchResponse, DiscoverPoints, DiscoverResponse, FacetCounts,
+    FacetResponse, GetPoints, GetResponse, PointsOperationResponse, QueryBatchPoints,
+    QueryBatchResponse, QueryGroupsResponse, QueryPointGroups, QueryPoints, QueryResponse,
+    RecommendBatchPoints, RecommendBatchResponse, RecommendGroupsResponse, RecommendPointGroups,
+    RecommendPoints, RecommendResponse, ScrollPoints, ScrollResponse, SearchBatchPoints,
+    SearchBatchResponse, SearchGroupsResponse, SearchMatrixOffsetsResponse,
+    SearchMatrixPairsResponse, SearchMatrixPoints, SearchPointGroups, SearchPoints, SearchResponse,
+    SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse, UpdatePointVectors, UpsertPoints,
 };
 use qdrant_edge::{EdgeShard, UpdateOperation};
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::auth::may_write;
 use super::catalog::Catalog;
-use super::collection::{Change, Collection};
+use super::collection::Change;
 use super::reply::{self, seconds};
+use super::weight::{Weight, change, selects, weight_of};
 use super::{changes, queries, reads, status, strict};
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -22,18 +33,13 @@ type Reply<T> = Result<Response<T>, Status>;
 /// Answers what is asked of points.
 pub(super) struct Points {
     catalog: Arc<Catalog>,
-}
-
-/// What strict mode looks at in a change.
-#[derive(Default)]
-struct Weight {
-    points: usize,
-    filters: Vec<Filter>,
+    /// Whether points are acknowledged and not stored.
+    discards: bool,
 }
 
 impl Points {
-    pub(super) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog }
+    pub(super) fn new(catalog: Arc<Catalog>, discards: bool) -> Self {
+        Self { catalog, discards }
     }
 
     /// Carries out one change; `wait` says whether the caller waits for it, and how many seconds.
@@ -56,63 +62,18 @@ impl Points {
     }
 }
 
-async fn change(
-    collection: &Arc<Collection>,
-    timeout: Option<u64>,
-    weight: Weight,
-    translate: impl FnOnce(&EdgeShard) -> Result<UpdateOperation, Status> + Send + 'static,
-) -> Result<Change, Status> {
-    let strict = collection.strict();
-    if let Some(strict) = &strict {
-        let points = u64::try_from(weight.points).unwrap_or(u64::MAX);
-        strict::at_most("upsert_max_batchsize", points, strict.upsert_max_batchsize)?;
-        collection.buckets().write(strict.write_rate_limit, points.max(1))?;
-    }
-    collection
-        .change(timeout.map(Duration::from_secs), move |shard| {
-            if let Some(strict) = &strict {
-                for filter in &weight.filters {
-                    strict::filter(strict, Some(filter), shard, true)?;
-                }
-                let there = shard.info().points_count.saturating_add(weight.points);
-                let there = u64::try_from(there).unwrap_or(u64::MAX);
-                if weight.points > 0 {
-                    strict::at_most("max_points_count", there, strict.max_points_count)?;
-                }
-            }
-            translate(shard)
-        })
-        .await
-}
-
-fn selects(selector: Option<&qdrant_client::qdrant::PointsSelector>) -> Weight {
-    Weight {
-        points: 0,
-        filters: changes::filter_of(selector).cloned().into_iter().collect(),
-    }
-}
-
-fn weight_of(operation: Option<&Operation>) -> Weight {
-    match operation {
-        Some(Operation::Upsert(list)) => Weight {
-            points: list.points.len(),
-            filters: list.update_filter.clone().into_iter().collect(),
-        },
-        Some(Operation::DeletePoints(delete)) => selects(delete.points.as_ref()),
-        Some(Operation::SetPayload(set)) => selects(set.points_selector.as_ref()),
-        Some(Operation::OverwritePayload(set)) => selects(set.points_selector.as_ref()),
-        Some(Operation::DeletePayload(keys)) => selects(keys.points_selector.as_ref()),
-        Some(Operation::ClearPayload(clear)) => selects(clear.points.as_ref()),
-        Some(Operation::DeleteVectors(delete)) => selects(delete.points_selector.as_ref()),
-        _ => Weight::default(),
-    }
-}
-
 #[tonic::async_trait]
 impl points_server::Points for Points {
     async fn upsert(&self, request: Request<UpsertPoints>) -> Reply<PointsOperationResponse> {
         may_write(&request)?;
         let request = request.into_inner();
+        if self.discards {
+            self.catalog.get(&request.collection_name)?;
+            return Ok(Response::new(PointsOperationResponse {
+                result: Some(reply::updated(Change::Applied(0), true)),
+                ..PointsOperationResponse::default()
+            }));
+        }
         let weight = Weight {
             points: request.points.len(),
             filters: request.update_filter.clone().into_iter().collect(),
@@ -123,9 +84,12 @@ impl points_server::Points for Points {
             update_filter: request.update_filter,
             update_mode: request.update_mode,
         };
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, |shard| {
-            changes::upsert(list, shard)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            |shard| changes::upsert(list, shard),
+        )
         .await
     }
 
@@ -134,9 +98,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let weight = selects(request.points.as_ref());
         let points = request.points;
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, |_| {
-            changes::delete(points)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            |_| changes::delete(points),
+        )
         .await
     }
 
@@ -158,9 +125,12 @@ impl points_server::Points for Points {
         may_write(&request)?;
         let request = request.into_inner();
         let (points, filter) = (request.points, request.update_filter);
-        self.change(&request.collection_name, (request.wait, request.timeout), Weight::default(), |shard| {
-            changes::update_vectors(points, filter, shard)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            Weight::default(),
+            |shard| changes::update_vectors(points, filter, shard),
+        )
         .await
     }
 
@@ -172,9 +142,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let weight = selects(request.points_selector.as_ref());
         let (points, vectors) = (request.points_selector, request.vectors);
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, |_| {
-            changes::delete_vectors(points, vectors)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            |_| changes::delete_vectors(points, vectors),
+        )
         .await
     }
 
@@ -186,9 +159,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let weight = selects(request.points_selector.as_ref());
         let (payload, points, key) = (request.payload, request.points_selector, request.key);
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, move |_| {
-            changes::set_payload(payload, points, key.as_deref(), false)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            move |_| changes::set_payload(payload, points, key.as_deref(), false),
+        )
         .await
     }
 
@@ -200,9 +176,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let weight = selects(request.points_selector.as_ref());
         let (payload, points, key) = (request.payload, request.points_selector, request.key);
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, move |_| {
-            changes::set_payload(payload, points, key.as_deref(), true)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            move |_| changes::set_payload(payload, points, key.as_deref(), true),
+        )
         .await
     }
 
@@ -214,9 +193,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let weight = selects(request.points_selector.as_ref());
         let (keys, points) = (request.keys, request.points_selector);
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, move |_| {
-            changes::delete_payload(&keys, points)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            move |_| changes::delete_payload(&keys, points),
+        )
         .await
     }
 
@@ -228,9 +210,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let weight = selects(request.points.as_ref());
         let points = request.points;
-        self.change(&request.collection_name, (request.wait, request.timeout), weight, |_| {
-            changes::clear_payload(points)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            weight,
+            |_| changes::clear_payload(points),
+        )
         .await
     }
 
@@ -240,7 +225,10 @@ impl points_server::Points for Points {
     ) -> Reply<PointsOperationResponse> {
         may_write(&request)?;
         let request = request.into_inner();
-        let (name, wait) = (request.collection_name.clone(), (request.wait, request.timeout));
+        let (name, wait) = (
+            request.collection_name.clone(),
+            (request.wait, request.timeout),
+        );
         let strict = self.catalog.get(&name)?.strict();
         self.change(&name, wait, Weight::default(), move |shard| {
             if let Some(strict) = strict {
@@ -263,9 +251,12 @@ impl points_server::Points for Points {
         may_write(&request)?;
         let request = request.into_inner();
         let field = request.field_name;
-        self.change(&request.collection_name, (request.wait, request.timeout), Weight::default(), move |_| {
-            changes::delete_index(&field)
-        })
+        self.change(
+            &request.collection_name,
+            (request.wait, request.timeout),
+            Weight::default(),
+            move |_| changes::delete_index(&field),
+        )
         .await
     }
 
@@ -356,10 +347,7 @@ impl points_server::Points for Points {
         }))
     }
 
-    async fn query_batch(
-        &self,
-        request: Request<QueryBatchPoints>,
-    ) -> Reply<QueryBatchResponse> {
+    async fn query_batch(&self, request: Request<QueryBatchPoints>) -> Reply<QueryBatchResponse> {
         let since = Instant::now();
         let request = request.into_inner();
         let collection = self.catalog.get(&request.collection_name)?;
@@ -382,15 +370,24 @@ impl points_server::Points for Points {
         }))
     }
 
-    async fn create_vector_name(&self, _request: Request<CreateVectorNameRequest>) -> Reply<PointsOperationResponse> {
+    async fn create_vector_name(
+        &self,
+        _request: Request<CreateVectorNameRequest>,
+    ) -> Reply<PointsOperationResponse> {
         Err(status::not_offered("changing the vectors of a collection"))
     }
 
-    async fn delete_vector_name(&self, _request: Request<DeleteVectorNameRequest>) -> Reply<PointsOperationResponse> {
+    async fn delete_vector_name(
+        &self,
+        _request: Request<DeleteVectorNameRequest>,
+    ) -> Reply<PointsOperationResponse> {
         Err(status::not_offered("changing the vectors of a collection"))
     }
 
-    async fn search_groups(&self, _request: Request<SearchPointGroups>) -> Reply<SearchGroupsResponse> {
+    async fn search_groups(
+        &self,
+        _request: Request<SearchPointGroups>,
+    ) -> Reply<SearchGroupsResponse> {
         Err(status::not_offered("groups"))
     }
 
@@ -398,11 +395,17 @@ impl points_server::Points for Points {
         Err(status::not_offered("recommend queries"))
     }
 
-    async fn recommend_batch(&self, _request: Request<RecommendBatchPoints>) -> Reply<RecommendBatchResponse> {
+    async fn recommend_batch(
+        &self,
+        _request: Request<RecommendBatchPoints>,
+    ) -> Reply<RecommendBatchResponse> {
         Err(status::not_offered("recommend queries"))
     }
 
-    async fn recommend_groups(&self, _request: Request<RecommendPointGroups>) -> Reply<RecommendGroupsResponse> {
+    async fn recommend_groups(
+        &self,
+        _request: Request<RecommendPointGroups>,
+    ) -> Reply<RecommendGroupsResponse> {
         Err(status::not_offered("recommend queries"))
     }
 
@@ -410,19 +413,31 @@ impl points_server::Points for Points {
         Err(status::not_offered("discover queries"))
     }
 
-    async fn discover_batch(&self, _request: Request<DiscoverBatchPoints>) -> Reply<DiscoverBatchResponse> {
+    async fn discover_batch(
+        &self,
+        _request: Request<DiscoverBatchPoints>,
+    ) -> Reply<DiscoverBatchResponse> {
         Err(status::not_offered("discover queries"))
     }
 
-    async fn query_groups(&self, _request: Request<QueryPointGroups>) -> Reply<QueryGroupsResponse> {
+    async fn query_groups(
+        &self,
+        _request: Request<QueryPointGroups>,
+    ) -> Reply<QueryGroupsResponse> {
         Err(status::not_offered("groups"))
     }
 
-    async fn search_matrix_pairs(&self, _request: Request<SearchMatrixPoints>) -> Reply<SearchMatrixPairsResponse> {
+    async fn search_matrix_pairs(
+        &self,
+        _request: Request<SearchMatrixPoints>,
+    ) -> Reply<SearchMatrixPairsResponse> {
         Err(status::not_offered("matrices"))
     }
 
-    async fn search_matrix_offsets(&self, _request: Request<SearchMatrixPoints>) -> Reply<SearchMatrixOffsetsResponse> {
+    async fn search_matrix_offsets(
+        &self,
+        _request: Request<SearchMatrixPoints>,
+    ) -> Reply<SearchMatrixOffsetsResponse> {
         Err(status::not_offered("matrices"))
     }
 }

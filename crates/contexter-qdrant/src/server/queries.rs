@@ -158,7 +158,9 @@ fn scoring(
             if !(0.0..=1.0).contains(&diversity) {
                 return Err(status::wrong("diversity must be in the range [0, 1]"));
             }
-            let candidates = mmr.candidates_limit.map_or(limit, |given| size(given.into()));
+            let candidates = mmr
+                .candidates_limit
+                .map_or(limit, |given| size(given.into()));
             let mmr = Mmr {
                 vector,
                 using,
@@ -187,7 +189,11 @@ fn scoring(
                     rrf.weights.len(),
                 )));
             }
-            let weights = rrf.weights.into_iter().map(OrderedFloat).collect::<Vec<_>>();
+            let weights = rrf
+                .weights
+                .into_iter()
+                .map(OrderedFloat)
+                .collect::<Vec<_>>();
             ScoringQuery::Fusion(Fusion::Rrf {
                 k: size(k.into()),
                 weights: (!weights.is_empty()).then_some(weights),
@@ -306,10 +312,7 @@ fn check(vector: &VectorInternal, using: &str, shard: &EdgeShard) -> Result<(), 
     Ok(())
 }
 
-fn without(
-    filter: Option<qdrant_edge::Filter>,
-    id: Excluded,
-) -> Option<qdrant_edge::Filter> {
+fn without(filter: Option<qdrant_edge::Filter>, id: Excluded) -> Option<qdrant_edge::Filter> {
     let Some(id) = id else {
         return filter;
     };
@@ -325,7 +328,11 @@ pub(super) fn order_by(order: &OrderBy) -> Result<qdrant_edge::OrderBy, Status> 
         Direction::Asc => "asc",
         Direction::Desc => "desc",
     };
-    let start_from = match order.start_from.as_ref().and_then(|from| from.value.as_ref()) {
+    let start_from = match order
+        .start_from
+        .as_ref()
+        .and_then(|from| from.value.as_ref())
+    {
         None => json!(null),
         Some(StartFrom::Float(value)) => json!(value),
         Some(StartFrom::Integer(value)) => json!(value),

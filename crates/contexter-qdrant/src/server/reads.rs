@@ -112,7 +112,11 @@ pub(super) async fn scroll(
     }
     let with_payload = queries::with_payload(request.with_payload, false)?;
     let with_vector = queries::with_vectors(request.with_vectors);
-    let order_by = request.order_by.as_ref().map(queries::order_by).transpose()?;
+    let order_by = request
+        .order_by
+        .as_ref()
+        .map(queries::order_by)
+        .transpose()?;
     let offset = request.offset.map(|offset| vectors::id(Some(offset)));
     let offset = offset.transpose()?;
     let filter = request.filter;

@@ -105,7 +105,10 @@ fn vectors(vectors: VectorStructInternal) -> VectorsOutput {
 }
 
 /// Fills the fields of old and of new clients, as the server does.
-#[expect(deprecated, reason = "clients before 1.16 read vectors from these fields")]
+#[expect(
+    deprecated,
+    reason = "clients before 1.16 read vectors from these fields"
+)]
 fn vector(vector: VectorInternal) -> VectorOutput {
     match vector {
         VectorInternal::Dense(data) => VectorOutput {
@@ -126,9 +129,7 @@ fn vector(vector: VectorInternal) -> VectorOutput {
         },
         VectorInternal::MultiDense(multi) => {
             let rows = multi.flattened_vectors.chunks(multi.dim.max(1));
-            let vectors: Vec<_> = rows
-                .map(|row| DenseVector { data: row.to_vec() })
-                .collect();
+            let vectors: Vec<_> = rows.map(|row| DenseVector { data: row.to_vec() }).collect();
             VectorOutput {
                 vectors_count: u32::try_from(vectors.len()).ok(),
                 data: multi.flattened_vectors,

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use qdrant_client::qdrant::payload_index_params::IndexParams;
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
-    self, CreateCollection, CreateFieldIndexCollection, FieldType, SparseVectorParams, StopwordsSet,
-    TextIndexParams, TokenizerType, VectorParams, stemming_algorithm::StemmingParams,
+    self, CreateCollection, CreateFieldIndexCollection, FieldType, SparseVectorParams,
+    StopwordsSet, TextIndexParams, TokenizerType, VectorParams, stemming_algorithm::StemmingParams,
 };
 use qdrant_edge::{
     EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, HnswIndexConfig, Modifier,
@@ -89,10 +89,9 @@ fn dense(params: &VectorParams) -> Result<EdgeVectorParams, Status> {
         }
     };
     let mut params_of_engine = EdgeVectorParams::builder(size, distance).build();
-    params_of_engine.multivector_config =
-        params.multivector_config.map(|_| MultiVectorConfig {
-            comparator: MultiVectorComparator::MaxSim,
-        });
+    params_of_engine.multivector_config = params.multivector_config.map(|_| MultiVectorConfig {
+        comparator: MultiVectorComparator::MaxSim,
+    });
     Ok(params_of_engine)
 }
 

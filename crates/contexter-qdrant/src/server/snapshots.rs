@@ -47,7 +47,10 @@ impl Snapshots {
 
 #[tonic::async_trait]
 impl snapshots_server::Snapshots for Snapshots {
-    async fn create(&self, request: Request<CreateSnapshotRequest>) -> Reply<CreateSnapshotResponse> {
+    async fn create(
+        &self,
+        request: Request<CreateSnapshotRequest>,
+    ) -> Reply<CreateSnapshotResponse> {
         let since = Instant::now();
         may_write(&request)?;
         let name = request.into_inner().collection_name;
@@ -68,7 +71,10 @@ impl snapshots_server::Snapshots for Snapshots {
         }))
     }
 
-    async fn delete(&self, request: Request<DeleteSnapshotRequest>) -> Reply<DeleteSnapshotResponse> {
+    async fn delete(
+        &self,
+        request: Request<DeleteSnapshotRequest>,
+    ) -> Reply<DeleteSnapshotResponse> {
         let since = Instant::now();
         may_write(&request)?;
         let request = request.into_inner();

@@ -58,7 +58,11 @@ pub(super) fn filter(
         HashSet::new()
     };
     for condition in conditions {
-        at_most("condition_max_size", size(condition), strict.condition_max_size)?;
+        at_most(
+            "condition_max_size",
+            size(condition),
+            strict.condition_max_size,
+        )?;
         if unindexed_allowed != Some(false) {
             continue;
         }

@@ -23,14 +23,11 @@ pub(super) const NO_INFERENCE: &str =
 pub(super) fn id(id: Option<qdrant::PointId>) -> Result<qdrant_edge::PointId, Status> {
     match id.and_then(|id| id.point_id_options) {
         Some(PointIdOptions::Num(number)) => Ok(qdrant_edge::PointId::NumId(number)),
-        Some(PointIdOptions::Uuid(text)) => {
-            text.parse().map(qdrant_edge::PointId::Uuid).map_err(|_no| {
-                Status::invalid_argument(format!("Unable to parse UUID: {text}"))
-            })
-        }
-        None => Err(Status::invalid_argument(
-            "No ID options provided",
-        )),
+        Some(PointIdOptions::Uuid(text)) => text
+            .parse()
+            .map(qdrant_edge::PointId::Uuid)
+            .map_err(|_no| Status::invalid_argument(format!("Unable to parse UUID: {text}"))),
+        None => Err(Status::invalid_argument("No ID options provided")),
     }
 }
 
@@ -67,10 +64,7 @@ pub(super) fn point_vectors(
     })
 }
 
-fn vectors(
-    vectors: Option<Vectors>,
-    config: &EdgeConfig,
-) -> Result<VectorStructPersisted, Status> {
+fn vectors(vectors: Option<Vectors>, config: &EdgeConfig) -> Result<VectorStructPersisted, Status> {
     match vectors.and_then(|vectors| vectors.vectors_options) {
         None => Ok(VectorStructPersisted::Named(HashMap::new())),
         Some(VectorsOptions::Vector(unnamed)) => {
@@ -94,7 +88,10 @@ fn vectors(
 }
 
 /// Translates one vector, in the forms of old and new clients.
-#[expect(deprecated, reason = "clients before 1.16 send vectors in these fields")]
+#[expect(
+    deprecated,
+    reason = "clients before 1.16 send vectors in these fields"
+)]
 pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
     match vector.vector {
         Some(Kind::Dense(dense)) => Ok(VectorPersisted::Dense(dense.data)),
@@ -108,7 +105,9 @@ pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
             (None, Some(count)) => {
                 let count = usize::try_from(count).unwrap_or(0);
                 if count == 0 || vector.data.len() % count != 0 {
-                    return Err(status::wrong("multi-vector cannot be cut into equal vectors"));
+                    return Err(status::wrong(
+                        "multi-vector cannot be cut into equal vectors",
+                    ));
                 }
                 let size = vector.data.len() / count;
                 let rows = vector.data.chunks(size.max(1)).map(<[f32]>::to_vec);
@@ -137,13 +136,16 @@ pub(super) fn sparse(indices: Vec<u32>, values: Vec<f32>) -> Result<SparseVector
 
 /// Takes a multi-vector apart.
 pub(super) fn rows(multi: MultiDenseVector) -> Vec<Vec<f32>> {
-    multi.vectors.into_iter().map(|vector| vector.data).collect()
+    multi
+        .vectors
+        .into_iter()
+        .map(|vector| vector.data)
+        .collect()
 }
 
 /// Verifies a vector against the collection.
 fn check(name: &str, vector: &VectorPersisted, config: &EdgeConfig) -> Result<(), Status> {
-    let unknown =
-        || status::wrong(format_args!("Not existing vector name error: {name}"));
+    let unknown = || status::wrong(format_args!("Not existing vector name error: {name}"));
     let dimensions = |received: usize| {
         let expected = config.vectors.get(name).ok_or_else(unknown)?.size;
         if received == expected {
@@ -155,13 +157,11 @@ fn check(name: &str, vector: &VectorPersisted, config: &EdgeConfig) -> Result<()
     };
     match vector {
         VectorPersisted::Dense(values) => dimensions(values.len()),
-        VectorPersisted::MultiDense(rows) => {
-            rows.iter().try_for_each(|row| dimensions(row.len()))
-        }
+        VectorPersisted::MultiDense(rows) => rows.iter().try_for_each(|row| dimensions(row.len())),
         VectorPersisted::Sparse(_) if config.sparse_vectors.contains_key(name) => Ok(()),
-        VectorPersisted::Sparse(_) if config.vectors.contains_key(name) => {
-            Err(status::wrong("Conversion between sparse and regular vectors failed"))
-        }
+        VectorPersisted::Sparse(_) if config.vectors.contains_key(name) => Err(status::wrong(
+            "Conversion between sparse and regular vectors failed",
+        )),
         VectorPersisted::Sparse(_) => Err(unknown()),
     }
 }

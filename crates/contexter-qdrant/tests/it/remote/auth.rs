@@ -34,7 +34,10 @@ async fn health_also_checks_the_key() {
         let health = adapter.health_check().await;
         assert_eq!(health.status, HealthStatus::Unhealthy);
         let message = health.error_message.unwrap();
-        assert!(message.contains("the server does not accept the api_key"), "{message}");
+        assert!(
+            message.contains("the server does not accept the api_key"),
+            "{message}"
+        );
         assert!(!message.contains(wrong), "{message}");
         let error = adapter.initialize().await.unwrap_err();
         assert!(error.to_string().contains("api_key"), "{error}");

@@ -29,7 +29,10 @@ fn the_names_of_the_specification_are_read() {
     config.validate().unwrap();
     assert_eq!(config.endpoint(), "http://qdrant.internal:7334");
     assert_eq!(config.collection_config.vector_size, Some(384));
-    assert_eq!(config.collection_config.distance_metric, Some(Metric::Cosine));
+    assert_eq!(
+        config.collection_config.distance_metric,
+        Some(Metric::Cosine)
+    );
     let stack = config.stack();
     assert_eq!(stack.attempt_timeout, Some(Duration::from_millis(3_500)));
     let retry = stack.retry.unwrap();
@@ -43,15 +46,24 @@ fn an_unknown_setting_is_an_error() {
     let error = read(r#"{ "hots": "x" }"#).unwrap_err().to_string();
     assert!(error.contains("hots") && error.contains("host"), "{error}");
     let error = read(r#"{ "collection_config": { "distance_metric": "hamming" } }"#).unwrap_err();
-    assert!(error.to_string().contains("Cosine, Dot or Euclid"), "{error}");
+    assert!(
+        error.to_string().contains("Cosine, Dot or Euclid"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_address_gets_the_grpc_port() {
     for (url, endpoint) in [
         ("http://localhost", "http://localhost:6334"),
-        ("https://abc.cloud.example/", "https://abc.cloud.example:6334"),
-        ("https://abc.cloud.example:443", "https://abc.cloud.example:443"),
+        (
+            "https://abc.cloud.example/",
+            "https://abc.cloud.example:6334",
+        ),
+        (
+            "https://abc.cloud.example:443",
+            "https://abc.cloud.example:443",
+        ),
         ("http://[::1]", "http://[::1]:6334"),
         ("http://[::1]:7000", "http://[::1]:7000"),
     ] {
@@ -89,19 +101,30 @@ fn what_cannot_work_is_refused_all_at_once_and_without_secrets() {
         "http://local host",
     ] {
         let text = Config::new().url(url).validate().unwrap_err().to_string();
-        assert!(text.contains("must be http://HOST or https://HOST"), "{url}: {text}");
+        assert!(
+            text.contains("must be http://HOST or https://HOST"),
+            "{url}: {text}"
+        );
         assert!(!text.contains("p4ss"), "{text}");
     }
     let rest = Config::new().url("http://localhost:6333");
     let text = rest.validate().unwrap_err().to_string();
-    assert!(text.contains("6333, which is REST: gRPC is on 6334"), "{text}");
+    assert!(
+        text.contains("6333, which is REST: gRPC is on 6334"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn an_adapter_of_a_wrong_configuration_is_refused() {
     let error = QdrantAdapter::new(Config::new().url("nonsense")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().starts_with("qdrant: invalid configuration: url"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("qdrant: invalid configuration: url"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -119,5 +142,8 @@ async fn a_collection_that_the_configuration_does_not_expect_is_refused() {
     config.collection_config.distance_metric = Some(Metric::Dot);
     let store = RemoteStore::new(&config).unwrap();
     let error = store.call(EnsureCollection(spec(3))).await.unwrap_err();
-    assert!(error.message().contains("Cosine") && error.message().contains("Dot"), "{error}");
+    assert!(
+        error.message().contains("Cosine") && error.message().contains("Dot"),
+        "{error}"
+    );
 }

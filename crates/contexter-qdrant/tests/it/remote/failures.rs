@@ -9,15 +9,16 @@ use contexter_adapter::ServiceAdapter;
 use contexter_model::{Count, Error, ErrorKind, Filter, ListAliases};
 use contexter_qdrant::remote::{Config, QdrantAdapter, RemoteStore};
 use contexter_qdrant::server::{LocalServer, Options};
-use contexter_service::{Again, Sample, Service, Verdict};
+use contexter_service::{Service, Verdict};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 
 use super::served::{KEY, PATIENCE, Served};
+use super::statuses::{YES, table};
 
 /// A server that answers the first calls with a status and then properly.
 struct Failing {
@@ -27,7 +28,10 @@ struct Failing {
 }
 
 impl Failing {
-    async fn start(times: usize, status: impl Fn() -> Status + Clone + Send + Sync + 'static) -> Self {
+    async fn start(
+        times: usize,
+        status: impl Fn() -> Status + Clone + Send + Sync + 'static,
+    ) -> Self {
         let server = LocalServer::temporary(Options::default()).await.unwrap();
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
@@ -69,216 +73,6 @@ impl Drop for Failing {
     }
 }
 
-fn with_metadata(code: Code, message: &str, name: &'static str, value: &'static str) -> Status {
-    let mut status = Status::new(code, message);
-    status.metadata_mut().insert(name, value.parse().unwrap());
-    status
-}
-
-struct Case {
-    status: fn() -> Status,
-    kind: ErrorKind,
-    again: Again,
-    sample: Sample,
-    message: &'static str,
-}
-
-const NO: Again = Again::No;
-const YES: Again = Again::Yes { after: None };
-
-fn table() -> Vec<Case> {
-    use ErrorKind as K;
-    let case = |status, kind, again, sample, message| Case {
-        status,
-        kind,
-        again,
-        sample,
-        message,
-    };
-    vec![
-        case(
-            || Status::invalid_argument("Wrong input: no"),
-            K::Invalid,
-            NO,
-            Sample::Success,
-            "the server refused it: Wrong input: no",
-        ),
-        case(
-            || Status::invalid_argument("Bad request: Index required but not found for \"x\". Help: y"),
-            K::Invalid,
-            NO,
-            Sample::Success,
-            "the server asks for an index that the collection does not have: Bad request: Index \
-             required but not found for \"x\". Help: y",
-        ),
-        case(
-            || Status::not_found("Not found: Collection `x` doesn't exist!"),
-            K::NotFound,
-            NO,
-            Sample::Success,
-            "Not found: Collection `x` doesn't exist!",
-        ),
-        case(
-            || Status::already_exists("there"),
-            K::Invalid,
-            NO,
-            Sample::Success,
-            "the server refused it: there",
-        ),
-        case(
-            || Status::unauthenticated(format!("Invalid API key {KEY}")),
-            K::Unauthorized,
-            NO,
-            Sample::Neutral,
-            "the server does not accept the api_key: Invalid API key [redacted]",
-        ),
-        case(
-            || Status::permission_denied("Forbidden"),
-            K::Unauthorized,
-            NO,
-            Sample::Neutral,
-            "the api_key does not permit it: Forbidden",
-        ),
-        case(
-            || Status::failed_precondition("locked"),
-            K::Invalid,
-            NO,
-            Sample::Success,
-            "the server refused it: locked",
-        ),
-        case(
-            || Status::unimplemented("no cluster"),
-            K::Unsupported,
-            NO,
-            Sample::Success,
-            "the server does not offer it: no cluster",
-        ),
-        case(
-            || Status::data_loss("checksum"),
-            K::Unexpected,
-            NO,
-            Sample::Failure,
-            "the server found damaged data: checksum",
-        ),
-        case(
-            || with_metadata(Code::ResourceExhausted, "slow down", "retry-after", "7"),
-            K::RateLimited,
-            Again::Yes {
-                after: Some(Duration::from_secs(7)),
-            },
-            Sample::Neutral,
-            "the server's rate limit is used up: slow down",
-        ),
-        case(
-            || Status::resource_exhausted("larger than the bucket"),
-            K::TooLarge,
-            NO,
-            Sample::Success,
-            "more than the server takes at once: larger than the bucket",
-        ),
-        case(
-            || with_metadata(Code::ResourceExhausted, "soon", "retry-after", "a while"),
-            K::TooLarge,
-            NO,
-            Sample::Success,
-            "more than the server takes at once: soon",
-        ),
-        case(
-            || with_metadata(Code::ResourceExhausted, "disk", "qdrant-insufficient-storage", "1"),
-            K::QuotaExhausted,
-            NO,
-            Sample::Neutral,
-            "the server has no storage left: disk",
-        ),
-        case(
-            || Status::out_of_range("decoded message length too large"),
-            K::TooLarge,
-            NO,
-            Sample::Success,
-            "too large for the server: decoded message length too large",
-        ),
-        case(
-            || Status::deadline_exceeded("timed out"),
-            K::Timeout,
-            YES,
-            Sample::Failure,
-            "the server ran out of time: timed out",
-        ),
-        case(
-            || Status::cancelled("Timeout expired"),
-            K::Timeout,
-            YES,
-            Sample::Failure,
-            "the server ran out of time: Timeout expired",
-        ),
-        case(
-            || Status::unavailable("shard down"),
-            K::Unavailable,
-            YES,
-            Sample::Failure,
-            "the server failed: shard down",
-        ),
-        case(
-            || Status::internal("Service internal error: x"),
-            K::Unavailable,
-            YES,
-            Sample::Failure,
-            "the server failed: Service internal error: x",
-        ),
-        case(
-            || Status::internal("InferenceService URL not configured - please provide"),
-            K::Unsupported,
-            NO,
-            Sample::Success,
-            "the server has no inference service: InferenceService URL not configured - please \
-             provide",
-        ),
-        case(
-            || Status::internal("Authentication failed for inference service"),
-            K::Unauthorized,
-            NO,
-            Sample::Neutral,
-            "the server's inference service does not accept its key: Authentication failed for \
-             inference service",
-        ),
-        case(
-            || Status::internal("failed to decode Protobuf message: x"),
-            K::Protocol,
-            NO,
-            Sample::Failure,
-            "the reply is no message of the protocol: failed to decode Protobuf message: x",
-        ),
-        case(
-            || Status::unknown("?"),
-            K::Unavailable,
-            YES,
-            Sample::Failure,
-            "the server failed: ?",
-        ),
-        case(
-            || Status::aborted("lost"),
-            K::Unavailable,
-            YES,
-            Sample::Failure,
-            "the server failed: lost",
-        ),
-        case(
-            || Status::unavailable("two\nlines"),
-            K::Unavailable,
-            YES,
-            Sample::Failure,
-            "the server failed: two lines",
-        ),
-        case(
-            || Status::unavailable(""),
-            K::Unavailable,
-            YES,
-            Sample::Failure,
-            "the server failed: status Unavailable",
-        ),
-    ]
-}
-
 #[tokio::test]
 async fn every_status_has_its_kind_verdict_and_message() {
     for case in table() {
@@ -294,8 +88,16 @@ async fn every_status_has_its_kind_verdict_and_message() {
         assert_eq!(error.service(), Some("qdrant"));
         assert_eq!(error.operation(), Some("list_aliases"));
         assert!(error.sent(), "{context}");
-        assert!(!context.replace(&format!("{:?}", (case.status)()), "").contains(KEY));
-        assert_eq!(failing.calls(), 1, "a call without a stack is sent once: {context}");
+        assert!(
+            !context
+                .replace(&format!("{:?}", (case.status)()), "")
+                .contains(KEY)
+        );
+        assert_eq!(
+            failing.calls(),
+            1,
+            "a call without a stack is sent once: {context}"
+        );
     }
 }
 
@@ -357,7 +159,12 @@ async fn a_server_that_is_not_there_was_not_reached() {
     let error = counted(&config).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!error.sent() && !error.is_rejection(), "{error:?}");
-    assert!(error.message().starts_with("cannot connect to the server: "), "{error}");
+    assert!(
+        error
+            .message()
+            .starts_with("cannot connect to the server: "),
+        "{error}"
+    );
     assert_eq!(error.again(), YES);
 }
 
@@ -407,11 +214,16 @@ async fn a_server_of_another_protocol_is_no_panic() {
         use tokio::io::AsyncWriteExt as _;
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                .await;
         }
     });
     let error = counted(&Config::new().url(format!("http://{address}"))).await;
-    assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Protocol), "{error:?}");
+    assert!(
+        matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Protocol),
+        "{error:?}"
+    );
     talking.abort();
 }
 

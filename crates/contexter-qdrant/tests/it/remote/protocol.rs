@@ -31,7 +31,10 @@ async fn cities() -> (Served, Qdrant) {
         )
         .await
         .unwrap();
-    for (field, kind) in [("country", FieldType::Keyword), ("people", FieldType::Integer)] {
+    for (field, kind) in [
+        ("country", FieldType::Keyword),
+        ("people", FieldType::Integer),
+    ] {
         let index = CreateFieldIndexCollectionBuilder::new(CITIES, field, kind).wait(true);
         client.create_field_index(index).await.unwrap();
     }
@@ -39,10 +42,26 @@ async fn cities() -> (Served, Qdrant) {
         PointStruct::new(id, vector.to_vec(), Payload::try_from(payload).unwrap())
     };
     let points = vec![
-        point(1, [0.05, 0.61, 0.76, 0.74], json!({"name": "Berlin", "country": "de", "people": 3_700_000})),
-        point(2, [0.19, 0.81, 0.75, 0.11], json!({"name": "London", "country": "gb", "people": 8_900_000})),
-        point(3, [0.36, 0.55, 0.47, 0.94], json!({"name": "Moscow", "country": "ru", "people": 12_500_000})),
-        point(4, [0.18, 0.01, 0.85, 0.80], json!({"name": "Hamburg", "country": "de", "people": 1_900_000})),
+        point(
+            1,
+            [0.05, 0.61, 0.76, 0.74],
+            json!({"name": "Berlin", "country": "de", "people": 3_700_000}),
+        ),
+        point(
+            2,
+            [0.19, 0.81, 0.75, 0.11],
+            json!({"name": "London", "country": "gb", "people": 8_900_000}),
+        ),
+        point(
+            3,
+            [0.36, 0.55, 0.47, 0.94],
+            json!({"name": "Moscow", "country": "ru", "people": 12_500_000}),
+        ),
+        point(
+            4,
+            [0.18, 0.01, 0.85, 0.80],
+            json!({"name": "Hamburg", "country": "de", "people": 1_900_000}),
+        ),
     ];
     client
         .upsert_points(UpsertPointsBuilder::new(CITIES, points).wait(true))
@@ -82,9 +101,14 @@ async fn unnamed_vectors_and_numbers_as_ids_are_searched() {
     assert_eq!(older.len(), 2);
     assert_eq!(number(older[0].id.clone()), 4);
 
-    let like_one = QueryPointsBuilder::new(CITIES).query(Query::new_nearest(1_u64)).limit(3);
+    let like_one = QueryPointsBuilder::new(CITIES)
+        .query(Query::new_nearest(1_u64))
+        .limit(3);
     let found = client.query(like_one).await.unwrap().result;
-    assert!(found.iter().all(|point| number(point.id.clone()) != 1), "not itself");
+    assert!(
+        found.iter().all(|point| number(point.id.clone()) != 1),
+        "not itself"
+    );
 }
 
 #[tokio::test]
@@ -96,7 +120,10 @@ async fn filters_of_all_kinds_hold() {
         ..Range::default()
     };
     for (filter, expected) in [
-        (Filter::must([Condition::matches("country", "de".to_owned())]), vec![1, 4]),
+        (
+            Filter::must([Condition::matches("country", "de".to_owned())]),
+            vec![1, 4],
+        ),
         (
             Filter::must([Condition::matches(
                 "country",
@@ -104,10 +131,19 @@ async fn filters_of_all_kinds_hold() {
             )]),
             vec![2, 3],
         ),
-        (Filter::must_not([Condition::matches("country", "de".to_owned())]), vec![2, 3]),
-        (Filter::must([Condition::range("people", range(Some(3e6), Some(1e7)))]), vec![1, 2]),
+        (
+            Filter::must_not([Condition::matches("country", "de".to_owned())]),
+            vec![2, 3],
+        ),
+        (
+            Filter::must([Condition::range("people", range(Some(3e6), Some(1e7)))]),
+            vec![1, 2],
+        ),
         (Filter::must([Condition::has_id([2_u64, 4])]), vec![2, 4]),
-        (Filter::must([Condition::is_empty("mayor")]), vec![1, 2, 3, 4]),
+        (
+            Filter::must([Condition::is_empty("mayor")]),
+            vec![1, 2, 3, 4],
+        ),
         (
             Filter::should([
                 Condition::matches("country", "ru".to_owned()),
@@ -116,9 +152,15 @@ async fn filters_of_all_kinds_hold() {
             vec![3, 4],
         ),
     ] {
-        let scroll = ScrollPointsBuilder::new(CITIES).filter(filter.clone()).limit(10);
+        let scroll = ScrollPointsBuilder::new(CITIES)
+            .filter(filter.clone())
+            .limit(10);
         let page = client.scroll(scroll).await.unwrap();
-        let ids: Vec<_> = page.result.into_iter().map(|point| number(point.id)).collect();
+        let ids: Vec<_> = page
+            .result
+            .into_iter()
+            .map(|point| number(point.id))
+            .collect();
         assert_eq!(ids, expected, "{filter:?}");
         let count = CountPointsBuilder::new(CITIES).filter(filter).exact(true);
         let count = client.count(count).await.unwrap().result.unwrap().count;
@@ -143,7 +185,10 @@ async fn payload_is_set_and_points_are_deleted() {
     assert!(got.vectors.is_some());
 
     let delete = DeletePointsBuilder::new(CITIES)
-        .points(Filter::must([Condition::matches("country", "de".to_owned())]))
+        .points(Filter::must([Condition::matches(
+            "country",
+            "de".to_owned(),
+        )]))
         .wait(true);
     client.delete_points(delete).await.unwrap();
     let count = CountPointsBuilder::new(CITIES).exact(true);
@@ -164,7 +209,10 @@ async fn what_the_server_refuses_is_refused() {
         .await
         .unwrap_err();
     assert_eq!(code(&error), Code::InvalidArgument);
-    assert!(error.to_string().contains("expected dim: 4, got 2"), "{error}");
+    assert!(
+        error.to_string().contains("expected dim: 4, got 2"),
+        "{error}"
+    );
 
     let named = HashMap::from([("other".to_owned(), vec![1.0, 2.0, 3.0, 4.0])]);
     let named = vec![PointStruct::new(9_u64, named, Payload::new())];
@@ -172,7 +220,12 @@ async fn what_the_server_refuses_is_refused() {
         .upsert_points(UpsertPointsBuilder::new(CITIES, named).wait(true))
         .await
         .unwrap_err();
-    assert!(error.to_string().contains("Not existing vector name error: other"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("Not existing vector name error: other"),
+        "{error}"
+    );
 
     let error = client.collection_info("nowhere").await.unwrap_err();
     assert_eq!(code(&error), Code::NotFound);
@@ -180,11 +233,18 @@ async fn what_the_server_refuses_is_refused() {
     let no_query = QueryPointsBuilder::new(CITIES)
         .add_prefetch(PrefetchQueryBuilder::default().query(vec![0.1; 4]));
     let error = client.query(no_query).await.unwrap_err();
-    assert!(error.to_string().contains("cannot have prefetches without a query"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("cannot have prefetches without a query"),
+        "{error}"
+    );
 
     let weights = QueryPointsBuilder::new(CITIES)
         .add_prefetch(PrefetchQueryBuilder::default().query(vec![0.1; 4]))
-        .query(Query::new_rrf(RrfBuilder::with_k(60).weights(vec![1.0, 2.0])));
+        .query(Query::new_rrf(
+            RrfBuilder::with_k(60).weights(vec![1.0, 2.0]),
+        ));
     let error = client.query(weights).await.unwrap_err();
     assert_eq!(code(&error), Code::InvalidArgument);
 }
@@ -195,12 +255,17 @@ async fn collections_survive_an_orderly_stop() {
 
     let folder = tempfile::tempdir().unwrap();
     for run in 0..2_u64 {
-        let server = LocalServer::open(folder.path(), Options::default()).await.unwrap();
+        let server = LocalServer::open(folder.path(), Options::default())
+            .await
+            .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
-        let client = Qdrant::from_url(&url).skip_compatibility_check().build().unwrap();
+        let client = Qdrant::from_url(&url)
+            .skip_compatibility_check()
+            .build()
+            .unwrap();
         if run == 0 {
             let create = CreateCollectionBuilder::new(CITIES)
                 .vectors_config(VectorParamsBuilder::new(2, Distance::Euclid));

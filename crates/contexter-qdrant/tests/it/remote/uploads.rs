@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter;
-use contexter_model::{
-    Count, EnsureCollection, ErrorKind, Filter, Leg, Point, Query, Upsert,
-};
+use contexter_model::{Count, EnsureCollection, ErrorKind, Filter, Leg, Point, Query, Upsert};
 use contexter_qdrant::remote::{MAX_DEPTH, Progress, RemoteStore};
 use contexter_service::Service;
 use qdrant_client::qdrant::collections_client::CollectionsClient;
@@ -48,7 +46,9 @@ async fn strict(served: &Served, limits: StrictModeConfig) {
         }),
         ..UpdateCollection::default()
     });
-    request.metadata_mut().insert("api-key", KEY.parse().unwrap());
+    request
+        .metadata_mut()
+        .insert("api-key", KEY.parse().unwrap());
     client.update(request).await.unwrap();
 }
 
@@ -81,7 +81,10 @@ async fn progress_tells_what_is_stored() {
         .unwrap();
 
     assert_eq!(seen.len(), 5);
-    assert!(seen.is_sorted_by(|a, b| a.points < b.points && a.bytes < b.bytes), "{seen:?}");
+    assert!(
+        seen.is_sorted_by(|a, b| a.points < b.points && a.bytes < b.bytes),
+        "{seen:?}"
+    );
     let last = seen.last().unwrap();
     assert_eq!((last.points, last.of), (450, 450));
     assert!(last.bytes > 450 * 384 * 4, "{last:?}");
@@ -101,7 +104,12 @@ async fn a_batch_that_the_server_finds_too_large_is_halved() {
     let error = store.call(upsert(many(1, 100))).await.unwrap_err();
     // Halves fit into the bucket; the second of them has to wait for the bucket to fill.
     assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
-    assert!(error.retry_after().is_some_and(|after| after > Duration::ZERO), "{error:?}");
+    assert!(
+        error
+            .retry_after()
+            .is_some_and(|after| after > Duration::ZERO),
+        "{error:?}"
+    );
     assert_eq!(count(&store).await, 50);
 }
 
@@ -120,9 +128,16 @@ async fn what_was_accepted_but_not_applied_in_time_is_waited_for_and_not_sent_ag
     let points = vec![point(1, &[1.0, 0.0, 0.0], &[(7, 1.0)], "a")];
     store.call(upsert(points)).await.unwrap();
 
-    assert_eq!(count(&store).await, 1, "it can be searched when the call ends");
+    assert_eq!(
+        count(&store).await,
+        1,
+        "it can be searched when the call ends"
+    );
     let changes = served.server.changes(CHUNKS).unwrap() - before;
-    assert_eq!(changes, 2, "the batch once, and the change that waits behind it");
+    assert_eq!(
+        changes, 2,
+        "the batch once, and the change that waits behind it"
+    );
 }
 
 #[tokio::test]
@@ -148,7 +163,12 @@ async fn strict_mode_says_what_it_wants() {
     store.call(query(10)).await.unwrap();
     let error = store.call(query(11)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.message().contains("Help: Reduce the \"limit\" parameter"), "{error}");
+    assert!(
+        error
+            .message()
+            .contains("Help: Reduce the \"limit\" parameter"),
+        "{error}"
+    );
     let points = (1..=6).map(|n| point(n, &[1.0, 0.0, 0.0], &[(7, 1.0)], "a"));
     let error = store.call(upsert(points.collect())).await.unwrap_err();
     assert!(error.message().contains("upsert_max_batchsize"), "{error}");
@@ -167,9 +187,17 @@ async fn a_payload_that_the_server_cannot_hold_is_named() {
     };
     let error = store.call(with(json!(u64::MAX))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.message().contains("\"extra\" has the number 18446744073709551615"), "{error}");
+    assert!(
+        error
+            .message()
+            .contains("\"extra\" has the number 18446744073709551615"),
+        "{error}"
+    );
     let error = store.call(with(nested(MAX_DEPTH))).await.unwrap_err();
-    assert!(error.message().contains("\"extra\" is nested deeper than"), "{error}");
+    assert!(
+        error.message().contains("\"extra\" is nested deeper than"),
+        "{error}"
+    );
     assert_eq!(count(&store).await, 0);
 
     let objects = (1..MAX_DEPTH).fold(json!(1), |inner, _| json!({ "a": inner }));
