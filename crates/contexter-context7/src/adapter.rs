@@ -152,11 +152,15 @@ impl Context7Adapter {
             return (state, false);
         }
         let outcome = self.client.probe().await;
-        self.client.pulse().heard(outcome.as_ref().map(|()| ()));
+        self.client.pulse().heard(outcome.as_ref().copied());
         (outcome, true)
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is given to map_err, which passes values"
+)]
 fn invalid(faults: contexter_service::InvalidConfig) -> Error {
     Error::new(ErrorKind::Invalid, faults.to_string()).with_service(NAME)
 }

@@ -9,6 +9,9 @@ use crate::failure::{self, Failure, Words};
 use crate::wire;
 use crate::{Content, Form, FoundLibraries};
 
+/// What says that a text is Unicode, and is no part of it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// An answer, apart from the transport that brought it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -61,16 +64,32 @@ impl<'a> Answer<'a> {
                 || kind.eq_ignore_ascii_case("application/xhtml+xml")
         });
         says_so || {
-            let body = self.body.trim_ascii_start();
+            let text = self.visible();
             ["<!doctype html", "<html"].iter().any(|tag| {
-                body.get(..tag.len())
-                    .is_some_and(|start| start.eq_ignore_ascii_case(tag.as_bytes()))
+                text.get(..tag.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(tag))
             })
         }
     }
 
     fn is_blank(&self) -> bool {
-        self.body.trim_ascii().is_empty()
+        self.visible().is_empty() && std::str::from_utf8(self.body).is_ok()
+    }
+
+    /// Returns what a reader sees first: the text, as far as it is one, behind white space and marks
+    /// that are not shown.
+    fn visible(&self) -> &'a str {
+        let text = self.body.utf8_chunks().next().map(|chunk| chunk.valid());
+        text.unwrap_or_default().trim_start_matches(|c: char| {
+            c.is_whitespace() || c.is_control() || c == BYTE_ORDER_MARK
+        })
+    }
+
+    /// Returns the body without the mark that some servers put before it.
+    fn unmarked(&self) -> &'a [u8] {
+        let mut mark = [0; 4];
+        let mark = BYTE_ORDER_MARK.encode_utf8(&mut mark).as_bytes();
+        self.body.strip_prefix(mark).unwrap_or(self.body)
     }
 }
 
@@ -176,7 +195,7 @@ impl Judge {
     /// Returns what an answer that is no success means.
     #[must_use]
     pub fn failure(&self, answer: &Answer<'_>, subject: &str) -> Failure {
-        failure::of(self, answer, &Words::of(answer.body), subject)
+        failure::of(self, answer, &Words::of(answer.unmarked()), subject)
     }
 
     fn text(&self, answer: &Answer<'_>, subject: &str) -> Result<String, Failure> {
@@ -187,14 +206,14 @@ impl Judge {
             return Err(failure::page(answer));
         }
         // An error may come as a success: its body is then JSON, which no documentation is.
-        let words = Words::of(answer.body);
+        let words = Words::of(answer.unmarked());
         if words.is_error() {
             return Err(failure::of(self, answer, &words, subject));
         }
         if answer.is_blank() {
             return Err(failure::nothing(subject));
         }
-        std::str::from_utf8(answer.body)
+        std::str::from_utf8(answer.unmarked())
             .map(str::to_owned)
             .map_err(|error| failure::malformed(answer, &format!("is no UTF-8 text: {error}")))
     }
@@ -213,7 +232,7 @@ impl Judge {
         if answer.is_blank() {
             return Err(failure::nothing(subject));
         }
-        let json: serde_json::Value = serde_json::from_slice(answer.body)
+        let json: serde_json::Value = serde_json::from_slice(answer.unmarked())
             .map_err(|error| failure::malformed(answer, &format!("is no JSON: {error}")))?;
         let words = Words::of_json(&json);
         if words.is_error() {

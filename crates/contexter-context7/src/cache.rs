@@ -157,8 +157,8 @@ fn may_stand_in(error: &Error) -> bool {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Result<Content, Error> {
-        Ok(Content::Text(text.to_owned()))
+    fn text(text: &str) -> Content {
+        Content::Text(text.to_owned())
     }
 
     fn failed(kind: ErrorKind) -> Result<Content, Error> {
@@ -171,8 +171,8 @@ mod tests {
         let values = Freshness::fresh_for(day).stale_if_error_for(day);
         let minute = Freshness::fresh_for(Duration::from_mins(1));
         for (out, expected) in [
-            (text("documentation"), values),
-            (text(" \n"), minute),
+            (Ok(text("documentation")), values),
+            (Ok(text(" \n")), minute),
             (failed(ErrorKind::NotFound), minute),
             (failed(ErrorKind::NotReady), Freshness::DO_NOT_STORE),
             (failed(ErrorKind::RateLimited), Freshness::DO_NOT_STORE),
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(freshness(&out, values), expected, "{out:?}");
         }
         let second = Freshness::fresh_for(Duration::from_secs(1));
-        assert_eq!(freshness(&text(""), second), second);
+        assert_eq!(freshness(&Ok(text("")), second), second);
     }
 
     #[test]

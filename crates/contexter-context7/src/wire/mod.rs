@@ -29,7 +29,7 @@ fn count(value: &Value, name: &str) -> Option<u64> {
             clippy::cast_sign_loss,
             reason = "it is in the range that both types hold exactly"
         )]
-        (0.0..=EXACT).contains(&number).then(|| number as u64)
+        (0.0..=EXACT).contains(&number).then_some(number as u64)
     })
 }
 

@@ -82,6 +82,8 @@ async fn a_page_of_html_is_never_documentation() {
             .header("content-type", "text/plain")
             .body("\n <!doctype HTML><html>502</html>"),
         Scripted::status(200).body("<HTML lang=en>challenge</HTML>"),
+        Scripted::status(200).body("\u{feff}<!doctype html>challenge"),
+        Scripted::status(200).body("\u{85}\u{0}<html>challenge"),
     ];
     for page in pages {
         for form in [Form::Json, Form::Text] {
@@ -119,8 +121,22 @@ async fn an_error_in_the_clothes_of_a_success_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_an_answer() {
+    let marked = format!("\u{feff}{}", documentation());
+    let rig = rig(vec![
+        json_reply(&marked),
+        Scripted::text(200, "\u{feff}text"),
+    ])
+    .await;
+    let context = rig.call(ask("/a/b")).await.unwrap();
+    assert_eq!(context.content.snippets().unwrap().code.len(), 1);
+    let context = rig.call(ask("/a/b").form(Form::Text)).await.unwrap();
+    assert_eq!(context.content.text(), Some("text"));
+}
+
+#[tokio::test]
 async fn an_empty_body_means_that_there_is_nothing() {
-    for body in ["", " \n\t"] {
+    for body in ["", " \n\t", "\u{feff}\u{a0}"] {
         for form in [Form::Json, Form::Text] {
             let reply = Scripted::status(200).body(body);
             let error = context(reply, form).await;

@@ -90,7 +90,7 @@ pub(super) fn cut(docs: &str) -> Vec<Piece> {
                 &page_title,
                 &heading,
             );
-            page = mark.trim_end_matches("-->").trim().to_owned();
+            mark.trim_end_matches("-->").trim().clone_into(&mut page);
             number = 0;
             heading.clear();
             page_title.clear();

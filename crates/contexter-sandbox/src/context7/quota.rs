@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::refusal::Refusal;
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// What one account, or all anonymous callers together, have used.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! Documentation as it is sent: data, or one text.
 
+use std::fmt::Write as _;
+
 use axum::Json;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -61,7 +63,8 @@ impl Found<'_> {
             piece.text
         );
         if let Some(code) = &piece.code {
-            text.push_str(&format!("\n```{}\n{}```\n", code.language, code.text));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\n```{}\n{}```\n", code.language, code.text);
         }
         text
     }
