@@ -7,7 +7,13 @@
 //!     --write-config sandbox.yaml
 //! ```
 //!
-//! It prints one line of JSON with the addresses and keys, then serves until Ctrl-C.
+//! It prints one line of JSON with the addresses and keys, then serves until Ctrl-C. With the file
+//! that it wrote, in another terminal:
+//!
+//! ```text
+//! cargo run --release --example rag_pipeline -- index --config sandbox.yaml
+//! cargo run --release --example rag_pipeline -- search --config sandbox.yaml "your question"
+//! ```
 #![expect(
     clippy::print_stderr,
     clippy::print_stdout,
@@ -54,6 +60,14 @@ struct Cli {
     port: Vec<(Server, u16)>,
 }
 
+/// What `rag_pipeline -- index` fetches when nothing else is said: what Context7's server has.
+const LIBRARIES: &str = "libraries:
+  - /contexter-rs/contexter-retry
+  - /contexter-rs/contexter-breaker
+  - /contexter-rs/contexter-limit
+  - /websites/contexter_dev
+";
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let cli = Cli::parse();
@@ -79,8 +93,8 @@ async fn main() -> Result<()> {
 
     let sandbox = Sandbox::start(config).await?;
     if let Some(file) = &cli.write_config {
-        std::fs::write(file, sandbox.config_yaml())
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        let config = format!("{}{LIBRARIES}", sandbox.config_yaml());
+        std::fs::write(file, config).with_context(|| format!("cannot write {}", file.display()))?;
     }
     let mut stdout = std::io::stdout();
     serde_json::to_writer(&mut stdout, sandbox.addresses())?;

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "faults/brightdata.rs"]
+mod brightdata;
 #[path = "faults/cases.rs"]
 mod cases;
 #[path = "faults/context7.rs"]
@@ -13,5 +15,7 @@ mod context7;
 mod leaks;
 #[path = "faults/matrix.rs"]
 mod matrix;
+#[path = "faults/qdrant.rs"]
+mod qdrant;
 #[path = "faults/voyage.rs"]
 mod voyage;

@@ -44,6 +44,8 @@ pub struct Addresses {
 
 impl Addresses {
     /// Returns the configuration, as YAML, that points the adapters at these servers.
+    ///
+    /// The section of Bright Data names a library of pages that its server has.
     #[must_use]
     pub fn config_yaml(&self) -> String {
         let mut yaml = format!(
@@ -57,7 +59,8 @@ impl Addresses {
              \x20 brightdata:\n\
              \x20   base_url: {}\n\
              \x20   api_key: {}\n\
-             \x20   zone: {}\n",
+             \x20   zone: {}\n\
+             {PAGES}",
             quoted(&self.voyage_base_url),
             quoted(&self.voyage_api_key),
             quoted(&self.context7_base_url),
@@ -76,6 +79,16 @@ impl Addresses {
         yaml
     }
 }
+
+/// Pages of the website that Bright Data's server has.
+const PAGES: &str = "\x20   libraries:
+      - id: /web/ferry
+        urls:
+          - https://docs.example.com/guide/install
+          - https://docs.example.com/guide/copy
+          - https://docs.example.com/guide/limits
+          - https://docs.example.com/guide/errors
+";
 
 /// A JSON string is a YAML scalar too, whatever it holds.
 fn quoted(text: &str) -> String {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use contexter_model::ErrorKind;
 use contexter_model::ErrorKind::{
     Invalid, NotFound, Protocol, QuotaExhausted, RateLimited, Timeout, TooLarge, Unauthorized,
-    Unavailable, Unsupported,
+    Unavailable, Unexpected, Unsupported,
 };
 use contexter_sandbox::{
-    ContentTypeFault, CutFault, DripFault, Fault, OversizeFault, RateLimitFault, StatusFault,
+    ContentTypeFault, CutFault, DripFault, Fault, GrpcStatusFault, OversizeFault, RateLimitFault,
+    StatusFault,
 };
 
 /// One fault.
@@ -18,16 +19,22 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) fault: Fault,
     /// What a call may fail with; a correct result is always allowed.
-    pub(crate) kinds: &'static [ErrorKind],
+    pub(crate) kinds: Vec<ErrorKind>,
 }
 
 /// What a broken connection may look like: also as no answer, where a reply was awaited.
 const BROKEN: &[ErrorKind] = &[Unavailable, Protocol, Timeout];
+/// A whole reply without a body, which is what Context7 answers for what it does not know.
+const BROKEN_OR_EMPTY: &[ErrorKind] = &[Unavailable, Protocol, Timeout, NotFound];
 const DOWN: &[ErrorKind] = &[Unavailable, Timeout];
 const THROTTLED: &[ErrorKind] = &[RateLimited, QuotaExhausted, Timeout];
 
 pub(crate) fn http() -> Vec<Case> {
-    let case = |name, fault, kinds| Case { name, fault, kinds };
+    let case = |name, fault, kinds: &[ErrorKind]| Case {
+        name,
+        fault,
+        kinds: kinds.to_vec(),
+    };
     let page = |value: &str, body: Option<&str>| {
         Fault::ContentType(ContentTypeFault {
             value: value.to_owned(),
@@ -98,7 +105,7 @@ pub(crate) fn http() -> Vec<Case> {
         case(
             "truncated to nothing",
             Fault::Truncate(cut(Some(0))),
-            BROKEN,
+            BROKEN_OR_EMPTY,
         ),
         case("cut short half-way", Fault::CutShort(cut(None)), BROKEN),
         case(
@@ -134,6 +141,57 @@ pub(crate) fn http() -> Vec<Case> {
         case("drip", drip(4096, 1), &[Timeout]),
         case("drip without end", drip(1, 500), &[Timeout, Unavailable]),
     ]
+}
+
+/// The same for services that pass on pages: these may look like anything, so that a fault can often
+/// only be told by what is missing, and a proxy's refusal has words of its own.
+pub(crate) fn pages() -> Vec<Case> {
+    let mut cases = http();
+    for case in &mut cases {
+        case.kinds
+            .extend([Protocol, Unsupported, Unavailable, Invalid]);
+    }
+    cases
+}
+
+/// The same for gRPC, with statuses of its own.
+pub(crate) fn grpc() -> Vec<Case> {
+    let status = |name, code, kinds: &[ErrorKind]| Case {
+        name,
+        fault: Fault::GrpcStatus(GrpcStatusFault {
+            code,
+            message: "as the script says".to_owned(),
+        }),
+        kinds: kinds.to_vec(),
+    };
+    let mut cases = vec![
+        status("UNKNOWN", 2, &[Unavailable, Unexpected]),
+        status("INVALID_ARGUMENT", 3, &[Invalid]),
+        status("DEADLINE_EXCEEDED", 4, &[Timeout]),
+        status("NOT_FOUND", 5, &[NotFound]),
+        status("ALREADY_EXISTS", 6, &[Invalid, Unavailable]),
+        status("PERMISSION_DENIED", 7, &[Unauthorized]),
+        status(
+            "RESOURCE_EXHAUSTED",
+            8,
+            &[RateLimited, TooLarge, QuotaExhausted],
+        ),
+        status("UNIMPLEMENTED", 12, &[Unsupported]),
+        status("INTERNAL", 13, &[Unavailable, Unexpected]),
+        status("UNAVAILABLE", 14, &[Unavailable]),
+        status("UNAUTHENTICATED", 16, &[Unauthorized]),
+    ];
+    // What answers with a bare status is a proxy in between; 404 says that nobody knows the method.
+    for mut case in http() {
+        case.kinds.extend([Unavailable, Protocol]);
+        match case.name {
+            "status 404" => case.kinds.push(Unsupported),
+            "429 without headers" => case.kinds.push(TooLarge),
+            _ => {}
+        }
+        cases.push(case);
+    }
+    cases
 }
 
 fn html(code: u16, body: &str) -> Fault {

@@ -1,10 +1,12 @@
 //! The remote adapters, on the sandbox.
 
+use contexter_brightdata::BrightDataAdapter;
 use contexter_context7::Context7Adapter;
+use contexter_qdrant::remote::QdrantAdapter;
 use contexter_sandbox::{Sandbox, SandboxConfig};
 use contexter_voyage::VoyageAdapter;
 
-use crate::{docs, embed};
+use crate::{docs, embed, store};
 
 async fn sandbox() -> Sandbox {
     Sandbox::start(SandboxConfig::new()).await.unwrap()
@@ -33,4 +35,26 @@ async fn context7_keeps_the_promises() {
         .with_base_url(addresses.context7_base_url.clone());
     let adapter = Context7Adapter::new(&config).unwrap();
     docs::source(&adapter, "contexter-retry").await;
+}
+
+#[tokio::test]
+async fn brightdata_keeps_the_promises() {
+    let sandbox = sandbox().await;
+    let addresses = sandbox.addresses();
+    let config = contexter_brightdata::Config::new(addresses.brightdata_api_key.clone())
+        .base_url(addresses.brightdata_base_url.clone())
+        .zone(addresses.brightdata_zone.clone());
+    let adapter = BrightDataAdapter::new(&config).unwrap();
+    docs::pages(&adapter, "https://docs.example.com/guide/install").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn qdrant_keeps_the_promises() {
+    let sandbox = sandbox().await;
+    let addresses = sandbox.addresses();
+    let config = contexter_qdrant::remote::Config::new()
+        .url(addresses.qdrant_url.clone().unwrap())
+        .api_key(addresses.qdrant_api_key.clone().unwrap());
+    let adapter = QdrantAdapter::new(config).unwrap();
+    store::store(&adapter, "promises").await;
 }

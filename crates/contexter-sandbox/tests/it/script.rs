@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contexter_sandbox::{CutFault, DripFault, Error, Fault, FaultKind, FaultScript, Server};
+use proptest::prelude::proptest;
 
 const ALL: &str = r#"
 seed: 7
@@ -149,4 +150,13 @@ fn what_cannot_be_is_named_with_its_rule() {
 #[test]
 fn a_missing_file_is_an_error() {
     FaultScript::from_file("/nonexistent/faults.yaml").unwrap_err();
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_script_or_an_error(text in "\\PC{0,80}", seed: u64, every: i64) {
+        let _either = FaultScript::from_yaml(&text);
+        let rule = format!("seed: {seed}\nrules: [{{ every: {every}, fault: {{ {text}: {{}} }} }}]");
+        let _either = FaultScript::from_yaml(&rule);
+    }
 }

@@ -205,3 +205,68 @@ async fn what_is_no_json_and_what_is_no_path_are_refused_as_json() {
     assert_eq!(get(&api, "nowhere").await.0, 404);
     assert_eq!(get(&api, "embeddings").await.0, 405);
 }
+
+/// Values that fit nowhere, and some that fit.
+fn odd_values() -> Vec<Value> {
+    let deep = (0..100).fold(json!("x"), |inner, _| json!([inner]));
+    vec![
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("voyage-4"),
+        json!([]),
+        json!([[]]),
+        json!([["a"], [1]]),
+        json!({}),
+        json!([{}]),
+        json!([{"content": [{"type": "text"}]}]),
+        json!([{"content": [{"type": "image_base64", "image_base64": "data:,"}]}]),
+        deep,
+    ]
+}
+
+#[tokio::test]
+async fn whatever_a_body_holds_the_server_answers_properly() {
+    let sandbox = start(SandboxConfig::new()).await;
+    let api = voyage(&sandbox);
+    let bodies = [
+        ("embeddings", json!({"model": "voyage-4", "input": ["a"]})),
+        (
+            "rerank",
+            json!({"model": "rerank-3", "query": "a", "documents": ["a"]}),
+        ),
+        (
+            "contextualizedembeddings",
+            json!({"model": "voyage-context-4", "inputs": [["a"]], "input_type": "document",
+                   "enable_auto_chunking": true, "chunk_size": 3, "chunk_overlap": 1}),
+        ),
+        (
+            "multimodalembeddings",
+            json!({"model": "voyage-multimodal-3.5", "inputs": [{"content": [
+                {"type": "text", "text": "a"}]}]}),
+        ),
+        (
+            "batches",
+            json!({"endpoint": "/v1/rerank", "completion_window": "12h", "input_file_id": "x",
+                   "request_params": {"model": "rerank-3"}, "metadata": {}}),
+        ),
+    ];
+    for (path, body) in bodies {
+        for name in body.as_object().unwrap().keys() {
+            for value in odd_values() {
+                let mut odd = body.clone();
+                odd[name] = value;
+                let (status, reply) = post(&api, path, &odd).await;
+                assert!(status < 500, "{path} {odd}: {reply}");
+                assert!(
+                    status == 200 || !reply["detail"].is_null(),
+                    "{path} {odd}: {reply}"
+                );
+            }
+        }
+    }
+}
