@@ -10,6 +10,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod examples;
+mod faults;
 mod fuzz;
 mod layers;
 mod loom;
@@ -36,7 +37,10 @@ Tasks:
   ci             everything else that must hold: format, layers, lints, docs, doc tests,
                  examples, packages, dependencies
   check-layers   which crate may depend on which
-  bench NAME     measures against the peers; NAME is one of: rag, events, resilience
+  bench NAME     measures against the peers; NAME is one of: adapters, rag, events, resilience
+  faults [--events N] [--broker redis|nats]
+                 sends N numbered events (100,000 unless set) through real brokers that are killed,
+                 stopped and cut off, beside their plain clients; fails when something is lost
   loom           explores every interleaving of the models that crates have of their shared state;
                  LOOM_MAX_PREEMPTIONS (3 unless set) bounds the time
   fuzz [TARGET] [--seconds N]
@@ -53,6 +57,7 @@ enum Task {
     Ci,
     CheckLayers,
     Bench(bench::Suite),
+    Faults(faults::Options),
     Loom,
     Fuzz(fuzz::Options),
 }
@@ -74,6 +79,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::CheckLayers => layers::run(),
         Task::Bench(suite) => bench::run(suite),
+        Task::Faults(options) => faults::run(&options),
         Task::Loom => loom::run(),
         Task::Fuzz(options) => fuzz::run(&options),
     };
@@ -96,6 +102,7 @@ fn parse(args: impl Iterator<Item = String>) -> Result<Task, String> {
         "test" => return test::Options::parse(rest).map(Task::Test),
         "ci" => Task::Ci,
         "check-layers" => Task::CheckLayers,
+        "faults" => return faults::Options::parse(rest).map(Task::Faults),
         "loom" => Task::Loom,
         "fuzz" => return fuzz::Options::parse(rest).map(Task::Fuzz),
         "bench" => {
@@ -125,6 +132,7 @@ mod tests {
         assert_eq!(parse("--help"), Ok(Task::Help));
         assert!(matches!(parse("test"), Ok(Task::Test(_))));
         assert_eq!(parse("loom"), Ok(Task::Loom));
+        assert!(matches!(parse("faults --events 5000"), Ok(Task::Faults(_))));
         assert!(matches!(parse("bench rag"), Ok(Task::Bench(_))));
         assert!(matches!(parse("bench resilience"), Ok(Task::Bench(_))));
         assert!(matches!(parse("fuzz durations"), Ok(Task::Fuzz(_))));
@@ -144,9 +152,11 @@ mod tests {
             ("bench", "bench needs a name"),
             (
                 "bench speed",
-                "unknown benchmark `speed`; known: rag, events, resilience",
+                "unknown benchmark `speed`; known: adapters, rag, events, resilience",
             ),
             ("loom --fast", "unexpected argument `--fast`"),
+            ("faults --fast", "unknown flag `--fast`"),
+            ("faults --events", "--events needs a value"),
             ("fuzz --fast", "unknown flag `--fast`"),
             (
                 "test --fast",

@@ -5,15 +5,23 @@
 //! only then somebody knows what was handled. The bus does that, too, and matches patterns, counts,
 //! keeps the last events, and is ready to retry.
 //!
+//! On Redis and NATS the peers are their own clients, which send the same commands: publishing in
+//! batches that are confirmed, and consuming with acknowledgement. The bus also encodes and decodes
+//! the events, keeps leases, order and what it has seen.
+//!
 //! The ratios to channels without acknowledgement, and the latencies, are printed for people.
 
+mod broker;
 mod inproc;
+mod nats_rows;
+mod redis_rows;
+mod stalled;
 
 use std::error::Error;
 
 use contexter_benches::{Row, grouped, interleaved, size, text};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     // As many threads as the smallest machine has that anybody runs this on.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -52,15 +60,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let rounds = size(20_000, 200);
     for (who, side) in [("bus", inproc::Side::Bus), ("floor", inproc::Side::Floor)] {
-        let mut times = runtime.block_on(inproc::latencies(side, rounds));
-        times.sort_unstable();
-        let at = |percent: usize| times.get(times.len() * percent / 100).copied();
-        text::say(&format!(
-            "end to end in process, {who}: p50 {:?}, p99 {:?}",
-            at(50).unwrap_or_default(),
-            at(99).unwrap_or_default()
-        ));
+        let times = runtime.block_on(inproc::latencies(side, rounds));
+        broker::say_latency(&format!("in process, {who}"), times);
     }
+    stalled::print(&runtime)?;
+    redis_rows::run(&runtime)?;
+    nats_rows::run(&runtime)?;
     Ok(())
 }
 

@@ -85,6 +85,7 @@ impl Stage<'_> {
         let mut happened = Happened::default();
         for (thousandths, fault) in SCHEDULE {
             pace.reached(events * thousandths / 1_000).await;
+            tracing::info!(?fault, "now");
             match fault {
                 Fault::ResetPublishers(bytes) => {
                     self.publisher.reset_after(bytes);

@@ -15,6 +15,11 @@
 //! When a library ends, `document.processed` is published. Payloads carry references; the bytes
 //! are in the storage under their hash.
 //!
+//! The flow runs on any bus: in process, or [over a broker](contexter_event_bus::Bus::over), whose
+//! bus then belongs to one ingestion: its steps take every event of it. A document whose event is
+//! lost (by a broker that keeps nothing over a restart) is listed as failed after three hours
+//! without progress, and taken up by the next run.
+//!
 //! Every step may be repeated: what is already there is found by its hash. So a killed run is
 //! resumed by running it again, and ends in the same index.
 

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contexter_model::Skipped;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::tracker::{MoreToCome, Outcome, Reason, Tracker};
 
@@ -17,6 +19,10 @@ pub(super) const UNDER_WAY: usize = 256;
 /// After so many documents in a row that failed because something is out of service, the others
 /// would fail too.
 const IN_VAIN: usize = 16;
+
+/// When no document has come to an end for so long, the events of those under way are lost: a broker
+/// that keeps nothing was restarted, or trimmed them. Longer than all attempts of a step take.
+pub(super) const LOST_AFTER: Duration = Duration::from_hours(3);
 
 /// The documents of one library, as they come through.
 pub(super) struct LibraryRun {
@@ -108,7 +114,16 @@ impl LibraryRun {
     }
 
     async fn settle_one(&mut self) {
-        match self.under_way.next().await {
+        let settled = match timeout(LOST_AFTER, self.under_way.next()).await {
+            Ok(settled) => settled,
+            Err(_elapsed) => {
+                // Every step has come to an end by then, with or without success: what is left has
+                // no event any more.
+                self.tracker.give_up("its event was lost by the event bus");
+                self.under_way.next().await
+            }
+        };
+        match settled {
             Some((_, Ok(()))) => {
                 self.in_vain = 0;
                 self.changed += 1;
@@ -116,5 +131,22 @@ impl LibraryRun {
             Some((path, Err(reason))) => self.refuse(path, reason),
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_document_whose_event_is_lost_is_listed_and_not_waited_for_for_ever() {
+        let tracker = Arc::new(Tracker::default());
+        let mut run = LibraryRun::new(&tracker);
+        let outcome = tracker.expect(&"/a/b".parse().unwrap(), "lost.md");
+        run.wait_for("lost.md".to_owned(), outcome).await;
+        run.finish().await;
+        assert_eq!(run.skipped.len(), 1);
+        assert_eq!(run.skipped[0].path, "lost.md");
+        assert!(run.skipped[0].reason.contains("lost by the event bus"));
     }
 }

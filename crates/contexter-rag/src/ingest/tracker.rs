@@ -76,6 +76,16 @@ impl Tracker {
         }
     }
 
+    /// Gives up every document under way.
+    pub(super) fn give_up(&self, reason: &str) {
+        let waiting = std::mem::take(&mut self.under_way.lock().waiting);
+        self.fewer.notify_one();
+        for sender in waiting.into_values() {
+            // The driver may have been dropped meanwhile.
+            let _ = sender.send(Err(Reason::new(reason)));
+        }
+    }
+
     /// Says how a document ended; nothing happens if nobody waits for it.
     pub(super) fn settle(&self, library: &str, path: &str, outcome: Outcome) {
         let Ok(library) = library.parse::<LibraryId>() else {
