@@ -67,6 +67,7 @@ impl BrightDataAdapter {
     /// [`ErrorKind::Invalid`] with everything that is wrong with the configuration, and if a certificate
     /// cannot be read.
     pub fn new(config: &Config) -> Result<Self, Error> {
+        config.validate().map_err(|faults| invalid(&faults))?;
         let stack = StandardStack::new(config.stack()).map_err(|faults| invalid(&faults))?;
         Self::with_stack(config, stack)
     }

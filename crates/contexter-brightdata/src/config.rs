@@ -409,7 +409,8 @@ impl Config {
                 .map_or(Ok(()), ProxyConfig::validate)
                 .map_err(|faults| faults.within("proxy")),
             self.stack()
-                .validate()
+                .retry
+                .map_or(Ok(()), |retry| retry.validate())
                 .map_err(|faults| faults.within("retry_config")),
         ];
         InvalidConfig::join(checks.into_iter().chain(libraries))

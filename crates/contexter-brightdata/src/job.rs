@@ -224,18 +224,18 @@ impl Jobs {
         &self,
         kind: JobKind,
         body: Value,
-        about: String,
+        url: &PublicUrl,
         operation: &'static str,
     ) -> Result<Job, Error> {
         let zone = self.zone(kind, operation)?;
         let body = &body;
-        let about = &about;
+        let about = &url.to_string();
         self.link
             .run(Cx::new().with_idempotent(false), move |number| async move {
                 let attempt = Attempt {
                     operation,
                     about,
-                    hidden: None,
+                    hidden: url.url().query(),
                     number,
                 };
                 let call = self.link.api.post(kind.path()).segment("req").json(body);
@@ -395,8 +395,7 @@ impl Service<SubmitPage> for Jobs {
         let body = serde_json::to_value(body).map_err(|error| {
             refused_here("the request cannot be written as json", OPERATION).with_source(error)
         })?;
-        self.submit(JobKind::Page, body, url.to_string(), OPERATION)
-            .await
+        self.submit(JobKind::Page, body, &url, OPERATION).await
     }
 }
 
@@ -414,8 +413,7 @@ impl Service<SubmitSearch> for Jobs {
         }
         let url = request.search.url(OPERATION)?;
         let body = serde_json::json!({ "url": url.as_str() });
-        self.submit(JobKind::Search, body, url.to_string(), OPERATION)
-            .await
+        self.submit(JobKind::Search, body, &url, OPERATION).await
     }
 }
 

@@ -197,6 +197,14 @@ impl Link {
     pub(crate) fn hide(&self, text: &str, hidden: Option<&str>) -> String {
         let mut text = text.to_owned();
         let secrets = self.secrets.iter().map(contexter_config::Secret::expose);
+        // A vendor repeats the values of a query apart, and as they were before they were encoded.
+        let pairs = url::form_urlencoded::parse(hidden.unwrap_or_default().as_bytes());
+        let values: Vec<String> = pairs.map(|(_, value)| value.into_owned()).collect();
+        let raw = hidden.unwrap_or_default().split(['&', '=']);
+        let hidden = hidden
+            .into_iter()
+            .chain(values.iter().map(String::as_str))
+            .chain(raw);
         for secret in secrets.chain(hidden) {
             if secret.len() >= MIN_SECRET {
                 text = text.replace(secret, "[redacted]");

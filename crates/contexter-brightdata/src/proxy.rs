@@ -12,7 +12,7 @@ use contexter_service::{Capability, Cx, Service, Verdict as _};
 use parking_lot::Mutex;
 
 use crate::config::ProxyConfig;
-use crate::judge::judge_proxied;
+use crate::judge::{judge, judge_proxied};
 use crate::link::{Attempt, Link, refused_here};
 use crate::refusal::{Class, Refusal, Retry};
 use crate::target::PublicUrl;
@@ -269,7 +269,8 @@ impl NativeProxy {
             return error;
         };
         let headers: Vec<(&str, &str)> = reply.headers().collect();
-        match judge_proxied(reply.status(), &headers, reply.bytes()) {
+        // That page answers 200: any other status is the proxy's own.
+        match judge(reply.status(), &headers, reply.bytes()) {
             Err(refusal) if !matches!(refusal.class(), Class::Empty | Class::Target) => {
                 self.link.refuse(refusal, reply.retry_after(), attempt)
             }
@@ -278,8 +279,8 @@ impl NativeProxy {
                     .with_class(Class::Target)
                     .with_retry(Retry::Once)
                     .with_meaning(
-                        "the proxy works and opens no tunnel to the target: it is refused or cannot be \
-                         reached",
+                        "the proxy works and opens no tunnel to the target: the target is refused or \
+                         cannot be reached, or the certificate of the proxy is not trusted",
                     );
                 self.link.refuse(refusal, None, attempt).with_not_sent()
             }

@@ -110,11 +110,11 @@ fn unquoted(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told(code: Option<&str>, status: Option<u16>) -> Option<Told> {
-        Some(Told {
+    fn told(code: Option<&str>, status: Option<u16>) -> Told {
+        Told {
             code: code.map(str::to_owned),
             status,
-        })
+        }
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(value),
-                told(Some("client_10000"), Some(407)),
+                Some(told(Some("client_10000"), Some(407))),
                 "{value}"
             );
         }
@@ -152,7 +152,7 @@ mod tests {
     fn a_failure_of_the_vendor_without_a_code_is_a_failure() {
         assert_eq!(
             read("brd.superproxy.io; error=\"http_request_denied\""),
-            told(None, None)
+            Some(told(None, None))
         );
     }
 }

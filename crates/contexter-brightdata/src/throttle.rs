@@ -244,3 +244,101 @@ impl fmt::Debug for ThrottleBudget {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How long a call waits until it is admitted; `None` if it is refused.
+    async fn wait(budget: &ThrottleBudget) -> Option<Duration> {
+        let start = DefaultClock.now();
+        budget.admit().await.ok()?;
+        Some(DefaultClock.now().saturating_duration_since(start))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_double_until_a_call_passes() {
+        let budget = ThrottleBudget::new();
+        assert_eq!(wait(&budget).await, Some(Duration::ZERO));
+        for seconds in [2, 4, 8, 16, 32, 32] {
+            let pause = Duration::from_secs(seconds);
+            assert_eq!(budget.refused(None, true), pause);
+            assert_eq!(budget.pause_left(), pause);
+            assert_eq!(wait(&budget).await, Some(pause));
+        }
+        budget.passed();
+        assert_eq!(budget.refused(None, true), 2 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_refused_together_are_one_refusal_for_the_pause_and_several_for_the_budget() {
+        let budget = ThrottleBudget::new();
+        for _ in 0..4 {
+            assert_eq!(budget.refused(None, true), 2 * SECOND);
+        }
+        assert_eq!(budget.left(), 4);
+        assert_eq!(wait(&budget).await, Some(2 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_that_is_asked_for_counts_and_a_long_one_refuses() {
+        let budget = ThrottleBudget::new();
+        assert_eq!(budget.refused(Some(7 * SECOND), true), 7 * SECOND);
+        assert_eq!(wait(&budget).await, Some(7 * SECOND));
+        budget.refused(Some(90 * SECOND), true);
+        let limited = budget.admit().await.unwrap_err();
+        assert_eq!(limited.retry_after, Some(90 * SECOND));
+        DefaultClock.sleep(40 * SECOND).await;
+        assert_eq!(wait(&budget).await, Some(50 * SECOND));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_by_one_target_counts_and_stops_nobody_else() {
+        let budget = ThrottleBudget::new();
+        assert_eq!(budget.refused(None, false), 2 * SECOND);
+        assert_eq!(wait(&budget).await, Some(Duration::ZERO));
+        assert_eq!(budget.left(), BUDGET - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_used_up_budget_refuses_until_the_first_refusal_leaves_the_window() {
+        let budget = ThrottleBudget::new();
+        for _ in 0..BUDGET {
+            budget.refused(Some(Duration::ZERO), true);
+            DefaultClock.sleep(SECOND).await;
+        }
+        let limited = budget.admit().await.unwrap_err();
+        assert_eq!(limited.retry_after, Some(WINDOW - 8 * SECOND));
+        DefaultClock.sleep(WINDOW - 8 * SECOND).await;
+        assert_eq!(wait(&budget).await, Some(Duration::ZERO));
+        assert_eq!(budget.left(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_beyond_the_budget_are_remembered() {
+        let budget = ThrottleBudget::new();
+        for _ in 0..BUDGET + 5 {
+            budget.refused(Some(Duration::ZERO), true);
+            DefaultClock.sleep(SECOND).await;
+        }
+        // Six have to leave before there is room for one.
+        let limited = budget.admit().await.unwrap_err();
+        assert_eq!(limited.retry_after, Some(WINDOW - 8 * SECOND));
+    }
+
+    #[test]
+    fn what_is_shared_is_found_by_its_origin() {
+        let one = ThrottleBudget::shared("https://throttle-test.example/a");
+        one.refused(Some(Duration::ZERO), true);
+        assert_eq!(
+            ThrottleBudget::shared("https://throttle-test.example").left(),
+            BUDGET - 1
+        );
+        assert_eq!(
+            ThrottleBudget::shared("https://throttle-test.example:8443").left(),
+            BUDGET
+        );
+    }
+}

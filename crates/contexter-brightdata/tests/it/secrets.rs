@@ -1,0 +1,178 @@
+//! No key, password, query or body in any error, `Debug` or log, whatever the vendor echoes.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use contexter_adapter::ServiceAdapter as _;
+use contexter_brightdata::{
+    BrightDataAdapter, FetchByProxy, FetchSnapshot, ProxyConfig, ProxyUser, SearchPage, SubmitPage,
+    TriggerDataset, Unlock,
+};
+use contexter_model::{Error, FetchPage, SearchWeb};
+use contexter_testkit::{Scripted, ScriptedServer};
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::fixture::{KEY, call, config, quick, with_stack};
+
+const PASSWORD: &str = "zone-password-5ecret";
+const QUERY: &str = "token-in-query-5ecret";
+const BODY: &str = "body-5ecret";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Answers that repeat everything that they can know, `query` included.
+fn echoes(query: &str) -> Vec<Scripted> {
+    let user = "brd-customer-hl_5ecret-zone-residential1";
+    let text = format!("{KEY} {PASSWORD} {user} Bearer {KEY} {query}");
+    let encoded = STANDARD.encode(format!("{user}:{PASSWORD}"));
+    vec![
+        Scripted::text(400, format!("no such thing: {text}")),
+        Scripted::json(400, json!({ "error": text, "error_code": text })),
+        Scripted::text(401, text.clone()),
+        Scripted::text(404, format!("{text} {encoded}")),
+        Scripted::text(422, text.clone()),
+        Scripted::text(500, text.clone()),
+        Scripted::text(200, text.clone())
+            .header("x-brd-error", &text)
+            .header("x-brd-err-msg", &text),
+        Scripted::status(200)
+            .header("x-brd-error-code", "reject_block")
+            .header("x-brd-error", &text),
+        Scripted::status(407).header("proxy-status", &format!("brd; error=x; details=\"{text}\"")),
+        Scripted::status(200)
+            .header("x-brd-status-code", "302")
+            .header(
+                "location",
+                &format!("http://{KEY}:{PASSWORD}@127.0.0.1/?{query}"),
+            ),
+        Scripted::text(200, format!("{{\"{text}")),
+        Scripted::json(200, json!({ "status": "failed", "error_message": text })),
+    ]
+}
+
+async fn provoke(adapter: &BrightDataAdapter) -> Vec<Error> {
+    let url = format!("https://example.org/?key={QUERY}");
+    let plain = format!("http://example.org/?key={QUERY}");
+    let snapshot: contexter_brightdata::SnapshotId = "s_1".parse().unwrap();
+    let errors = vec![
+        call(adapter, FetchPage::new(url.as_str())).await.err(),
+        call(
+            adapter,
+            Unlock::new(url.as_str())
+                .method("POST")
+                .body(BODY)
+                .header("X-Key", BODY),
+        )
+        .await
+        .err(),
+        call(adapter, SearchPage::new(QUERY)).await.err(),
+        call(adapter, SearchWeb::new(QUERY)).await.err(),
+        call(
+            adapter,
+            SubmitPage::new(Unlock::new(url.as_str()).body(BODY)),
+        )
+        .await
+        .err(),
+        call(adapter, FetchSnapshot::new(snapshot.clone()))
+            .await
+            .err(),
+        call(
+            adapter,
+            TriggerDataset::new("gd_1".parse().unwrap()).input(json!({ "x": BODY })),
+        )
+        .await
+        .err(),
+        call(adapter, FetchByProxy::new(plain)).await.err(),
+        call(adapter, FetchByProxy::new(url)).await.err(),
+        adapter
+            .fetch_records(&snapshot, None, contexter_service::Cx::new())
+            .await
+            .err(),
+    ];
+    errors.into_iter().flatten().collect()
+}
+
+#[tokio::test]
+async fn nothing_secret_is_shown_whatever_the_vendor_echoes() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let mut shown = String::new();
+    let mut count = 0;
+    // The account's zones are asked for without a query, which the vendor then cannot repeat.
+    for (echo, quiet) in echoes(QUERY).into_iter().zip(echoes("nothing")) {
+        let server = ScriptedServer::start(vec![echo]).await;
+        let address = server.address();
+        let user = ProxyUser::new("hl_5ecret", "residential1");
+        let proxy = ProxyConfig::new(user, PASSWORD).at(address.ip().to_string(), address.port());
+        let settings = config(&server).proxy(proxy);
+        let adapter = with_stack(&settings, quick().retry(None));
+        for error in provoke(&adapter).await {
+            count += 1;
+            let mut cause: Option<&dyn std::error::Error> = Some(&error);
+            while let Some(error) = cause {
+                shown.extend([error.to_string(), format!("{error:?}\n")]);
+                cause = error.source();
+            }
+        }
+        let server = ScriptedServer::start(vec![quiet]).await;
+        let quiet = with_stack(&config(&server), quick().retry(None));
+        let health = quiet.health_check().await;
+        shown.extend([
+            format!("{adapter:?} {settings:?} {health:?}"),
+            format!("{:?}\n", adapter.usage()),
+        ]);
+    }
+    drop(guard);
+    assert!(count > 60, "{count}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("answered"), "the log was seen");
+    let encoded = STANDARD.encode(format!(
+        "brd-customer-hl_5ecret-zone-residential1:{PASSWORD}"
+    ));
+    for secret in [KEY, PASSWORD, QUERY, BODY, encoded.as_str(), "hl_5ecret"] {
+        assert!(
+            !shown.contains(secret),
+            "{secret} is shown: {}",
+            around(&shown, secret)
+        );
+        assert!(
+            !log.contains(secret),
+            "{secret} is logged: {}",
+            around(&log, secret)
+        );
+    }
+}
+
+fn around(text: &str, secret: &str) -> String {
+    text.lines()
+        .find(|line| line.contains(secret))
+        .unwrap_or_default()
+        .to_owned()
+}

@@ -1,0 +1,83 @@
+//! The budget of refusals for too many requests.
+
+use contexter_brightdata::{BrightDataAdapter, ThrottleBudget};
+use contexter_model::{ErrorKind, FetchPage};
+use contexter_resilience::StandardStack;
+use contexter_service::{Again, Verdict as _};
+use contexter_testkit::{Scripted, ScriptedServer};
+
+use super::fixture::{call, config, quick, start, with_stack};
+
+fn refused() -> Scripted {
+    Scripted::status(429).header("retry-after", "0")
+}
+
+fn page() -> FetchPage {
+    FetchPage::new("https://example.org/")
+}
+
+#[tokio::test]
+async fn after_eight_refusals_nothing_is_sent() {
+    let server = ScriptedServer::start(vec![refused()]).await;
+    let adapter = with_stack(&config(&server), quick().retry(None));
+    for left in (0..8).rev() {
+        let error = call(&adapter, page()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert_eq!(adapter.throttle_budget().left(), left);
+    }
+    let error = call(&adapter, page()).await.unwrap_err();
+    assert!(error.is_rejection(), "{error}");
+    assert_eq!(
+        (error.kind(), error.again()),
+        (ErrorKind::RateLimited, Again::No)
+    );
+    assert!(error.retry_after().is_some());
+    assert_eq!(error.service(), Some("brightdata"));
+    assert_eq!(server.requests().len(), 8);
+}
+
+#[tokio::test]
+async fn retries_count_in_the_budget_too() {
+    let (server, adapter) = start(vec![refused()]).await;
+    for _ in 0..4 {
+        call(&adapter, page()).await.unwrap_err();
+    }
+    assert_eq!(server.requests().len(), 8);
+}
+
+#[tokio::test]
+async fn a_refusal_of_any_layer_counts() {
+    let script = vec![
+        Scripted::status(200)
+            .header("x-brd-error-code", "sr_rate_limit")
+            .header("retry-after", "0"),
+        Scripted::status(200)
+            .header("x-brd-err-code", "policy_20223")
+            .header("retry-after", "0"),
+        Scripted::text(200, "page"),
+    ];
+    let (_server, adapter) = start(script).await;
+    call(&adapter, page()).await.unwrap();
+    assert_eq!(adapter.throttle_budget().left(), 6);
+}
+
+#[tokio::test]
+async fn adapters_of_one_process_share_the_budget_of_an_interface() {
+    let server = ScriptedServer::start(vec![refused()]).await;
+    let other_server = ScriptedServer::start(vec![refused()]).await;
+    let make = |server| {
+        let stack = StandardStack::new(quick().retry(None)).unwrap();
+        BrightDataAdapter::with_stack(&config(server), stack).unwrap()
+    };
+    let (one, two) = (make(&server), make(&server));
+    let elsewhere = make(&other_server);
+    call(&one, page()).await.unwrap_err();
+    call(&two, page()).await.unwrap_err();
+    assert_eq!(one.throttle_budget().left(), 6);
+    assert_eq!(two.throttle_budget().left(), 6);
+    assert_eq!(elsewhere.throttle_budget().left(), 8);
+    drop((one, two));
+    // It outlives the adapters: the vendor remembers the address.
+    let shared = ThrottleBudget::shared(&format!("{}/", server.base_url()));
+    assert_eq!(shared.left(), 6);
+}
