@@ -9,6 +9,9 @@ use contexter_model::{
 use super::fixture::{Store, fresh, id, point, spec, term};
 use crate::verdict::{Checked, check, same};
 
+/// How a specification is changed, and what the error names of both.
+type Variant = (fn(&mut CollectionSpec), &'static str, &'static str);
+
 pub(super) async fn created_once(store: &mut Store) -> Checked {
     let wanted = spec(&fresh("once"), 3);
     let first = store.ensure(wanted.clone()).await?;
@@ -37,7 +40,7 @@ pub(super) async fn created_once(store: &mut Store) -> Checked {
 pub(super) async fn another_is_refused(store: &mut Store) -> Checked {
     let made = spec(&fresh("another"), 3);
     store.ensure(made.clone()).await?;
-    let variants: [(fn(&mut CollectionSpec), &str, &str); 4] = [
+    let variants: [Variant; 4] = [
         (
             |other| other.space.id = "other-7".into(),
             "conformance-1",

@@ -169,7 +169,7 @@ struct Nothing(contexter_adapter::Capabilities);
 
 #[async_trait::async_trait]
 impl ServiceAdapter for Nothing {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "nothing"
     }
 
