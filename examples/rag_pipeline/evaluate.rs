@@ -46,7 +46,14 @@ pub(crate) async fn run(mut settings: Settings, args: Eval) -> Result<()> {
     };
     let data = DataFolder::create(&data)?;
     let corpus = CorpusAdapter::new(folder, library.clone());
-    let app = App::open(settings, &data, choice, Some(Arc::new(corpus)), PATIENCE).await?;
+    let app = Box::pin(App::open(
+        settings,
+        &data,
+        choice,
+        Some(Arc::new(corpus)),
+        PATIENCE,
+    ))
+    .await?;
     let ingestion = app.ingestion(Division::Whole).await?;
     let bars = Bars::follow(&ingestion);
     let started = ingestion.process_library_documentation(&library).await?;

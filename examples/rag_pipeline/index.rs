@@ -117,7 +117,7 @@ async fn open(
     documents: Arc<dyn ServiceAdapter>,
 ) -> Result<(App, Ingestion)> {
     let choice = settings.choice()?;
-    let app = App::open(settings, data, choice, Some(documents), PATIENCE).await?;
+    let app = Box::pin(App::open(settings, data, choice, Some(documents), PATIENCE)).await?;
     let ingestion = app.ingestion(Division::default()).await?;
     Ok((app, ingestion))
 }

@@ -6,7 +6,7 @@
 //! cargo run --release --example rag_pipeline                            # a tour
 //! cargo run --release --example rag_pipeline -- index --source docs/    # your own documents
 //! cargo run --release --example rag_pipeline -- search "your question"
-//! cargo run --release --example rag_pipeline -- index --config services.yaml
+//! cargo run --release --example rag_pipeline -- index --config examples/rag_pipeline/services.yaml
 //! ```
 #![expect(
     clippy::print_stderr,

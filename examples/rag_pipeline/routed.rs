@@ -110,6 +110,6 @@ fn badness(health: &ServiceHealth) -> u8 {
     match health.status {
         HealthStatus::Healthy => 0,
         HealthStatus::Degraded => 1,
-        _ => 2,
+        HealthStatus::Unhealthy => 2,
     }
 }

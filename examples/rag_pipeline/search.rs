@@ -36,7 +36,7 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
         Mode::Sparse => Embedding::Local(EmbedderChoice::Lexical),
         Mode::Hybrid | Mode::Dense => settings.choice()?,
     };
-    let app = App::open(settings, &data, choice, None, PATIENCE).await?;
+    let app = Box::pin(App::open(settings, &data, choice, None, PATIENCE)).await?;
     if app.ledger.libraries().is_empty() {
         let data = data.path().display();
         bail!("nothing is indexed in {data} yet: run `index --source DIR --data {data}` first");

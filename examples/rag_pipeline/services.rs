@@ -54,7 +54,7 @@ pub(crate) async fn open_store(
     data: &DataFolder,
 ) -> Result<Arc<dyn ServiceAdapter>> {
     if let Some(config) = &settings.services.qdrant {
-        return Ok(Arc::new(QdrantAdapter::new(config.clone())?));
+        return Ok(Arc::new(QdrantAdapter::new(*config.clone())?));
     }
     let store = EmbeddedStore::open(data.store()).await?;
     let stack = settings.services.embedded_qdrant.clone();
@@ -71,7 +71,7 @@ pub(crate) async fn open_embedder(
     let choice = match (choice, &settings.services.voyage_ai) {
         (Embedding::Local(choice), _) => choice,
         (Embedding::Remote, Some(config)) => {
-            let voyage = VoyageAdapter::new(config.clone())?;
+            let voyage = VoyageAdapter::new(*config.clone())?;
             return Ok(Embedder {
                 tokens: voyage.token_counter(),
                 adapter: Arc::new(voyage),

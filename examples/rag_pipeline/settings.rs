@@ -57,26 +57,43 @@ pub(crate) struct Services {
     /// The mechanisms around the embedded vector engine.
     pub(crate) embedded_qdrant: Option<StackConfig>,
     /// Voyage AI embeds, and orders what was found.
-    pub(crate) voyage_ai: Option<contexter_voyage::Config>,
+    pub(crate) voyage_ai: Option<Box<contexter_voyage::Config>>,
     /// Context7 has the documentation of `libraries`.
-    pub(crate) context7: Option<contexter_context7::Config>,
+    pub(crate) context7: Option<Box<contexter_context7::Config>>,
     /// Bright Data fetches the pages of its `libraries`.
-    pub(crate) brightdata: Option<contexter_brightdata::Config>,
+    pub(crate) brightdata: Option<Box<contexter_brightdata::Config>>,
     /// A Qdrant server keeps the vectors.
-    pub(crate) qdrant: Option<contexter_qdrant::remote::Config>,
+    pub(crate) qdrant: Option<Box<contexter_qdrant::remote::Config>>,
 }
 
 impl Services {
     /// Checks every section that is there, and tells all that is wrong at once.
     fn validate(&self) -> Result<(), InvalidConfig> {
         let sections = [
-            ("voyage_ai", self.voyage_ai.as_ref().map(|it| it.validate())),
-            ("context7", self.context7.as_ref().map(|it| it.validate())),
+            (
+                "voyage_ai",
+                self.voyage_ai
+                    .as_deref()
+                    .map(contexter_voyage::Config::validate),
+            ),
+            (
+                "context7",
+                self.context7
+                    .as_deref()
+                    .map(contexter_context7::Config::validate),
+            ),
             (
                 "brightdata",
-                self.brightdata.as_ref().map(|it| it.validate()),
+                self.brightdata
+                    .as_deref()
+                    .map(contexter_brightdata::Config::validate),
             ),
-            ("qdrant", self.qdrant.as_ref().map(|it| it.validate())),
+            (
+                "qdrant",
+                self.qdrant
+                    .as_deref()
+                    .map(contexter_qdrant::remote::Config::validate),
+            ),
         ];
         InvalidConfig::join(sections.map(|(name, checked)| {
             checked

@@ -77,7 +77,7 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
 async fn own_report(mut settings: Settings, data: &DataFolder) -> Result<HealthReport> {
     settings.offline = true;
     let choice = settings.choice()?;
-    let app = App::open(settings, data, choice, None, Duration::ZERO).await?;
+    let app = Box::pin(App::open(settings, data, choice, None, Duration::ZERO)).await?;
     let report = app.health_report().await;
     app.close().await?;
     Ok(report)
