@@ -1,5 +1,7 @@
 //! Where the servers are and which keys they take.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 /// Where the servers are and which keys they take; serialized, one JSON object with these keys.
@@ -70,11 +72,13 @@ impl Addresses {
             quoted(&self.brightdata_zone),
         );
         if let (Some(url), Some(key)) = (&self.qdrant_url, &self.qdrant_api_key) {
-            yaml.push_str(&format!(
+            // Writing to a text cannot fail.
+            let _written = write!(
+                yaml,
                 "\x20 qdrant:\n\x20   url: {}\n\x20   api_key: {}\n",
                 quoted(url),
                 quoted(key)
-            ));
+            );
         }
         yaml
     }

@@ -1,5 +1,6 @@
 //! Replies that a fault makes up, in the vendor's shape.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -142,7 +143,10 @@ fn percent_encoded(message: &str) -> String {
     let mut encoded = String::with_capacity(message.len());
     for byte in message.bytes() {
         match byte {
-            b'%' | 0..=0x1f | 0x7f.. => encoded.push_str(&format!("%{byte:02X}")),
+            b'%' | 0..=0x1f | 0x7f.. => {
+                // Writing to a text cannot fail.
+                let _written = write!(encoded, "%{byte:02X}");
+            }
             _ => encoded.push(char::from(byte)),
         }
     }

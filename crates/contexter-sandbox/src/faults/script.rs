@@ -458,7 +458,7 @@ impl Fault {
                 check_content_type(status.content_type.as_deref(), wrong);
             }
             Self::RateLimit(limit) => {
-                check_wait("rate_limit.retry_after", limit.retry_after, wrong)
+                check_wait("rate_limit.retry_after", limit.retry_after, wrong);
             }
             Self::GrpcStatus(status) if !(1..=16).contains(&status.code) => {
                 wrong(format!(

@@ -22,18 +22,19 @@ pub(super) struct Embeddings {
 pub(super) struct Embedding {
     pub(super) object: &'static str,
     pub(super) index: usize,
-    pub(super) embedding: Written,
+    #[serde(rename = "embedding")]
+    pub(super) vector: Written,
     /// Only where the vendor cut the text into chunks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<String>,
 }
 
 impl Embedding {
-    pub(super) fn new(index: usize, embedding: Written) -> Self {
+    pub(super) fn new(index: usize, vector: Written) -> Self {
         Self {
             object: "embedding",
             index,
-            embedding,
+            vector,
             text: None,
         }
     }
