@@ -24,9 +24,9 @@ pub(crate) struct Client {
 
 impl Client {
     /// Embeds all texts.
-    pub(crate) fn run(self, texts: &[String]) -> Outcome {
+    pub(crate) fn run(self, texts: &[String], meter: Meter) -> Outcome {
         let clock = ManualClock::new();
-        let vendor = Vendor::new(&clock, Meter::Buckets);
+        let vendor = Vendor::new(&clock, meter);
         let batches: Mutex<VecDeque<&[String]>> = Mutex::new(texts.chunks(BATCH).collect());
         let next = || {
             batches

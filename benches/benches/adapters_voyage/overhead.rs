@@ -52,31 +52,47 @@ pub(crate) fn measure() -> Result<Overhead, Box<dyn Error>> {
     let stack = StandardStack::new(StackConfig::voyage_ai().rate_limit(None))?;
     let lane = Arc::new(Lane::new(stack, Caps::new(1_000, 320_000)));
     let packed = Packed::new(Arrived { body: body.clone() }, lane);
-    let embed = || {
-        runtime
-            .block_on(packed.call(request.clone()))
-            .map(|reply| reply.vectors.len())
+    let embed = |request: EmbedTexts| {
+        let reply = runtime.block_on(packed.call(request));
+        reply.map(|reply| reply.vectors.len())
     };
-    if embed()? != bare(&body)?.len() {
+    if embed(request.clone())? != bare(&body)?.len() {
         return Err("the two do not read the same".into());
     }
     let calls = size(200, 20);
-    let time = |run: &dyn Fn() -> usize| {
-        let started = started();
-        let vectors: usize = (0..calls).map(|_| run()).sum();
-        assert_eq!(vectors, calls * TEXTS, "a call failed");
-        micros(started, calls)
-    };
     let (ours, bare) = interleaved(
         11,
-        || time(&|| embed().unwrap_or_default()),
-        || time(&|| bare(&body).map_or(0, |vectors| black_box(vectors).len())),
+        || {
+            // The texts are the caller's, and at hand.
+            let requests = vec![request.clone(); calls];
+            time(requests, |request| embed(request).unwrap_or_default())
+        },
+        || {
+            time(vec![(); calls], |()| {
+                bare(&body).map_or(0, |vectors| black_box(vectors).len())
+            })
+        },
     );
     Ok(Overhead {
         ours,
         bare,
         memory: memory(&request, &body)?,
     })
+}
+
+/// Returns the microseconds that a call takes.
+#[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark measures by the real clock"
+)]
+fn time<T>(inputs: Vec<T>, call: impl FnMut(T) -> usize) -> f64 {
+    let calls = inputs.len();
+    let started = Instant::now();
+    let vectors: usize = inputs.into_iter().map(call).sum();
+    let took = started.elapsed();
+    assert_eq!(vectors, calls * TEXTS, "a call failed");
+    took.as_secs_f64() * 1e6 / calls as f64
 }
 
 /// What a bare client does with the body.
@@ -148,17 +164,4 @@ fn body() -> Vec<u8> {
         "usage": { "total_tokens": 12_800 },
     });
     reply.to_string().into_bytes()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a benchmark measures by the real clock"
-)]
-fn started() -> Instant {
-    Instant::now()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
-fn micros(started: Instant, calls: usize) -> f64 {
-    started.elapsed().as_secs_f64() * 1e6 / calls as f64
 }

@@ -171,12 +171,11 @@ impl<S, T: Timer> Packed<S, T> {
         let outcome =
             match lane.gate().acquire().await {
                 Ok(_permit) => {
-                    let request = req.part(part.clone());
                     let charge = lane.charge(likely);
                     let outcome = lane
                         .stack()
                         .run(cx.with_weight(charge.weight()), |_cx| {
-                            let request = request.clone();
+                            let request = req.part(part.clone());
                             async move {
                                 let outcome = self.service.call(request).await;
                                 lane.listen(&outcome);
