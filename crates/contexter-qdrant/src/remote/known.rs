@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// How long a description is believed. An alias may name another collection meanwhile, switched by
 /// somebody else; the server itself refuses vectors that do not fit.
-const BELIEVED: Duration = Duration::from_secs(60);
+const BELIEVED: Duration = Duration::from_mins(1);
 
 /// How many descriptions are kept; only collections that exist have one.
 const MOST: usize = 1_024;

@@ -331,7 +331,6 @@ fn fusion(fusion: &StoreFusion, finds: &[bool]) -> Result<ServerQuery, Error> {
                 .zip(finds)
                 .filter_map(|(&weight, &finds)| finds.then_some(weight))
                 .collect(),
-            ..Rrf::default()
         }),
         other => {
             return Err(fault::error(

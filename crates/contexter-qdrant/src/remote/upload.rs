@@ -1,11 +1,13 @@
 //! Sending points: batches of bounded size, a few at a time.
 
 use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use contexter_model::{Error, ErrorKind, Point, Upsert};
 use contexter_resilience::StandardStack;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use prost::Message;
 use qdrant_client::qdrant::points_update_operation::{DeleteVectors, Operation, PointStructList};
 use qdrant_client::qdrant::{
@@ -77,22 +79,35 @@ impl RemoteStore {
             next: None,
             config,
         };
-        let sent = stream::iter(batches)
-            .map(|batch| async move {
-                let (points, bytes) = (batch.points.len(), batch.bytes);
-                self.send_batch(collection, batch.points, stack)
-                    .await
-                    .map(|()| (points, bytes))
-            })
-            .buffer_unordered(config.concurrency)
-            .try_for_each(|(points, bytes)| {
-                done.points += points;
-                done.bytes += bytes;
-                tracing::debug!(points = done.points, of = done.of, "points stored");
-                progress(done);
-                std::future::ready(Ok(()))
-            })
-            .await;
+        // After a failure nothing new is sent, and what is on its way ends by itself: calls that are
+        // dropped would count against the server.
+        let failed = AtomicBool::new(false);
+        let mut sending = pin!(
+            stream::iter(batches)
+                .take_while(|_| std::future::ready(!failed.load(Ordering::Relaxed)))
+                .map(|batch| async move {
+                    let (points, bytes) = (batch.points.len(), batch.bytes);
+                    self.send_batch(collection, batch.points, stack)
+                        .await
+                        .map(|()| (points, bytes))
+                })
+                .buffer_unordered(config.concurrency)
+        );
+        let mut sent = Ok(());
+        while let Some(outcome) = sending.next().await {
+            match outcome {
+                Ok((points, bytes)) => {
+                    done.points += points;
+                    done.bytes += bytes;
+                    tracing::debug!(points = done.points, of = done.of, "points stored");
+                    progress(done);
+                }
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    sent = sent.and(Err(error));
+                }
+            }
+        }
         if let Err(error) = &sent
             && matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound)
         {

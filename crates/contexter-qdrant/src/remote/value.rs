@@ -41,7 +41,7 @@ fn problem(value: &Json, depth: usize) -> Option<String> {
     }
     match value {
         Json::Number(number) if number.is_u64() && !number.is_i64() => {
-            Some(format!("has the number {number}, larger than {}", i64::MAX,))
+            Some(format!("has the number {number}, larger than {}", i64::MAX))
         }
         Json::Array(values) => values.iter().find_map(|value| problem(value, depth + 1)),
         Json::Object(fields) => fields.values().find_map(|value| problem(value, depth + 1)),
@@ -152,7 +152,6 @@ pub(super) fn point(point: Point) -> PointStruct {
         vectors: Some(Vectors {
             vectors_options: Some(VectorsOptions::Vectors(NamedVectors { vectors })),
         }),
-        ..PointStruct::default()
     }
 }
 

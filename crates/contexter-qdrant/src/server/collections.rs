@@ -45,11 +45,11 @@ impl Collections {
     }
 }
 
-fn done(result: bool, since: Instant) -> Reply<CollectionOperationResponse> {
-    Ok(Response::new(CollectionOperationResponse {
+fn done(result: bool, since: Instant) -> Response<CollectionOperationResponse> {
+    Response::new(CollectionOperationResponse {
         result,
         time: seconds(since),
-    }))
+    })
 }
 
 #[tonic::async_trait]
@@ -91,7 +91,7 @@ impl collections_server::Collections for Collections {
         let mut request = request.into_inner();
         request.timeout = None;
         self.change(move |catalog| catalog.create(request)).await?;
-        done(true, since)
+        Ok(done(true, since))
     }
 
     async fn update(
@@ -115,7 +115,7 @@ impl collections_server::Collections for Collections {
             Ok(())
         })
         .await?;
-        done(true, since)
+        Ok(done(true, since))
     }
 
     async fn delete(
@@ -126,7 +126,7 @@ impl collections_server::Collections for Collections {
         may_write(&request)?;
         let name = request.into_inner().collection_name;
         let was_there = self.change(move |catalog| catalog.delete(&name)).await?;
-        done(was_there, since)
+        Ok(done(was_there, since))
     }
 
     async fn update_aliases(
@@ -153,7 +153,7 @@ impl collections_server::Collections for Collections {
             })
         })
         .await?;
-        done(true, since)
+        Ok(done(true, since))
     }
 
     async fn list_collection_aliases(

@@ -262,7 +262,7 @@ impl points_server::Points for Points {
 
     async fn search(&self, request: Request<SearchPoints>) -> Reply<SearchResponse> {
         let since = Instant::now();
-        let query = queries::search(request.into_inner())?;
+        let query = queries::search(request.into_inner());
         let collection = self.catalog.get(&query.collection_name)?;
         let found = reads::query(&collection, vec![query]).await?;
         Ok(Response::new(SearchResponse {
@@ -279,7 +279,7 @@ impl points_server::Points for Points {
         let since = Instant::now();
         let request = request.into_inner();
         let searches = request.search_points.into_iter().map(queries::search);
-        let searches = searches.collect::<Result<_, _>>()?;
+        let searches = searches.collect();
         let collection = self.catalog.get(&request.collection_name)?;
         let found = reads::query(&collection, searches).await?;
         Ok(Response::new(SearchBatchResponse {

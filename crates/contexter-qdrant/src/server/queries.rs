@@ -54,14 +54,14 @@ pub(super) fn request(query: QueryPoints, shard: &EdgeShard) -> Result<QueryRequ
         score_threshold: query.score_threshold.map(OrderedFloat),
         limit,
         offset: size(query.offset.unwrap_or(0)),
-        params: query.params.map(params),
+        params: query.params.as_ref().map(params),
         with_vector: with_vectors(query.with_vectors),
         with_payload: with_payload(query.with_payload, false)?,
     })
 }
 
 /// Translates one of the older searches.
-pub(super) fn search(search: SearchPoints) -> Result<QueryPoints, Status> {
+pub(super) fn search(search: SearchPoints) -> QueryPoints {
     let input = match search.sparse_indices {
         Some(indices) => Input::Sparse(qdrant::SparseVector {
             values: search.vector,
@@ -71,7 +71,7 @@ pub(super) fn search(search: SearchPoints) -> Result<QueryPoints, Status> {
             data: search.vector,
         }),
     };
-    Ok(QueryPoints {
+    QueryPoints {
         collection_name: search.collection_name,
         query: Some(qdrant::Query {
             variant: Some(Variant::Nearest(VectorInput {
@@ -88,7 +88,7 @@ pub(super) fn search(search: SearchPoints) -> Result<QueryPoints, Status> {
         with_payload: search.with_payload,
         timeout: search.timeout,
         ..QueryPoints::default()
-    })
+    }
 }
 
 fn prefetch_of(
@@ -121,7 +121,7 @@ fn prefetch_of(
         prefetches,
         query: scoring,
         limit,
-        params: prefetch.params.map(params),
+        params: prefetch.params.as_ref().map(params),
         filter: without(filters::filter(prefetch.filter)?, exclude),
         score_threshold: prefetch.score_threshold.map(OrderedFloat),
     })
@@ -348,7 +348,7 @@ pub(super) fn order_by(order: &OrderBy) -> Result<qdrant_edge::OrderBy, Status> 
         .map_err(|error| status::wrong(format_args!("Malformed order_by: {error}")))
 }
 
-fn params(params: qdrant::SearchParams) -> SearchParams {
+fn params(params: &qdrant::SearchParams) -> SearchParams {
     SearchParams {
         hnsw_ef: params.hnsw_ef.map(size),
         exact: params.exact.unwrap_or(false),
@@ -366,11 +366,11 @@ pub(super) fn with_payload(
         None => Ok(WithPayloadInterface::Bool(default)),
         Some(PayloadOptions::Enable(enable)) => Ok(WithPayloadInterface::Bool(enable)),
         Some(PayloadOptions::Include(include)) => {
-            Ok(WithPayloadInterface::Fields(paths(include.fields)?))
+            Ok(WithPayloadInterface::Fields(paths(&include.fields)?))
         }
         Some(PayloadOptions::Exclude(exclude)) => Ok(WithPayloadInterface::Selector(
             PayloadSelector::Exclude(PayloadSelectorExclude {
-                exclude: paths(exclude.fields)?,
+                exclude: paths(&exclude.fields)?,
             }),
         )),
     }
@@ -385,7 +385,7 @@ pub(super) fn with_vectors(selector: Option<WithVectorsSelector>) -> WithVector 
     }
 }
 
-fn paths(fields: Vec<String>) -> Result<Vec<JsonPath>, Status> {
+fn paths(fields: &[String]) -> Result<Vec<JsonPath>, Status> {
     fields.iter().map(|field| path(field)).collect()
 }
 

@@ -104,7 +104,7 @@ pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
             (Some(indices), _) => sparse_vector(indices.data, vector.data),
             (None, Some(count)) => {
                 let count = usize::try_from(count).unwrap_or(0);
-                if count == 0 || vector.data.len() % count != 0 {
+                if count == 0 || !vector.data.len().is_multiple_of(count) {
                     return Err(status::wrong(
                         "multi-vector cannot be cut into equal vectors",
                     ));
