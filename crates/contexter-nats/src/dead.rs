@@ -16,6 +16,7 @@ use contexter_event_bus::transport::{
     REDRIVE_LETTER, RawMessage,
 };
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::error::{refused, unexpected};
 use crate::message::{Outgoing, decode, header, pairs};
@@ -57,6 +58,8 @@ impl Inner {
         let known = serde_json::to_string(&known)
             .map_err(|error| refused("dead letter cannot be encoded").with_source(error))?;
         outgoing.add(LETTER, &known)?;
+        // What a broken connection makes be sent twice is stored once.
+        outgoing.set(NATS_MESSAGE_ID, &name_of(letter))?;
         outgoing.check(self.limits.server)?;
         let stored = self
             .publish_one(&self.names.dead(), outgoing, deadline)
@@ -197,6 +200,21 @@ impl Inner {
         }
         subject.ok_or_else(|| refused("subject of the message is not known"))
     }
+}
+
+/// Names a letter by its group, its place and its message, so that one of the same is recognised.
+fn name_of(letter: &DeadLetter) -> String {
+    let origin = letter.origin.as_deref().unwrap_or_default();
+    let mut name = [&*letter.group, origin].join("\0").into_bytes();
+    name.push(0);
+    match &letter.message {
+        DeadMessage::Event(event) => {
+            name.extend([event.source(), event.id()].join("\0").into_bytes());
+        }
+        DeadMessage::Raw(raw) => name.extend(&raw.body),
+        _ => {}
+    }
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, &name).to_string()
 }
 
 fn number(id: &DeadLetterId) -> Option<u64> {

@@ -8,3 +8,4 @@ mod leases;
 mod publish;
 mod requests;
 mod support;
+mod unreadable;
