@@ -236,7 +236,7 @@ async fn a_restarted_server_is_found_again() {
     let address = served.address;
     drop(served);
 
-    let server = LocalServer::temporary(Options::default()).await.unwrap();
+    let anew = LocalServer::temporary(Options::default()).await.unwrap();
     // The port is free once the old listener is gone.
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let listener = loop {
@@ -246,7 +246,7 @@ async fn a_restarted_server_is_found_again() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
-    let serving = tokio::spawn(server.serve(listener, std::future::pending()));
+    let serving = tokio::spawn(anew.serve(listener, std::future::pending()));
     assert_eq!(list.call(ListAliases).await.unwrap(), []);
     serving.abort();
 }

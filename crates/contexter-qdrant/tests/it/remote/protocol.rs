@@ -71,17 +71,17 @@ async fn cities() -> (Served, Qdrant) {
 }
 
 fn number(id: Option<qdrant_client::qdrant::PointId>) -> u64 {
-    match id.and_then(|id| id.point_id_options) {
-        Some(PointIdOptions::Num(number)) => number,
-        other => panic!("expected a number, saw {other:?}"),
-    }
+    let Some(PointIdOptions::Num(number)) = id.and_then(|id| id.point_id_options) else {
+        unreachable!("these points have numbers");
+    };
+    number
 }
 
 fn code(error: &QdrantError) -> Code {
-    match error {
-        QdrantError::ResponseError { status } => status.code(),
-        other => panic!("expected a status, saw {other}"),
-    }
+    let QdrantError::ResponseError { status } = error else {
+        unreachable!("the server answers with a status, saw {error}");
+    };
+    status.code()
 }
 
 #[tokio::test]
@@ -164,7 +164,7 @@ async fn filters_of_all_kinds_hold() {
         assert_eq!(ids, expected, "{filter:?}");
         let count = CountPointsBuilder::new(CITIES).filter(filter).exact(true);
         let count = client.count(count).await.unwrap().result.unwrap().count;
-        assert_eq!(count, expected.len() as u64);
+        assert_eq!(usize::try_from(count).unwrap(), expected.len());
     }
 }
 

@@ -26,18 +26,33 @@ const NO: Again = Again::No;
 pub(crate) const YES: Again = Again::Yes { after: None };
 
 pub(crate) fn table() -> Vec<Case> {
-    use ErrorKind as K;
-    let case = |status, kind, again, sample, message| Case {
+    let mut cases = refusals();
+    cases.extend(limits());
+    cases.extend(troubles());
+    cases
+}
+
+fn case(
+    status: fn() -> Status,
+    kind: ErrorKind,
+    again: Again,
+    sample: Sample,
+    message: &'static str,
+) -> Case {
+    Case {
         status,
         kind,
         again,
         sample,
         message,
-    };
+    }
+}
+
+fn refusals() -> Vec<Case> {
     vec![
         case(
             || Status::invalid_argument("Wrong input: no"),
-            K::Invalid,
+            ErrorKind::Invalid,
             NO,
             Sample::Success,
             "the server refused it: Wrong input: no",
@@ -48,7 +63,7 @@ pub(crate) fn table() -> Vec<Case> {
                     "Bad request: Index required but not found for \"x\". Help: y",
                 )
             },
-            K::Invalid,
+            ErrorKind::Invalid,
             NO,
             Sample::Success,
             "the server asks for an index that the collection does not have: Bad request: Index \
@@ -56,56 +71,61 @@ pub(crate) fn table() -> Vec<Case> {
         ),
         case(
             || Status::not_found("Not found: Collection `x` doesn't exist!"),
-            K::NotFound,
+            ErrorKind::NotFound,
             NO,
             Sample::Success,
             "Not found: Collection `x` doesn't exist!",
         ),
         case(
             || Status::already_exists("there"),
-            K::Invalid,
+            ErrorKind::Invalid,
             NO,
             Sample::Success,
             "the server refused it: there",
         ),
         case(
             || Status::unauthenticated(format!("Invalid API key {KEY}")),
-            K::Unauthorized,
+            ErrorKind::Unauthorized,
             NO,
             Sample::Neutral,
             "the server does not accept the api_key: Invalid API key [redacted]",
         ),
         case(
             || Status::permission_denied("Forbidden"),
-            K::Unauthorized,
+            ErrorKind::Unauthorized,
             NO,
             Sample::Neutral,
             "the api_key does not permit it: Forbidden",
         ),
         case(
             || Status::failed_precondition("locked"),
-            K::Invalid,
+            ErrorKind::Invalid,
             NO,
             Sample::Success,
             "the server refused it: locked",
         ),
         case(
             || Status::unimplemented("no cluster"),
-            K::Unsupported,
+            ErrorKind::Unsupported,
             NO,
             Sample::Success,
             "the server does not offer it: no cluster",
         ),
         case(
             || Status::data_loss("checksum"),
-            K::Unexpected,
+            ErrorKind::Unexpected,
             NO,
             Sample::Failure,
             "the server found damaged data: checksum",
         ),
+    ]
+}
+
+fn limits() -> Vec<Case> {
+    vec![
         case(
             || with_metadata(Code::ResourceExhausted, "slow down", "retry-after", "7"),
-            K::RateLimited,
+            ErrorKind::RateLimited,
             Again::Yes {
                 after: Some(Duration::from_secs(7)),
             },
@@ -114,14 +134,14 @@ pub(crate) fn table() -> Vec<Case> {
         ),
         case(
             || Status::resource_exhausted("larger than the bucket"),
-            K::TooLarge,
+            ErrorKind::TooLarge,
             NO,
             Sample::Success,
             "more than the server takes at once: larger than the bucket",
         ),
         case(
             || with_metadata(Code::ResourceExhausted, "soon", "retry-after", "a while"),
-            K::TooLarge,
+            ErrorKind::TooLarge,
             NO,
             Sample::Success,
             "more than the server takes at once: soon",
@@ -135,49 +155,54 @@ pub(crate) fn table() -> Vec<Case> {
                     "1",
                 )
             },
-            K::QuotaExhausted,
+            ErrorKind::QuotaExhausted,
             NO,
             Sample::Neutral,
             "the server has no storage left: disk",
         ),
         case(
             || Status::out_of_range("decoded message length too large"),
-            K::TooLarge,
+            ErrorKind::TooLarge,
             NO,
             Sample::Success,
             "too large for the server: decoded message length too large",
         ),
         case(
             || Status::deadline_exceeded("timed out"),
-            K::Timeout,
+            ErrorKind::Timeout,
             YES,
             Sample::Failure,
             "the server ran out of time: timed out",
         ),
         case(
             || Status::cancelled("Timeout expired"),
-            K::Timeout,
+            ErrorKind::Timeout,
             YES,
             Sample::Failure,
             "the server ran out of time: Timeout expired",
         ),
         case(
             || Status::unavailable("shard down"),
-            K::Unavailable,
+            ErrorKind::Unavailable,
             YES,
             Sample::Failure,
             "the server failed: shard down",
         ),
         case(
             || Status::internal("Service internal error: x"),
-            K::Unavailable,
+            ErrorKind::Unavailable,
             YES,
             Sample::Failure,
             "the server failed: Service internal error: x",
         ),
+    ]
+}
+
+fn troubles() -> Vec<Case> {
+    vec![
         case(
             || Status::internal("InferenceService URL not configured - please provide"),
-            K::Unsupported,
+            ErrorKind::Unsupported,
             NO,
             Sample::Success,
             "the server has no inference service: InferenceService URL not configured - please \
@@ -185,7 +210,7 @@ pub(crate) fn table() -> Vec<Case> {
         ),
         case(
             || Status::internal("Authentication failed for inference service"),
-            K::Unauthorized,
+            ErrorKind::Unauthorized,
             NO,
             Sample::Neutral,
             "the server's inference service does not accept its key: Authentication failed for \
@@ -193,35 +218,35 @@ pub(crate) fn table() -> Vec<Case> {
         ),
         case(
             || Status::internal("failed to decode Protobuf message: x"),
-            K::Protocol,
+            ErrorKind::Protocol,
             NO,
             Sample::Failure,
             "the reply is no message of the protocol: failed to decode Protobuf message: x",
         ),
         case(
             || Status::unknown("?"),
-            K::Unavailable,
+            ErrorKind::Unavailable,
             YES,
             Sample::Failure,
             "the server failed: ?",
         ),
         case(
             || Status::aborted("lost"),
-            K::Unavailable,
+            ErrorKind::Unavailable,
             YES,
             Sample::Failure,
             "the server failed: lost",
         ),
         case(
             || Status::unavailable("two\nlines"),
-            K::Unavailable,
+            ErrorKind::Unavailable,
             YES,
             Sample::Failure,
             "the server failed: two lines",
         ),
         case(
             || Status::unavailable(""),
-            K::Unavailable,
+            ErrorKind::Unavailable,
             YES,
             Sample::Failure,
             "the server failed: status Unavailable",
