@@ -51,7 +51,7 @@ impl Rig {
         request: Req,
     ) -> Result<Req::Response, Error> {
         let handle = self.adapter.capabilities().handle::<Req>().unwrap();
-        tokio::time::timeout(Duration::from_secs(60), handle.call(request))
+        tokio::time::timeout(Duration::from_mins(1), handle.call(request))
             .await
             .expect("a call ends")
     }
