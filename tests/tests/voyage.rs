@@ -1,11 +1,7 @@
 //! The Voyage AI adapter against the local server of the vendor's protocol: all that can be asked,
 //! and all that the server refuses.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test may panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
 use std::sync::Arc;
 use std::time::Duration;

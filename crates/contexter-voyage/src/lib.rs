@@ -43,6 +43,7 @@ mod adapter;
 mod calls;
 mod client;
 mod config;
+mod config_check;
 mod contextualized;
 mod divisible;
 mod element;

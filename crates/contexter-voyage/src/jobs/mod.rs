@@ -5,10 +5,12 @@ mod job;
 mod lines;
 mod results;
 mod service;
+mod wait;
 mod work;
 
 pub use file::File;
 pub use job::{Job, JobCounts, JobError, JobStatus};
 pub use results::JobResults;
-pub use service::{Jobs, Polling};
+pub use service::Jobs;
+pub use wait::Polling;
 pub use work::{JobRequest, Work};

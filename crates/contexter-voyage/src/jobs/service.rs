@@ -8,13 +8,13 @@ use bytes::Bytes;
 use contexter_http::{Reply, Request, clean};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
-use contexter_service::{Clock as _, Cx, DefaultClock, InvalidConfig, Timer as _, later};
+use contexter_service::{Cx, InvalidConfig};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::client::{Client, NAME};
 use crate::jobs::file::Page;
-use crate::jobs::{File, Job, JobRequest, JobResults, JobStatus, Work, lines};
+use crate::jobs::{File, Job, JobRequest, JobResults, JobStatus, Polling, Work, lines};
 use crate::limits::{MAX_PAGE, MAX_RESULT_BYTES};
 use crate::{Config, Model};
 
@@ -26,41 +26,10 @@ const REFUSED_WAIT: Duration = Duration::from_mins(30);
 /// The one window that there is.
 const WINDOW: &str = "12h";
 
-/// No job is waited for longer, whatever the deadline: twice its window.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
-
 /// One request with a file in it may take this long.
 const TRANSFER_TIMEOUT: Duration = Duration::from_mins(10);
 /// The same with its repeats.
 const TRANSFER_DEADLINE: Duration = Duration::from_mins(30);
-
-/// How often a job is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Polling {
-    /// The first pause; each further one is half as long again. Default: 5 s.
-    pub first: Duration,
-    /// The longest pause. Default: 1 min.
-    pub longest: Duration,
-}
-
-impl Default for Polling {
-    fn default() -> Self {
-        Self::new(Duration::from_secs(5), Duration::from_mins(1))
-    }
-}
-
-impl Polling {
-    /// Pauses from `first` to `longest`; none is shorter than a millisecond.
-    #[must_use]
-    pub fn new(first: Duration, longest: Duration) -> Self {
-        let first = first.max(Duration::from_millis(1));
-        Self {
-            first,
-            longest: longest.max(first),
-        }
-    }
-}
 
 /// The files and batch jobs of the account, under a stack of their own without quotas.
 ///
@@ -91,7 +60,7 @@ impl Polling {
 pub struct Jobs {
     client: Client,
     stack: StandardStack,
-    polling: Polling,
+    pub(crate) polling: Polling,
 }
 
 impl Jobs {
@@ -288,48 +257,6 @@ impl Jobs {
         Ok(reply.into_bytes())
     }
 
-    /// Waits until a job has come to an end, whichever, and returns it; until the deadline of `cx`,
-    /// or for a day. The job itself goes on after that.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Timeout`], with the last status, when the time is over; and as
-    /// [`get`](Self::get).
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future does not stop the job.
-    pub async fn wait(&self, cx: Cx, id: &str) -> Result<Job, Error> {
-        let clock = DefaultClock;
-        let end = cx
-            .with_deadline(later(clock.now(), LONGEST_WAIT))
-            .deadline()
-            .unwrap_or_else(|| clock.now());
-        let mut pause = self.polling.first;
-        loop {
-            let job = self.get(id).await?;
-            if job.status.is_final() {
-                return Ok(job);
-            }
-            let left = end.saturating_duration_since(clock.now());
-            if left.is_zero() {
-                return Err(signed(
-                    Error::new(
-                        ErrorKind::Timeout,
-                        format!(
-                            "the job {} is still {} and goes on",
-                            clean(id),
-                            clean(job.status.as_str())
-                        ),
-                    ),
-                    "wait_for_job",
-                ));
-            }
-            clock.sleep(pause.min(left)).await;
-            pause = pause.saturating_add(pause / 2).min(self.polling.longest);
-        }
-    }
-
     /// Reads the results of a job that has come to an end, each to its line.
     ///
     /// Of a job that was stopped, the lines that were done by then have replies.
@@ -398,7 +325,7 @@ impl Jobs {
     }
 }
 
-fn signed(error: Error, operation: &'static str) -> Error {
+pub(crate) fn signed(error: Error, operation: &'static str) -> Error {
     if error.service().is_some() {
         return error;
     }
