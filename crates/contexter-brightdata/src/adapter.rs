@@ -3,6 +3,8 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::{
     AdapterError, AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
 };
@@ -113,6 +115,9 @@ impl BrightDataAdapter {
             Some(proxy) => {
                 secrets.push(proxy.password.clone());
                 if let Ok(name) = proxy.user.name() {
+                    // As it travels.
+                    let login = format!("{name}:{}", proxy.password.expose());
+                    secrets.push(STANDARD.encode(login).into());
                     secrets.push(name.into());
                 }
                 certificate(proxy)?

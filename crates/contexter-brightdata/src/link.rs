@@ -195,7 +195,7 @@ impl Link {
 
     /// Takes out of a text of the vendor what it may have echoed.
     pub(crate) fn hide(&self, text: &str, hidden: Option<&str>) -> String {
-        let mut text = text.to_owned();
+        let mut text = without_queries(text);
         let secrets = self.secrets.iter().map(contexter_config::Secret::expose);
         // A vendor repeats the values of a query apart, and as they were before they were encoded.
         let pairs = url::form_urlencoded::parse(hidden.unwrap_or_default().as_bytes());
@@ -212,6 +212,17 @@ impl Link {
         }
         text
     }
+}
+
+/// Cuts the query off every address in a text.
+fn without_queries(text: &str) -> String {
+    text.split(' ')
+        .map(|word| match word.split_once('?') {
+            Some((address, _)) if address.contains("://") => address,
+            _ => word,
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Shorter texts are likely to be parts of words; no key or password is as short.

@@ -69,7 +69,14 @@ fn echoes(query: &str) -> Vec<Scripted> {
                 &format!("http://{KEY}:{PASSWORD}@127.0.0.1/?{query}"),
             ),
         Scripted::text(200, format!("{{\"{text}")),
-        Scripted::json(200, json!({ "status": "failed", "error_message": text })),
+        // Of a job the vendor knows the address, which is not part of the request.
+        Scripted::json(
+            200,
+            json!({
+                "status": "failed",
+                "error_message": format!("{KEY} {PASSWORD} https://example.org/?key={query} x"),
+            }),
+        ),
     ]
 }
 
@@ -142,7 +149,8 @@ async fn nothing_secret_is_shown_whatever_the_vendor_echoes() {
             }
         }
         let server = ScriptedServer::start(vec![quiet]).await;
-        let quiet = with_stack(&config(&server), quick().retry(None));
+        let settings = settings.base_url(server.base_url());
+        let quiet = with_stack(&settings, quick().retry(None));
         let health = quiet.health_check().await;
         shown.extend([
             format!("{adapter:?} {settings:?} {health:?}"),
