@@ -3,7 +3,12 @@
 //! A call under a fault ends in a typed error or in a correct result, in time, and nothing that it
 //! says, logs or counts holds a key or a password.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 #[path = "faults/brightdata.rs"]
 mod brightdata;

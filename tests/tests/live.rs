@@ -11,7 +11,12 @@
 //! What does not run for want of a variable is said on the standard error stream, and listed at the
 //! end of `cargo xtask test`. The collection that is made in a real Qdrant server is dropped again.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 #[path = "suites/docs.rs"]
 mod docs;

@@ -26,60 +26,63 @@ pub(crate) struct Case {
 const BROKEN: &[ErrorKind] = &[Unavailable, Protocol, Timeout];
 /// A whole reply without a body, which is what Context7 answers for what it does not know.
 const BROKEN_OR_EMPTY: &[ErrorKind] = &[Unavailable, Protocol, Timeout, NotFound];
+const STRANGE: &[ErrorKind] = &[Protocol, Unavailable];
 const DOWN: &[ErrorKind] = &[Unavailable, Timeout];
 const THROTTLED: &[ErrorKind] = &[RateLimited, QuotaExhausted, Timeout];
 
+/// Faults of HTTP.
 pub(crate) fn http() -> Vec<Case> {
-    let case = |name, fault, kinds: &[ErrorKind]| Case {
+    let mut cases = statuses();
+    cases.extend(connections());
+    cases.extend(contents());
+    cases
+}
+
+fn case(name: &'static str, fault: Fault, kinds: &[ErrorKind]) -> Case {
+    Case {
         name,
         fault,
         kinds: kinds.to_vec(),
-    };
-    let page = |value: &str, body: Option<&str>| {
-        Fault::ContentType(ContentTypeFault {
-            value: value.to_owned(),
-            body: body.map(str::to_owned),
-        })
-    };
+    }
+}
+
+fn statuses() -> Vec<Case> {
     let limit = |retry_after: Option<u64>| {
         Fault::RateLimit(RateLimitFault {
             retry_after: retry_after.map(Duration::from_secs),
             body: None,
         })
     };
-    let cut = |after_bytes| CutFault { after_bytes };
-    let drip = |chunk_bytes, millis| {
-        Fault::Drip(DripFault {
-            chunk_bytes,
-            every: Duration::from_millis(millis),
-        })
+    let bare = |code, kinds: &[ErrorKind]| {
+        let name = match code {
+            204 => "status 204",
+            401 => "status 401",
+            403 => "status 403",
+            404 => "status 404",
+            500 => "status 500",
+            503 => "status 503",
+            _ => "status 504",
+        };
+        case(name, Fault::status(code), kinds)
     };
     vec![
-        case("status 500", Fault::status(500), DOWN),
-        case("status 503", Fault::status(503), DOWN),
-        case("status 504", Fault::status(504), DOWN),
+        bare(500, DOWN),
+        bare(503, DOWN),
+        bare(504, DOWN),
         case(
             "status 502, a page of HTML",
             html(502, "<html>bad gateway</html>"),
             DOWN,
         ),
-        case("status 401", Fault::status(401), &[Unauthorized]),
-        case(
-            "status 403",
-            Fault::status(403),
-            &[Unauthorized, Invalid, Unavailable],
-        ),
-        case(
-            "status 404",
-            Fault::status(404),
-            &[NotFound, Invalid, Protocol],
-        ),
+        bare(401, &[Unauthorized]),
+        bare(403, &[Unauthorized, Invalid, Unavailable]),
+        bare(404, &[NotFound, Invalid, Protocol]),
         case(
             "status 418, which nobody knows",
             html(418, "<p>tea</p>"),
             &[Invalid, Protocol, Unsupported],
         ),
-        case("status 204", Fault::status(204), &[Protocol, Unavailable]),
+        bare(204, &[Protocol, Unavailable]),
         case(
             "status 302 to another host",
             redirect(),
@@ -88,11 +91,20 @@ pub(crate) fn http() -> Vec<Case> {
         case("429 with the wait", limit(Some(1)), THROTTLED),
         case("429 with a wait of an hour", limit(Some(3600)), THROTTLED),
         case("429 without headers", limit(None), THROTTLED),
-        case(
-            "delay",
-            Fault::Delay(Duration::from_millis(100)),
-            &[Timeout],
-        ),
+    ]
+}
+
+fn connections() -> Vec<Case> {
+    let cut = |after_bytes| CutFault { after_bytes };
+    let drip = |chunk_bytes, millis| {
+        Fault::Drip(DripFault {
+            chunk_bytes,
+            every: Duration::from_millis(millis),
+        })
+    };
+    let late = Fault::Delay(Duration::from_millis(100));
+    vec![
+        case("delay", late, &[Timeout]),
         case("hang", Fault::Hang, &[Timeout]),
         case("disconnect", Fault::Disconnect, BROKEN),
         case(
@@ -108,38 +120,35 @@ pub(crate) fn http() -> Vec<Case> {
             BROKEN_OR_EMPTY,
         ),
         case("cut short half-way", Fault::CutShort(cut(None)), BROKEN),
-        case(
-            "another content type",
-            page("text/html", None),
-            &[Protocol, Unavailable],
-        ),
+        case("drip", drip(4096, 1), &[Timeout]),
+        case("drip without end", drip(1, 500), &[Timeout, Unavailable]),
+    ]
+}
+
+fn contents() -> Vec<Case> {
+    let page = |value: &str, body: Option<&str>| {
+        Fault::ContentType(ContentTypeFault {
+            value: value.to_owned(),
+            body: body.map(str::to_owned),
+        })
+    };
+    let json = |body| page("application/json", Some(body));
+    let login = "<html><body>login</body></html>";
+    vec![
+        case("another content type", page("text/html", None), STRANGE),
         case(
             "a page of HTML",
-            page("text/html", Some("<html><body>login</body></html>")),
+            page("text/html", Some(login)),
             &[Protocol, Unavailable, Unauthorized],
         ),
-        case(
-            "an empty object",
-            page("application/json", Some("{}")),
-            &[Protocol, Unavailable],
-        ),
-        case(
-            "null",
-            page("application/json", Some("null")),
-            &[Protocol, Unavailable],
-        ),
-        case(
-            "a list",
-            page("application/json", Some("[[]]")),
-            &[Protocol, Unavailable],
-        ),
+        case("an empty object", json("{}"), STRANGE),
+        case("null", json("null"), STRANGE),
+        case("a list", json("[[]]"), STRANGE),
         case(
             "oversized",
             Fault::Oversize(OversizeFault { bytes: 2 << 20 }),
             &[TooLarge, Protocol, Timeout],
         ),
-        case("drip", drip(4096, 1), &[Timeout]),
-        case("drip without end", drip(1, 500), &[Timeout, Unavailable]),
     ]
 }
 
