@@ -132,7 +132,10 @@ async fn faults_on_the_wire_lose_nothing() {
     assert!(stormy.sandbox.faults().injected() > 5, "nothing went wrong");
     let (expected, found) = (indexed(&calm).await, indexed(&stormy).await);
     assert_eq!(found, expected);
-    for library in LIBRARIES {
+    // The pages that the configuration lists come by Bright Data.
+    assert_eq!(found["/web/ferry"]["documents"], 4, "{found}");
+    assert!(stormy.sandbox.brightdata().requests() >= 4);
+    for library in LIBRARIES.into_iter().chain(["/web/ferry"]) {
         let counts = &found[library];
         assert!(counts["documents"].as_u64() > Some(0), "{library}: {found}");
         assert_eq!(counts["chunks"], counts["embedded_chunks"], "{library}");
@@ -159,6 +162,47 @@ async fn faults_on_the_wire_lose_nothing() {
     let hits = answer["hits"].as_array().unwrap();
     assert_eq!(hits.len(), 3);
     assert_eq!(hits[0]["library"], "/contexter-rs/contexter-breaker");
+    let args = ["search", "packages for Debian and Fedora", "--json"];
+    let answer = json(&stormy.run(&stormy.all(), &args).await.success());
+    assert_eq!(answer["hits"][0]["library"], "/web/ferry");
+}
+
+#[tokio::test]
+async fn every_setting_of_the_schema_is_understood() {
+    let setting = Setting::start("rules: []").await;
+    let addresses = setting.sandbox.addresses();
+    let qdrant = addresses.qdrant_url.as_ref().unwrap();
+    let (host, port) = qdrant["http://".len()..].split_once(':').unwrap();
+    let config = |vector_size: u32| {
+        format!(
+            "services:
+  voyage_ai:
+    api_key: {}
+    base_url: {}
+    rate_limit: 2000
+    timeout: 30.0
+    retry_config: {{ max_attempts: 3, base_delay: 0.5, max_delay: 10.0 }}
+  qdrant:
+    host: {host}
+    port: {port}
+    api_key: {}
+    timeout: 30.0
+    collection_config: {{ vector_size: {vector_size}, distance_metric: cosine }}
+",
+            addresses.voyage_api_key,
+            addresses.voyage_base_url,
+            addresses.qdrant_api_key.as_ref().unwrap(),
+        )
+    };
+    let source = setting.folder.path().join("docs");
+    corpus::write(&source, 2);
+    let args = ["index", "--source", source.to_str().unwrap()];
+    let said = setting.run(&config(384), &args).await;
+    said.fails(1, "vector_size 384");
+    setting.run(&config(1024), &args).await.success();
+    let args = ["search", "guide", "--json"];
+    let answer = json(&setting.run(&config(1024), &args).await.success());
+    assert_eq!(answer["hits"][0]["library"], "/local/docs");
 }
 
 #[tokio::test]
@@ -211,6 +255,16 @@ async fn a_wrong_key_ends_the_run_with_the_service_that_refused_it() {
         said.fails(1, service);
         assert!(!said.stderr.contains("wr0ng"), "{}", said.stderr);
     }
+}
+
+#[tokio::test]
+async fn the_sample_configuration_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("rag_pipeline/services.yaml");
+    let args = ["libraries", "--config", sample.to_str().unwrap()];
+    let said = finish(remote(&folder.path().join("data"), &args)).await;
+    // It is read, and then there is no index yet; a bad one is exit code 2.
+    said.fails(1, "there is no index");
 }
 
 #[tokio::test]
