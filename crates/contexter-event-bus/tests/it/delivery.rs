@@ -306,7 +306,7 @@ async fn what_a_handler_has_started_learns_when_its_attempt_is_over() {
         to.send(delivery).unwrap();
         async move {
             if first {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
             }
             Ok(())
         }
