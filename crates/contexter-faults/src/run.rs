@@ -65,7 +65,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
     let pool = Pool::start(&args).await?;
     let tally = Arc::new(Tally::default());
     let control = control::consume(kind, address, &tally).await?;
-    let publisher = Bus::over(
+    let sending = Bus::over(
         kind.connect(publisher_way.address()).await?,
         &BusConfig::default(),
     );
@@ -80,7 +80,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
     };
     let all = async {
         tokio::try_join!(
-            publish(&publisher, events, &pace, &published),
+            publish(&sending, events, &pace, &published),
             control::publish(kind, control_way.address(), events, &pace, &tally),
             stage.conduct(events, &pace),
         )
@@ -108,7 +108,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
     let deaths = pool.deaths();
     pool.stop().await?;
     drop(control);
-    publisher.drain(Duration::from_secs(5)).await;
+    sending.drain(Duration::from_secs(5)).await;
     bus.drain(Duration::from_secs(5)).await;
     listening.abort();
 
@@ -142,16 +142,21 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
                 lost(&|n| pooled.has(n) || poisoned(n)),
             ),
         ],
-        control: Row {
-            who: "plain client",
-            arrived: tally.arrived.load(Ordering::Relaxed),
-            duplicates: tally.arrived.load(Ordering::Relaxed) - tally.handled(),
-            doubled: None,
-            lost: lost(&|n| tally.has(n)),
-            out_of_order: None,
-        },
+        control: control_row(&tally, lost(&|n| tally.has(n))),
         control_unconfirmed: tally.unconfirmed.load(Ordering::Relaxed),
     })
+}
+
+fn control_row(tally: &Tally, lost: u64) -> Row {
+    let arrived = tally.arrived.load(Ordering::Relaxed);
+    Row {
+        who: "plain client",
+        arrived,
+        duplicates: arrived - tally.handled(),
+        doubled: None,
+        lost,
+        out_of_order: None,
+    }
 }
 
 async fn consumer(kind: Kind, way: &Forwarder, database: &Arc<Database>) -> Result<Bus> {
