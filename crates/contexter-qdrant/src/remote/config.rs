@@ -217,12 +217,12 @@ impl Config {
     /// Returns the settings of the stack around the calls: the preset for Qdrant with the timeout
     /// and the retry of this configuration.
     ///
-    /// An attempt may take the timeout and one second more: the server's own report that time is up
-    /// comes first.
+    /// An attempt may take the timeout and two seconds more: the server's own report that time is up
+    /// comes first, then that of the connection.
     #[must_use]
     pub fn stack(&self) -> StackConfig {
         let preset = StackConfig::qdrant();
-        let attempt = self.timeout.saturating_add(GRACE);
+        let attempt = self.timeout.saturating_add(GRACE).saturating_add(GRACE);
         let deadline = preset.deadline.map(|limit| limit.max(attempt));
         let retry = preset.retry.map(|mut retry| {
             if let Some(attempts) = self.retry_config.max_attempts {

@@ -75,8 +75,8 @@ impl Connection {
             })
             .map_err(unusable)?
             .connect_timeout(config.connect_timeout)
-            // The stack gives up earlier. This is for callers without one.
-            .timeout(config.timeout.saturating_add(GRACE).saturating_add(GRACE))
+            // Before the stack gives up: this error says whose it is. The server's own comes first.
+            .timeout(config.timeout.saturating_add(GRACE))
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)

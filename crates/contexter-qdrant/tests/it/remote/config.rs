@@ -34,7 +34,7 @@ fn the_names_of_the_specification_are_read() {
         Some(Metric::Cosine)
     );
     let stack = config.stack();
-    assert_eq!(stack.attempt_timeout, Some(Duration::from_millis(3_500)));
+    assert_eq!(stack.attempt_timeout, Some(Duration::from_millis(4_500)));
     let retry = stack.retry.unwrap();
     assert_eq!(retry.max_attempts, 7);
     assert_eq!(retry.base_delay, Duration::from_millis(200));
