@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_adapter::{
-    AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
+    AdapterError, AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
 };
 use contexter_http::Client as Http;
 use contexter_model::{
@@ -215,6 +215,16 @@ impl ServiceAdapter for VoyageAdapter {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Embeds one word, as the health check does, and fails if the key is refused.
+    async fn initialize(&self) -> Result<(), AdapterError> {
+        let client = self.calls.client();
+        match client.call(self.calls.probe()).await {
+            Err(error) if error.kind() == ErrorKind::Unauthorized => Err(error.into()),
+            // A vendor that is away or throttles for now may serve when it is needed.
+            _ => Ok(()),
+        }
     }
 
     /// Embeds one word, which costs a few tokens, unless a request has succeeded in the last minute.

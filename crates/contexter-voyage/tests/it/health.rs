@@ -13,8 +13,6 @@ use crate::support::{adapter, config, embed, good};
 async fn a_check_embeds_one_word_and_only_when_nothing_else_has_shown_that_it_works() {
     let server = ScriptedServer::start(vec![good(1)]).await;
     let adapter = adapter(&server);
-    adapter.initialize().await.unwrap();
-    assert!(server.requests().is_empty());
     for probed in [true, false, false] {
         let health = adapter.health_check().await;
         assert_eq!(health.status, HealthStatus::Healthy);
@@ -25,6 +23,23 @@ async fn a_check_embeds_one_word_and_only_when_nothing_else_has_shown_that_it_wo
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].json()["input"], json!(["ok"]));
+}
+
+#[tokio::test]
+async fn a_refused_key_fails_the_start_and_a_vendor_that_is_away_does_not() {
+    for (reply, refused) in [
+        (good(1), false),
+        (Scripted::status(401), true),
+        (Scripted::status(403), true),
+        (Scripted::status(429), false),
+        (Scripted::status(503), false),
+        (Scripted::close(), false),
+    ] {
+        let server = ScriptedServer::start(vec![reply]).await;
+        let outcome = adapter(&server).initialize().await;
+        assert_eq!(outcome.is_err(), refused, "{outcome:?}");
+        assert_eq!(server.requests().len(), 1, "it is not repeated");
+    }
 }
 
 #[tokio::test]
