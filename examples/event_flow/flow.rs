@@ -81,14 +81,14 @@ pub(crate) async fn run(bus: &Bus, transport: &str, documents: Option<PathBuf>) 
     };
     let ingestion = Ingestion::open(environment, IngestionSettings::default()).await?;
     let started = ingestion.process_library_documentation(&library).await?;
-    let embedded = ingestion.embed_library(&library).await?;
+    let ended = ingestion.embed_library(&library).await?;
     all_seen(&seen).await?;
     writeln!(
         std::io::stdout(),
         "{library}: {} documents, {} chunks embedded, {} failed",
         started.document_count,
-        embedded.chunks,
-        embedded.failed.len()
+        ended.chunks,
+        ended.failed.len()
     )?;
     drop(ingestion);
     registry.shutdown().await?;

@@ -6,11 +6,7 @@
 //! cargo run --release --example event_flow -- --transport redis --url redis://127.0.0.1:6379
 //! cargo run --release --example event_flow -- --transport nats --url nats://127.0.0.1:4222
 //! ```
-#![expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a program prints, and it reads its environment"
-)]
+#![expect(clippy::print_stderr, reason = "a program prints")]
 
 mod flow;
 mod watch;

@@ -6,11 +6,7 @@
 //! cargo run --release --example events_admin -- --url nats://127.0.0.1:4222 redrive --all --group workers
 //! cargo run --release --example events_admin -- --url redis://127.0.0.1:6379 purge 1700000000000-0
 //! ```
-#![expect(
-    clippy::print_stderr,
-    clippy::disallowed_methods,
-    reason = "a program prints, and it reads its environment"
-)]
+#![expect(clippy::print_stderr, reason = "a program prints")]
 
 mod letters;
 mod show;

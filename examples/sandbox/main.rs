@@ -14,11 +14,7 @@
 //! cargo run --release --example rag_pipeline -- index --config sandbox.yaml
 //! cargo run --release --example rag_pipeline -- search --config sandbox.yaml "your question"
 //! ```
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a program prints"
-)]
+#![expect(clippy::print_stderr, reason = "a program prints")]
 
 mod embedder;
 

@@ -1,7 +1,6 @@
 //! The remote Qdrant adapter on the sandbox: the rules of vector stores, and faults of gRPC.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
-#![expect(clippy::print_stdout, reason = "the table says what holds")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -439,7 +439,7 @@ mod tests {
 
     #[test]
     fn what_is_still_being_made_is_worth_another_call_and_no_fault_of_the_far_side() {
-        let after = Some(Duration::from_secs(60));
+        let after = Some(Duration::from_mins(1));
         let building = Error::new(ErrorKind::NotReady, "building").with_retry_after(after);
         assert_eq!(building.sample(), Sample::Success);
         assert_eq!(building.again(), Again::Yes { after });

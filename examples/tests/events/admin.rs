@@ -42,7 +42,7 @@ impl Service {
         let config = SubscriptionConfig::default()
             .with_group("workers")
             .with_start(Start::Earliest);
-        let handler = move |_: Delivery| {
+        let handle = move |_: Delivery| {
             let good = good.load(Ordering::Acquire);
             let count: &AtomicUsize = &count;
             if good {
@@ -54,7 +54,7 @@ impl Service {
                 Err(HandlerError::permanent("the shelf is full"))
             })
         };
-        let subscription = bus.subscribe("book.*", config, handler).unwrap();
+        let subscription = bus.subscribe("book.*", config, handle).unwrap();
         subscription.ready().await.unwrap();
         Self {
             bus,

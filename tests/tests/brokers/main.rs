@@ -1,6 +1,10 @@
 //! The whole ingestion flow over buses on real brokers.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod pipeline;
 

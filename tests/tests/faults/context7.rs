@@ -63,11 +63,7 @@ fn found(there: bool) -> Result<(), Error> {
 fn documentation(content: &Content) -> Result<(), Error> {
     match content {
         Content::Snippets(snippets) => {
-            let text: String = snippets
-                .code
-                .iter()
-                .map(|code| format!("{code:?}"))
-                .collect();
+            let text = format!("{:?}", snippets.code);
             assert!(!text.contains("<html>"), "{text}");
             found(!snippets.is_empty())
         }

@@ -134,7 +134,7 @@ where
             let script = FaultScript::new().rule(rule);
             sandbox.faults().replace(script).unwrap();
             let before = sandbox.faults().injected();
-            let cell = format!("{server} {} under {} ({times:?})", call.name, case.name);
+            let shown = format!("{server} {} under {} ({times:?})", call.name, case.name);
             // Where a timeout is no good answer, a busy machine gets the time that it takes.
             let hurried = case.kinds.contains(&ErrorKind::Timeout);
             let limit = if hurried { ATTEMPT } else { PATIENT };
@@ -143,17 +143,17 @@ where
                 Ended::Done(Err(error)) => {
                     leaks::check_error(&error);
                     if !case.kinds.contains(&error.kind()) {
-                        wrong.push(format!("{cell}: {:?}: {error}", error.kind()));
+                        wrong.push(format!("{shown}: {:?}: {error}", error.kind()));
                     }
                     // A mechanism of the stack does not know what it guards.
                     if error.service().is_none() && error.kind() != ErrorKind::Timeout {
-                        wrong.push(format!("{cell}: names no service: {error}"));
+                        wrong.push(format!("{shown}: names no service: {error}"));
                     }
                 }
-                other => wrong.push(format!("{cell}: {other:?}")),
+                other => wrong.push(format!("{shown}: {other:?}")),
             }
             if sandbox.faults().injected() == before {
-                wrong.push(format!("{cell}: the fault did not happen"));
+                wrong.push(format!("{shown}: the fault did not happen"));
             }
         }
     }

@@ -1,12 +1,13 @@
 //! What faults do to replies.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contexter_sandbox::{
     ContentTypeFault, CutFault, DripFault, Fault, FaultKind, FaultScript, OversizeFault,
     RateLimitFault, Rule, Sandbox, SandboxConfig, Server,
 };
 use tokio::io::AsyncReadExt as _;
+use tokio::time::Instant;
 
 use crate::client::{PATIENCE, Raw, hello, post, raw_hello, send_hello, start, voyage};
 

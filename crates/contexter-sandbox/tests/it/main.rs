@@ -1,6 +1,10 @@
 //! The sandbox from outside: over HTTP, as any client sees it.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may panic"
+)]
 
 mod client;
 mod context7;
