@@ -451,3 +451,17 @@ async fn real_statuses_of_the_interface_have_kind_verdict_and_message() {
         assert_eq!(server.requests().len(), attempts, "{status} {body}");
     }
 }
+
+#[tokio::test]
+async fn the_cause_of_an_error_says_what_its_message_does_not() {
+    let (_server, adapter) = start(vec![Scripted::text(401, "Auth method is not supported")]).await;
+    let error: Error = call(&adapter, FetchPage::new("https://example.org/"))
+        .await
+        .unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "class auth, retry never, not billed");
+    assert!(cause.source().is_none());
+    // Where there is no error around it, it says everything itself.
+    let refusal = judge(401, &[], b"Auth method is not supported").unwrap_err();
+    assert_eq!(refusal.to_string(), "the api key is not valid (status 401)");
+}

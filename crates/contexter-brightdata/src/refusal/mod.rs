@@ -1,5 +1,7 @@
 //! Why the vendor gave no page, in the vendor's terms.
 
+mod status;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -57,6 +59,9 @@ pub enum Retry {
 
 /// Why the vendor gave no page: the cause ([`source`](StdError::source)) of an [`Error`].
 ///
+/// Alone it shows its meaning, its code and its status. As the cause of an error, whose message says
+/// these, it shows the rest: its class, whether trying again can help, and what is billed.
+///
 /// # Examples
 ///
 /// ```
@@ -78,6 +83,8 @@ pub struct Refusal {
     billed: Option<bool>,
     /// Whether the answer was read before it came to the unlocker or the target.
     at_the_door: bool,
+    /// Whether it stands behind an error whose message has its words already.
+    is_cause: bool,
 }
 
 impl Refusal {
@@ -160,118 +167,6 @@ impl Refusal {
         refusal
     }
 
-    /// Reads a refusal without a code.
-    pub(crate) fn of_status(status: u16) -> Self {
-        let (class, kind, retry, meaning) = match status {
-            400 => (
-                Class::Config,
-                ErrorKind::Invalid,
-                Retry::Never,
-                "the request is refused as wrong",
-            ),
-            401 | 407 => (
-                Class::Auth,
-                ErrorKind::Unauthorized,
-                Retry::Never,
-                "the credentials are refused",
-            ),
-            402 => (
-                Class::Account,
-                ErrorKind::QuotaExhausted,
-                Retry::Never,
-                "the account has to be paid for",
-            ),
-            403 => (
-                Class::Policy,
-                ErrorKind::Unsupported,
-                Retry::Never,
-                "the request is refused by policy",
-            ),
-            404 => (
-                Class::Config,
-                ErrorKind::NotFound,
-                Retry::Never,
-                "there is no such thing",
-            ),
-            413 => (
-                Class::Config,
-                ErrorKind::TooLarge,
-                Retry::Never,
-                "the request is too large",
-            ),
-            429 => (
-                Class::Throttle,
-                ErrorKind::RateLimited,
-                Retry::Slowly,
-                "too many requests",
-            ),
-            408 => (
-                Class::Vendor,
-                ErrorKind::Timeout,
-                Retry::Repeat,
-                "the request did not arrive in time",
-            ),
-            405..=499 => (
-                Class::Config,
-                ErrorKind::Invalid,
-                Retry::Never,
-                "the request is refused",
-            ),
-            502 => (
-                Class::Vendor,
-                ErrorKind::Unavailable,
-                Retry::Once,
-                "the request failed for a reason that is not known",
-            ),
-            503 => (
-                Class::Blocked,
-                ErrorKind::Unavailable,
-                Retry::Repeat,
-                "the browser check failed",
-            ),
-            504 => (
-                Class::Vendor,
-                ErrorKind::Timeout,
-                Retry::Repeat,
-                "the service did not answer in time",
-            ),
-            500..=599 => (
-                Class::Vendor,
-                ErrorKind::Unavailable,
-                Retry::Repeat,
-                "the service failed",
-            ),
-            _ => (
-                Class::Vendor,
-                ErrorKind::Protocol,
-                Retry::Never,
-                "the answer has a status that is not expected",
-            ),
-        };
-        Self {
-            code: None,
-            class,
-            kind,
-            retry,
-            status,
-            meaning: meaning.to_owned(),
-            billed: None,
-            at_the_door: false,
-        }
-    }
-
-    /// Reads a refusal by the status of the answer itself, which comes from the vendor's own servers.
-    pub(crate) fn of_outer_status(status: u16) -> Self {
-        let refusal = Self::of_status(status).at_the_door();
-        match status {
-            500..=599 if status != 504 => refusal
-                .with_class(Class::Vendor)
-                .with_retry(Retry::Repeat)
-                .with_meaning("the service failed"),
-            _ => refusal,
-        }
-    }
-
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             code: None,
@@ -282,6 +177,7 @@ impl Refusal {
             meaning: "the answer is empty, which is what a blocked page looks like".to_owned(),
             billed: None,
             at_the_door: false,
+            is_cause: false,
         }
     }
 
@@ -357,12 +253,26 @@ impl Refusal {
         Error::new(self.kind, message)
             .with_verdict(self.sample(), self.again_after(attempt))
             .with_retry_after(retry_after)
-            .with_source(self)
+            .with_source(Self {
+                is_cause: true,
+                ..self
+            })
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_cause {
+            f.write_str("class ")?;
+            self.class.serialize(&mut *f)?;
+            f.write_str(", retry ")?;
+            self.retry.serialize(&mut *f)?;
+            return f.write_str(match self.billed {
+                Some(true) => ", billed",
+                Some(false) => ", not billed",
+                None => "",
+            });
+        }
         f.write_str(&self.meaning)?;
         match &self.code {
             Some(code) => write!(f, " ({code}, status {})", self.status),
