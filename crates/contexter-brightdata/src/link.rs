@@ -11,6 +11,7 @@ use contexter_service::{Cx, Sample, Verdict as _};
 use crate::NAME;
 use crate::judge::{Passed, debug_field};
 use crate::refusal::{Refusal, Retry};
+use crate::target::PublicUrl;
 use crate::throttle::ThrottleBudget;
 use crate::usage::{Meter, UnderWay};
 
@@ -24,6 +25,23 @@ pub(crate) struct Attempt<'a> {
     pub(crate) hidden: Option<&'a str>,
     /// Counted from 1.
     pub(crate) number: u32,
+}
+
+impl<'a> Attempt<'a> {
+    /// An attempt about the page at `url`, which is shown as `about`.
+    pub(crate) fn at(
+        url: &'a PublicUrl,
+        about: &'a str,
+        operation: &'static str,
+        number: u32,
+    ) -> Self {
+        Self {
+            operation,
+            about,
+            hidden: url.url().query(),
+            number,
+        }
+    }
 }
 
 /// Everything that calls to the vendor share.

@@ -13,10 +13,10 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::proxy::converted;
 use crate::refusal::Refusal;
 use crate::target::PublicUrl;
 use crate::text;
+use crate::unlock::converted;
 
 /// So many pages of one request are fetched at a time; the stack has its own limit.
 const AT_ONCE: usize = 4;

@@ -16,8 +16,7 @@ use crate::judge::{judge, judge_proxied};
 use crate::link::{Attempt, Link, refused_here};
 use crate::refusal::{Class, Refusal, Retry};
 use crate::target::PublicUrl;
-use crate::text;
-use crate::unlock::{Unlocked, follow, page};
+use crate::unlock::{Unlocked, converted, follow, lower_case, page};
 use crate::user::{ProxyUser, country_problem};
 
 /// As many clients with different user names are kept; each has connections of its own.
@@ -211,12 +210,7 @@ impl NativeProxy {
         number: u32,
     ) -> Result<Unlocked, Error> {
         let about = url.to_string();
-        let attempt = Attempt {
-            operation,
-            about: &about,
-            hidden: url.url().query(),
-            number,
-        };
+        let attempt = Attempt::at(url, &about, operation, number);
         let prepared = self
             .client(user)
             .and_then(|client| Ok((self.request(&client, url)?, client)));
@@ -228,16 +222,12 @@ impl NativeProxy {
         let headers: Vec<(&str, &str)> = reply.headers().collect();
         let judged = judge_proxied(reply.status(), &headers, reply.bytes());
         let passed = self.link.settle(&reply, judged, Some(under_way), attempt)?;
-        Ok(Unlocked {
-            url: url.as_str().to_owned(),
-            status: passed.status,
-            headers: headers
-                .iter()
-                .map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned()))
-                .collect(),
-            body: reply.bytes().clone(),
-            billed: passed.billed,
-        })
+        Ok(Unlocked::of(
+            url.as_str(),
+            &passed,
+            lower_case(&headers),
+            reply.bytes().clone(),
+        ))
     }
 
     /// Finds out why a tunnel could not be opened.
@@ -339,58 +329,4 @@ impl Service<FetchPage> for NativeProxy {
         let page = page(&self.link, &html, reply, OPERATION)?;
         converted(page, request.format, OPERATION).await
     }
-}
-
-/// Brings a page into the form that was asked for.
-pub(crate) async fn converted(
-    mut page: Page,
-    format: PageFormat,
-    operation: &'static str,
-) -> Result<Page, Error> {
-    if format != PageFormat::Markdown {
-        return Ok(page);
-    }
-    let about = page
-        .url
-        .parse::<PublicUrl>()
-        .map_or_else(|_| String::new(), |url| url.to_string());
-    let failed = |refusal: Refusal| {
-        refusal
-            .into_error(&about, 1, None)
-            .with_service(crate::NAME)
-            .with_operation(operation)
-    };
-    let status = page.status;
-    let media = page.content_type.clone().unwrap_or_default();
-    let is_html = media.is_empty() || media.contains("html");
-    if is_html {
-        let html = std::mem::take(&mut page.text);
-        // Converting a large page takes long enough to hold up others.
-        page.text = tokio::task::spawn_blocking(move || text::to_markdown(&html))
-            .await
-            .map_err(|cause| {
-                Error::new(ErrorKind::Unexpected, "converting a page was broken off")
-                    .with_source(cause)
-                    .with_service(crate::NAME)
-                    .with_operation(operation)
-            })?
-            .map_err(|reason| {
-                failed(
-                    Refusal::of_status(status)
-                        .with_class(Class::Target)
-                        .with_kind(ErrorKind::Unsupported)
-                        .with_retry(Retry::Never)
-                        .with_meaning(reason),
-                )
-            })?;
-        if page.text.trim().is_empty() {
-            return Err(failed(
-                Refusal::empty(status)
-                    .with_retry(Retry::Never)
-                    .with_meaning("the page holds no text"),
-            ));
-        }
-    }
-    page.format = PageFormat::Markdown;
-    Ok(page)
 }

@@ -161,6 +161,11 @@ pub(crate) fn title(text: &str, is_html: bool) -> Option<String> {
 /// The longest title that is kept, in characters.
 const MAX_TITLE: usize = 200;
 
+/// Returns as much of a text as an error repeats.
+pub(crate) fn brief(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

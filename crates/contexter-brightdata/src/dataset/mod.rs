@@ -2,12 +2,18 @@
 
 mod client;
 mod failure;
+mod id;
+mod job;
 mod record;
-mod request;
+mod services;
+mod snapshot;
+mod wait;
+mod wire;
 
 pub(crate) use client::Datasets;
-pub use record::{DatasetRecord, RecordError, Records, UnreadableRecords, read_records};
-pub use request::{
-    CancelSnapshot, CountParts, DatasetId, Download, FetchSnapshot, JobStatus, Part, Progress,
-    ScrapeDataset, Scraped, SnapshotFormat, SnapshotId, SnapshotProgress, TriggerDataset,
+pub use id::{DatasetId, SnapshotId};
+pub use job::{
+    CancelSnapshot, JobStatus, Progress, ScrapeDataset, Scraped, SnapshotProgress, TriggerDataset,
 };
+pub use record::{DatasetRecord, RecordError, Records, UnreadableRecords, read_records};
+pub use snapshot::{CountParts, Download, FetchSnapshot, Part, SnapshotFormat};

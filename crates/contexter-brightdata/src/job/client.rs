@@ -1,162 +1,21 @@
-//! The asynchronous unlocker: submit, come back, collect.
+//! Submitting and collecting jobs.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use contexter_http::{Reply, Request};
-use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
-use contexter_service::{
-    Backoff, Capability, Clock as _, Cx, DefaultClock, Sample, Service, Timer as _,
-};
+use contexter_model::Error;
+use contexter_service::{Backoff, Cx, Service};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::judge::judge;
+use super::{CollectJob, Job, JobKind, JobState, SubmitPage, SubmitSearch};
+use crate::judge::{Passed, judge};
 use crate::link::{Attempt, Link, refused_here};
 use crate::refusal::Class;
-use crate::serp::{Engine, SearchPage, SerpPage};
+use crate::serp::Engine;
 use crate::target::PublicUrl;
-use crate::unlock::{Unlock, Unlocked};
-
-/// How long a result is kept after it was submitted
-/// (<https://docs.brightdata.com>, "asynchronous requests").
-pub const RESULT_KEPT: Duration = Duration::from_hours(48);
-
-/// A job usually takes up to five minutes and can take this long (same source).
-pub const LONGEST_JOB: Duration = Duration::from_hours(8);
-
-/// Which of the two interfaces a job belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum JobKind {
-    /// A page of the unlocker.
-    Page,
-    /// A page of results.
-    Search,
-}
-
-impl JobKind {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Page => "unblocker",
-            Self::Search => "serp",
-        }
-    }
-}
-
-/// A job that the vendor has accepted, and billed. It can be kept and collected by another process.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Job {
-    /// The vendor's id of it.
-    pub response_id: String,
-    /// Which interface it belongs to.
-    pub kind: JobKind,
-    /// The page, without its query.
-    pub about: String,
-}
-
-impl fmt::Display for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.response_id)
-    }
-}
-
-/// Submits a page to the asynchronous unlocker.
-///
-/// Every submission is billed, so it is repeated only if it was surely not sent. Of an [`Unlock`], its
-/// address, method, country, headers and body are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubmitPage {
-    /// What to fetch.
-    pub unlock: Unlock,
-    /// Where the vendor is to announce the result; a public address. Nowhere by default.
-    pub webhook_url: Option<String>,
-}
-
-impl SubmitPage {
-    /// Submits what `unlock` says.
-    #[must_use]
-    pub fn new(unlock: Unlock) -> Self {
-        Self {
-            unlock,
-            webhook_url: None,
-        }
-    }
-
-    /// Sets where the vendor is to announce the result.
-    #[must_use]
-    pub fn webhook_url(mut self, url: impl Into<String>) -> Self {
-        self.webhook_url = Some(url.into());
-        self
-    }
-}
-
-impl Capability for SubmitPage {
-    const NAME: &'static str = "unlock_later";
-    type Response = Job;
-    type Error = Error;
-}
-
-/// Submits a search to the asynchronous search interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SubmitSearch {
-    /// What to search.
-    pub search: SearchPage,
-}
-
-impl SubmitSearch {
-    /// Submits `search`.
-    #[must_use]
-    pub fn new(search: SearchPage) -> Self {
-        Self { search }
-    }
-}
-
-impl Capability for SubmitSearch {
-    const NAME: &'static str = "search_later";
-    type Response = Job;
-    type Error = Error;
-}
-
-/// Asks for the result of a job. Asking is free.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct CollectJob {
-    /// The job.
-    pub job: Job,
-}
-
-impl CollectJob {
-    /// Asks for the result of `job`.
-    #[must_use]
-    pub fn new(job: Job) -> Self {
-        Self { job }
-    }
-}
-
-impl Capability for CollectJob {
-    const NAME: &'static str = "unlock_later";
-    type Response = JobState;
-    type Error = Error;
-}
-
-/// How far a job is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum JobState {
-    /// The vendor is still at it; not before this time if it said so.
-    Pending {
-        /// How long the vendor asks to wait.
-        retry_after: Option<Duration>,
-    },
-    /// It has ended well.
-    Done(Unlocked),
-}
+use crate::unlock::{Unlocked, lower_case};
 
 #[derive(Serialize)]
 struct WireSubmit<'a> {
@@ -166,7 +25,7 @@ struct WireSubmit<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<&'a std::collections::BTreeMap<String, String>>,
+    headers: Option<&'a BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,12 +35,12 @@ struct WireSubmit<'a> {
 /// The asynchronous interfaces of the account's zones.
 #[derive(Clone, Debug)]
 pub(crate) struct Jobs {
-    link: Link,
+    pub(super) link: Link,
     customer: Option<Arc<str>>,
     zone: Option<Arc<str>>,
     serp_zone: Option<Arc<str>>,
     country: Option<Arc<str>>,
-    polling: Backoff,
+    pub(super) polling: Backoff,
 }
 
 impl Jobs {
@@ -232,19 +91,14 @@ impl Jobs {
         let about = &url.to_string();
         self.link
             .run(Cx::new().with_idempotent(false), move |number| async move {
-                let attempt = Attempt {
-                    operation,
-                    about,
-                    hidden: url.url().query(),
-                    number,
-                };
+                let attempt = Attempt::at(url, about, operation, number);
                 let call = self.link.api.post(kind.path()).segment("req").json(body);
                 let reply = self.link.send(self.addressed(call, zone), attempt).await?;
                 // Accepted without a body: the id is in a header.
                 let id = response_id(&reply);
                 let judged = match judge(reply.status(), &headers(&reply), reply.bytes()) {
                     Err(refusal) if refusal.class() == Class::Empty && id.is_some() => {
-                        Ok(crate::judge::Passed::of(reply.status(), None))
+                        Ok(Passed::of(reply.status(), None))
                     }
                     judged => judged,
                 };
@@ -294,77 +148,16 @@ impl Jobs {
                 let headers = headers(&reply);
                 let judged = judge(reply.status(), &headers, reply.bytes());
                 let passed = self.link.settle(&reply, judged, None, attempt)?;
-                Ok(JobState::Done(Unlocked {
-                    url: job.about.clone(),
-                    status: passed.status,
-                    headers: headers
-                        .iter()
-                        .map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned()))
-                        .collect(),
-                    body: reply.bytes().clone(),
-                    billed: passed.billed,
-                }))
+                Ok(JobState::Done(Unlocked::of(
+                    &job.about,
+                    &passed,
+                    lower_case(&headers),
+                    reply.bytes().clone(),
+                )))
             })
             .await
     }
-
-    /// Asks again and again until the job is done or `cx` says that it is too late.
-    pub(crate) async fn wait(&self, job: &Job, cx: Cx) -> Result<Unlocked, Error> {
-        let mut delays = self.polling.delays();
-        let longest = contexter_service::later(DefaultClock.now(), LONGEST_JOB);
-        let deadline = cx
-            .deadline()
-            .map_or(longest, |deadline| deadline.min(longest));
-        loop {
-            let asked = match self.collect(job).await? {
-                JobState::Done(unlocked) => return Ok(unlocked),
-                JobState::Pending { retry_after } => retry_after,
-            };
-            let pause = delays
-                .next()
-                .unwrap_or(LONGEST_POLL)
-                .max(asked.unwrap_or_default());
-            let next = contexter_service::later(DefaultClock.now(), pause);
-            if next >= deadline {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    format!("job {job} is not ready in time; it can be collected later"),
-                )
-                .with_service(crate::NAME)
-                .with_operation("wait_for_job")
-                // Submitting it again would be billed again.
-                .with_verdict(Sample::Neutral, false));
-            }
-            DefaultClock.sleep_until(next).await;
-        }
-    }
-
-    /// Submits a page, waits for it, and reads it.
-    pub(crate) async fn page(&self, request: FetchPage, cx: Cx) -> Result<Page, Error> {
-        const OPERATION: &str = "fetch_page_later";
-        let unlock = Unlock::new(request.url.as_str()).country(request.country.clone());
-        let job = self.call(SubmitPage::new(unlock)).await?;
-        let mut reply = self.wait(&job, cx).await?;
-        // The job knows its page without the query.
-        reply.url = request
-            .url
-            .parse::<PublicUrl>()
-            .map_or_else(|_| job.about.clone(), |url| url.as_str().to_owned());
-        let html = FetchPage::new(request.url.as_str()).format(PageFormat::Html);
-        let page = crate::unlock::page(&self.link, &html, reply, OPERATION)?;
-        crate::proxy::converted(page, request.format, OPERATION).await
-    }
-
-    /// Submits a search, waits for it, and reads it.
-    pub(crate) async fn search(&self, search: SearchPage, cx: Cx) -> Result<SerpPage, Error> {
-        let job = self.call(SubmitSearch::new(search)).await?;
-        let reply = self.wait(&job, cx).await?;
-        crate::serp::read(&reply, "search_later")
-    }
 }
-
-/// Between two questions when the delays have ended, which they never do.
-const LONGEST_POLL: Duration = Duration::from_secs(10);
 
 impl Service<SubmitPage> for Jobs {
     type Response = Job;

@@ -1,0 +1,213 @@
+//! From a configuration to the adapter.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use contexter_adapter::Capabilities;
+use contexter_http::{Api, Auth, Client};
+use contexter_model::{Error, ErrorKind, FetchDocs, FetchPage, ResolveLibrary, SearchWeb};
+use contexter_resilience::StandardStack;
+use contexter_service::{Handle, InvalidConfig};
+
+use super::BrightDataAdapter;
+use crate::config::{Config, ProxyConfig};
+use crate::dataset::{
+    CancelSnapshot, CountParts, Datasets, FetchSnapshot, ScrapeDataset, SnapshotProgress,
+    TriggerDataset,
+};
+use crate::job::{CollectJob, Jobs, SubmitPage, SubmitSearch};
+use crate::link::Link;
+use crate::pages::WebPages;
+use crate::proxy::{FetchByProxy, NativeProxy};
+use crate::serp::{SearchPage, Searcher};
+use crate::throttle::ThrottleBudget;
+use crate::unlock::{TakeScreenshot, Unlock, Unlocker};
+use crate::usage::Meter;
+
+impl BrightDataAdapter {
+    /// Makes the adapter with the stack of its configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] with everything that is wrong with the configuration, and if a certificate
+    /// cannot be read.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        config.validate().map_err(|faults| invalid(&faults))?;
+        let stack = StandardStack::new(config.stack()).map_err(|faults| invalid(&faults))?;
+        Self::with_stack(config, stack)
+    }
+
+    /// Makes the adapter with mechanisms of one's own around its calls.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_stack(config: &Config, stack: StandardStack) -> Result<Self, Error> {
+        Self::with_budget(config, stack, ThrottleBudget::shared(&config.base_url))
+    }
+
+    /// As [`with_stack`](Self::with_stack), with a budget that is not that of the process: for a process
+    /// whose calls leave by more than one address.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_budget(
+        config: &Config,
+        stack: StandardStack,
+        budget: ThrottleBudget,
+    ) -> Result<Self, Error> {
+        config.validate().map_err(|faults| invalid(&faults))?;
+        let key = config.api_key.clone().unwrap_or_else(|| "".into());
+        let client = Client::new(
+            &contexter_http::Config::default()
+                // The attempt's own time limit ends it first.
+                .read_timeout(config.timeout.saturating_add(GRACE))
+                .total_timeout(config.timeout.saturating_add(GRACE)),
+        )?;
+        let api = Api::new(
+            &client,
+            &config.base_url,
+            Auth::Bearer(key.expose().to_owned()),
+        )
+        .map_err(|error| error.with_service(crate::NAME))?
+        .with_service(crate::NAME)
+        .with_max_body(config.max_body);
+        let mut secrets = vec![key];
+        let ca = match &config.proxy {
+            Some(proxy) => {
+                secrets.push(proxy.password.clone());
+                if let Ok(name) = proxy.user.name() {
+                    // As it travels.
+                    let login = format!("{name}:{}", proxy.password.expose());
+                    secrets.push(STANDARD.encode(login).into());
+                    secrets.push(name.into());
+                }
+                certificate(proxy)?
+            }
+            None => None,
+        };
+        let link = Link {
+            api,
+            stack: stack.named(crate::NAME),
+            budget,
+            meter: Meter::default(),
+            secrets,
+            bills_failures: config.bills_failures,
+        };
+        let polling = config.polling().map_err(|faults| invalid(&faults))?;
+        let jobs = Jobs::new(
+            link.clone(),
+            config.customer.as_deref(),
+            config.zone.as_deref(),
+            config.serp_zone.as_deref(),
+            config.country.as_deref(),
+            polling,
+        );
+        let datasets = Datasets::new(link.clone(), config.max_snapshot, polling);
+        let mut adapter = Self {
+            capabilities: Capabilities::new()
+                .with::<TriggerDataset>(datasets.clone())
+                .with::<ScrapeDataset>(datasets.clone())
+                .with::<SnapshotProgress>(datasets.clone())
+                .with::<FetchSnapshot>(datasets.clone())
+                .with::<CountParts>(datasets.clone())
+                .with::<CancelSnapshot>(datasets.clone()),
+            zones: config
+                .zone
+                .iter()
+                .chain(&config.serp_zone)
+                .cloned()
+                .collect(),
+            link,
+            jobs,
+            datasets,
+        };
+        adapter.add_pages(config, ca)?;
+        Ok(adapter)
+    }
+
+    /// Adds what the zones and the proxy of the configuration make possible.
+    fn add_pages(&mut self, config: &Config, ca: Option<String>) -> Result<(), Error> {
+        let mut capabilities = std::mem::take(&mut self.capabilities);
+        let country = config.country.as_deref();
+        let mut pages: Option<Handle<FetchPage>> = None;
+        if let Some(proxy) = &config.proxy {
+            let stack = StandardStack::new(self.link.stack.config())
+                .map_err(|faults| invalid(&faults))?
+                .named(PROXY_STACK);
+            let link = Link {
+                stack,
+                ..self.link.clone()
+            };
+            let timeout = config.timeout.saturating_add(GRACE);
+            let proxy = NativeProxy::new(link, proxy, ca, timeout, config.max_body)
+                .map_err(|error| error.with_service(crate::NAME))?;
+            pages = Some(Handle::new(proxy.clone()));
+            capabilities = capabilities.with::<FetchByProxy>(proxy);
+        }
+        if let Some(zone) = &config.zone {
+            let unlocker = Unlocker::new(self.link.clone(), zone, country, config.debug);
+            pages = Some(Handle::new(unlocker.clone()));
+            capabilities = capabilities
+                .with::<Unlock>(unlocker.clone())
+                .with::<TakeScreenshot>(unlocker)
+                .with::<SubmitPage>(self.jobs.clone())
+                .with::<CollectJob>(self.jobs.clone());
+        }
+        if let Some(zone) = &config.serp_zone {
+            let unlocker = Unlocker::new(self.link.clone(), zone, country, config.debug);
+            let searcher = Searcher::new(unlocker, config.search_engine);
+            capabilities = capabilities
+                .with::<SearchWeb>(searcher.clone())
+                .with::<SearchPage>(searcher)
+                .with::<SubmitSearch>(self.jobs.clone())
+                .with::<CollectJob>(self.jobs.clone());
+        }
+        if let Some(pages) = pages {
+            capabilities = capabilities.with::<FetchPage>(pages.clone());
+            if !config.libraries.is_empty() {
+                let libraries = WebPages::new(&config.libraries, pages);
+                capabilities = capabilities
+                    .with::<FetchDocs>(libraries.clone())
+                    .with::<ResolveLibrary>(libraries);
+            }
+        }
+        self.capabilities = capabilities;
+        Ok(())
+    }
+}
+
+/// How much longer the transport waits than the attempt, so that the attempt's time limit speaks.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The proxy is another far side than the REST interface, with a breaker of its own.
+const PROXY_STACK: &str = "brightdata_proxy";
+
+/// A certificate larger than this is none.
+const MAX_CERTIFICATE: u64 = 1 << 20;
+
+fn invalid(faults: &InvalidConfig) -> Error {
+    Error::new(ErrorKind::Invalid, faults.to_string()).with_service(crate::NAME)
+}
+
+fn certificate(proxy: &ProxyConfig) -> Result<Option<String>, Error> {
+    let Some(file) = &proxy.ca_file else {
+        return Ok(proxy.ca.clone());
+    };
+    let failed = |problem: &str| {
+        Error::new(
+            ErrorKind::Invalid,
+            format!("proxy.ca_file {} {problem}", file.display()),
+        )
+        .with_service(crate::NAME)
+    };
+    let size = std::fs::metadata(file)
+        .map_err(|error| failed("cannot be read").with_source(error))?
+        .len();
+    if size > MAX_CERTIFICATE {
+        return Err(failed("is too large for a certificate"));
+    }
+    std::fs::read_to_string(file)
+        .map(Some)
+        .map_err(|error| failed("cannot be read").with_source(error))
+}

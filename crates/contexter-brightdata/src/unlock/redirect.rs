@@ -1,0 +1,48 @@
+//! Where a page redirects to.
+
+use std::future::Future;
+
+use contexter_model::{Error, ErrorKind};
+use contexter_service::Sample;
+
+use super::Unlocked;
+use crate::target::PublicUrl;
+
+/// So many redirects are followed; one more is an error. Each is a request of its own.
+pub const MAX_REDIRECTS: usize = 5;
+
+/// Follows the redirects that come back, checking where they lead before anything is sent there.
+pub(crate) async fn follow<Fut>(
+    first: PublicUrl,
+    may_follow: bool,
+    operation: &'static str,
+    hop: impl Fn(PublicUrl) -> Fut,
+) -> Result<Unlocked, Error>
+where
+    Fut: Future<Output = Result<Unlocked, Error>>,
+{
+    let mut url = first;
+    for _ in 0..=MAX_REDIRECTS {
+        let reply = hop(url.clone()).await?;
+        let location = match reply.status {
+            301 | 302 | 303 | 307 | 308 if may_follow => reply.header("location"),
+            _ => None,
+        };
+        let Some(location) = location else {
+            return Ok(reply);
+        };
+        url = url.join(location.trim()).map_err(|error| {
+            error
+                .with_service(crate::NAME)
+                .with_operation(operation)
+                .with_verdict(Sample::Success, false)
+        })?;
+    }
+    Err(Error::new(
+        ErrorKind::Protocol,
+        format!("{url} is where more than {MAX_REDIRECTS} redirects led"),
+    )
+    .with_service(crate::NAME)
+    .with_operation(operation)
+    .with_verdict(Sample::Success, false))
+}
