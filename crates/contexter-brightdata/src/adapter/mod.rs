@@ -87,12 +87,14 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// As [`FetchPage`]; [`ErrorKind::Timeout`](contexter_model::ErrorKind::Timeout) if the job is not done in time. That is not repeated: a
+    /// As [`FetchPage`]; [`ErrorKind::Timeout`] if the job is not done in time. That is not repeated: a
     /// submission is billed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the asking; the job goes on at the vendor.
+    ///
+    /// [`ErrorKind::Timeout`]: contexter_model::ErrorKind::Timeout
     pub async fn fetch_page_later(&self, request: FetchPage, cx: Cx) -> Result<Page, Error> {
         self.jobs.page(request, cx).await
     }
@@ -101,11 +103,13 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// As [`SearchPage`], and [`ErrorKind::Timeout`](contexter_model::ErrorKind::Timeout) if the job is not done in time.
+    /// As [`SearchPage`], and [`ErrorKind::Timeout`] if the job is not done in time.
     ///
     /// # Cancel safety
     ///
     /// As [`fetch_page_later`](Self::fetch_page_later).
+    ///
+    /// [`ErrorKind::Timeout`]: contexter_model::ErrorKind::Timeout
     pub async fn search_later(&self, search: SearchPage, cx: Cx) -> Result<SerpPage, Error> {
         self.jobs.search(search, cx).await
     }
@@ -114,11 +118,13 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// What the job ended with, and [`ErrorKind::Timeout`](contexter_model::ErrorKind::Timeout) if it is not done in time.
+    /// What the job ended with, and [`ErrorKind::Timeout`] if it is not done in time.
     ///
     /// # Cancel safety
     ///
     /// As [`fetch_page_later`](Self::fetch_page_later).
+    ///
+    /// [`ErrorKind::Timeout`]: contexter_model::ErrorKind::Timeout
     pub async fn wait_for_job(&self, job: &Job, cx: Cx) -> Result<Unlocked, Error> {
         self.jobs.wait(job, cx).await
     }
@@ -128,12 +134,15 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](contexter_model::ErrorKind::Unavailable) if the job failed, [`ErrorKind::Timeout`](contexter_model::ErrorKind::Timeout) if it is not ready in time,
+    /// [`ErrorKind::Unavailable`] if the job failed, [`ErrorKind::Timeout`] if it is not ready in time,
     /// and whatever fetching ends with.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the asking; the job goes on at the vendor and its snapshot is kept.
+    ///
+    /// [`ErrorKind::Timeout`]: contexter_model::ErrorKind::Timeout
+    /// [`ErrorKind::Unavailable`]: contexter_model::ErrorKind::Unavailable
     pub async fn fetch_records(
         &self,
         snapshot: &SnapshotId,
@@ -149,11 +158,13 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// The vendor's refusal, or [`ErrorKind::Protocol`](contexter_model::ErrorKind::Protocol) for a list that cannot be read.
+    /// The vendor's refusal, or [`ErrorKind::Protocol`] for a list that cannot be read.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future gives the request up.
+    ///
+    /// [`ErrorKind::Protocol`]: contexter_model::ErrorKind::Protocol
     pub async fn active_zones(&self) -> Result<Vec<String>, Error> {
         let attempt = Attempt {
             operation: "active_zones",

@@ -35,7 +35,7 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 /// | `search_engine` | `google` | where a [`SearchWeb`](contexter_model::SearchWeb) searches |
 /// | `proxy` | none | the native proxy, see [`ProxyConfig`] |
 /// | `timeout` | 3 min | the time of one attempt; the vendor asks for no less |
-/// | `retry_config` | of [`StackConfig::bright_data`](contexter_resilience::StackConfig::bright_data) | attempts and delays |
+/// | `retry_config` | of [`StackConfig::bright_data`] | attempts and delays |
 /// | `rate_limit` | none | requests a minute |
 /// | `bills_failures` | `false` | whether the zone bills failures (custom headers and cookies, manual expect) |
 /// | `debug` | `true` | whether to ask for `x-brd-debug`, which tells what is billed |
@@ -62,6 +62,8 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 /// assert!(!format!("{config:?}").contains("s3cret"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// [`StackConfig::bright_data`]: contexter_resilience::StackConfig::bright_data
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::{DatasetId, Records, SnapshotId};
 
-/// As many inputs are taken by [`ScrapeDataset`] (<https://docs.brightdata.com/products/scrapers/limits>).
+/// As many inputs are taken by [`ScrapeDataset`]
+/// (<https://docs.brightdata.com/products/scrapers/limits>).
 pub(crate) const MAX_SCRAPE_INPUTS: usize = 20;
 
 /// Starts a job that collects records. Starting is not repeated unless it was surely not sent.

@@ -54,7 +54,7 @@ pub enum Expect {
 /// # Behavior
 ///
 /// - The reply is the target's own, whatever its status; a failure of the unlocker is an error.
-/// - Redirects that come back are followed for `GET` and `HEAD`, at most [`MAX_REDIRECTS`](crate::MAX_REDIRECTS), and only to
+/// - Redirects that come back are followed for `GET` and `HEAD`, at most [`MAX_REDIRECTS`], and only to
 ///   addresses of the public internet.
 /// - Another method than `GET` and `HEAD` is repeated only if [`idempotent`](Self::idempotent) says that
 ///   it does no harm.
@@ -70,6 +70,8 @@ pub enum Expect {
 /// let request = Unlock::new("https://example.org/").data_format(DataFormat::Screenshot);
 /// assert_eq!(request.method, "GET");
 /// ```
+///
+/// [`MAX_REDIRECTS`]: crate::MAX_REDIRECTS
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unlock {

@@ -20,7 +20,7 @@ pub use name::InvalidUserName;
 /// ```
 ///
 /// Because a hyphen separates the parts, none may hold one: [`name`](Self::name) refuses whatever the
-/// vendor would read differently, and [`FromStr`](std::str::FromStr) reads a name back into the same parts. `Debug` does
+/// vendor would read differently, and [`FromStr`] reads a name back into the same parts. `Debug` does
 /// not show the customer.
 ///
 /// | part | allowed |
@@ -49,6 +49,8 @@ pub use name::InvalidUserName;
 /// assert!(ProxyUser::new("hl_12345", "residential1").session("a-b").name().is_err());
 /// # Ok::<(), contexter_service::InvalidConfig>(())
 /// ```
+///
+/// [`FromStr`]: std::str::FromStr
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
