@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_model::Skipped;
+use contexter_model::{LibraryId, Skipped};
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -26,6 +26,7 @@ pub(super) const LOST_AFTER: Duration = Duration::from_hours(3);
 
 /// The documents of one library, as they come through.
 pub(super) struct LibraryRun {
+    library: LibraryId,
     tracker: Arc<Tracker>,
     /// Held while the next thing to happen is another document.
     more: Option<MoreToCome>,
@@ -42,8 +43,9 @@ pub(super) struct LibraryRun {
 type Waiting = BoxFuture<'static, (String, Outcome)>;
 
 impl LibraryRun {
-    pub(super) fn new(tracker: &Arc<Tracker>) -> Self {
+    pub(super) fn new(library: &LibraryId, tracker: &Arc<Tracker>) -> Self {
         Self {
+            library: library.clone(),
             tracker: Arc::clone(tracker),
             more: Some(tracker.more_to_come()),
             seen: BTreeSet::new(),
@@ -119,7 +121,8 @@ impl LibraryRun {
             Err(_elapsed) => {
                 // Every step has come to an end by then, with or without success: what is left has
                 // no event any more.
-                self.tracker.give_up("its event was lost by the event bus");
+                self.tracker
+                    .give_up(&self.library, "its event was lost by the event bus");
                 self.under_way.next().await
             }
         };
@@ -141,12 +144,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_document_whose_event_is_lost_is_listed_and_not_waited_for_for_ever() {
         let tracker = Arc::new(Tracker::default());
-        let mut run = LibraryRun::new(&tracker);
-        let outcome = tracker.expect(&"/a/b".parse().unwrap(), "lost.md");
+        let library = "/a/b".parse().unwrap();
+        let mut run = LibraryRun::new(&library, &tracker);
+        let outcome = tracker.expect(&library, "lost.md");
+        let mut another = tracker.expect(&"/a/c".parse().unwrap(), "alive.md");
         run.wait_for("lost.md".to_owned(), outcome).await;
         run.finish().await;
         assert_eq!(run.skipped.len(), 1);
         assert_eq!(run.skipped[0].path, "lost.md");
         assert!(run.skipped[0].reason.contains("lost by the event bus"));
+        let alive = oneshot::error::TryRecvError::Empty;
+        assert_eq!(another.try_recv().unwrap_err(), alive);
     }
 }

@@ -76,11 +76,16 @@ impl Tracker {
         }
     }
 
-    /// Gives up every document under way.
-    pub(super) fn give_up(&self, reason: &str) {
-        let waiting = std::mem::take(&mut self.under_way.lock().waiting);
+    /// Gives up every document of this library that is under way.
+    pub(super) fn give_up(&self, library: &LibraryId, reason: &str) {
+        let lost: Vec<_> = {
+            let waiting = &mut self.under_way.lock().waiting;
+            let of_it = waiting.keys().filter(|(its, _)| its == library);
+            let keys: Vec<_> = of_it.cloned().collect();
+            keys.iter().filter_map(|key| waiting.remove(key)).collect()
+        };
         self.fewer.notify_one();
-        for sender in waiting.into_values() {
+        for sender in lost {
             // The driver may have been dropped meanwhile.
             let _ = sender.send(Err(Reason::new(reason)));
         }

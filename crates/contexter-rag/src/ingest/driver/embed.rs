@@ -35,7 +35,7 @@ impl Ingestion {
         self.progress.send_modify(|progress| {
             progress.library = Some(library.clone());
         });
-        let mut run = LibraryRun::new(&self.tracker);
+        let mut run = LibraryRun::new(library, &self.tracker);
         for entry in pending {
             let outcome = self.tracker.expect(library, &entry.path);
             let payload = EmbeddingRequested {

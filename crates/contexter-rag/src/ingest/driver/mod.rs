@@ -191,7 +191,7 @@ impl Ingestion {
         correlation_id: &str,
     ) -> Result<ProcessingStarted, IntegrationError> {
         let (service, fetch) = Finder(&self.environment.discovery).named::<FetchDocs>()?;
-        let mut run = LibraryRun::new(&self.tracker);
+        let mut run = LibraryRun::new(library, &self.tracker);
         let mut cursor = None;
         self.progress
             .send_modify(|progress| progress.library = Some(library.clone()));
