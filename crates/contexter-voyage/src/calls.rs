@@ -169,9 +169,12 @@ impl Calls {
                 })?
                 .named(NAME),
         };
+        // A tokenizer counts for the models of its family only.
         let tokens = match &self.inner.counter {
-            Some(counter) => TokenEstimate::exact(Arc::clone(counter)),
-            None => TokenEstimate::new(),
+            Some(counter) if model.shares_space_with(&config.embedding_model()) => {
+                TokenEstimate::exact(Arc::clone(counter))
+            }
+            _ => TokenEstimate::new(),
         };
         Ok(Lane::new(stack, caps(model, config.max_batch))
             .with_tokens(tokens)

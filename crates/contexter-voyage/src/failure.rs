@@ -40,7 +40,10 @@ pub(crate) fn of_reply(reply: &Reply, asked: Asked<'_>) -> Error {
         model, base_url, ..
     } = asked;
     match reply.status() {
-        400 | 413 if mentions_tokens(said) || reply.status() == 413 => too_large(reply, said),
+        413 => too_large(reply, said),
+        400 if mentions_tokens(said) || body_mentions_tokens(reply.bytes()) => {
+            too_large(reply, said)
+        }
         400 | 422 => reply.error_of(
             ErrorKind::Invalid,
             format!("the request was refused as wrong: {said}"),
@@ -156,6 +159,12 @@ fn mentions_tokens(said: &str) -> bool {
     said.to_lowercase().contains("token")
 }
 
+/// Whether a body that gives its reason in no known way speaks of tokens.
+fn body_mentions_tokens(body: &[u8]) -> bool {
+    let beginning = body.get(..LONGEST_REASON).unwrap_or(body);
+    mentions_tokens(&String::from_utf8_lossy(beginning))
+}
+
 /// The most of a body that is searched for a reason.
 const LONGEST_REASON: usize = 64 * 1024;
 
@@ -166,14 +175,10 @@ fn detail(body: &[u8], key: &str) -> Option<String> {
         return None;
     }
     let said: Said = serde_json::from_slice(body).ok()?;
-    let text = match said.detail.or(said.message)? {
-        Detail::Text(text) => text,
-        Detail::Faults(faults) => {
-            let faults: Vec<String> = faults.into_iter().filter_map(Fault::told).collect();
-            faults.join("; ")
-        }
-        Detail::Other(_) => return None,
-    };
+    let text = [said.detail, said.message, said.error]
+        .into_iter()
+        .flatten()
+        .find_map(Detail::told)?;
     let text = clean(&without_keys(&text, key));
     (!text.trim().is_empty()).then_some(text)
 }
@@ -182,6 +187,7 @@ fn detail(body: &[u8], key: &str) -> Option<String> {
 struct Said {
     detail: Option<Detail>,
     message: Option<Detail>,
+    error: Option<Detail>,
 }
 
 #[derive(Deserialize)]
@@ -190,6 +196,20 @@ enum Detail {
     Text(String),
     Faults(Vec<Fault>),
     Other(serde::de::IgnoredAny),
+}
+
+impl Detail {
+    fn told(self) -> Option<String> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Faults(faults) => {
+                let faults: Vec<String> = faults.into_iter().filter_map(Fault::told).collect();
+                faults.join("; ")
+            }
+            Self::Other(_) => return None,
+        };
+        (!text.trim().is_empty()).then_some(text)
+    }
 }
 
 #[derive(Deserialize)]

@@ -60,8 +60,8 @@ pub(crate) trait Part: Sized {
 /// How parts are read.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'f> {
-    /// How many values a vector has; any number, but not zero, if not known.
-    length: Option<usize>,
+    /// How many values a vector has; if not known, as many as the first one, which are not zero.
+    length: &'f Cell<Option<usize>>,
     /// Where what is wrong is put down: an error of serde holds text only.
     fault: &'f Cell<Option<Fault>>,
 }
@@ -96,9 +96,9 @@ pub(crate) fn read_unordered<P: Part>(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Fault::NoBody);
     }
-    let fault = Cell::new(None);
+    let (fault, length) = (Cell::new(None), Cell::new(length));
     let reader = Reader {
-        length,
+        length: &length,
         fault: &fault,
     };
     let mut input = serde_json::Deserializer::from_slice(body);
@@ -265,8 +265,12 @@ impl<E: Element> Part for Row<E> {
             match key {
                 PartKey::Index => index = Some(map.next_value::<u64>()?),
                 PartKey::Embedding => {
-                    let seed = Values::<E>(reader.length, PhantomData);
-                    values = Some(map.next_value_seed(seed)?);
+                    let seed = Values::<E>(reader.length.get(), PhantomData);
+                    let read = map.next_value_seed(seed)?;
+                    if let Ok(first) = &read {
+                        reader.length.set(Some(first.len()));
+                    }
+                    values = Some(read);
                 }
                 PartKey::Text => text = map.next_value::<Option<String>>()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),

@@ -288,3 +288,19 @@ async fn one_malformed_part_fails_the_whole_request() {
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert_eq!(server.requests().len(), 2, "what is left is not sent");
 }
+
+#[tokio::test]
+async fn vectors_of_a_model_that_is_not_known_are_all_as_long_as_the_first() {
+    let short = json!(base64_of(&[1.0, 2.0, 3.0]));
+    for (second, fits) in [(v(1.0), false), (short.clone(), true)] {
+        let body = reply(&[(0, short.clone()), (1, second)], 2);
+        let server = ScriptedServer::start(vec![Scripted::json(200, body)]).await;
+        let request = EmbedTexts::new(["a", "b"], None).with_model("voyage-99");
+        let outcome = call(&adapter(&server), request).await;
+        assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
+        if let Err(error) = outcome {
+            assert_eq!(error.kind(), ErrorKind::Protocol);
+            assert!(error.message().contains("256"), "{error}");
+        }
+    }
+}
