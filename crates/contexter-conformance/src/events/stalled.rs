@@ -68,6 +68,8 @@ pub struct Held {
 pub struct Stalled {
     bus: Bus,
     subscription: Subscription,
+    capacity: usize,
+    overflow: Overflow,
     gate: Arc<Semaphore>,
     meddling: Option<Arc<Meddling>>,
     handled: Arc<Mutex<Vec<u64>>>,
@@ -141,6 +143,8 @@ impl Stalled {
         Ok(Self {
             bus,
             subscription,
+            capacity,
+            overflow,
             gate,
             meddling,
             handled,
@@ -182,6 +186,10 @@ impl Stalled {
         })
         .await?;
         came.send_replace(true);
+        until("what is offered has found its place", || {
+            std::future::ready(self.found_places())
+        })
+        .await?;
         let end = Instant::now() + PATIENCE;
         let mut before = self.count();
         loop {
@@ -196,6 +204,23 @@ impl Stalled {
                 )));
             }
             before = now;
+        }
+    }
+
+    /// Returns whether the publisher can do no more: all is published, or the rest waits for room.
+    fn found_places(&self) -> bool {
+        let publisher = self.publisher.lock();
+        let ended = publisher.as_ref().is_none_or(JoinHandle::is_finished);
+        drop(publisher);
+        let held = self.count();
+        let placed = (held.waiting + held.in_flight) as u64 + held.dropped + held.rejected;
+        match self.overflow {
+            Overflow::Block if self.meddling.is_none() => {
+                ended || (held.waiting >= self.capacity && held.offered as u64 > placed)
+            }
+            // What a broker has taken comes to the subscriber a little later.
+            Overflow::DropNewest | Overflow::DropOldest => ended && placed >= held.offered as u64,
+            _ => ended,
         }
     }
 

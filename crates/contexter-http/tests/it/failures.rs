@@ -67,10 +67,10 @@ async fn a_header_with_a_bad_name_does_not_spoil_the_others() {
 
 #[tokio::test]
 async fn nobody_there_is_unavailable_and_nothing_was_sent() {
-    // Taken and let go, so that nobody listens there.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Held without listening, so that nobody else listens there either.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let base_url = format!("http://{}", held.local_addr().unwrap());
     let client = Client::new(&Config::default()).unwrap();
     let api = Api::new(&client, &base_url, Auth::Bearer("s3cret-key".into())).unwrap();
     let error = api.get("x").send().await.unwrap_err();

@@ -128,10 +128,10 @@ async fn no_refused_redirect_of_a_download_shows_one() {
 
 #[tokio::test]
 async fn no_proxy_password_is_shown_when_the_proxy_is_down_or_refuses() {
-    // Taken and let go, so that nobody listens there.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let down = listener.local_addr().unwrap();
-    drop(listener);
+    // Held without listening, so that nobody else listens there either.
+    let held = tokio::net::TcpSocket::new_v4().unwrap();
+    held.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let down = held.local_addr().unwrap();
     let refusing = ScriptedServer::start(vec![Scripted::status(407)]).await;
     let deaf = ScriptedServer::start(vec![Scripted::hang()]).await;
     for address in [down, refusing.address(), deaf.address()] {

@@ -10,7 +10,7 @@ use contexter_model::{Count, Error, ErrorKind, Filter, ListAliases};
 use contexter_qdrant::remote::{Config, QdrantAdapter, RemoteStore};
 use contexter_qdrant::server::{LocalServer, Options};
 use contexter_service::{Service, Verdict};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tonic::service::InterceptorLayer;
 use tonic::transport::Server;
@@ -135,10 +135,12 @@ async fn a_failure_that_passes_is_not_seen() {
     assert_eq!(failing.calls(), 3);
 }
 
-/// A port on which nobody listens.
-async fn closed_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// A port on which nobody listens; nobody else gets it while it is held.
+fn silent_port() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 async fn counted(config: &Config) -> Error {
@@ -155,7 +157,8 @@ async fn counted(config: &Config) -> Error {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_was_not_reached() {
-    let config = Config::new().url(format!("http://{}", closed_port().await));
+    let (_held, address) = silent_port();
+    let config = Config::new().url(format!("http://{address}"));
     let error = counted(&config).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!error.sent() && !error.is_rejection(), "{error:?}");
