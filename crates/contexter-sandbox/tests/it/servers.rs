@@ -75,9 +75,7 @@ async fn a_port_can_be_chosen_and_a_taken_one_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port();
     let config = SandboxConfig::new().port(Server::Context7, port);
-    let error = contexter_sandbox::Sandbox::start(config)
-        .await
-        .unwrap_err();
+    let error = contexter_sandbox::Sandbox::start(config).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("cannot listen on 127.0.0.1:{port} for context7")
