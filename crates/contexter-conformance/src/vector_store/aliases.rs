@@ -35,6 +35,12 @@ pub(super) async fn switched_in_one_step(store: &mut Store) -> Checked {
     let second = store.call(switch(&new)).await?;
     let previous = Some(old.clone());
     same("the second switch", &second, &AliasSwitched { previous })?;
+    let again = store.call(switch(&new)).await?;
+    same(
+        "a repeated switch",
+        &again,
+        &AliasSwitched { previous: None },
+    )?;
     same("after", &store.found(&alias, term(7)).await?, &vec![2])?;
     same("the old one", &store.found(&old, term(7)).await?, &vec![1])?;
     let aliases = store.call(ListAliases).await?;

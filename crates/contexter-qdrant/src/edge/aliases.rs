@@ -60,7 +60,9 @@ impl Service<SwitchAlias> for EmbeddedStore {
             }
             // Says which folder it is not in.
             store.collection(&collection)?;
-            let previous = aliases.insert(alias, collection);
+            let previous = aliases
+                .insert(alias, collection.clone())
+                .filter(|previous| *previous != collection);
             Ok(AliasSwitched { previous })
         };
         self.change_aliases(switch)

@@ -1,16 +1,18 @@
 //! The server as the registry sees it.
 
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use contexter_adapter::{
     AdapterError, AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
 };
 use contexter_model::{
-    Count, CreateSnapshot, Delete, DropAlias, DropCollection, DropSnapshot, EnsureCollection,
-    Error, Flush, FusedQuery, ListAliases, ListSnapshots, Optimize, Query, Retrieve, Scroll,
-    SwitchAlias, Upsert,
+    AliasSwitched, Count, CreateSnapshot, Delete, DropAlias, DropCollection, DropSnapshot,
+    EnsureCollection, Error, Flush, FusedQuery, ListAliases, ListSnapshots, Optimize, Query,
+    Retrieve, Scroll, SwitchAlias, Upsert,
 };
 use contexter_resilience::{ResilientAdapter, StandardStack};
-use contexter_service::Service;
+use contexter_service::{Cx, Service};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -95,13 +97,28 @@ impl QdrantAdapter {
             .with::<FusedQuery>(stack.service(store.clone()))
             .with::<Retrieve>(stack.service(store.clone()))
             .with::<Scroll>(stack.service(store.clone()))
-            .with::<SwitchAlias>(stack.service(store.clone()))
+            .with::<SwitchAlias>(Switching {
+                store: store.clone(),
+                stack: stack.clone(),
+            })
             .with::<DropAlias>(stack.service(store.clone()))
             .with::<ListAliases>(stack.service(store.clone()))
-            .with::<DropCollection>(stack.service(store.clone()))
-            .with::<CreateSnapshot>(stack.service(store.clone()))
+            .with::<DropCollection>(
+                stack
+                    .service(store.clone())
+                    .context_by(once::<DropCollection>),
+            )
+            .with::<CreateSnapshot>(
+                stack
+                    .service(store.clone())
+                    .context_by(once::<CreateSnapshot>),
+            )
             .with::<ListSnapshots>(stack.service(store.clone()))
-            .with::<DropSnapshot>(stack.service(store.clone()));
+            .with::<DropSnapshot>(
+                stack
+                    .service(store.clone())
+                    .context_by(once::<DropSnapshot>),
+            );
         Ok(Self {
             store,
             stack,
@@ -113,6 +130,37 @@ impl QdrantAdapter {
     #[must_use]
     pub fn store(&self) -> &RemoteStore {
         &self.store
+    }
+}
+
+/// What must not be sent again once it may have arrived: a second snapshot would be made, and what
+/// was dropped would be reported as never there.
+fn once<R>(_req: &R) -> Cx {
+    Cx::new().with_idempotent(false)
+}
+
+/// Remembers through all attempts what the alias named before the first one.
+#[derive(Clone, Debug)]
+struct Switching {
+    store: RemoteStore,
+    stack: StandardStack,
+}
+
+impl Service<SwitchAlias> for Switching {
+    type Response = AliasSwitched;
+    type Error = Error;
+
+    async fn call(&self, req: SwitchAlias) -> Result<AliasSwitched, Error> {
+        let (store, before, req) = (&self.store, OnceLock::new(), &req);
+        let before = &before;
+        self.stack
+            .run(Cx::new(), move |_cx| async move {
+                store
+                    .switch_alias(&req.alias, &req.collection, before)
+                    .await
+                    .map_err(|error| error.with_operation("switch_alias"))
+            })
+            .await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Aliases: another collection takes over in one step.
 
+use std::sync::OnceLock;
+
 use contexter_model::{Alias, AliasSwitched, Error, ErrorKind};
 use qdrant_client::qdrant::alias_operations::Action;
 use qdrant_client::qdrant::{
@@ -36,10 +38,12 @@ impl RemoteStore {
         Ok(aliases.into_iter().find(|alias| alias.alias == name))
     }
 
+    /// `before` keeps what the first attempt found: a later one may see what an earlier one did.
     pub(super) async fn switch_alias(
         &self,
         alias: &str,
         collection: &str,
+        before: &OnceLock<Option<String>>,
     ) -> Result<AliasSwitched, Error> {
         spec::check_name("alias", alias)?;
         spec::check_name("collection name", collection)?;
@@ -50,11 +54,11 @@ impl RemoteStore {
                 format!("{collection:?} is an alias itself, an alias names a collection"),
             ));
         }
-        let previous = aliases
+        let current = aliases
             .into_iter()
             .find(|other| other.alias == alias)
             .map(|other| other.collection);
-        if previous.is_none() && self.exists(alias).await? {
+        if current.is_none() && self.exists(alias).await? {
             return Err(fault::error(
                 ErrorKind::Invalid,
                 format!("{alias:?} is a collection, an alias cannot have its name"),
@@ -62,7 +66,8 @@ impl RemoteStore {
         }
         // The server carries out all actions of one request in one step.
         let mut actions = Vec::with_capacity(2);
-        if previous.is_some() {
+        let previous = before.get_or_init(|| current.clone()).clone();
+        if current.is_some() {
             actions.push(delete(alias));
         }
         actions.push(Action::CreateAlias(CreateAlias {
@@ -70,6 +75,8 @@ impl RemoteStore {
             alias_name: alias.to_owned(),
         }));
         self.change_aliases(actions).await?;
+        // Whoever deletes what was before must not delete what serves now.
+        let previous = previous.filter(|previous| previous != collection);
         Ok(AliasSwitched { previous })
     }
 

@@ -28,7 +28,9 @@
 //! # Cancel safety
 //!
 //! Dropping a call closes its stream; what the server has received by then may still happen. Every
-//! change is idempotent: repeat it.
+//! change of points, aliases and settings is idempotent: repeat it. `DropCollection`,
+//! `CreateSnapshot` and `DropSnapshot` are not, and the stack sends them again only where they did
+//! not reach the server.
 //!
 //! # Examples
 //!

@@ -1,5 +1,7 @@
 //! The capabilities of the store.
 
+use std::sync::OnceLock;
+
 use contexter_model::{
     Alias, AliasSwitched, CollectionState, Count, CreateSnapshot, Delete, DropAlias,
     DropCollection, DropSnapshot, EnsureCollection, Error, ErrorKind, Flush, FusedQuery, Hit,
@@ -112,7 +114,9 @@ services! {
     Retrieve => Vec<Record>, "retrieve", |store, req| store.retrieve(req);
     Scroll => ScrollPage, "scroll", |store, req| store.scroll(req);
     SwitchAlias => AliasSwitched, "switch_alias",
-        |store, req| store.switch_alias(&req.alias, &req.collection);
+        |store, req| async move {
+            store.switch_alias(&req.alias, &req.collection, &OnceLock::new()).await
+        };
     DropAlias => (), "drop_alias", |store, req| store.drop_alias(&req.alias);
     ListAliases => Vec<Alias>, "list_aliases", |store, _req| store.aliases();
     DropCollection => bool, "drop_collection",

@@ -232,6 +232,17 @@ async fn a_server_of_another_protocol_is_no_panic() {
 
 #[tokio::test]
 async fn a_restarted_server_is_found_again() {
+    // Whoever is given the port in between keeps it: then another one is tried.
+    for _ in 0..5 {
+        if restarted_server_is_found().await {
+            return;
+        }
+    }
+    panic!("no server got its port back");
+}
+
+/// Returns whether the new server could have the port of the old one.
+async fn restarted_server_is_found() -> bool {
     let served = Served::start().await;
     let adapter = served.adapter();
     let list = adapter.capabilities().handle::<ListAliases>().unwrap();
@@ -241,15 +252,17 @@ async fn a_restarted_server_is_found_again() {
 
     let anew = LocalServer::temporary(Options::default()).await.unwrap();
     // The port is free once the old listener is gone.
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + PATIENCE / 3;
     let listener = loop {
         match TcpListener::bind(address).await {
             Ok(listener) => break listener,
-            Err(error) => assert!(tokio::time::Instant::now() < deadline, "{error}"),
+            Err(_taken) if tokio::time::Instant::now() > deadline => return false,
+            Err(_taken) => {}
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let serving = tokio::spawn(anew.serve(listener, std::future::pending()));
     assert_eq!(list.call(ListAliases).await.unwrap(), []);
     serving.abort();
+    true
 }
