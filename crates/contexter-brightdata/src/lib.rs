@@ -37,6 +37,7 @@ mod dataset;
 mod job;
 mod judge;
 mod link;
+mod markdown;
 mod pages;
 mod proxy;
 mod proxy_status;

@@ -180,7 +180,7 @@ impl NativeProxy {
         let user = Arc::new(user);
         // How often another peer was worth a try.
         let rotations = Arc::new(AtomicU32::new(0));
-        follow(first, true, operation, |url| {
+        follow(first, true, operation, |url, _at_home| {
             let (user, rotations, url) = (Arc::clone(&user), Arc::clone(&rotations), Arc::new(url));
             async move {
                 self.link
@@ -292,10 +292,11 @@ fn wants_another_peer(error: &Error) -> bool {
     })
 }
 
-/// Gives the user another session if it has one.
+/// Gives the user another session if it has one and does not insist on its peer.
 fn rotated(user: &ProxyUser, rotations: u32) -> ProxyUser {
     let mut user = user.clone();
     if rotations > 0
+        && !user.keep_peer
         && let Some(session) = &user.session
     {
         // Short enough for any session that is allowed.

@@ -1,27 +1,9 @@
-//! From bytes to text, and from HTML to Markdown.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! From bytes to text.
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use htmd::HtmlToMarkdown;
-
-/// Elements nested deeper than this are not converted: the converter recurses once a level.
-const MAX_DEPTH: usize = 500;
 
 /// As far into a page its own encoding is looked for (HTML Standard, "prescan a byte stream").
 const PRESCAN: usize = 1024;
-
-/// Elements that hold no content of a page.
-const JUNK: [&str; 13] = [
-    "aside", "button", "canvas", "dialog", "footer", "form", "head", "iframe", "nav", "noscript",
-    "script", "style", "svg",
-];
-
-/// Elements that have no end tag or need none, so that they say nothing about the depth.
-const UNCLOSED: [&str; 24] = [
-    "area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html",
-    "img", "input", "li", "link", "meta", "option", "p", "source", "tbody", "td", "th", "tr",
-];
 
 /// Returns whether a media type is that of text; no media type is taken for one.
 pub(crate) fn is_text(content_type: Option<&str>) -> bool {
@@ -91,50 +73,6 @@ fn charset(text: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
-/// Converts a page to Markdown, without what surrounds its content; the error is the reason for people.
-pub(crate) fn to_markdown(html: &str) -> Result<String, String> {
-    if depth(html) > MAX_DEPTH {
-        return Err("its elements are nested too deeply".to_owned());
-    }
-    // A defect of the converter costs one page.
-    catch_unwind(AssertUnwindSafe(|| {
-        HtmlToMarkdown::builder()
-            .skip_tags(JUNK.to_vec())
-            .build()
-            .convert(html)
-    }))
-    .map_err(|_panic| "it cannot be converted".to_owned())?
-    .map_err(|error| format!("it cannot be converted: {error}"))
-}
-
-/// Estimates how deeply the elements of a page are nested, without building a tree.
-fn depth(html: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut deepest = 0;
-    for part in html.split('<').skip(1) {
-        let (closes, name) = match part.strip_prefix('/') {
-            Some(name) => (true, name),
-            None => (false, part),
-        };
-        let name: String = name
-            .chars()
-            .take_while(char::is_ascii_alphanumeric)
-            .take(12)
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
-        if name.is_empty() || UNCLOSED.contains(&name.as_str()) {
-            continue;
-        }
-        if closes {
-            depth = depth.saturating_sub(1);
-        } else {
-            depth = depth.saturating_add(1);
-            deepest = deepest.max(depth);
-        }
-    }
-    deepest
-}
-
 /// Returns the first heading of a Markdown text, or the title of an HTML page.
 pub(crate) fn title(text: &str, is_html: bool) -> Option<String> {
     let found = if is_html {
@@ -169,6 +107,7 @@ pub(crate) fn brief(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::markdown::to_markdown;
 
     #[test]
     fn the_encoding_is_found_where_it_is_named() {
@@ -234,11 +173,5 @@ mod tests {
             Some("yes")
         );
         assert_eq!(title("none", false), None);
-    }
-
-    #[test]
-    fn what_is_nested_too_deeply_is_refused_and_not_walked() {
-        assert!(to_markdown(&"<div>".repeat(100_000)).is_err());
-        assert!(to_markdown(&"<p>a<br>".repeat(10_000)).is_ok());
     }
 }

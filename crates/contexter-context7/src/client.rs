@@ -113,6 +113,7 @@ impl Client {
         let read = read(&reply).map_err(|failure| failure.map(|e| sign(e, operation, &reply)));
         self.inner.pulse.heard(match &read {
             Ok(_) => Ok(()),
+            Err(failure) if is_about_one_library(&reply, failure) => Ok(()),
             Err(failure) => Err(failure.error()),
         });
         read
@@ -454,4 +455,11 @@ pub(crate) fn resolved(found: FoundLibraries, request: &ResolveLibrary) -> Vec<L
         .take(request.limit)
         .map(Library::from)
         .collect()
+}
+
+/// Whether the caller may not read what it asked about, which tells nothing about its key.
+fn is_about_one_library(reply: &Reply, failure: &Failure) -> bool {
+    reply.status() == 403
+        && failure.error().kind() == ErrorKind::Unauthorized
+        && failure.code() != Some("invalid_api_key")
 }

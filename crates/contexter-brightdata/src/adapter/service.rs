@@ -34,6 +34,14 @@ impl ServiceAdapter for BrightDataAdapter {
     /// if the vendor has refused for too many requests so often that calls wait.
     async fn health_check(&self) -> ServiceHealth {
         let started = DefaultClock.now();
+        let budget = self.link.budget.left();
+        if budget == 0 {
+            // The question would not be sent either, which tells nothing about the service.
+            let took = DefaultClock.now().saturating_duration_since(started);
+            return ServiceHealth::new(HealthStatus::Degraded, took, Timestamp::now())
+                .with_error("refused for too many requests; nothing is sent for now")
+                .with_detail("throttle_budget", budget);
+        }
         let outcome = self.active_zones().await;
         let took = DefaultClock.now().saturating_duration_since(started);
         let health = |status| ServiceHealth::new(status, took, Timestamp::now());

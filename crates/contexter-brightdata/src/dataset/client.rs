@@ -9,7 +9,7 @@ use contexter_service::{Backoff, Cx};
 use serde_json::Value;
 
 use super::failure;
-use super::record::{Records, UnreadableRecords, read_records};
+use super::record::{Content, Records, UnreadableRecords, read_content};
 use super::wire::not_ready;
 use crate::judge::Passed;
 use crate::link::{Attempt, Link, refused_here};
@@ -102,14 +102,15 @@ impl Datasets {
         Ok(())
     }
 
-    pub(super) async fn records(
+    /// Reads a body with records, or with the one object that came in their place.
+    pub(super) async fn content(
         &self,
         body: Bytes,
         attempt: Attempt<'_>,
-    ) -> Result<Records, Error> {
+    ) -> Result<Content, Error> {
         let limit = self.max_snapshot;
         // Records are many; reading them would hold up everything else on this thread.
-        let read = tokio::task::spawn_blocking(move || read_records(&body, limit))
+        let read = tokio::task::spawn_blocking(move || read_content(&body, limit))
             .await
             .map_err(|failed| {
                 self.link.signed(
@@ -118,17 +119,21 @@ impl Datasets {
                     attempt,
                 )
             })?;
-        let records = read.map_err(|problem| {
+        read.map_err(|problem| {
             let kind = match problem {
                 UnreadableRecords::TooLarge { .. } => ErrorKind::TooLarge,
                 _ => ErrorKind::Protocol,
             };
             self.link
                 .signed(Error::new(kind, problem.to_string()), attempt)
-        })?;
+        })
+    }
+
+    /// Counts records that were delivered.
+    pub(super) fn delivered(&self, records: Records) -> Records {
         let failed = records.failed().count();
         let good = records.records.len().saturating_sub(failed);
         self.link.meter.delivered(good as u64, failed as u64);
-        Ok(records)
+        records
     }
 }

@@ -49,7 +49,7 @@ pub struct RecordError {
 }
 
 impl DatasetRecord {
-    fn new(fields: Map<String, Value>) -> Self {
+    pub(super) fn new(fields: Map<String, Value>) -> Self {
         let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
         // A field called `error` may be data; with a code it is not, and neither is one beside `input`.
         let code = text("error_code");
@@ -83,6 +83,25 @@ impl DatasetRecord {
 ///
 /// What is wrong; also if the records have more than `limit` bytes when they are decompressed.
 pub fn read_records(body: &[u8], limit: u64) -> Result<Records, UnreadableRecords> {
+    Ok(match read_content(body, limit)? {
+        Content::Records(records) => records,
+        Content::Object(fields) => Records {
+            records: vec![DatasetRecord::new(fields)],
+        },
+    })
+}
+
+/// What a body holds where records are expected.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// A list, or any number of lines but one.
+    Records(Records),
+    /// One object that is in no list: a record in a line of its own, or a word about the job.
+    Object(Map<String, Value>),
+}
+
+/// Reads what a body holds, as [`read_records`] does.
+pub(super) fn read_content(body: &[u8], limit: u64) -> Result<Content, UnreadableRecords> {
     let inflated;
     let body = if body.starts_with(GZIP) {
         inflated = inflate(body, limit)?;
@@ -95,22 +114,23 @@ pub fn read_records(body: &[u8], limit: u64) -> Result<Records, UnreadableRecord
         line: line.saturating_add(error.line()),
         column: error.column(),
     };
-    let records = if body.trim_ascii_start().starts_with(b"[") {
-        let list: Vec<Map<String, Value>> =
-            serde_json::from_slice(body).map_err(|error| malformed(&error, 0))?;
-        list.into_iter().map(DatasetRecord::new).collect()
+    let objects: Vec<Map<String, Value>> = if body.trim_ascii_start().starts_with(b"[") {
+        serde_json::from_slice(body).map_err(|error| malformed(&error, 0))?
+    } else if let Ok(object) = serde_json::from_slice(body) {
+        // On however many lines it stands.
+        return Ok(Content::Object(object));
     } else {
         body.split(|byte| *byte == b'\n')
             .enumerate()
             .filter(|(_, line)| !line.trim_ascii().is_empty())
             .map(|(number, line)| {
-                serde_json::from_slice(line)
-                    .map(DatasetRecord::new)
-                    .map_err(|error| malformed(&error, number))
+                serde_json::from_slice(line).map_err(|error| malformed(&error, number))
             })
             .collect::<Result<_, _>>()?
     };
-    Ok(Records { records })
+    Ok(Content::Records(Records {
+        records: objects.into_iter().map(DatasetRecord::new).collect(),
+    }))
 }
 
 /// How gzip begins (RFC 1952, section 2.3.1).

@@ -1,15 +1,16 @@
 //! The requests of the data set interface, served.
 
-use contexter_model::Error;
+use contexter_model::{Error, ErrorKind};
 use contexter_service::{Cx, Service};
 use serde_json::Value;
 
 use super::job::MAX_SCRAPE_INPUTS;
+use super::record::{Content, DatasetRecord};
 use super::snapshot::MIN_BATCH;
 use super::wire::{WireInputs, WireProgress, WireSnapshot, not_ready, parts_of};
 use super::{
-    CancelSnapshot, CountParts, Datasets, Download, FetchSnapshot, JobStatus, Progress,
-    ScrapeDataset, Scraped, SnapshotId, SnapshotProgress, TriggerDataset,
+    CancelSnapshot, CountParts, Datasets, Download, FetchSnapshot, JobStatus, Progress, Records,
+    ScrapeDataset, Scraped, SnapshotFormat, SnapshotId, SnapshotProgress, TriggerDataset,
 };
 use crate::link::refused_here;
 use crate::target::PublicUrl;
@@ -119,8 +120,19 @@ impl Service<ScrapeDataset> for Datasets {
                         retry_after,
                     });
                 }
-                let records = self.records(reply.into_bytes(), attempt).await?;
-                Ok(Scraped::Done(records))
+                let retry_after = reply.retry_after();
+                match self.content(reply.into_bytes(), attempt).await? {
+                    Content::Records(records) => Ok(Scraped::Done(self.delivered(records))),
+                    Content::Object(object) => object
+                        .get("snapshot_id")
+                        .and_then(Value::as_str)
+                        .and_then(|id| id.parse().ok())
+                        .map(|snapshot| Scraped::GoesOn {
+                            snapshot,
+                            retry_after,
+                        })
+                        .ok_or_else(|| self.link.malformed(attempt, NO_LIST)),
+                }
             },
         )
         .await
@@ -132,12 +144,41 @@ impl Service<SnapshotProgress> for Datasets {
     type Error = Error;
 
     async fn call(&self, request: SnapshotProgress) -> Result<Progress, Error> {
+        self.progress(request, Cx::new()).await
+    }
+}
+
+impl Service<FetchSnapshot> for Datasets {
+    type Response = Download;
+    type Error = Error;
+
+    async fn call(&self, fetch: FetchSnapshot) -> Result<Download, Error> {
+        self.fetch(fetch, Cx::new()).await
+    }
+}
+
+impl Service<CountParts> for Datasets {
+    type Response = u32;
+    type Error = Error;
+
+    async fn call(&self, request: CountParts) -> Result<u32, Error> {
+        self.count(request, Cx::new()).await
+    }
+}
+
+/// Those that are asked while a job is waited for, so that they end when the wait does.
+impl Datasets {
+    pub(super) async fn progress(
+        &self,
+        request: SnapshotProgress,
+        cx: Cx,
+    ) -> Result<Progress, Error> {
         let call = self.path(
             contexter_http::Api::get,
             &["progress", request.snapshot.as_str()],
         );
         self.call(
-            Cx::new(),
+            cx,
             "snapshot_progress",
             request.snapshot.as_str(),
             call,
@@ -156,13 +197,8 @@ impl Service<SnapshotProgress> for Datasets {
         )
         .await
     }
-}
 
-impl Service<FetchSnapshot> for Datasets {
-    type Response = Download;
-    type Error = Error;
-
-    async fn call(&self, fetch: FetchSnapshot) -> Result<Download, Error> {
+    pub(super) async fn fetch(&self, fetch: FetchSnapshot, cx: Cx) -> Result<Download, Error> {
         const OPERATION: &str = "fetch_snapshot";
         let mut request = self
             .path(
@@ -183,37 +219,58 @@ impl Service<FetchSnapshot> for Datasets {
                 .query("batch_size", part.batch_size)
                 .query("part", part.number);
         }
+        let (snapshot, form) = (&fetch.snapshot, fetch.format);
         self.call(
-            Cx::new(),
+            cx,
             OPERATION,
             fetch.snapshot.as_str(),
             request,
             |reply, attempt| async move {
-                if let Some(status) = not_ready(reply.bytes()) {
-                    return Ok(Download::NotReady {
-                        status: contexter_http::clean(&status),
-                        retry_after: reply.retry_after(),
-                    });
+                let retry_after = reply.retry_after();
+                let unready = |status: &str, why: Option<&str>| {
+                    let state = JobStatus::of(status);
+                    match self.ended(&state, snapshot, why, OPERATION) {
+                        Some(ended) => Err(ended),
+                        None => Ok(Download::NotReady {
+                            status: contexter_http::clean(status),
+                            retry_after,
+                        }),
+                    }
+                };
+                if let Some((status, message)) = not_ready(reply.bytes()) {
+                    return unready(&status, Some(&message));
                 }
                 if reply.status() == 202 {
                     return Ok(Download::NotReady {
                         status: "unknown".to_owned(),
-                        retry_after: reply.retry_after(),
+                        retry_after,
                     });
                 }
-                let records = self.records(reply.into_bytes(), attempt).await?;
-                Ok(Download::Records(records))
+                match self.content(reply.into_bytes(), attempt).await? {
+                    Content::Records(records) => Ok(Download::Records(self.delivered(records))),
+                    // The only record of all.
+                    Content::Object(fields) if form == SnapshotFormat::Ndjson => {
+                        let records = Records {
+                            records: vec![DatasetRecord::new(fields)],
+                        };
+                        Ok(Download::Records(self.delivered(records)))
+                    }
+                    Content::Object(object) => {
+                        let text = |name| object.get(name).and_then(Value::as_str);
+                        let status =
+                            text("status").ok_or_else(|| self.link.malformed(attempt, NO_LIST))?;
+                        let why = ["error_message", "error", "message"]
+                            .into_iter()
+                            .find_map(text);
+                        unready(status, why)
+                    }
+                }
             },
         )
         .await
     }
-}
 
-impl Service<CountParts> for Datasets {
-    type Response = u32;
-    type Error = Error;
-
-    async fn call(&self, request: CountParts) -> Result<u32, Error> {
+    pub(super) async fn count(&self, request: CountParts, cx: Cx) -> Result<u32, Error> {
         const OPERATION: &str = "count_parts";
         batch(request.batch_size, OPERATION)?;
         let call = self
@@ -222,12 +279,28 @@ impl Service<CountParts> for Datasets {
                 &["snapshot", request.snapshot.as_str(), "parts"],
             )
             .query("batch_size", request.batch_size);
+        let snapshot = &request.snapshot;
         self.call(
-            Cx::new(),
+            cx,
             OPERATION,
             request.snapshot.as_str(),
             call,
             |reply, attempt| async move {
+                let unready = not_ready(reply.bytes());
+                if let Some((status, message)) = &unready
+                    && let state = JobStatus::of(status)
+                    && let Some(ended) = self.ended(&state, snapshot, Some(message), OPERATION)
+                {
+                    return Err(ended);
+                }
+                if unready.is_some() || reply.status() == 202 {
+                    let error = Error::new(
+                        ErrorKind::NotReady,
+                        format!("snapshot {snapshot} is still being built"),
+                    )
+                    .with_retry_after(reply.retry_after());
+                    return Err(self.link.signed(error, attempt));
+                }
                 let value: Value = reply
                     .json()
                     .map_err(|error| self.link.signed(error, attempt))?;
@@ -242,6 +315,9 @@ impl Service<CountParts> for Datasets {
         .await
     }
 }
+
+/// What is wrong with one object in the place of records.
+const NO_LIST: &str = "the answer is no list of records";
 
 /// More parts than a snapshot can have: its records of one input job are bounded by its gigabyte.
 const MAX_PARTS: u32 = 1_000_000;

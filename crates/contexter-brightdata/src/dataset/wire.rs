@@ -34,15 +34,15 @@ pub(crate) fn parts_of(value: &Value) -> Option<u32> {
 }
 
 /// A body that says that a snapshot is not ready: an object with `status` and `message`, whatever the
-/// status of the answer is.
-pub(crate) fn not_ready(body: &[u8]) -> Option<String> {
+/// status of the answer is. Returns both.
+pub(crate) fn not_ready(body: &[u8]) -> Option<(String, String)> {
     let object: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let status = object.get("status")?.as_str()?;
-    object.get("message")?.as_str()?;
+    let message = object.get("message")?.as_str()?;
     // Records come in a list, or have more to say than these.
     let known = ["status", "message", "snapshot_id", "dataset_id", "progress"];
     object
         .keys()
         .all(|key| known.contains(&key.as_str()))
-        .then(|| status.to_owned())
+        .then(|| (status.to_owned(), message.to_owned()))
 }

@@ -117,14 +117,14 @@ impl Jobs {
             .await
     }
 
-    pub(crate) async fn collect(&self, job: &Job) -> Result<JobState, Error> {
+    pub(crate) async fn collect(&self, job: &Job, cx: Cx) -> Result<JobState, Error> {
         const OPERATION: &str = "collect_job";
         if !is_id(&job.response_id) {
             return Err(refused_here("the response_id is malformed", OPERATION));
         }
         let zone = self.zone(job.kind, OPERATION)?;
         self.link
-            .run(Cx::new(), move |number| async move {
+            .run(cx, move |number| async move {
                 let attempt = Attempt {
                     operation: OPERATION,
                     about: &job.about,
@@ -215,7 +215,7 @@ impl Service<CollectJob> for Jobs {
     type Error = Error;
 
     async fn call(&self, request: CollectJob) -> Result<JobState, Error> {
-        self.collect(&request.job).await
+        self.collect(&request.job, Cx::new()).await
     }
 }
 

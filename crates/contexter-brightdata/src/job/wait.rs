@@ -22,8 +22,9 @@ impl Jobs {
         let deadline = cx
             .deadline()
             .map_or(longest, |deadline| deadline.min(longest));
+        let cx = cx.with_deadline(deadline);
         loop {
-            let asked = match self.collect(job).await? {
+            let asked = match self.collect(job, cx).await? {
                 JobState::Done(unlocked) => return Ok(unlocked),
                 JobState::Pending { retry_after } => retry_after,
             };

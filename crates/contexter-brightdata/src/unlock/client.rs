@@ -44,9 +44,10 @@ impl Unlocker {
         }
         let first = request.check(operation)?;
         let cx = Cx::new().with_idempotent(request.is_safe() || request.idempotent);
+        let abroad = Arc::new(request.for_strangers());
         let request = Arc::new(request);
-        follow(first, request.is_safe(), operation, |url| {
-            let request = Arc::clone(&request);
+        follow(first, request.is_safe(), operation, |url, at_home| {
+            let request = Arc::clone(if at_home { &request } else { &abroad });
             let url = Arc::new(url);
             async move {
                 self.link

@@ -4,6 +4,7 @@ use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
 
 use super::Unlocked;
 use crate::link::{Attempt, Link};
+use crate::markdown::to_markdown;
 use crate::refusal::{Class, Refusal, Retry};
 use crate::target::PublicUrl;
 use crate::text::{self, brief};
@@ -125,7 +126,7 @@ pub(crate) async fn converted(
     if is_html {
         let html = std::mem::take(&mut page.text);
         // Converting a large page takes long enough to hold up others.
-        page.text = tokio::task::spawn_blocking(move || text::to_markdown(&html))
+        page.text = tokio::task::spawn_blocking(move || to_markdown(&html))
             .await
             .map_err(|cause| {
                 Error::new(ErrorKind::Unexpected, "converting a page was broken off")

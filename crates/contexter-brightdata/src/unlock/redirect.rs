@@ -12,18 +12,23 @@ use crate::target::PublicUrl;
 pub const MAX_REDIRECTS: usize = 5;
 
 /// Follows the redirects that come back, checking where they lead before anything is sent there.
+///
+/// `hop` is told whether all addresses so far are of the origin of the first: what was meant for that
+/// (`Authorization`, `Cookie`, a body) is for nobody else (Fetch Standard, "HTTP-redirect fetch").
 pub(crate) async fn follow<Fut>(
     first: PublicUrl,
     may_follow: bool,
     operation: &'static str,
-    hop: impl Fn(PublicUrl) -> Fut,
+    hop: impl Fn(PublicUrl, bool) -> Fut,
 ) -> Result<Unlocked, Error>
 where
     Fut: Future<Output = Result<Unlocked, Error>>,
 {
+    let origin = first.url().origin();
+    let mut at_home = true;
     let mut url = first;
     for _ in 0..=MAX_REDIRECTS {
-        let reply = hop(url.clone()).await?;
+        let reply = hop(url.clone(), at_home).await?;
         let location = match reply.status {
             301 | 302 | 303 | 307 | 308 if may_follow => reply.header("location"),
             _ => None,
@@ -37,6 +42,7 @@ where
                 .with_operation(operation)
                 .with_verdict(Sample::Success, false)
         })?;
+        at_home &= url.url().origin() == origin;
     }
     Err(Error::new(
         ErrorKind::Protocol,

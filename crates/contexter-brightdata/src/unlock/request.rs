@@ -55,7 +55,8 @@ pub enum Expect {
 ///
 /// - The reply is the target's own, whatever its status; a failure of the unlocker is an error.
 /// - Redirects that come back are followed for `GET` and `HEAD`, at most [`MAX_REDIRECTS`], and only to
-///   addresses of the public internet.
+///   addresses of the public internet. Headers and body stay behind at the first that leads to
+///   another origin: another host, another port, or `http` in place of `https`.
 /// - Another method than `GET` and `HEAD` is repeated only if [`idempotent`](Self::idempotent) says that
 ///   it does no harm.
 ///
@@ -175,6 +176,15 @@ impl Unlock {
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
         self
+    }
+
+    /// Returns the request without what is only for the origin that it names.
+    pub(super) fn for_strangers(&self) -> Self {
+        Self {
+            headers: BTreeMap::new(),
+            body: None,
+            ..self.clone()
+        }
     }
 
     pub(super) fn is_safe(&self) -> bool {

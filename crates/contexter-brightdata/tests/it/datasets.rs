@@ -460,3 +460,101 @@ async fn a_snapshot_larger_than_the_limit_is_refused() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
 }
+
+#[tokio::test]
+async fn an_object_in_the_place_of_a_list_is_no_record() {
+    for body in [
+        json!({ "status": "building" }),
+        json!({ "status": "running", "rows": 1 }),
+    ] {
+        let (_server, adapter) = start(vec![Scripted::json(200, body)]).await;
+        let state = call(&adapter, FetchSnapshot::new(snapshot())).await;
+        assert!(matches!(state, Ok(Download::NotReady { .. })), "{state:?}");
+    }
+    for (status, body, kind) in [
+        (200, json!({ "n": 1 }), ErrorKind::Protocol),
+        (200, json!({ "status": 1 }), ErrorKind::Protocol),
+        (
+            200,
+            json!({ "status": "failed", "error": "x" }),
+            ErrorKind::Unavailable,
+        ),
+        (
+            409,
+            json!({ "status": "failed", "message": "x" }),
+            ErrorKind::Unavailable,
+        ),
+        (200, json!({ "status": "cancelled" }), ErrorKind::Cancelled),
+    ] {
+        let (server, adapter) = start(vec![Scripted::json(status, body.clone())]).await;
+        let error = call(&adapter, FetchSnapshot::new(snapshot()))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), kind, "{body}");
+        assert_eq!(adapter.usage().records, 0);
+        assert_eq!(server.requests().len(), 1);
+    }
+    // In lines, one is a record.
+    let (_server, adapter) = start(vec![Scripted::text(200, "{\"n\":1}\n")]).await;
+    let lines = FetchSnapshot::new(snapshot()).format(SnapshotFormat::Ndjson);
+    assert!(matches!(
+        call(&adapter, lines).await.unwrap(),
+        Download::Records(records) if records.records.len() == 1
+    ));
+}
+
+#[tokio::test]
+async fn scraping_that_answers_200_with_a_job_goes_on_as_one() {
+    let script = vec![
+        Scripted::json(
+            200,
+            json!({ "snapshot_id": "s_2", "message": "still going" }),
+        ),
+        Scripted::json(200, json!({ "message": "still going" })),
+    ];
+    let (_server, adapter) = start(script).await;
+    let scrape = ScrapeDataset::new(dataset(), vec![json!({ "url": "https://example.org/" })]);
+    let scraped = call(&adapter, scrape.clone()).await.unwrap();
+    assert!(
+        matches!(&scraped, Scraped::GoesOn { snapshot, .. } if snapshot.as_str() == "s_2"),
+        "{scraped:?}"
+    );
+    let error = call(&adapter, scrape).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+}
+
+#[tokio::test]
+async fn parts_of_what_is_still_built_are_not_ready_and_awaited() {
+    for status in [200, 202, 409] {
+        let (_server, adapter) = start(vec![building(status)]).await;
+        let error = call(&adapter, CountParts::new(snapshot(), 1000))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotReady, "{status}: {error}");
+    }
+    let mut script = vec![Scripted::json(200, json!({ "status": "ready" }))];
+    // More often than one call is repeated.
+    script.extend(std::iter::repeat_n(building(409), 7));
+    script.push(Scripted::json(200, json!({ "parts": 1 })));
+    script.push(Scripted::json(200, json!([{ "n": 1 }])));
+    let (_server, adapter) = start(script).await;
+    let records = adapter
+        .fetch_records(&snapshot(), Some(1000), within(LIMIT))
+        .await
+        .unwrap();
+    assert_eq!(records.records.len(), 1);
+}
+
+#[tokio::test]
+async fn a_question_that_hangs_ends_with_the_wait() {
+    let hanging = Scripted::json(200, json!({ "status": "ready" })).delay(LIMIT);
+    let (_server, adapter) = start(vec![hanging]).await;
+    let job = snapshot();
+    let wait = adapter.fetch_records(&job, None, within(Duration::from_millis(100)));
+    // Far less than the timeout of one question.
+    let error = tokio::time::timeout(Duration::from_secs(15), wait)
+        .await
+        .expect("the wait ends")
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}

@@ -150,6 +150,15 @@ async fn another_session_is_tried_where_it_helps_and_never_against_policy() {
         assert_eq!(sessions(&server), [format!("abc:{PASSWORD}")], "{code}");
     }
 
+    // Who insists on a peer is given no other one.
+    let script = vec![blocked("client_10120"), html("x")];
+    let (server, adapter) = scripted(user().session("abc").keep_peer(), script).await;
+    call(&adapter, FetchByProxy::new("http://example.org/"))
+        .await
+        .unwrap();
+    let peer = format!("abc-const:{PASSWORD}");
+    assert_eq!(sessions(&server), [peer.clone(), peer]);
+
     // Throttled, the same session comes back later.
     let throttled = blocked("policy_20223").header("retry-after", "0");
     let (server, adapter) = scripted(user().session("abc"), vec![throttled, html("x")]).await;

@@ -1,5 +1,6 @@
 //! The budget of refusals for too many requests.
 
+use contexter_adapter::{HealthStatus, ServiceAdapter as _};
 use contexter_brightdata::{BrightDataAdapter, ThrottleBudget};
 use contexter_model::{ErrorKind, FetchPage};
 use contexter_resilience::StandardStack;
@@ -33,6 +34,13 @@ async fn after_eight_refusals_nothing_is_sent() {
     );
     assert!(error.retry_after().is_some());
     assert_eq!(error.service(), Some("brightdata"));
+    assert_eq!(server.requests().len(), 8);
+    let health = adapter.health_check().await;
+    assert_eq!(health.status, HealthStatus::Degraded);
+    assert_eq!(
+        health.error_message.as_deref(),
+        Some("refused for too many requests; nothing is sent for now")
+    );
     assert_eq!(server.requests().len(), 8);
 }
 

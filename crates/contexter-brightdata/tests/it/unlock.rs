@@ -246,3 +246,38 @@ async fn what_is_wrong_with_a_request_is_said_before_it_is_sent() {
     }
     assert!(server.requests().is_empty());
 }
+
+#[tokio::test]
+async fn headers_and_body_are_not_for_another_origin() {
+    for (location, are_kept) in [
+        ("/b", true),
+        ("https://example.org:443/b", true),
+        ("https://other.example.org/b", false),
+        ("https://example.org:8443/b", false),
+        ("http://example.org/b", false),
+    ] {
+        let redirect = |to: &str| {
+            Scripted::status(200)
+                .header("x-brd-status-code", "302")
+                .header("location", to)
+        };
+        // What was dropped does not come back with the origin.
+        let script = vec![
+            redirect(location),
+            redirect("https://example.org/c"),
+            page("x"),
+        ];
+        let (server, adapter) = start(script).await;
+        let unlock = Unlock::new("https://example.org/a")
+            .header("Authorization", "secret")
+            .body("secret");
+        call(&adapter, unlock).await.unwrap();
+        let requests = server.requests();
+        let kept: Vec<bool> = requests
+            .iter()
+            .map(|request| request.json().to_string().contains("secret"))
+            .collect();
+        assert_eq!(kept, [true, are_kept, are_kept], "{location}");
+        assert_eq!(requests[1].json().get("body").is_some(), are_kept);
+    }
+}

@@ -42,6 +42,21 @@ async fn a_call_that_was_answered_stands_for_a_check() {
 }
 
 #[tokio::test]
+async fn a_library_that_is_denied_is_no_trouble_of_the_service() {
+    for (reply, well) in [
+        (error(403, "access_denied", "Private library"), true),
+        (error(403, "invalid_api_key", "no"), false),
+        (error(401, "invalid_api_key", "no"), false),
+    ] {
+        let rig = rig(vec![reply]).await;
+        rig.call(ask("/a/b")).await.unwrap_err();
+        assert_eq!(rig.adapter.health_check().await.is_healthy(), well);
+        assert_eq!(rig.adapter.initialize().await.is_ok(), well);
+        assert_eq!(rig.paths().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_failed_stands_for_a_check_for_a_while() {
     let rig = rig(vec![Scripted::status(500)]).await;
     rig.call(ask("/a/b")).await.unwrap_err();
