@@ -248,10 +248,11 @@ impl Queue {
         state.lanes.release(&item.event);
         drop(state);
         item.tell(|| Outcome::Duplicate);
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
-            && why == Pass::Duplicate
-        {
-            remote.ack(&leased.id);
+        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+            match why {
+                Pass::Duplicate => remote.ack(&leased.id),
+                Pass::Lost => remote.give_up(&leased.id),
+            }
         }
     }
 

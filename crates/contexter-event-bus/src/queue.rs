@@ -151,7 +151,7 @@ impl Queue {
         if state.phase != Phase::Open {
             return Ok(Acceptance::Closed);
         }
-        if state.lanes.len() >= self.capacity {
+        if self.is_full(&state) {
             return self.push_full(&mut state, item);
         }
         state.lanes.push(item);
@@ -165,6 +165,18 @@ impl Queue {
             self.room.wake_one();
         }
         Ok(Acceptance::Accepted)
+    }
+
+    fn is_full(&self, state: &State) -> bool {
+        state.lanes.len() >= self.capacity && state.lanes.len() >= self.widened()
+    }
+
+    /// How many items there is room for, with those that wait to come again from a broker and take
+    /// no room of what is held.
+    #[cold]
+    fn widened(&self) -> usize {
+        let lost = self.remote.as_ref().map_or(0, |remote| remote.lost());
+        self.capacity + lost
     }
 
     #[cold]
@@ -343,7 +355,7 @@ impl Blocked<'_> {
     /// Counts it, unless there is room by now or nothing to wait for.
     fn sleep(&mut self) -> bool {
         let mut state = self.queue.state.lock();
-        let full = state.lanes.len() >= self.queue.capacity;
+        let full = self.queue.is_full(&state);
         self.counted = state.phase == Phase::Open && full && state.workers > 0;
         if self.counted {
             state.blocked.sleep();

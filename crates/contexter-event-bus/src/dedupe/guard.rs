@@ -1,5 +1,6 @@
 //! What is checked before a handler is called, and noted afterwards.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
@@ -12,6 +13,8 @@ use crate::queue::Queue;
 
 /// How long an event waits that somebody else is handling, or whose state is not known.
 const DEFERRED: Duration = Duration::from_millis(200);
+/// How often it is looked whether an event that was lost is here again.
+const AWAITED: Duration = Duration::from_millis(50);
 /// How much longer than the handler may take it counts as in progress.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -27,7 +30,12 @@ impl Queue {
             return false;
         };
         if lost {
-            self.pass(slot, Pass::Lost);
+            // What comes after it of its key must not overtake it, if it comes again.
+            if delivery.event().partition_key().is_some() && self.may_come_again(slot) {
+                self.defer(slot, AWAITED);
+            } else {
+                self.pass(slot, Pass::Lost);
+            }
             return false;
         }
         if let Some(dedupe) = &self.dedupe
@@ -89,6 +97,16 @@ impl Queue {
         let leased = self.remote.as_ref().zip(item.leased());
         let lost = leased.is_some_and(|(remote, leased)| !remote.holds(&leased.id));
         Some((lost, item.is_redriven(), item.begun()))
+    }
+
+    fn may_come_again(&self, slot: usize) -> bool {
+        let id = {
+            let state = self.state.lock();
+            let item = state.slots.get(slot).and_then(|s| s.running.as_ref());
+            item.and_then(|(_, item)| Some(Arc::clone(&item.leased()?.id)))
+        };
+        let known = self.remote.as_ref().zip(id);
+        known.is_some_and(|(remote, id)| remote.may_come_again(&id))
     }
 
     fn set_begun(&self, slot: usize) {

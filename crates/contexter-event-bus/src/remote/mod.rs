@@ -27,6 +27,11 @@ use crate::transport::{
 /// How many failed events are remembered by their first failure, to date their dead letters.
 const REMEMBERED: usize = 10_000;
 
+/// How many leases an event that was lost keeps its place among those of its key, counted from when
+/// the broker can be reached: one until the broker notices, one for a transport that waits for that,
+/// and one more.
+const KEEPS_ITS_PLACE: u32 = 3;
+
 /// What an item from a broker carries with it.
 #[derive(Debug)]
 pub(crate) struct Leased {
@@ -71,6 +76,8 @@ pub(crate) struct Remote {
 #[derive(Debug, Default)]
 struct Held {
     items: HashMap<Arc<str>, Hold>,
+    /// What is here and not held any more, and until when it keeps its place.
+    lost: HashMap<Arc<str>, Instant>,
     waiting: Vec<Waiting>,
     /// How many settlements are on their way.
     under_way: usize,
@@ -131,17 +138,46 @@ impl Remote {
         self.prefetch.div_ceil(4)
     }
 
-    /// Holds a message. If it is held already, only the token is new, and `false` is returned.
+    /// Holds a message. If it is here already, only the token is new, and `false` is returned.
     fn hold(&self, id: &Arc<str>, token: DeliveryToken) -> bool {
         let hold = Hold {
             token,
             renewed: Instant::now(),
         };
-        self.held
-            .lock()
-            .items
-            .insert(Arc::clone(id), hold)
-            .is_none()
+        let mut table = self.held.lock();
+        let kept_its_place = table.lost.remove(id).is_some();
+        let known = table.items.insert(Arc::clone(id), hold).is_some();
+        !known && !kept_its_place
+    }
+
+    /// Returns whether a message that is not held any more may come again, so that those after it
+    /// are to wait.
+    ///
+    /// It may never come, because another consumer of the group has it; so this ends.
+    pub(crate) fn may_come_again(&self, id: &str) -> bool {
+        let reachable = self.health().is_up();
+        let mut held = self.held.lock();
+        let Some(until) = held.lost.get_mut(id) else {
+            return false;
+        };
+        if !reachable {
+            *until = self.keeps_its_place_until();
+        }
+        *until > Instant::now() && !*self.closing.borrow()
+    }
+
+    fn keeps_its_place_until(&self) -> Instant {
+        Instant::now() + self.lease * KEEPS_ITS_PLACE
+    }
+
+    /// A message that is not held any more has left its place.
+    pub(crate) fn give_up(&self, id: &str) {
+        self.held.lock().lost.remove(id);
+    }
+
+    /// Returns how many messages are here that are not held any more.
+    pub(crate) fn lost(&self) -> usize {
+        self.held.lock().lost.len()
     }
 
     /// Returns whether the message still belongs to this consumer.
@@ -187,6 +223,7 @@ impl Remote {
         disposition: Disposition,
         broken_off: Option<DedupeKey>,
     ) {
+        held.lost.remove(id);
         let Some(Hold { token, .. }) = held.items.remove(id) else {
             return;
         };

@@ -111,6 +111,8 @@ impl Remote {
                 Ok(Settled::Done) => one.renewed = now,
                 Ok(Settled::Refused) => {
                     held.items.remove(id);
+                    held.lost
+                        .insert(Arc::clone(id), self.keeps_its_place_until());
                     lost += 1;
                 }
                 // Perhaps next time: there are two more before the lease runs out.

@@ -89,6 +89,16 @@ impl Broker {
             .unwrap_or(0)
     }
 
+    /// Takes a message away from whoever holds it; the group gets it again after some time.
+    pub(crate) fn lose(&self, group: &str, at: usize, after: Duration) {
+        let mut state = self.state.lock();
+        let group = state.groups.get_mut(group).unwrap();
+        let held = group.pending.len();
+        group.pending.retain(|_, pending| pending.at != at);
+        assert_eq!(group.pending.len(), held - 1, "it is held by somebody");
+        group.ready.push_back((at, Instant::now() + after));
+    }
+
     fn store(&self, event: &Arc<IntegrationEvent>, group: Option<Arc<str>>) -> Confirmation {
         let mut state = self.state.lock();
         state.log.push(Stored {

@@ -511,3 +511,37 @@ async fn a_broker_that_is_down_is_an_error_for_publishers_and_a_wait_for_subscri
     until(|| broker.acked("g") == 1).await;
     assert_eq!(seen.numbers(), [2]);
 }
+
+/// One worker is at event 0, events 1 and 2 of one key wait, and 1 is lost.
+async fn with_a_lost_one(comes_again: Duration) -> Vec<usize> {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let lease = Duration::from_secs(3);
+    let alone = config().with_concurrency(1).with_lease(lease);
+    let kept = bus.subscribe("a.b", alone, gated(&seen, &gate)).unwrap();
+    kept.ready().await.unwrap();
+    for one in [keyed("x", 0), keyed("k", 1), keyed("k", 2), keyed("y", 3)] {
+        bus.publish(one).await.unwrap();
+    }
+    until(|| broker.unsettled("g") == 4 && seen.numbers() == [0]).await;
+    broker.lose("g", 1, comes_again);
+    // The next renewal tells that it is lost.
+    sleep(lease * 2 / 3).await;
+    gate.add_permits(9);
+    until(|| seen.numbers().len() >= 3 && broker.acked("g") >= 3).await;
+    until(|| comes_again > LONG || broker.acked("g") == 4).await;
+    seen.numbers()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_not_overtaken_within_its_key_until_it_comes_again() {
+    let order = with_a_lost_one(Duration::from_secs(6)).await;
+    assert_eq!(order, [0, 3, 1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_for_good_holds_up_its_key_for_some_leases() {
+    let order = with_a_lost_one(LONG * 2).await;
+    assert_eq!(order, [0, 3, 2]);
+}
