@@ -40,10 +40,15 @@
 //!   the connection breaks, what was not confirmed is sent again, and the server recognises it for
 //!   [`duplicate_window`](NatsConfig::duplicate_window). An event of the same call that was stored
 //!   after the break can then be before one that was lost by it.
-//! - **Order.** An event with a key is sent when the one before it of the same key is confirmed. A
-//!   consumer that is alone in its group and whose connection broke asks for nothing new until what
-//!   was on its way comes again, which takes a lease at most. Among several consumers of a group
-//!   there is no order.
+//! - **Order.** Confirmed events of one key are stored in their order: of one key one is on its way
+//!   at a time, which costs a round trip for each event of the same key, and everything else goes at
+//!   once. A consumer that is alone in its group handles the events of a key in that order for as
+//!   long as it keeps their leases. When its connection broke, it asks for nothing new until what was
+//!   on its way comes again, which takes about a lease, two at most. An event whose lease ran out
+//!   keeps its place before the others of its key for three leases, counted from when the server can
+//!   be reached. What takes longer than that to come again is overtaken; so is what a server gives
+//!   that has lost its own record of what it had delivered. Among several consumers of a group there
+//!   is no order.
 //! - **Leases are fenced here.** The server accepts a late acknowledgement; so each consumer keeps
 //!   the time of its leases itself and refuses. It counts from the arrival of the message: one that
 //!   lay in the socket of a stopped process looks younger than it is.

@@ -15,6 +15,9 @@ use crate::error::refused;
 /// What headers begin with on the wire, and their end.
 const FRAME: usize = "NATS/1.0\r\n\r\n".len();
 
+const SOURCE: &str = "ce-source";
+const ID: &str = "ce-id";
+
 /// What a header that is set is counted for, besides its value.
 const SET_NAME: usize = 32;
 
@@ -42,15 +45,34 @@ impl Outgoing {
     }
 
     pub(crate) fn event(event: &IntegrationEvent) -> Result<Self, TransportError> {
+        Self::named(event, &mut HeaderNames::default()).map(|(outgoing, _)| outgoing)
+    }
+
+    /// Encodes an event, and returns the name by which the server recognises it with it: its source
+    /// and its id, of which none has a space when it is encoded.
+    pub(crate) fn named(
+        event: &IntegrationEvent,
+        names: &mut HeaderNames,
+    ) -> Result<(Self, String), TransportError> {
         let encoded = codec::encode_binary(event).map_err(|error| {
             let kind = contexter_event_bus::transport::TransportErrorKind::TooLarge;
             TransportError::new(kind, error.to_string())
         })?;
         let mut outgoing = Self::new(encoded.body);
-        for (name, value) in &encoded.headers {
-            outgoing.add(name, value)?;
+        let (mut source, mut id) = ("", "");
+        for (place, (name, value)) in encoded.headers.iter().enumerate() {
+            match &**name {
+                SOURCE => source = value,
+                ID => id = value,
+                _ => {}
+            }
+            // No name comes twice.
+            outgoing
+                .headers
+                .insert(names.get(place, name)?, header_value(value)?);
+            outgoing.count(name, value);
         }
-        Ok(outgoing)
+        Ok((outgoing, [source, " ", id].concat()))
     }
 
     pub(crate) fn raw(raw: &RawMessage) -> Result<Self, TransportError> {
@@ -65,12 +87,14 @@ impl Outgoing {
     }
 
     pub(crate) fn add(&mut self, name: &str, value: &str) -> Result<(), TransportError> {
-        let bad = || refused("a header has a name or value that cannot be sent");
-        let header = HeaderName::from_str(name).map_err(|error| bad().with_source(error))?;
-        let text = HeaderValue::from_str(value).map_err(|error| bad().with_source(error))?;
-        self.headers.append(header, text);
-        self.size += name.len() + value.len() + ": \r\n".len();
+        self.headers
+            .append(header_name(name)?, header_value(value)?);
+        self.count(name, value);
         Ok(())
+    }
+
+    fn count(&mut self, name: &str, value: &str) {
+        self.size += name.len() + value.len() + ": \r\n".len();
     }
 
     /// Adds a header, in the place of those of its name.
@@ -79,9 +103,7 @@ impl Outgoing {
         name: impl IntoHeaderName,
         value: &str,
     ) -> Result<(), TransportError> {
-        let text = HeaderValue::from_str(value).map_err(|error| {
-            refused("a header has a value that cannot be sent").with_source(error)
-        })?;
+        let text = header_value(value)?;
         self.size += SET_NAME + value.len();
         self.headers.insert(name, text);
         Ok(())
@@ -98,8 +120,37 @@ impl Outgoing {
     /// Returns the name by which the server recognises the event: no encoded attribute has a space.
     pub(crate) fn key(&self) -> String {
         let text = |name: &str| self.headers.get(name).map_or("", |value| value.as_str());
-        [text("ce-source"), " ", text("ce-id")].concat()
+        [text(SOURCE), " ", text(ID)].concat()
     }
+}
+
+/// The names of the headers of the last event: those of the next one are mostly the same, at the
+/// same places, and need not be checked and copied again.
+#[derive(Debug, Default)]
+pub(crate) struct HeaderNames(Vec<(String, HeaderName)>);
+
+impl HeaderNames {
+    fn get(&mut self, place: usize, name: &str) -> Result<HeaderName, TransportError> {
+        if let Some((known, header)) = self.0.get(place)
+            && known == name
+        {
+            return Ok(header.clone());
+        }
+        let header = header_name(name)?;
+        self.0.truncate(place);
+        self.0.push((name.to_owned(), header.clone()));
+        Ok(header)
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, TransportError> {
+    HeaderName::from_str(name)
+        .map_err(|error| refused("a header has a name that cannot be sent").with_source(error))
+}
+
+fn header_value(value: &str) -> Result<HeaderValue, TransportError> {
+    HeaderValue::from_str(value)
+        .map_err(|error| refused("a header has a value that cannot be sent").with_source(error))
 }
 
 /// Headers as names and values; those of one name in their order.
@@ -148,6 +199,8 @@ pub(crate) struct Delivered {
     pub(crate) count: u64,
     /// The number in the stream.
     pub(crate) sequence: u64,
+    /// The number among all deliveries of the consumer at the server.
+    pub(crate) delivery: u64,
     /// How many more the consumer has waiting.
     pub(crate) pending: u64,
 }
@@ -167,6 +220,7 @@ impl Delivered {
         Some(Self {
             count: number(0)?,
             sequence: number(1)?,
+            delivery: number(2)?,
             pending: number(4)?,
         })
     }
@@ -181,6 +235,7 @@ mod tests {
         let expected = Delivered {
             count: 2,
             sequence: 30,
+            delivery: 31,
             pending: 5,
         };
         for reply in [
@@ -196,10 +251,20 @@ mod tests {
 
     #[test]
     fn the_key_of_an_event_is_its_source_and_id() {
-        let event = IntegrationEvent::builder("shop", "order.placed")
-            .build()
-            .unwrap();
-        let outgoing = Outgoing::event(&event).unwrap();
-        assert_eq!(outgoing.key(), format!("shop {}", event.id()));
+        let mut names = HeaderNames::default();
+        for (event_type, subject) in [("a.b", None), ("a.b", Some("x")), ("a.c", None)] {
+            let builder = IntegrationEvent::builder("the-shop%", event_type);
+            let event = match subject {
+                Some(subject) => builder.subject(subject).build(),
+                None => builder.build(),
+            };
+            let event = event.unwrap();
+            let (outgoing, key) = Outgoing::named(&event, &mut names).unwrap();
+            assert_eq!(key, format!("the-shop%25 {}", event.id()));
+            assert_eq!(key, outgoing.key());
+            // What is known of the one before does not change this one.
+            let headers = pairs(Some(outgoing.headers));
+            assert_eq!(codec::decode(headers, outgoing.body).unwrap(), event);
+        }
     }
 }

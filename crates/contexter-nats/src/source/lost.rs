@@ -2,39 +2,99 @@
 
 use std::time::Duration;
 
+use contexter_event_bus::TransportError;
 use tokio::time::{Instant, sleep_until};
 
 use super::Consumer;
+use crate::link::Failed;
 
-/// How much later than a lease runs out the server is sure to have noticed it.
-const NOTICED: Duration = Duration::from_millis(50);
+/// How much later than a lease runs out the server is sure to have noticed it; and after how long it
+/// has read what was in the socket of a connection that is gone.
+const NOTICED: Duration = Duration::from_millis(100);
+
+/// How many leases are waited for at most.
+const MOST: u32 = 2;
+
+/// What a look at the consumer shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    /// How many deliveries there were at the server.
+    deliveries: u64,
+    /// How many messages are unsettled there and not held here.
+    lost: usize,
+    /// Whether somebody asks for messages; nothing of here does.
+    others: bool,
+}
 
 impl Consumer {
-    /// Waits, at most a lease, until the server gives again what was lost with a connection.
+    /// Waits until the server gives again what was lost with a connection.
     ///
     /// The server does not know that it was lost before its lease is over, and meanwhile gives what
-    /// is newer. So that the events of a key stay in order, nothing is asked for until then. It is
-    /// not waited for when others of the group are asking: among several there is no order.
-    pub(super) async fn wait_for_lost(&self, broken: Instant) {
-        let Ok(info) = self.info(self.inner.link.deadline()).await else {
-            // The connection broke again, or the server has lost the consumer: the next look tells.
-            return;
-        };
-        let held = self.table.lock().used();
-        if info.num_ack_pending <= held || info.num_waiting > 0 {
-            return;
-        }
-        let lost = info.num_ack_pending - held;
-        let until = broken + self.lease + self.lease / 20 + NOTICED;
-        tracing::debug!(consumer = self.name, lost, "waits for what was on its way");
+    /// is newer. So that the events of a key stay in order, nothing is asked for until then. The
+    /// lease begins with the delivery, and a server that was stopped serves what it finds in the
+    /// socket of a connection that is gone by then: so the wait begins when the server answers,
+    /// and begins again when it has delivered something meanwhile.
+    ///
+    /// It is not waited for when others of the group are asking: among several there is no order.
+    ///
+    /// Returns how many the server has to give again by now.
+    pub(super) async fn wait_for_lost(&self) -> Result<usize, TransportError> {
+        let begun = Instant::now();
+        let a_lease = self.lease + self.lease / 20 + NOTICED;
+        let mut until = begun + NOTICED;
+        let mut before: Option<Look> = None;
         loop {
+            let look = match self.look_for_lost().await {
+                Ok(look) => look,
+                // Reading tells it, too, and makes the consumer again.
+                Err(failed) if failed.is_not_found() => return Ok(0),
+                Err(failed) => return Err(failed.into()),
+            };
+            let now = Instant::now();
+            let was_lost = before.is_some_and(|before| before.lost > 0);
+            let delivered = before.is_none_or(|before| before.deliveries != look.deliveries);
+            match (look.lost > 0, was_lost) {
+                (true, _) if delivered || !was_lost => {
+                    tracing::debug!(
+                        consumer = self.name,
+                        lost = look.lost,
+                        "waits for what was on its way"
+                    );
+                    until = (now + a_lease).min(begun + a_lease * MOST);
+                }
+                // By now it is settled.
+                (false, true) => return Ok(0),
+                _ => {}
+            }
+            // A connection that is gone may have been asking a moment ago.
+            let settled = now >= begun + NOTICED;
+            if settled && look.others {
+                return Ok(0);
+            }
+            if now >= until {
+                return Ok(look.lost);
+            }
+            before = Some(look);
             // What was read ahead stays ours meanwhile.
             self.renew_waiting().await;
-            let now = Instant::now();
-            if now >= until {
-                return;
-            }
             sleep_until(until.min(now + self.lease / 4)).await;
         }
+    }
+
+    async fn look_for_lost(&self) -> Result<Look, Failed> {
+        let info = self.info(self.inner.link.deadline()).await?;
+        let deliveries = info.delivered.consumer_sequence;
+        let table = self.table.lock();
+        // Whatever did not arrive was delivered after what did.
+        let lost = if deliveries > table.last_delivery {
+            info.num_ack_pending.saturating_sub(table.surely_held())
+        } else {
+            0
+        };
+        Ok(Look {
+            deliveries,
+            lost,
+            others: info.num_waiting > 0,
+        })
     }
 }

@@ -29,6 +29,9 @@ const LEFT: &str = "Nats-Pending-Messages";
 /// How long ending takes at most.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long the server takes at most to give what it has to give again.
+const COMES_AGAIN_WITHIN: Duration = Duration::from_millis(500);
+
 /// How reading ended.
 enum Ended {
     Closing(Session),
@@ -55,7 +58,8 @@ impl Consumer {
         let backoff = Backoff::new(config.reconnect_base, config.reconnect_max).ok();
         let mut delays = backoff.as_ref().map(Backoff::delays);
         let mut was_broken = false;
-        let mut lost_at: Option<Instant> = None;
+        let mut may_have_lost = false;
+        let mut lost = 0;
         loop {
             let generation = tokio::select! {
                 biased;
@@ -76,20 +80,32 @@ impl Consumer {
                     was_broken = true;
                 }
             }
-            if let Some(broken) = lost_at.take() {
-                tokio::select! {
+            if may_have_lost {
+                let waited = tokio::select! {
                     biased;
                     () = self.closing() => break,
-                    () = self.wait_for_lost(broken) => {}
+                    waited = self.wait_for_lost() => waited,
+                };
+                match waited {
+                    Ok(many) => lost = many,
+                    Err(error) => {
+                        self.stall(&error);
+                        let pause = config.reconnect_base;
+                        tokio::select! {
+                            () = self.closing() => {}
+                            () = sleep(pause) => {}
+                        }
+                        continue;
+                    }
                 }
             }
             let begun = Instant::now();
             let outcome = match self.open().await {
-                Ok(session) => self.read(session, generation).await,
+                Ok(session) => self.read(session, generation, lost).await,
                 Err(error) => Err(error),
             };
             self.table.lock().outstanding = 0;
-            lost_at = Some(Instant::now());
+            may_have_lost = true;
             let trouble = match outcome {
                 Ok(Ended::Closing(session)) => {
                     self.end(session).await;
@@ -149,16 +165,35 @@ impl Consumer {
         })
     }
 
-    async fn read(&self, mut session: Session, generation: u64) -> Result<Ended, TransportError> {
+    /// Reads until that ends. What was lost comes first, in the order in which its leases ran out:
+    /// nothing is given out before all of it is here.
+    async fn read(
+        &self,
+        mut session: Session,
+        generation: u64,
+        lost: usize,
+    ) -> Result<Ended, TransportError> {
         let mut broken = std::pin::pin!(self.inner.link.broken(generation));
         let patience = self.inner.config.heartbeat * 3;
         let mut silence = Instant::now() + patience;
         let mut renewal = Instant::now() + self.lease / 4;
         let worth_it = self.prefetch.div_ceil(4);
+        let release = Instant::now() + COMES_AGAIN_WITHIN;
+        let mut withheld = lost > 0;
+        self.table.lock().withhold(withheld);
+        if withheld {
+            self.pull(&mut session, lost.min(self.prefetch * 2)).await?;
+        }
         loop {
+            let all_here = self.table.lock().outstanding == 0;
+            if withheld && (all_here || Instant::now() >= release) {
+                withheld = false;
+                self.table.lock().withhold(false);
+                self.arrived.notify_one();
+            }
             let used = self.table.lock().used();
             let free = self.prefetch.saturating_sub(used);
-            if free > 0 && (session.pulls.is_empty() || free >= worth_it) {
+            if free > 0 && !withheld && (session.pulls.is_empty() || free >= worth_it) {
                 if session.pulls.is_empty() {
                     silence = Instant::now() + patience;
                 }
@@ -198,6 +233,7 @@ impl Consumer {
                     renewal = Instant::now() + self.lease / 4;
                     self.renew_waiting().await;
                 }
+                () = sleep_until(release), if withheld => {}
                 () = sleep_until(silence), if listening => return Ok(Ended::Silent),
             }
         }

@@ -31,10 +31,14 @@ pub(super) struct Table {
     held: HashMap<u64, Held>,
     by_sequence: HashMap<u64, u64>,
     ready: VecDeque<(u64, Arrival)>,
+    /// Nothing is given out until what is older has come again.
+    withheld: bool,
     /// How many more the open pulls may bring.
     pub(super) outstanding: usize,
     /// The last message of the stream that was seen.
     pub(super) position: u64,
+    /// The number of the last delivery that arrived, among all of the consumer at the server.
+    pub(super) last_delivery: u64,
     /// How far what was delivered has been searched for unreadable messages.
     pub(super) looked_up_to: u64,
     /// The unreadable messages that were settled: the server does not say that they were.
@@ -72,6 +76,14 @@ impl Table {
         self.held.is_empty()
     }
 
+    /// Returns how many messages the server surely counts as unsettled and ours: not those whose
+    /// lease is over, and not those whose settlement it may have got.
+    pub(super) fn surely_held(&self) -> usize {
+        let now = Instant::now();
+        let surely = |held: &&Held| held.state != State::Settling && held.until > now;
+        self.held.values().filter(surely).count()
+    }
+
     /// Returns whether a message is held.
     pub(super) fn holds(&self, sequence: u64) -> bool {
         self.by_sequence.contains_key(&sequence)
@@ -96,6 +108,8 @@ impl Table {
         let token = self.last_token;
         let sequence = arrival.delivered.sequence;
         self.position = self.position.max(sequence);
+        // Not the largest: a server that has lost its state counts from the beginning.
+        self.last_delivery = arrival.delivered.delivery;
         if let Some(old) = self.by_sequence.insert(sequence, token) {
             self.held.remove(&old);
         }
@@ -114,9 +128,20 @@ impl Table {
         self.ready.push_back((token, arrival));
     }
 
+    /// Gives nothing out, or does so again: then what was read ahead is in the order of the stream.
+    pub(super) fn withhold(&mut self, withheld: bool) {
+        if std::mem::replace(&mut self.withheld, withheld) && !withheld {
+            let sequence = |(_, arrival): &(u64, Arrival)| arrival.delivered.sequence;
+            self.ready.make_contiguous().sort_by_key(sequence);
+        }
+    }
+
     /// Gives out what was read ahead. What belongs to this consumer no longer is left out: the group
     /// gets it again.
     pub(super) fn give(&mut self, max: usize) -> Vec<(DeliveryToken, Arrival)> {
+        if self.withheld {
+            return Vec::new();
+        }
         let now = Instant::now();
         let mut given = Vec::with_capacity(max.min(self.ready.len()));
         while given.len() < max
@@ -230,6 +255,7 @@ mod tests {
         let delivered = Delivered {
             count: 1,
             sequence,
+            delivery: sequence,
             pending: 0,
         };
         let content = Content::Message(Message {
@@ -268,6 +294,23 @@ mod tests {
         take(&mut table, 1, Instant::now());
         assert!(table.give(1).is_empty());
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn what_is_withheld_is_given_in_the_order_of_the_stream() {
+        let mut table = Table::default();
+        table.withhold(true);
+        for sequence in [7, 9, 4, 8] {
+            take(&mut table, sequence, later());
+        }
+        assert!(table.give(9).is_empty());
+        table.withhold(false);
+        let given = table.give(9);
+        let given: Vec<_> = given
+            .iter()
+            .map(|(_, one)| one.delivered.sequence)
+            .collect();
+        assert_eq!(given, [4, 7, 8, 9]);
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Consumer {
         let delivered = Delivered {
             count: 1,
             sequence,
+            delivery: self.table.lock().last_delivery,
             pending: 0,
         };
         let content = Content::Unreadable(Undecodable::new(fault, stored.into_raw()));
