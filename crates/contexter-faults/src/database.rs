@@ -156,9 +156,12 @@ impl Database {
         let Some(Write { group, number }) = write else {
             return;
         };
-        let table = tables.groups.entry(group).or_default();
+        let table = tables.groups.entry(group.clone()).or_default();
         *table.effects.entry(number).or_default() += 1;
         let last = table.last.entry(key_of(number)).or_default();
+        if number < *last {
+            tracing::warn!(number, last = *last, group, "out of order");
+        }
         table.out_of_order += u64::from(number < *last);
         *last = number.max(*last);
     }
