@@ -38,6 +38,7 @@
 //! use contexter_adapter::ServiceAdapter;
 //! use contexter_model::{Count, Filter};
 //! use contexter_qdrant::remote::{Config, QdrantAdapter};
+//! use contexter_service::Service as _;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
