@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use crate::voyage::batch_line::{self, Done, Line};
 use crate::voyage::fields::Fields;
 use crate::voyage::files::now;
-use crate::voyage::models;
+use crate::voyage::offers;
 use crate::voyage::refusal::Refusal;
 use crate::voyage::work::Endpoint;
 use crate::voyage::{Counters, State};
@@ -131,7 +131,7 @@ pub(super) async fn create(state: &Arc<State>, mut fields: Fields) -> Result<Val
         Some(Value::String(model)) => model.clone(),
         _ => return Err(Refusal::malformed("model", "field required")),
     };
-    models::find(&model, endpoint.kind(), &state.config)?;
+    offers::find(&model, endpoint.kind(), &state.config)?;
     let input = state.files.lock().get(&input_file_id)?.bytes.clone();
 
     let batches: Vec<_> = all(state);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::voyage::embeddings::Embedding;
 use crate::voyage::encoding::Shape;
 use crate::voyage::fields::{self, Fields, InputType};
-use crate::voyage::models::Model;
+use crate::voyage::offers::Model;
 use crate::voyage::projection;
 use crate::voyage::refusal::Refusal;
 use crate::voyage::tokens;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::voyage::encoding::{Shape, Written};
 use crate::voyage::fields::{self, Fields, InputType};
-use crate::voyage::models::Model;
+use crate::voyage::offers::Model;
 use crate::voyage::refusal::Refusal;
 use crate::voyage::tokens;
 use crate::voyage::work::{List, Usage, Vectors};

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::voyage::fields::Fields;
-use crate::voyage::models::{Kind, Model};
+use crate::voyage::offers::{Kind, Model};
 use crate::voyage::refusal::Refusal;
 
 /// The type of a vector's elements.

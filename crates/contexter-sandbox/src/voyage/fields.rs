@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::voyage::models::MAX_ITEMS;
+use crate::voyage::offers::MAX_ITEMS;
 use crate::voyage::refusal::Refusal;
 
 /// The fields of a request's body; each is taken out once, and none may be left at the end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::voyage::config::{Tier, VoyageConfig};
-use crate::voyage::models::{self, Model};
+use crate::voyage::offers::{self, Model};
 use crate::voyage::refusal::Refusal;
 
 /// Requests a minute of tier 1, for every model.
@@ -48,7 +48,7 @@ impl Quotas {
             Tier::Three => 3,
         };
         let unpaid = config.tier == Tier::Unpaid;
-        let buckets = models::all().map(|model| {
+        let buckets = offers::all().map(|model| {
             let (requests, tokens) = if unpaid {
                 (UNPAID_REQUESTS, UNPAID_TOKENS)
             } else {
@@ -133,10 +133,10 @@ fn as_float(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::voyage::models::Kind;
+    use crate::voyage::offers::Kind;
 
     fn quotas(config: &VoyageConfig) -> (Quotas, &'static Model) {
-        let model = models::find("voyage-4", Kind::Text, config).unwrap();
+        let model = offers::find("voyage-4", Kind::Text, config).unwrap();
         (Quotas::new(config), model)
     }
 

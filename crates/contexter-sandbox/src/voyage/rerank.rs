@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::voyage::fields::Fields;
-use crate::voyage::models::Model;
+use crate::voyage::offers::Model;
 use crate::voyage::refusal::Refusal;
 use crate::voyage::tokens;
 use crate::voyage::work::{List, Usage, Vectors};

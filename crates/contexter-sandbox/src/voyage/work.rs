@@ -11,8 +11,8 @@ use crate::voyage::contextualized::{self, Contextualized};
 use crate::voyage::embed::Embedder;
 use crate::voyage::embeddings::{self, Embeddings};
 use crate::voyage::fields::Fields;
-use crate::voyage::models::{Kind, Model};
 use crate::voyage::multimodal::{self, Multimodal};
+use crate::voyage::offers::{Kind, Model};
 use crate::voyage::projection;
 use crate::voyage::refusal::Refusal;
 use crate::voyage::rerank::{self, Rerank};
@@ -62,7 +62,7 @@ impl Work {
         config: &VoyageConfig,
     ) -> Result<Self, Refusal> {
         let name = fields.text("model")?;
-        let model = super::models::find(&name, endpoint.kind(), config)?;
+        let model = super::offers::find(&name, endpoint.kind(), config)?;
         let (tokens, job) = match endpoint {
             Endpoint::Embeddings => {
                 let (tokens, job) = embeddings::check(fields, model)?;

@@ -6,7 +6,7 @@ use crate::voyage::refusal::Refusal;
 /// How many items a request holds at most, on every endpoint.
 pub(super) const MAX_ITEMS: usize = 1000;
 
-/// The dimensions of flexible models; the third is their default.
+/// The dimensions of flexible offers; the third is their default.
 const FLEXIBLE: &[usize] = &[256, 512, 1024, 2048];
 
 /// What a model is for.
