@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use contexter_benches::{Row, grouped, interleaved, size, text};
+use contexter_benches::{Row, grouped, interleaved, median, size, text};
 use contexter_event_bus::{
     Bus, BusConfig, Delivery, MessageTransport, Overflow, Start, SubscriptionConfig,
 };
@@ -15,6 +15,8 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+
+use crate::chosen::{Chosen, Only};
 
 pub(crate) type Event = Arc<IntegrationEvent>;
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
@@ -30,7 +32,8 @@ const RUNS: usize = 7;
 /// A broker with its plain client beside it. Everything is made under the name that is given, so
 /// that no run meets what another one has left.
 pub(crate) trait Peer: Sync {
-    const NAME: &'static str;
+    /// The rows: publishing, consuming, and from the one end to the other.
+    const ROWS: [&'static str; 3];
     const CLIENT: &'static str;
 
     /// A transport as it is by default.
@@ -75,25 +78,19 @@ pub(crate) fn events(count: usize) -> Result<Vec<Event>, Failure> {
 }
 
 /// Measures and prints the rows of a broker.
-pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime) -> Result<(), Failure> {
+pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
+    let [publishing, consuming, latency] = P::ROWS;
     let count = size(30_000, 1_000);
-    let events = events(count)?;
-    let mut run = 0;
-    let mut name = || {
-        run += 1;
-        format!("bench-{run}")
-    };
-    let (ours, theirs) = {
-        let names = std::cell::RefCell::new(&mut name);
+    let names = AtomicUsize::new(0);
+    let name = || format!("bench-{}", names.fetch_add(1, Ordering::Relaxed) + 1);
+    if chosen.has(publishing) {
+        let events = events(count)?;
         let side = |ours: bool| {
-            let name = (names.borrow_mut())();
+            let name = name();
             let took = runtime.block_on(async {
                 let took = if ours {
-                    publish(
-                        &Bus::over(peer.transport(&name).await?, &BusConfig::default()),
-                        &events,
-                    )
-                    .await?
+                    let transport = peer.transport(&name).await?;
+                    publish(&Bus::over(transport, &BusConfig::default()), &events).await?
                 } else {
                     peer.publish(&name, &events).await?
                 };
@@ -102,19 +99,13 @@ pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime) -> Result<(), Failure> 
             });
             per_second(count, took.expect("the broker works"))
         };
-        interleaved(RUNS, || side(true), || side(false))
-    };
-    let what = format!(
-        "{}_publish: {} events, {BATCH} at a time",
-        P::NAME,
-        grouped(count)
-    );
-    Row::rate(&what, ours, theirs, P::CLIENT, "events/s").print()?;
-
-    let (ours, theirs) = {
-        let names = std::cell::RefCell::new(&mut name);
+        let what = format!("{publishing}: {} events, {BATCH} at a time", grouped(count));
+        compare::<P>(&what, chosen, side)?;
+    }
+    if chosen.has(consuming) {
+        let events = events(count)?;
         let side = |ours: bool| {
-            let name = (names.borrow_mut())();
+            let name = name();
             let took = runtime.block_on(async {
                 let filling = Bus::over(peer.transport(&name).await?, &BusConfig::default());
                 publish(&filling, &events).await?;
@@ -129,29 +120,43 @@ pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime) -> Result<(), Failure> 
             });
             per_second(count, took.expect("the broker works"))
         };
-        interleaved(RUNS, || side(true), || side(false))
-    };
-    let what = format!(
-        "{}_consume: {} events, {HELD} held",
-        P::NAME,
-        grouped(count)
-    );
-    Row::rate(&what, ours, theirs, P::CLIENT, "events/s").print()?;
-
-    let rounds = size(2_000, 50);
-    let (one, two) = (name(), name());
-    let ours = runtime.block_on(async {
-        let transport = peer.transport(&one).await?;
-        latencies(transport, rounds).await
-    })?;
-    let theirs = runtime.block_on(peer.latencies(&two, rounds))?;
-    for (who, times) in [("bus", ours), (P::CLIENT, theirs)] {
-        say_latency(&format!("{}, {who}", P::NAME), times);
+        let what = format!("{consuming}: {} events, {HELD} held", grouped(count));
+        compare::<P>(&what, chosen, side)?;
     }
-    runtime.block_on(async {
-        peer.tidy(&one).await?;
-        peer.tidy(&two).await
-    })
+    if chosen.has(latency) {
+        let rounds = size(2_000, 50);
+        let (one, two) = (name(), name());
+        let ours = runtime.block_on(async {
+            let transport = peer.transport(&one).await?;
+            latencies(transport, rounds).await
+        })?;
+        let theirs = runtime.block_on(peer.latencies(&two, rounds))?;
+        for (who, times) in [("bus", ours), (P::CLIENT, theirs)] {
+            say_latency(&format!("{latency}, {who}"), times);
+        }
+        runtime.block_on(async {
+            peer.tidy(&one).await?;
+            peer.tidy(&two).await
+        })?;
+    }
+    Ok(())
+}
+
+/// Prints a row, or what the one side does that runs alone.
+fn compare<P: Peer>(
+    what: &str,
+    chosen: &Chosen,
+    side: impl Fn(bool) -> f64,
+) -> Result<(), Failure> {
+    let Some(only) = chosen.side() else {
+        let (ours, theirs) = interleaved(RUNS, || side(true), || side(false));
+        Row::rate(what, ours, theirs, P::CLIENT, "events/s").print()?;
+        return Ok(());
+    };
+    let mut rates: Vec<f64> = (0..RUNS).map(|_| side(only == Only::Ours)).collect();
+    let rate = median(&mut rates);
+    text::say(&format!("{what}, {only:?} alone: {rate:.0} events/s"));
+    Ok(())
 }
 
 /// Prints the middle of latencies and what one of a hundred exceeds.

@@ -10,8 +10,13 @@
 //! the events, keeps leases, order and what it has seen.
 //!
 //! The ratios to channels without acknowledgement, and the latencies, are printed for people.
+//!
+//! Arguments name the rows that are measured, by how they begin: `cargo bench --bench events --
+//! nats_publish`. With `ours` or `peer` among them only that side of a broker's rows runs, which is
+//! what a profile is taken of.
 
 mod broker;
+mod chosen;
 mod inproc;
 mod nats_rows;
 mod redis_rows;
@@ -21,7 +26,10 @@ use std::error::Error;
 
 use contexter_benches::{Row, grouped, interleaved, size, text};
 
+use crate::chosen::Chosen;
+
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let chosen = Chosen::from_args();
     // As many threads as the smallest machine has that anybody runs this on.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -31,6 +39,9 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         ("inproc_1", 1, size(200_000, 2_000)),
         ("inproc_100", 100, size(4_000, 40)),
     ] {
+        if !chosen.has(name) {
+            continue;
+        }
         let events = inproc::events(count)?;
         let run = |side: inproc::Side| {
             let took = runtime.block_on(inproc::run(side, &events, subscribers));
@@ -58,14 +69,18 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             ));
         }
     }
-    let rounds = size(20_000, 200);
-    for (who, side) in [("bus", inproc::Side::Bus), ("floor", inproc::Side::Floor)] {
-        let times = runtime.block_on(inproc::latencies(side, rounds));
-        broker::say_latency(&format!("in process, {who}"), times);
+    if chosen.has("inproc_latency") {
+        let rounds = size(20_000, 200);
+        for (who, side) in [("bus", inproc::Side::Bus), ("floor", inproc::Side::Floor)] {
+            let times = runtime.block_on(inproc::latencies(side, rounds));
+            broker::say_latency(&format!("in process, {who}"), times);
+        }
     }
-    stalled::print(&runtime)?;
-    redis_rows::run(&runtime)?;
-    nats_rows::run(&runtime)?;
+    if chosen.has("stalled") {
+        stalled::print(&runtime)?;
+    }
+    redis_rows::run(&runtime, &chosen)?;
+    nats_rows::run(&runtime, &chosen)?;
     Ok(())
 }
 

@@ -21,14 +21,18 @@ use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use crate::broker::{BATCH, EVENT_TYPE, Event, Failure, HELD, Peer, events, rows};
+use crate::chosen::Chosen;
 
 /// Measures the rows of NATS.
-pub(crate) fn run(runtime: &Runtime) -> Result<(), Failure> {
+pub(crate) fn run(runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
+    if !Plain::ROWS.iter().any(|row| chosen.has(row)) {
+        return Ok(());
+    }
     let server: Server = Nats::start()?;
     let peer = Plain {
         address: server.address(),
     };
-    rows(&peer, runtime)
+    rows(&peer, runtime, chosen)
 }
 
 struct Plain {
@@ -90,7 +94,7 @@ async fn send(
 }
 
 impl Peer for Plain {
-    const NAME: &'static str = "nats";
+    const ROWS: [&'static str; 3] = ["nats_publish", "nats_consume", "nats_latency"];
     const CLIENT: &'static str = "async-nats JetStream";
 
     async fn transport(&self, name: &str) -> Result<Arc<dyn MessageTransport>, Failure> {

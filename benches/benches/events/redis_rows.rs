@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::broker::{BATCH, Event, Failure, HELD, Peer, events, rows};
+use crate::chosen::Chosen;
 
 /// As the transport limits its stream by default.
 const MAX_EVENTS: usize = 1_000_000;
@@ -23,12 +24,15 @@ const MAX_EVENTS: usize = 1_000_000;
 /// Measures the rows of Redis.
 ///
 /// Without a file, so that the server takes as little as possible of what is compared.
-pub(crate) fn run(runtime: &Runtime) -> Result<(), Failure> {
+pub(crate) fn run(runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
+    if !Plain::ROWS.iter().any(|row| chosen.has(row)) {
+        return Ok(());
+    }
     let server: Server = Redis::builder().args(["--appendonly", "no"]).start()?;
     let peer = Plain {
         address: server.address(),
     };
-    rows(&peer, runtime)
+    rows(&peer, runtime, chosen)
 }
 
 struct Plain {
@@ -75,7 +79,7 @@ fn stream(name: &str) -> String {
 }
 
 impl Peer for Plain {
-    const NAME: &'static str = "redis";
+    const ROWS: [&'static str; 3] = ["redis_publish", "redis_consume", "redis_latency"];
     const CLIENT: &'static str = "redis client, same commands";
 
     async fn transport(&self, name: &str) -> Result<Arc<dyn MessageTransport>, Failure> {
