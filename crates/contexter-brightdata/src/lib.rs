@@ -36,6 +36,7 @@ mod config;
 mod dataset;
 mod job;
 mod judge;
+mod lines;
 mod link;
 mod markdown;
 mod pages;

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::config::ProxyConfig;
 use crate::judge::{judge, judge_proxied};
+use crate::lines::HeaderLines;
 use crate::link::{Attempt, Link, refused_here};
 use crate::refusal::{Class, Refusal, Retry};
 use crate::target::PublicUrl;
@@ -219,7 +220,8 @@ impl NativeProxy {
             Ok(answer) => answer,
             Err(error) => return Err(self.explained(error, &client, url, attempt).await),
         };
-        let headers: Vec<(&str, &str)> = reply.headers().collect();
+        let lines = HeaderLines::of(&reply);
+        let headers = lines.pairs();
         let judged = judge_proxied(reply.status(), &headers, reply.bytes());
         let passed = self.link.settle(&reply, judged, Some(under_way), attempt)?;
         Ok(Unlocked::of(
@@ -258,7 +260,8 @@ impl NativeProxy {
         let Ok(reply) = self.link.send(request, attempt).await else {
             return error;
         };
-        let headers: Vec<(&str, &str)> = reply.headers().collect();
+        let lines = HeaderLines::of(&reply);
+        let headers = lines.pairs();
         // That page answers 200: any other status is the proxy's own.
         match judge(reply.status(), &headers, reply.bytes()) {
             Err(refusal) if !matches!(refusal.class(), Class::Empty | Class::Target) => {

@@ -247,7 +247,13 @@ impl fmt::Debug for Api {
             .field("service", &self.inner.service)
             .field("base_url", &self.base_url())
             .field("auth", &self.inner.auth)
-            .field("headers", &Shown(&self.inner.headers))
+            .field(
+                "headers",
+                &Shown {
+                    headers: &self.inner.headers,
+                    secrets: &self.inner.secrets,
+                },
+            )
             .field("max_body", &self.inner.max_body)
             .field("client", &self.inner.client)
             .finish()

@@ -22,8 +22,9 @@ const MAX_REDIRECTS: usize = 5;
 ///
 /// - Nothing is retried, and an [`Api`](crate::Api) follows no redirect.
 /// - A [download](Self::download) accepts only `https://`, and `http://` to a loopback address. It
-///   follows at most five redirects, each to an acceptable address; a public server cannot
-///   redirect it to a loopback address.
+///   follows at most five redirects, each to an acceptable address, all within the one total
+///   timeout. A server of the internet cannot redirect it to an address that is not
+///   [public](crate::is_public), nor another machine to this one.
 /// - The proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …) is used, except for
 ///   loopback addresses; [`Config::proxy`] and [`Config::no_proxy`] say otherwise.
 /// - TLS certificates are always checked, by the roots of the system and those of the
@@ -258,14 +259,66 @@ fn follow(attempt: redirect::Attempt<'_>, public_only: bool) -> redirect::Action
     if attempt.previous().len() > MAX_REDIRECTS {
         return attempt.error(format!("more than {MAX_REDIRECTS} redirects"));
     }
-    let from_loopback = attempt.previous().last().is_some_and(target::is_loopback);
-    if target::is_acceptable(attempt.url())
-        && (from_loopback || !target::is_loopback(attempt.url()))
-        && !(public_only && public::leads_inside(attempt.url()))
+    if attempt
+        .previous()
+        .last()
+        .is_some_and(|from| may_lead(from, attempt.url(), public_only))
     {
         attempt.follow()
     } else {
         let shown = target::redacted(attempt.url());
         attempt.error(format!("redirect to {shown} is not allowed"))
+    }
+}
+
+/// Tells whether a redirect may lead from one address to the other: never further inside than where
+/// it comes from.
+fn may_lead(from: &Url, to: &Url, public_only: bool) -> bool {
+    target::is_acceptable(to)
+        && (target::is_loopback(from) || !target::may_be_this_machine(to))
+        && (!public::leads_inside(to) || (public::leads_inside(from) && !public_only))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leads(from: &str, to: &str, public_only: bool) -> bool {
+        may_lead(
+            &Url::parse(from).unwrap(),
+            &Url::parse(to).unwrap(),
+            public_only,
+        )
+    }
+
+    #[test]
+    fn no_redirect_leads_further_inside() {
+        let inside = [
+            "https://localhost/",
+            "https://localhost./",
+            "https://a.localhost/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0.0.0.0/",
+            "https://[::]/",
+            "https://[::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "http://127.0.0.1/",
+        ];
+        for to in inside {
+            assert!(!leads("https://example.org/", to, false), "{to}");
+            assert!(!leads("https://10.0.0.1/", to, false), "{to}");
+            assert!(leads("http://127.0.0.1:1/", to, false), "{to}");
+            assert!(!leads("http://127.0.0.1:1/", to, true), "{to}");
+        }
+        for to in ["https://10.0.0.1/", "https://[::ffff:a9fe:a9fe]/latest"] {
+            assert!(!leads("https://example.org/", to, false), "{to}");
+            assert!(leads("https://10.0.0.2/", to, false), "{to}");
+            assert!(!leads("https://10.0.0.2/", to, true), "{to}");
+        }
+        for from in ["https://example.org/", "https://10.0.0.1/", "http://[::1]/"] {
+            assert!(leads(from, "https://other.example.org/", true), "{from}");
+            assert!(!leads(from, "http://other.example.org/", false), "{from}");
+        }
     }
 }

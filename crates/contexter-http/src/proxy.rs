@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contexter_model::{Error, ErrorKind};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
@@ -82,7 +82,7 @@ impl Proxy {
     }
 
     /// Sends this user and password to the proxy (RFC 7617). Over an `http://` proxy they travel
-    /// unencrypted.
+    /// unencrypted. A user with a colon is refused by [`Client::new`](crate::Client::new).
     #[must_use]
     pub fn basic_auth(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
         self.credentials = Some((user.into(), password.into()));
@@ -112,7 +112,12 @@ impl Proxy {
     /// Returns what must not be shown.
     pub(crate) fn secrets(&self) -> Vec<String> {
         match &self.credentials {
-            Some((user, password)) => vec![password.clone(), encoded(user, password)],
+            Some((user, password)) => vec![
+                password.clone(),
+                // As it stands in an address.
+                utf8_percent_encode(password, NON_ALPHANUMERIC).to_string(),
+                encoded(user, password),
+            ],
             None => Vec::new(),
         }
     }
@@ -127,6 +132,15 @@ impl Proxy {
         };
         let mut proxy = reqwest::Proxy::all(self.url.clone()).map_err(invalid)?;
         if let Some((user, password)) = &self.credentials {
+            if user.contains(':') {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    format!(
+                        "the user of the proxy {} has a colon, which basic authentication forbids",
+                        self.address()
+                    ),
+                ));
+            }
             let header = format!("Basic {}", encoded(user, password));
             // Base64 is always a header's value; the error would say so without it.
             let mut header = HeaderValue::try_from(header).map_err(|source| {
@@ -182,8 +196,27 @@ mod tests {
         assert!(shown.contains("al@ice"), "{shown}");
         assert_eq!(
             proxy.secrets(),
-            ["p:ss/word".to_owned(), STANDARD.encode("al@ice:p:ss/word")]
+            [
+                "p:ss/word".to_owned(),
+                "p%3Ass%2Fword".to_owned(),
+                STANDARD.encode("al@ice:p:ss/word")
+            ]
         );
+    }
+
+    #[test]
+    fn a_user_with_a_colon_would_be_read_as_another_user() {
+        for proxy in [
+            Proxy::new("http://proxy.example.org")
+                .unwrap()
+                .basic_auth("al:ice", "hunter2"),
+            Proxy::new("http://al%3Aice:hunter2@proxy.example.org").unwrap(),
+        ] {
+            let error = proxy.to_reqwest().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.message().contains("colon"), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A reply that arrived whole.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -89,9 +90,10 @@ impl Reply {
         })?;
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::try_from(name), HeaderValue::try_from(value))
-            {
+            if let (Ok(name), Ok(value)) = (
+                HeaderName::try_from(name),
+                HeaderValue::from_bytes(value.as_bytes()),
+            ) {
                 // An error would mean more headers than any reply has.
                 let _ = map.try_append(name, value);
             }
@@ -131,11 +133,12 @@ impl Reply {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Returns every header that is visible ASCII, with its name in lower case.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+    /// Returns every header, with its name in lower case. What is no UTF-8 in a value is replaced by
+    /// U+FFFD: that a header came can say as much as what it holds.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         self.headers
             .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+            .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())))
     }
 
     /// Returns the body.
@@ -250,8 +253,10 @@ impl Reply {
         if self.origin.service.is_none() && !self.origin.url.is_empty() {
             text = format!("{} {text}", self.origin.url);
         }
-        // Before cleaning, which could cut a secret in two.
+        // Before cleaning, which could cut a secret in two; and after it, which could put one
+        // together that invisible characters stood in.
         let message = clean(&self.origin.secrets.hide(message.into()));
+        let message = self.origin.secrets.hide(message);
         if !message.is_empty() {
             text = format!("{text}: {message}");
         }
@@ -260,7 +265,7 @@ impl Reply {
 
     fn protocol(&self, what: &str) -> Error {
         let content_type = match self.content_type() {
-            Some(content_type) => clean(content_type),
+            Some(content_type) => clean(&self.origin.secrets.hide(content_type.to_owned())),
             None => "no content type".to_owned(),
         };
         let status = failure::shown_status(self.status);
@@ -284,7 +289,13 @@ impl fmt::Debug for Reply {
         f.debug_struct("Reply")
             .field("status", &self.status)
             .field("url", &self.origin.url)
-            .field("headers", &Shown(&self.headers))
+            .field(
+                "headers",
+                &Shown {
+                    headers: &self.headers,
+                    secrets: &self.origin.secrets,
+                },
+            )
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }

@@ -197,7 +197,13 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &self.method)
             .field("url", &self.shown_url())
-            .field("headers", &Shown(&self.headers))
+            .field(
+                "headers",
+                &Shown {
+                    headers: &self.headers,
+                    secrets: self.api.secrets(),
+                },
+            )
             .field("body_bytes", &length)
             .field("operation", &self.operation)
             .finish_non_exhaustive()

@@ -122,17 +122,36 @@ pub(crate) fn is_sensitive(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// Headers as they may be shown.
-pub(crate) struct Shown<'a>(pub(crate) &'a reqwest::header::HeaderMap);
+/// Tells by the name of a header whether its value is an address.
+fn is_address(name: &str) -> bool {
+    matches!(
+        name,
+        "location" | "content-location" | "referer" | "refresh" | "link"
+    )
+}
+
+/// Headers as they may be shown: without credentials, without the queries of addresses, and without
+/// secrets that a service repeats.
+pub(crate) struct Shown<'a> {
+    pub(crate) headers: &'a reqwest::header::HeaderMap,
+    pub(crate) secrets: &'a Secrets,
+}
 
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
-        for (name, value) in self.0 {
+        for (name, value) in self.headers {
             if value.is_sensitive() || is_sensitive(name.as_str()) {
                 map.entry(name, &REDACTED);
+                continue;
+            }
+            let text = String::from_utf8_lossy(value.as_bytes());
+            // An address may hold keys that are not ours: before the host, in its query, behind it.
+            let has_more = is_address(name.as_str()) && text.contains(['?', '#', '@']);
+            if has_more {
+                map.entry(name, &REDACTED);
             } else {
-                map.entry(name, &String::from_utf8_lossy(value.as_bytes()));
+                map.entry(name, &self.secrets.hide(text.into_owned()));
             }
         }
         map.finish()

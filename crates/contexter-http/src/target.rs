@@ -84,6 +84,22 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     })
 }
 
+/// Tells whether a URL may lead to this machine, by more spellings than those that are taken for it
+/// where that is an advantage: what [`is_loopback`] knows, names below `localhost`, the unspecified
+/// address, and IPv4 within IPv6.
+pub(crate) fn may_be_this_machine(url: &Url) -> bool {
+    let Some(host) = url.host_str() else {
+        return true;
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = host.parse::<IpAddr>() {
+        let address = address.to_canonical();
+        return address.is_loopback() || address.is_unspecified();
+    }
+    let name = host.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 /// Returns scheme, host, port and path: no credentials, no query, no fragment.
 pub(crate) fn redacted(url: &Url) -> String {
     let mut shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());

@@ -12,6 +12,7 @@ use contexter_service::Cx;
 use crate::dataset::{Datasets, Records, SnapshotId};
 use crate::job::{Job, Jobs};
 use crate::judge::judge;
+use crate::lines::HeaderLines;
 use crate::link::{Attempt, Link};
 use crate::serp::{SearchPage, SerpPage};
 use crate::throttle::ThrottleBudget;
@@ -174,8 +175,8 @@ impl BrightDataAdapter {
         };
         let request = self.link.api.get("zone/get_active_zones");
         let reply = self.link.send(request, attempt).await?;
-        let headers: Vec<(&str, &str)> = reply.headers().collect();
-        let judged = judge(reply.status(), &headers, reply.bytes());
+        let lines = HeaderLines::of(&reply);
+        let judged = judge(reply.status(), &lines.pairs(), reply.bytes());
         self.link.settle(&reply, judged, None, attempt)?;
         let zones: serde_json::Value = reply
             .json()

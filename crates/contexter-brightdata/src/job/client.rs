@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{CollectJob, Job, JobKind, JobState, SubmitPage, SubmitSearch};
 use crate::judge::{Passed, judge};
+use crate::lines::HeaderLines;
 use crate::link::{Attempt, Link, refused_here};
 use crate::refusal::Class;
 use crate::serp::Engine;
@@ -96,7 +97,8 @@ impl Jobs {
                 let reply = self.link.send(self.addressed(call, zone), attempt).await?;
                 // Accepted without a body: the id is in a header.
                 let id = response_id(&reply);
-                let judged = match judge(reply.status(), &headers(&reply), reply.bytes()) {
+                let lines = HeaderLines::of(&reply);
+                let judged = match judge(reply.status(), &lines.pairs(), reply.bytes()) {
                     Err(refusal) if refusal.class() == Class::Empty && id.is_some() => {
                         Ok(Passed::of(reply.status(), None))
                     }
@@ -145,7 +147,8 @@ impl Jobs {
                         retry_after: reply.retry_after(),
                     });
                 }
-                let headers = headers(&reply);
+                let lines = HeaderLines::of(&reply);
+                let headers = lines.pairs();
                 let judged = judge(reply.status(), &headers, reply.bytes());
                 let passed = self.link.settle(&reply, judged, None, attempt)?;
                 Ok(JobState::Done(Unlocked::of(
@@ -217,10 +220,6 @@ impl Service<CollectJob> for Jobs {
     async fn call(&self, request: CollectJob) -> Result<JobState, Error> {
         self.collect(&request.job, Cx::new()).await
     }
-}
-
-fn headers(reply: &Reply) -> Vec<(&str, &str)> {
-    reply.headers().collect()
 }
 
 /// Newer pages have the id in the body too; the header comes first.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Envelope, Unlock, lower_case};
 use crate::judge::{Passed, judge};
+use crate::lines::HeaderLines;
 use crate::refusal::{Class, Refusal};
 
 #[derive(Deserialize)]
@@ -25,13 +26,14 @@ pub(super) struct Opened {
 }
 
 pub(super) fn judge_reply(reply: &Reply) -> Result<Passed, Refusal> {
-    let headers: Vec<_> = reply.headers().collect();
-    judge(reply.status(), &headers, reply.bytes())
+    let lines = HeaderLines::of(reply);
+    judge(reply.status(), &lines.pairs(), reply.bytes())
 }
 
 /// Takes the answer out of its envelope, and judges it by all its layers.
 pub(super) fn open(reply: &Reply, request: &Unlock) -> Result<Opened, String> {
-    let outer: Vec<(&str, &str)> = reply.headers().collect();
+    let lines = HeaderLines::of(reply);
+    let outer = lines.pairs();
     let plain = judge(reply.status(), &outer, reply.bytes());
     if request.envelope == Envelope::Raw || plain.is_err() {
         let judged = match plain {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use contexter_http::{Client, Config};
 use contexter_model::{Error, ErrorKind};
 use contexter_service::Verdict;
+use contexter_testkit::{Scripted, ScriptedServer};
 use tempfile::TempDir;
 
 use crate::server::{Script, Server, reply};
@@ -202,6 +203,24 @@ async fn five_redirects_are_followed_and_no_more() {
     let error = failure(&server.url("/f"), LIMIT).await;
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert_eq!(server.requests(), 6);
+}
+
+#[tokio::test]
+async fn all_redirects_of_a_download_share_one_total_timeout() {
+    let hop = Scripted::status(302)
+        .header("location", "/again")
+        .delay(Duration::from_millis(400));
+    let server = ScriptedServer::start(vec![hop]).await;
+    let (_folder, file) = destination();
+    let config = Config::default().total_timeout(Duration::from_secs(1));
+    let error = Client::new(&config)
+        .unwrap()
+        .download(&format!("{}/f", server.base_url()), &file, LIMIT, |_, _| {})
+        .await
+        .unwrap_err();
+    // A limit for each of them would have come to an end by their number.
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(server.requests().len() < 6);
 }
 
 #[tokio::test]

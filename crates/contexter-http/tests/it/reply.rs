@@ -205,5 +205,13 @@ fn a_body_is_not_shown() {
     assert!(!shown.contains("s3cret"), "{shown}");
     assert!(shown.contains("\"x-a\": \"b\""), "{shown}");
     let headers: Vec<_> = reply.headers().filter(|(name, _)| *name == "x-a").collect();
-    assert_eq!(headers, [("x-a", "b")]);
+    assert_eq!(headers, [("x-a", "b".into())]);
+}
+
+#[test]
+fn a_header_that_is_no_ascii_is_there_all_the_same() {
+    let reply = reply(200, &[("x-a", "caf\u{e9}")], "");
+    assert_eq!(reply.header("x-a"), None);
+    let headers: Vec<_> = reply.headers().collect();
+    assert_eq!(headers, [("x-a", "caf\u{e9}".into())]);
 }

@@ -108,6 +108,45 @@ async fn no_error_of_a_reply_shows_one_even_if_the_service_repeats_it() {
 }
 
 #[tokio::test]
+async fn no_header_of_a_reply_shows_one_even_if_the_service_repeats_it() {
+    let location = format!("https://user:{SECRET}@example.org/?token=another-s3cret");
+    for auth in credentials() {
+        let script = Scripted::status(200)
+            .header("content-type", &format!("text/{SECRET}"))
+            .header("x-echo", &format!("{SECRET} {ENCODED}"))
+            .header("location", &location)
+            .body("no json");
+        let server = ScriptedServer::start(vec![script]).await;
+        let client = Client::new(&config()).unwrap();
+        let api = Api::new(&client, &server.base_url(), auth)
+            .unwrap()
+            .with_header("x-other-token", SECRET)
+            .unwrap();
+        let reply = send(&api).await.unwrap();
+        let shown = format!("{reply:?} {}", everything(&reply.json::<u8>().unwrap_err()));
+        let shown = shown.replace(ENCODED, "");
+        assert_hidden(&shown);
+        assert!(!shown.contains("another-s3cret"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_comes_together_when_a_text_is_cleaned() {
+    let (one, two) = SECRET.split_at(5);
+    let split = format!("the key {one}\u{200b}{two} is wrong");
+    let server = ScriptedServer::start(vec![Scripted::text(401, split)]).await;
+    let client = Client::new(&config()).unwrap();
+    let api = Api::new(&client, &server.base_url(), Auth::Bearer(SECRET.into())).unwrap();
+    let reply = send(&api).await.unwrap();
+    let error = reply.error(reply.text().unwrap());
+    assert_hidden(&everything(&error));
+    assert!(
+        error.message().ends_with("the key [redacted] is wrong"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn no_refused_redirect_of_a_download_shows_one() {
     let location = format!("http://user:{SECRET}@example.invalid/?key={SECRET}");
     let script = vec![Scripted::status(302).header("location", &location)];
