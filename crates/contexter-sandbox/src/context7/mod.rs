@@ -9,12 +9,15 @@
 
 mod config;
 mod corpus;
+mod current;
+mod finding;
 mod params;
 mod pieces;
 mod quota;
 mod refusal;
 mod reply;
 mod routes;
+mod superseded;
 
 use std::collections::BTreeMap;
 use std::fmt;

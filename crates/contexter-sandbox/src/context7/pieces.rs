@@ -58,96 +58,89 @@ impl Piece {
 
 /// Cuts the documentation of a library; the order is that of the text.
 pub(super) fn cut(docs: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let (mut page, mut page_title, mut heading) =
-        ("README.md".to_owned(), String::new(), String::new());
-    let mut paragraph = String::new();
-    let mut code: Option<Code> = None;
-    let mut number = 0;
-    let mut pending: Vec<Piece> = Vec::new();
+    let mut cutter = Cutter {
+        page: "README.md".to_owned(),
+        ..Cutter::default()
+    };
     for line in docs.lines() {
-        if let Some(open) = &mut code {
-            if line.trim_end() != "```" {
+        cutter.read(line);
+    }
+    cutter.end_section();
+    cutter.pieces
+}
+
+/// Where in the text the reading is.
+#[derive(Default)]
+struct Cutter {
+    pieces: Vec<Piece>,
+    page: String,
+    page_title: String,
+    heading: String,
+    /// The prose of the section, and its code, which comes after it.
+    paragraph: String,
+    code: Vec<Piece>,
+    /// The code that is being read.
+    open: Option<Code>,
+    /// How many pieces of code the page has so far.
+    number: usize,
+}
+
+impl Cutter {
+    fn read(&mut self, line: &str) {
+        if let Some(mut open) = self.open.take() {
+            if line.trim_end() == "```" {
+                let piece = self.piece(Some(open), self.number);
+                self.code.push(piece);
+                self.number += 1;
+            } else {
                 open.text.push_str(line);
                 open.text.push('\n');
-                continue;
+                self.open = Some(open);
             }
-            pending.push(Piece {
-                page: page.clone(),
-                page_title: page_title.clone(),
-                heading: heading.clone(),
-                text: paragraph.trim().to_owned(),
-                code: code.take(),
-                number,
-            });
-            number += 1;
         } else if let Some(mark) = line.strip_prefix(PAGE_MARK) {
-            flush(
-                &mut pieces,
-                &mut pending,
-                &mut paragraph,
-                &page,
-                &page_title,
-                &heading,
-            );
-            mark.trim_end_matches("-->").trim().clone_into(&mut page);
-            number = 0;
-            heading.clear();
-            page_title.clear();
+            self.end_section();
+            mark.trim_end_matches("-->")
+                .trim()
+                .clone_into(&mut self.page);
+            self.number = 0;
+            self.heading.clear();
+            self.page_title.clear();
         } else if let Some(title) = line.strip_prefix("# ") {
-            title.trim().clone_into(&mut page_title);
+            title.trim().clone_into(&mut self.page_title);
         } else if let Some(title) = line.strip_prefix("## ") {
-            flush(
-                &mut pieces,
-                &mut pending,
-                &mut paragraph,
-                &page,
-                &page_title,
-                &heading,
-            );
-            title.trim().clone_into(&mut heading);
+            self.end_section();
+            title.trim().clone_into(&mut self.heading);
         } else if let Some(language) = line.strip_prefix("```") {
-            code = Some(Code {
+            self.open = Some(Code {
                 language: language.trim().to_owned(),
                 text: String::new(),
             });
         } else {
-            paragraph.push_str(line);
-            paragraph.push('\n');
+            self.paragraph.push_str(line);
+            self.paragraph.push('\n');
         }
     }
-    flush(
-        &mut pieces,
-        &mut pending,
-        &mut paragraph,
-        &page,
-        &page_title,
-        &heading,
-    );
-    pieces
-}
 
-/// Ends a section: its prose, then its code.
-fn flush(
-    pieces: &mut Vec<Piece>,
-    pending: &mut Vec<Piece>,
-    paragraph: &mut String,
-    page: &str,
-    page_title: &str,
-    heading: &str,
-) {
-    let text = std::mem::take(paragraph).trim().to_owned();
-    if !text.is_empty() {
-        pieces.push(Piece {
-            page: page.to_owned(),
-            page_title: page_title.to_owned(),
-            heading: heading.to_owned(),
-            text,
-            code: None,
-            number: 0,
-        });
+    /// Describes the prose so far, with or without code.
+    fn piece(&self, code: Option<Code>, number: usize) -> Piece {
+        Piece {
+            page: self.page.clone(),
+            page_title: self.page_title.clone(),
+            heading: self.heading.clone(),
+            text: self.paragraph.trim().to_owned(),
+            code,
+            number,
+        }
     }
-    pieces.append(pending);
+
+    fn end_section(&mut self) {
+        let prose = self.piece(None, 0);
+        if !prose.text.is_empty() {
+            self.pieces.push(prose);
+        }
+        self.pieces.append(&mut self.code);
+        self.paragraph.clear();
+    }
 }
 
 /// Returns the pieces with their scores, the best first; what has no word of the query scores 0.

@@ -111,7 +111,7 @@ pub(super) fn legacy_page(
     let total_pages = found
         .len()
         .div_ceil(limit)
-        .clamp(1, super::routes::MAX_PAGE);
+        .clamp(1, super::superseded::MAX_PAGE);
     let total_tokens: usize = found.iter().map(|found| found.piece.tokens()).sum();
     let start = (page - 1).saturating_mul(limit);
     let shown: Vec<Found<'_>> = found.iter().skip(start).take(limit).copied().collect();

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::Error;
-use crate::faults::script::{Fault, FaultKind, FaultScript, Rule, Server};
+use crate::faults::fault::{Fault, FaultKind};
+use crate::faults::script::{FaultScript, Rule};
+use crate::faults::server::Server;
 
 /// The faults of a sandbox: the script, and what was injected so far. Clones are the same.
 ///

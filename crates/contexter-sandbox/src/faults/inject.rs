@@ -8,9 +8,9 @@ use axum::response::Response;
 
 use crate::connection::Hangup;
 use crate::faults::decide::Faults;
-use crate::faults::plain_reply;
-use crate::faults::script::{Fault, Server};
-use crate::faults::spoil;
+use crate::faults::fault::Fault;
+use crate::faults::server::Server;
+use crate::faults::{plain_reply, spoil};
 use crate::server::Shutdown;
 
 /// What the layer knows.

@@ -1,15 +1,20 @@
 //! Scripted faults: which reply goes wrong, and how.
 
 mod decide;
+mod fault;
 mod inject;
 mod plain_reply;
 mod script;
+mod server;
 mod spoil;
+mod written;
 
 pub use decide::Faults;
 pub(crate) use decide::mix;
-pub(crate) use inject::{Layer, inject};
-pub use script::{
-    ContentTypeFault, CutFault, DripFault, Fault, FaultKind, FaultScript, GrpcStatusFault,
-    OversizeFault, RateLimitFault, Rule, Server, StatusFault,
+pub use fault::{
+    ContentTypeFault, CutFault, DripFault, Fault, FaultKind, GrpcStatusFault, OversizeFault,
+    RateLimitFault, StatusFault,
 };
+pub(crate) use inject::{Layer, inject};
+pub use script::{FaultScript, Rule};
+pub use server::Server;

@@ -9,7 +9,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use crate::faults::script::{GrpcStatusFault, RateLimitFault, Server, StatusFault};
+use crate::faults::fault::{GrpcStatusFault, RateLimitFault, StatusFault};
+use crate::faults::server::Server;
 
 /// gRPC's RESOURCE_EXHAUSTED, <https://grpc.io/docs/guides/status-codes/>.
 const RESOURCE_EXHAUSTED: u8 = 8;

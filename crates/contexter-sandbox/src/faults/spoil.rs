@@ -12,7 +12,7 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
-use crate::faults::script::{ContentTypeFault, CutFault, DripFault, OversizeFault};
+use crate::faults::fault::{ContentTypeFault, CutFault, DripFault, OversizeFault};
 
 /// How long a cut reply waits before its connection ends, so that what was sent gets out. A client
 /// that is slower sees less of it, which is a fault as well.
