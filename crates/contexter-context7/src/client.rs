@@ -21,6 +21,16 @@ use crate::{
 /// The name of the service in errors, events and configuration.
 pub(crate) const NAME: &str = "context7";
 
+/// The names of the operations in errors and events.
+pub(crate) mod operation {
+    pub(crate) const HEALTH_CHECK: &str = "health_check";
+    pub(crate) const SEARCH_LIBRARIES: &str = "search_libraries";
+    pub(crate) const FETCH_CONTEXT: &str = "fetch_context";
+    pub(crate) const SEARCH_CONTEXT: &str = "search_context";
+    pub(crate) const READ_LEGACY: &str = "read_legacy";
+    pub(crate) const SEARCH_LEGACY: &str = "search_legacy";
+}
+
 /// How often a library may have moved: more is taken for a loop that comes under ever new names.
 pub const MAX_MOVES: usize = 3;
 
@@ -74,7 +84,7 @@ impl Client {
             .inner
             .api
             .get("v2/libs/search")
-            .operation("health_check")
+            .operation(operation::HEALTH_CHECK)
             .send()
             .await?;
         let answer = answer(&reply);
@@ -86,7 +96,7 @@ impl Client {
         if failure.code() == Some("no_libraries_found") {
             return Ok(());
         }
-        Err(sign(failure.into_error(), "health_check", &reply))
+        Err(sign(failure.into_error(), operation::HEALTH_CHECK, &reply))
     }
 
     /// Sends a request and reads what comes; the outcome tells of the health of the service.
@@ -246,7 +256,7 @@ impl Service<SearchLibraries> for Client {
     type Error = Error;
 
     async fn call(&self, req: SearchLibraries) -> Result<FoundLibraries, Error> {
-        const OPERATION: &str = "search_libraries";
+        const OPERATION: &str = operation::SEARCH_LIBRARIES;
         let name = within_limit("name of the library", &req.name).map_err(before(OPERATION))?;
         let query =
             cut_to_limit(req.query.as_deref().unwrap_or(name)).map_err(before(OPERATION))?;
@@ -281,7 +291,7 @@ impl Service<FetchContext> for Client {
     type Error = Error;
 
     async fn call(&self, req: FetchContext) -> Result<Context, Error> {
-        const OPERATION: &str = "fetch_context";
+        const OPERATION: &str = operation::FETCH_CONTEXT;
         let query = cut_to_limit(&req.query).map_err(before(OPERATION))?;
         let ask = |id: LibraryId| async move {
             let request = self
@@ -318,7 +328,7 @@ impl Service<SearchContext> for Client {
     type Error = Error;
 
     async fn call(&self, req: SearchContext) -> Result<Content, Error> {
-        const OPERATION: &str = "search_context";
+        const OPERATION: &str = operation::SEARCH_CONTEXT;
         req.check().map_err(before(OPERATION))?;
         let query = cut_to_limit(&req.query).map_err(before(OPERATION))?;
         let mut request = self.get("v3/search").query("query", query);
@@ -352,7 +362,7 @@ impl Service<ReadLegacy> for Client {
     type Error = Error;
 
     async fn call(&self, req: ReadLegacy) -> Result<LegacyDocs, Error> {
-        const OPERATION: &str = "read_legacy";
+        const OPERATION: &str = operation::READ_LEGACY;
         req.check().map_err(before(OPERATION))?;
         let topic = match &req.topic {
             Some(topic) => Some(cut_to_limit(topic).map_err(before(OPERATION))?),
@@ -430,7 +440,7 @@ impl Service<SearchLegacy> for Client {
     type Error = Error;
 
     async fn call(&self, req: SearchLegacy) -> Result<FoundLibraries, Error> {
-        const OPERATION: &str = "search_legacy";
+        const OPERATION: &str = operation::SEARCH_LEGACY;
         let query = within_limit("query", &req.query).map_err(before(OPERATION))?;
         let path = match req.version {
             LegacyVersion::V1 => "v1/search",

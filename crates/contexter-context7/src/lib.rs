@@ -87,7 +87,7 @@ mod search;
 mod snippets;
 mod wire;
 
-pub use adapter::Context7Adapter;
+pub use adapter::{Context7Adapter, HEALTH_TIMEOUT};
 pub use client::MAX_MOVES;
 pub use config::{
     CacheSettings, Config, DEFAULT_BASE_URL, DEFAULT_TOPICS, DocsConfig, KEY_PREFIX, MAX_TOPICS,

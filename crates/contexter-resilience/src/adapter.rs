@@ -6,6 +6,7 @@ use contexter_adapter::ServiceAdapter;
 use contexter_service::{Cx, FromRejection, Verdict};
 
 use crate::StandardStack;
+use crate::sign::sign;
 
 /// An adapter with a [`StandardStack`] around its operations.
 pub trait ResilientAdapter: ServiceAdapter {
@@ -18,7 +19,8 @@ pub trait ResilientAdapter: ServiceAdapter {
     ///
     /// # Errors
     ///
-    /// The last error of `operation`, unchanged; or a rejection, turned into its type.
+    /// The last error of `operation`, or a rejection, turned into its type. A
+    /// [`contexter_model::Error`] that names no service is given the name of the stack.
     ///
     /// # Cancel safety
     ///
@@ -32,7 +34,7 @@ pub trait ResilientAdapter: ServiceAdapter {
         Op: Fn() -> Fut + Clone + Send + Sync,
         Fut: Future<Output = Result<V, E>> + Send,
         V: Send,
-        E: Verdict + FromRejection + Send,
+        E: Verdict + FromRejection + Send + 'static,
     {
         self.execute_within(Cx::new(), move |_cx| operation())
     }
@@ -57,8 +59,12 @@ pub trait ResilientAdapter: ServiceAdapter {
         Op: Fn(Cx) -> Fut + Clone + Send + Sync,
         Fut: Future<Output = Result<V, E>> + Send,
         V: Send,
-        E: Verdict + FromRejection + Send,
+        E: Verdict + FromRejection + Send + 'static,
     {
-        async move { self.stack().run(cx, operation).await }
+        async move {
+            let stack = self.stack();
+            let outcome = stack.run(cx, operation).await;
+            outcome.map_err(|error| sign(error, stack.name(), None))
+        }
     }
 }

@@ -5,6 +5,7 @@ use contexter_service::{
 };
 
 use crate::StandardStack;
+use crate::sign::sign;
 
 /// A service with a [`StandardStack`] around it, from [`StandardStack::service`].
 ///
@@ -16,6 +17,10 @@ use crate::StandardStack;
 /// | `T` | [`DefaultClock`] | where the time is read and waited for |
 /// | `K` | [`ByVerdict`] | what an outcome teaches, and whether trying again can help |
 /// | `X` | [`DefaultContext`] | what travels with a request |
+///
+/// Where the error is [`contexter_model::Error`], one that names no service is given the
+/// [name of the stack](StandardStack::named), and one that names no operation that of
+/// [`operation`](Self::operation): so an elapsed time or an open breaker says whose.
 ///
 /// # Examples
 ///
@@ -35,6 +40,7 @@ pub struct Guarded<S, T: Timer = DefaultClock, K = ByVerdict, X = DefaultContext
     stack: StandardStack<T, K>,
     service: S,
     context: X,
+    operation: Option<&'static str>,
 }
 
 impl<S, T: Timer, K> Guarded<S, T, K> {
@@ -43,6 +49,7 @@ impl<S, T: Timer, K> Guarded<S, T, K> {
             stack,
             service,
             context: DefaultContext,
+            operation: None,
         }
     }
 }
@@ -55,7 +62,15 @@ impl<S, T: Timer, K, X> Guarded<S, T, K, X> {
             stack: self.stack,
             service: self.service,
             context,
+            operation: self.operation,
         }
+    }
+
+    /// Names the operation, for the errors of the adapters that name none; none by default.
+    #[must_use]
+    pub fn operation(mut self, name: &'static str) -> Self {
+        self.operation = Some(name);
+        self
     }
 
     /// Returns the stack.
@@ -97,6 +112,7 @@ impl<S, T: Timer, K, X> Guarded<S, T, K, X> {
         self.stack
             .run(cx, move |_cx| service.call(req.clone()))
             .await
+            .map_err(|error| sign(error, self.stack.name(), self.operation))
     }
 }
 

@@ -70,6 +70,7 @@ mod measure;
 mod parts;
 mod presets;
 mod pristine;
+mod sign;
 mod snapshot;
 mod stack;
 #[cfg(feature = "tower")]

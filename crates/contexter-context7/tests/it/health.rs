@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contexter_adapter::{HealthStatus, ServiceAdapter};
-use contexter_context7::Config;
+use contexter_context7::{Config, HEALTH_TIMEOUT};
 use contexter_testkit::Scripted;
 
 use crate::support::{ask, error, found, plain, rig, rig_with};
@@ -107,6 +107,21 @@ async fn every_state_of_the_service_has_its_health() {
             status != HealthStatus::Healthy
         );
     }
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_unhealthy_before_a_call_would_time_out() {
+    let rig = rig(vec![Scripted::hang()]).await;
+    let check = rig.adapter.health_check();
+    let health = tokio::time::timeout(Duration::from_secs(30), check)
+        .await
+        .expect("a check ends");
+    assert_eq!(health.status, HealthStatus::Unhealthy);
+    let message = format!("context7 health_check: no answer within {HEALTH_TIMEOUT:?}");
+    assert_eq!(health.error_message.as_deref(), Some(message.as_str()));
+    // That is remembered for a while, as any failure is.
+    assert!(!rig.adapter.health_check().await.is_healthy());
+    assert_eq!(rig.paths().len(), 1);
 }
 
 #[tokio::test]

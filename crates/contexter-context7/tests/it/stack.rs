@@ -60,6 +60,18 @@ async fn a_library_that_does_not_get_finalized_gives_no_documents_and_opens_no_b
 }
 
 #[tokio::test]
+async fn a_call_that_was_given_up_says_whose_it_was() {
+    let config = plain().with_timeout(Duration::from_millis(200));
+    let rig = rig_with(vec![Scripted::hang()], config).await;
+    let error = rig.call(ask("/a/b")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        error.to_string(),
+        "context7 fetch_context: operation timed out after 200ms"
+    );
+}
+
+#[tokio::test]
 async fn what_may_pass_is_repeated() {
     let transient = [
         Scripted::status(408),

@@ -94,6 +94,55 @@ async fn a_call_has_the_deadline_that_its_caller_gives() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_of_the_stack_says_whose_it_is() {
+    let guarded = stack(
+        plain()
+            .retry(None)
+            .attempt_timeout(Duration::from_millis(300)),
+    )
+    .named("lengths")
+    .service(Length::default())
+    .operation("measure");
+    let error = guarded.call("text".to_owned()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        error.to_string(),
+        "lengths measure: operation timed out after 300ms"
+    );
+    guarded.stack().breaker().unwrap().isolate();
+    let error = guarded.call("text".to_owned()).await.unwrap_err();
+    assert!(error.is_rejection(), "{error}");
+    assert_eq!(
+        (error.service(), error.operation()),
+        (Some("lengths"), Some("measure"))
+    );
+}
+
+/// Fails with an error that says whose it is.
+struct Signed;
+
+impl Service<String> for Signed {
+    type Response = usize;
+    type Error = Error;
+
+    async fn call(&self, _text: String) -> Result<usize, Error> {
+        Err(Error::new(ErrorKind::Invalid, "no")
+            .with_service("inner")
+            .with_operation("refuse"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_says_whose_it_is_stays_as_it_is() {
+    let guarded = stack(plain())
+        .named("outer")
+        .service(Signed)
+        .operation("ask");
+    let error = guarded.call("text".to_owned()).await.unwrap_err();
+    assert_eq!(error.to_string(), "inner refuse: no");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cached_service_asks_once_and_serves_what_is_stale_when_all_attempts_failed() {
     let far = Arc::<Length>::default();
     let config = plain().cache(
