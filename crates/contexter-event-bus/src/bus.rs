@@ -64,8 +64,11 @@ impl Default for Bus {
     }
 }
 
-/// How long the settlements of a drained bus may take to reach the broker.
+/// How long the settlements of a drained bus may take to reach the broker, beyond the time for the
+/// handlers.
 const FLUSH: Duration = Duration::from_secs(5);
+/// How long closing the transport may take after that.
+const CLOSE: Duration = Duration::from_secs(1);
 
 impl Bus {
     /// Creates a bus inside this process, without subscriptions.
@@ -160,7 +163,8 @@ impl Bus {
     /// In process, publishing fails from now on, also from handlers. On a broker, nothing more is
     /// received from now on, handlers can still publish until the last of them is through, and what
     /// is left goes back to its group. When `within` is over, running handlers are cancelled at
-    /// their next `.await`. All subscriptions have ended then, and last the transport is closed.
+    /// their next `.await`. All subscriptions have ended then, and last the transport is closed. A
+    /// broker that does not answer may make it 6 s more than `within`.
     ///
     /// # Cancel safety
     ///
@@ -197,7 +201,12 @@ impl Bus {
         let end = deadline.max(Instant::now() + FLUSH);
         let flushed = timeout_at(end, flushed).await.is_ok();
         if let Some(transport) = self.transport() {
-            transport.close().await;
+            // What it still wanted to say to a broker that does not answer is left unsaid: leases
+            // run out by themselves.
+            let end = end.max(Instant::now() + CLOSE);
+            if timeout_at(end, transport.close()).await.is_err() {
+                tracing::warn!("the transport was not closed in time");
+            }
         }
         tracing::info!(
             finished,

@@ -94,8 +94,11 @@ impl Queue {
                 continue;
             }
             let delivery = self.delivery(&item);
-            let Some(place) = state.slots.get_mut(slot) else {
+            let Some(place) = state.slots.get_mut(slot).filter(|place| !place.left) else {
                 state.lanes.put_back_ready(seq, item);
+                if state.sleeping.wake() {
+                    self.work.wake_one();
+                }
                 return Next::End;
             };
             place.running = Some((seq, item));
@@ -223,6 +226,9 @@ impl Queue {
         {
             remote.nack(&leased.id, delay, kind, error());
         } else {
+            if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+                remote.note_failure(&leased.id, kind, error());
+            }
             state.lanes.put_back(seq, item, Instant::now() + delay);
         }
     }
@@ -311,6 +317,7 @@ impl Queue {
             message: DeadMessage::Event(Arc::clone(&item.event)),
             subscription: Arc::clone(&self.name),
             group: Arc::clone(self.group_name()),
+            pattern: self.redrive_pattern(),
             origin: item.leased().map(|leased| leased.id.to_string()),
             attempts: item.attempt().min(self.attempts.max),
             kind,

@@ -6,6 +6,7 @@ use crate::bus::Bus;
 use crate::dead_letter::RedriveError;
 use crate::event_store::{EventFilter, History};
 use crate::lanes::{Item, Owner};
+use crate::queue::Queue;
 use crate::receipt::Acceptance;
 use crate::subscription::Subscription;
 use crate::transport::{DeadLetter, DeadLetterId, DeadLetterQuery, TransportError};
@@ -69,8 +70,10 @@ impl Bus {
 
     /// Gives a dead letter to its subscription again, with all attempts before it, and forgets it.
     ///
-    /// Only the group that failed gets it, and deduplication lets it through. In process, if that
-    /// subscription has ended, another of the same name takes it.
+    /// Only the group that failed gets it, and deduplication lets it through. A subscription
+    /// without a group gets it if it is one of this very bus, since no broker keeps anything for it
+    /// while it is away. In process, if that subscription has ended, another of the same name takes
+    /// it.
     ///
     /// # Errors
     ///
@@ -88,8 +91,40 @@ impl Bus {
             .await?;
         let none = || RedriveError::NotFound { id: id.clone() };
         let letter = letters.into_iter().next().ok_or_else(none)?;
+        if letter.pattern.is_none() {
+            return self.redrive_alone(&letter).await;
+        }
         transport.redeliver(&letter).await?;
         transport.remove_dead_letter(id).await?;
+        Ok(())
+    }
+
+    /// Gives a dead letter to the subscription without a group that it comes from. Nobody would
+    /// keep it for one that is not there: it is no group of the broker's.
+    async fn redrive_alone(&self, letter: &DeadLetter) -> Result<(), RedriveError> {
+        let subscription = Arc::clone(&letter.subscription);
+        let none = || RedriveError::NoSubscription {
+            subscription: Arc::clone(&subscription),
+        };
+        let event = letter.event().ok_or_else(none)?;
+        let queue = {
+            let routes = self.inner.routes.read();
+            let same = |queue: &&Arc<Queue>| queue.group.is_none() && queue.name == subscription;
+            routes
+                .queues()
+                .iter()
+                .find(same)
+                .cloned()
+                .ok_or_else(none)?
+        };
+        match queue.accept(event, Owner::Redriven) {
+            Ok(how) if how.is_accepted() => {}
+            Ok(Acceptance::Closed) => return Err(none()),
+            _full => return Err(RedriveError::Full { subscription }),
+        }
+        if let Some(transport) = self.transport() {
+            transport.remove_dead_letter(&letter.id).await?;
+        }
         Ok(())
     }
 

@@ -132,7 +132,7 @@ mod worker;
 pub use bus::Bus;
 pub use config::{BusConfig, Overflow, SubscriptionConfig};
 pub use dead_letter::RedriveError;
-pub use dedupe::{Begin, DedupeKey, DedupeStore, MemoryDedupe};
+pub use dedupe::{Begin, DedupeKey, DedupeStore, DeliveryId, MemoryDedupe};
 pub use error::{PublishError, SubscribeError};
 pub use event_store::{EventFilter, Gap, History};
 pub use handler::{Delivery, FailureKind, Handler, HandlerError};

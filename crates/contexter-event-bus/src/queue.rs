@@ -12,10 +12,11 @@ use crate::dedupe::Dedupe;
 use crate::lanes::{Item, Lanes, Owner};
 use crate::pattern::Pattern;
 use crate::receipt::{Abandoned, Acceptance, Outcome};
-use crate::remote::Remote;
+use crate::remote::{BrokenOff, Remote};
 use crate::stats::{Ledger, SubscriptionStats};
 use crate::sync::{Mutex, Signal, Waiting};
 use crate::trace::TraceRelation;
+use crate::transport::is_for;
 
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -60,6 +61,8 @@ pub(crate) struct State {
 pub(crate) struct Slot {
     pub(crate) running: Option<(u64, Item)>,
     pub(crate) taken: bool,
+    /// Its worker is to stop and may not know yet. Until it has, nobody else gets the place.
+    pub(crate) left: bool,
     pub(crate) task: Option<AbortHandle>,
 }
 
@@ -70,6 +73,35 @@ pub(crate) enum Phase {
     /// Nothing new comes in; what waits is still handled.
     Finishing,
     Closed,
+}
+
+/// The hold of a worker on its place, for as long as its task is there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    queue: Arc<Queue>,
+    slot: usize,
+}
+
+impl Place {
+    pub(crate) fn new(queue: &Arc<Queue>, slot: usize) -> Self {
+        let queue = Arc::clone(queue);
+        Self { queue, slot }
+    }
+
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.queue.state.lock();
+        if let Some(slot) = state.slots.get_mut(self.slot)
+            && slot.left
+        {
+            (slot.taken, slot.left) = (false, false);
+        }
+    }
 }
 
 impl State {
@@ -93,6 +125,18 @@ impl Queue {
     /// The name of the group in dead letters and in deduplication.
     pub(crate) fn group_name(&self) -> &Arc<str> {
         self.group.as_ref().unwrap_or(&self.name)
+    }
+
+    /// Returns the pattern that is part of the name of the group for which a dead letter is
+    /// redriven; none without a group.
+    pub(crate) fn redrive_pattern(&self) -> Option<Arc<str>> {
+        self.group.as_ref().map(|_| self.pattern.as_str().into())
+    }
+
+    /// Returns whether a message that was published again is for this group.
+    pub(crate) fn is_marked(&self, mark: &str) -> bool {
+        let pattern = self.group.as_ref().map(|_| self.pattern.as_str());
+        is_for(mark, self.group_name(), pattern)
     }
 
     /// Returns whether the queue stays when the last worker has left.
@@ -264,11 +308,16 @@ impl Queue {
     pub(crate) fn close(&self) -> Vec<Abandoned> {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
-        let mut left = Vec::new();
+        let mut begun = Vec::new();
         for number in 0..state.slots.len() {
-            left.extend(state.vacate(number).map(|(_, item)| item));
+            begun.extend(state.vacate(number));
         }
-        left.extend(state.lanes.clear());
+        let begun = begun.into_iter().map(|(seq, item)| {
+            let broken_off = self.broken_off(seq, &item);
+            (item, broken_off)
+        });
+        let mut left: Vec<_> = begun.collect();
+        left.extend(state.lanes.clear().into_iter().map(|item| (item, None)));
         state.stats.abandoned += u64::try_from(left.len()).unwrap_or(u64::MAX);
         let tasks: Vec<_> = state
             .slots
@@ -280,8 +329,8 @@ impl Queue {
         self.work.wake_all();
         self.room.wake_all();
         tasks.iter().for_each(AbortHandle::abort);
-        let abandon = |item: Item| {
-            self.give_back(&item);
+        let abandon = |(item, broken_off): (Item, Option<BrokenOff>)| {
+            self.give_back(&item, broken_off);
             Abandoned {
                 subscription: Arc::clone(&self.name),
                 event: item.event,
@@ -308,7 +357,7 @@ impl Queue {
                 }
             }
             if let Some(slot) = state.slots.get_mut(number) {
-                slot.taken = false;
+                slot.left = true;
                 tasks.extend(slot.task.take());
             }
         }
@@ -318,11 +367,16 @@ impl Queue {
         self.room.wake_all();
     }
 
+    /// Names what the deduplication may have as in progress, of an item that a worker was at.
+    fn broken_off(&self, seq: u64, item: &Item) -> Option<BrokenOff> {
+        let dedupe = self.dedupe.as_ref()?;
+        Some((dedupe.key(&item.event), dedupe.delivery(seq, item)))
+    }
+
     /// Lets a broker deliver an item again that was not settled.
-    fn give_back(&self, item: &Item) {
+    fn give_back(&self, item: &Item, broken_off: Option<BrokenOff>) {
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-            let key = self.dedupe.as_ref().map(|dedupe| dedupe.key(&item.event));
-            remote.release(&leased.id, key);
+            remote.release(&leased.id, broken_off);
         }
     }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use contexter_protocol::EventPayload;
 use tokio::runtime::Handle;
-use uuid::Uuid;
 
 use crate::bus::Bus;
 use crate::config::SubscriptionConfig;
@@ -13,7 +12,7 @@ use crate::dedupe::Dedupe;
 use crate::error::SubscribeError;
 use crate::handler::{Delivery, Handler, HandlerError};
 use crate::pattern::Pattern;
-use crate::queue::Queue;
+use crate::queue::{Place, Queue};
 use crate::remote::{Remote, pump, settle};
 use crate::subscription::Subscription;
 use crate::sync::{Mutex, Signal};
@@ -70,7 +69,8 @@ impl Bus {
         let workers = queue.enlist(config.concurrency);
         for &slot in &workers {
             let (queue, handler) = (Arc::clone(&queue), Arc::clone(&handler));
-            let task = work(Arc::clone(&queue), handler, slot, config.handler_timeout);
+            let place = Place::new(&queue, slot);
+            let task = work(Arc::clone(&queue), handler, place, config.handler_timeout);
             queue.adopt(slot, runtime.spawn(task).abort_handle());
         }
         drop(routes);
@@ -106,14 +106,9 @@ impl Bus {
             Arc::new(remote)
         });
         let deduplicates = config.deduplicate.unwrap_or(remote.is_some());
-        let dedupe = deduplicates.then(|| Dedupe {
-            store: Arc::clone(store),
-            group: match &group {
-                Some(group) => Arc::clone(group),
-                // Others of the same name, here or in another process, get the same events, and
-                // what those have handled is no duplicate here.
-                None => format!("{name} {}", Uuid::now_v7()).into(),
-            },
+        let dedupe = deduplicates.then(|| match &group {
+            Some(group) => Dedupe::of_group(Arc::clone(store), group, &pattern),
+            None => Dedupe::alone(Arc::clone(store), &name),
         });
         Ok(Queue {
             id,

@@ -13,8 +13,9 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use crate::claim::{After, Next};
+use crate::dedupe::Admitted;
 use crate::handler::{Delivery, Handler, HandlerError};
-use crate::queue::Queue;
+use crate::queue::{Place, Queue};
 use crate::trace::handled;
 use crate::turn::{Turns, Working};
 
@@ -26,9 +27,10 @@ const IN_A_ROW: u32 = 128;
 pub(crate) async fn work<H: Handler>(
     queue: Arc<Queue>,
     handler: Arc<H>,
-    slot: usize,
+    place: Place,
     limit: Duration,
 ) {
+    let slot = place.slot();
     let guarded = queue.is_guarded();
     let working = Working::default();
     let turns = &working.0;
@@ -64,15 +66,15 @@ async fn guard<H: Handler>(
     handler: &H,
     turns: &Arc<Turns>,
     slot: usize,
-    delivery: Delivery,
+    mut delivery: Delivery,
     limit: Duration,
 ) -> bool {
-    let event = Arc::clone(delivery.event());
-    if !queue.admit(slot, &delivery, limit).await {
+    let Some(Admitted(by)) = queue.admit(slot, &mut delivery, limit).await else {
         return false;
-    }
+    };
+    let event = Arc::clone(delivery.event());
     let done = handle(queue, handler, turns, slot, delivery, limit).await;
-    queue.conclude(&event, done).await;
+    queue.conclude(&event, by, done).await;
     done
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use contexter_event_bus::{
-    Bus, BusConfig, DedupeKey, DedupeStore, Delivery, HandlerError, Overflow, Start,
+    Bus, BusConfig, DedupeKey, DedupeStore, Delivery, HandlerError, Overflow, Pattern, Start,
     SubscriptionConfig,
 };
 
@@ -50,8 +50,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let transport = args.kind.connect(args.address).await?;
     let store = Arc::clone(&database) as Arc<dyn DedupeStore>;
     let bus = Bus::with_dedupe_store(Some(transport), store, &BusConfig::default());
+    let pattern: Arc<Pattern> = Arc::new(TYPE.parse()?);
     let handler = move |delivery: Delivery| {
-        let database = Arc::clone(&database);
+        let (database, pattern) = (Arc::clone(&database), Arc::clone(&pattern));
         async move {
             let event = delivery.event();
             let number = number_of(event).map_err(HandlerError::permanent)?;
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
                 // Nothing in the process gets to run any more, as with a kill from outside.
                 std::process::abort();
             }
-            let key = DedupeKey::new(event, POOL);
+            let key = DedupeKey::new(event, POOL, &pattern);
             let written = database.write(&key, number).await;
             written.map_err(HandlerError::retryable)
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use async_trait::async_trait;
-use contexter_event_bus::{Begin, DedupeKey, DedupeStore, TransportError};
+use contexter_event_bus::{Begin, DedupeKey, DedupeStore, DeliveryId, TransportError};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -207,7 +207,12 @@ pub(crate) struct Here {
 
 #[async_trait]
 impl DedupeStore for Here {
-    async fn begin(&self, key: &DedupeKey, _lease: Duration) -> Result<Begin, TransportError> {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        _by: &DeliveryId,
+        _lease: Duration,
+    ) -> Result<Begin, TransportError> {
         Ok(self.database.begin(HERE, self.group, key.as_str()))
     }
 
@@ -216,7 +221,7 @@ impl DedupeStore for Here {
         Ok(())
     }
 
-    async fn release(&self, key: &DedupeKey) -> Result<(), TransportError> {
+    async fn release(&self, key: &DedupeKey, _by: &DeliveryId) -> Result<(), TransportError> {
         self.database.release(HERE, key.as_str());
         Ok(())
     }

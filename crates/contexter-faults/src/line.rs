@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use contexter_event_bus::transport::TransportErrorKind;
-use contexter_event_bus::{Begin, DedupeKey, DedupeStore, TransportError};
+use contexter_event_bus::{Begin, DedupeKey, DedupeStore, DeliveryId, TransportError};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -99,7 +99,12 @@ fn gone() -> TransportError {
 
 #[async_trait]
 impl DedupeStore for Remote {
-    async fn begin(&self, key: &DedupeKey, _lease: Duration) -> Result<Begin, TransportError> {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        _by: &DeliveryId,
+        _lease: Duration,
+    ) -> Result<Begin, TransportError> {
         let question = format!("begin {} {}", self.group, key.as_str());
         Ok(match &*self.ask(question).await? {
             NEW => Begin::New,
@@ -112,7 +117,7 @@ impl DedupeStore for Remote {
         self.ask(format!("done {}", key.as_str())).await.map(drop)
     }
 
-    async fn release(&self, key: &DedupeKey) -> Result<(), TransportError> {
+    async fn release(&self, key: &DedupeKey, _by: &DeliveryId) -> Result<(), TransportError> {
         self.ask(format!("release {}", key.as_str()))
             .await
             .map(drop)

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use contexter_event_bus::{
     Bus, BusConfig, DeadLetter, DeadLetterQuery, DedupeKey, Delivery, EventFilter, HandlerError,
-    Overflow, Start, Subscription, SubscriptionConfig,
+    Overflow, Pattern, Start, Subscription, SubscriptionConfig,
 };
 use contexter_testkit::Forwarder;
 use tokio::time::{sleep, timeout};
@@ -185,14 +185,15 @@ async fn subscribe(bus: &Bus, database: &Arc<Database>) -> Result<Subscription> 
         )
         .with_lease(LEASE);
     let database = Arc::clone(database);
+    let pattern: Arc<Pattern> = Arc::new(TYPE.parse()?);
     let handler = move |delivery: Delivery| {
-        let database = Arc::clone(&database);
+        let (database, pattern) = (Arc::clone(&database), Arc::clone(&pattern));
         async move {
             let event = delivery.event();
             let number = number_of(event).map_err(HandlerError::permanent)?;
             // A handler that waits for something, so that several run at the same time.
             tokio::task::yield_now().await;
-            let key = DedupeKey::new(event, ORDERED);
+            let key = DedupeKey::new(event, ORDERED, &pattern);
             database.write(HERE, ORDERED, key.as_str(), number);
             Ok(())
         }

@@ -173,7 +173,7 @@ impl Inner {
             _ => return Err(unexpected("a dead letter of an unknown kind")),
         };
         let key = format!("{} {}", outgoing.key(), letter.id);
-        outgoing.set(REDRIVE_GROUP, &letter.group)?;
+        outgoing.set(REDRIVE_GROUP, &letter.redrive_group())?;
         outgoing.set(REDRIVE_LETTER, letter.id.as_str())?;
         outgoing.set(NATS_MESSAGE_ID, &key)?;
         outgoing.check(self.limits.stored)?;

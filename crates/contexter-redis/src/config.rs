@@ -250,7 +250,7 @@ const TIMEOUTS: Range = (Duration::from_millis(1), Duration::from_hours(1));
 const PAUSES: Range = (Duration::from_millis(1), Duration::from_hours(1));
 const MEMORIES: Range = (Duration::from_secs(1), Duration::from_hours(24 * 365));
 
-fn out_of((low, high): Range, given: Duration) -> Option<String> {
+pub(crate) fn out_of((low, high): Range, given: Duration) -> Option<String> {
     (!(low..=high).contains(&given))
         .then(|| format!("must be between {low:?} and {high:?}, got {given:?}"))
 }

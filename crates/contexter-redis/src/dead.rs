@@ -140,8 +140,11 @@ impl Inner {
         &self,
         letter: &DeadLetter,
     ) -> Result<Confirmation, TransportError> {
-        let group = letter.group.as_ref();
-        let marks = [(REDRIVE_GROUP, group), (REDRIVE_LETTER, letter.id.as_str())];
+        let group = letter.redrive_group();
+        let marks = [
+            (REDRIVE_GROUP, &*group),
+            (REDRIVE_LETTER, letter.id.as_str()),
+        ];
         let (cmd, _) = match &letter.message {
             DeadMessage::Event(event) => self.add(event, &marks)?,
             DeadMessage::Raw(raw) => {

@@ -46,6 +46,11 @@ impl Keys {
         self.alive("")
     }
 
+    /// What is known of an event that a group has handled or is handling.
+    pub(crate) fn handled(&self, event: &str) -> String {
+        format!("{}handled:{event}", self.prefix)
+    }
+
     /// The requests that wait for the responders of a group.
     pub(crate) fn requests(&self, group: &str) -> String {
         format!("{}requests:{group}", self.prefix)

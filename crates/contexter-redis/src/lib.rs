@@ -28,6 +28,7 @@
 //! | `{NAME}:dead` | stream: dead letters, with their original messages |
 //! | `{NAME}:delayed:GROUP` | sorted set: what was given back and is not due yet |
 //! | `{NAME}:alive:GROUP` | the sign of life of a subscription without a group |
+//! | `{NAME}:handled:EVENT` | what a group knows of an event, with a [`RedisDedupe`] |
 //! | `{NAME}:responders` | sorted set: who answers which requests |
 //! | `{NAME}:requests:GROUP`, `{NAME}:replies:ID` | lists: requests and replies on their way |
 //!
@@ -56,12 +57,14 @@
 //!   a restart that lost the group, it is made again where it was.
 //! - **Trimming** ([`max_events`](RedisConfig::max_events)) removes the oldest events, whether they
 //!   were read or not. Entries that were trimmed while they were leased are left out and counted.
-//! - **Duplicates** are not recognised when publishing; the bus recognises them when handling.
+//! - **Duplicates** are not recognised when publishing; the bus recognises them when handling: those
+//!   of its own process, or, with a [`RedisDedupe`], those of all.
 //! - **Requests** are not stored for longer than they may take. A responder that dies is taken to
 //!   be there for 5 more seconds; requests to it run into their time limits.
 
 mod config;
 mod dead;
+mod dedupe;
 mod entry;
 mod error;
 mod keys;
@@ -74,4 +77,5 @@ mod source;
 mod transport;
 
 pub use config::RedisConfig;
+pub use dedupe::RedisDedupe;
 pub use transport::RedisTransport;

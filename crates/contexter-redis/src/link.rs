@@ -287,6 +287,10 @@ impl Link {
         answer
     }
 
+    pub(crate) fn response_timeout(&self) -> Duration {
+        self.response_timeout
+    }
+
     /// The time by which an ordinary command must be answered.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.response_timeout

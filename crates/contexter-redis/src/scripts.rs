@@ -167,6 +167,50 @@ if redis.call('PTTL',KEYS[1])<tonumber(ARGV[1]) then redis.call('PEXPIRE',KEYS[1
 return 1"
 );
 
+/// What is stored of an event that was handled.
+pub(crate) const DONE: &str = "done";
+
+/// What [`BEGIN`] returns.
+pub(crate) const BEGIN_NEW: u64 = 0;
+pub(crate) const BEGIN_TAKEN_OVER: u64 = 1;
+pub(crate) const BEGIN_IN_PROGRESS: u64 = 2;
+pub(crate) const BEGIN_DONE: u64 = 3;
+
+/// Marks an event as in progress on behalf of one delivery, unless it is done or another one has it.
+///
+/// The mark is until when, what was returned when it was made, the number of the delivery, and the
+/// place of the message. It stays for longer than it holds, to tell who never came to an end.
+///
+/// KEYS: event. ARGV: place, number of the delivery, milliseconds that it holds, and that it stays.
+pub(crate) const BEGIN: &str = script!(
+    r"local m=redis.call('GET',KEYS[1])
+local answer=0
+if m=='done' then return 3 end
+if m then
+  local untl,first,count,place=string.match(m,'^(%d+) (%d) (%d+) (.*)$')
+  local same=place==ARGV[1]
+  if same and count==ARGV[2] then
+    answer=tonumber(first)
+  elseif untl and tonumber(untl)>now and not (same and tonumber(ARGV[2])>tonumber(count)) then
+    return 2
+  else
+    answer=1
+  end
+end
+local mark=whole(now+tonumber(ARGV[3]))..' '..whole(answer)..' '..ARGV[2]..' '..ARGV[1]
+redis.call('SET',KEYS[1],mark,'PX',ARGV[4])
+return answer"
+);
+
+/// Forgets that an event is in progress, if it is so on behalf of this delivery.
+///
+/// KEYS: event. ARGV: place, number of the delivery.
+pub(crate) const RELEASE: &str = r"local m=redis.call('GET',KEYS[1])
+if not m then return 0 end
+local count,place=string.match(m,'^%d+ %d (%d+) (.*)$')
+if count==ARGV[2] and place==ARGV[1] then return redis.call('DEL',KEYS[1]) end
+return 0";
+
 /// Begins a call of a script.
 pub(crate) fn eval(script: &str, keys: &[&str]) -> Cmd {
     let mut cmd = redis::cmd("EVAL");

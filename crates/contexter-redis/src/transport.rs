@@ -79,17 +79,7 @@ impl RedisTransport {
     /// Returns the faults of the configuration.
     pub fn new(config: RedisConfig) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        let info = config
-            .connection_info()
-            .map_err(|problem| single_fault("url", problem))?;
-        // Answers are read in the shapes of this protocol, whatever the URL asks for.
-        let settings = info.redis_settings().clone();
-        let info = info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP2));
-        let dial = Dial {
-            info,
-            connect_timeout: config.connect_timeout,
-            backoff: config.backoff()?,
-        };
+        let dial = dial(&config)?;
         let inner = Arc::new(Inner {
             keys: Keys::new(&config.name),
             main: Link::new(dial.clone(), config.response_timeout),
@@ -110,6 +100,20 @@ impl RedisTransport {
     pub fn config(&self) -> &RedisConfig {
         &self.inner.config
     }
+}
+
+/// Returns what a link needs to know to connect.
+pub(crate) fn dial(config: &RedisConfig) -> Result<Dial, InvalidConfig> {
+    let info = config
+        .connection_info()
+        .map_err(|problem| single_fault("url", problem))?;
+    // Answers are read in the shapes of this protocol, whatever the URL asks for.
+    let settings = info.redis_settings().clone();
+    Ok(Dial {
+        info: info.set_redis_settings(settings.set_protocol(ProtocolVersion::RESP2)),
+        connect_timeout: config.connect_timeout,
+        backoff: config.backoff()?,
+    })
 }
 
 fn single_fault(field: &str, problem: String) -> InvalidConfig {

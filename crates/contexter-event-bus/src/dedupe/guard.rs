@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
 
-use super::Begin;
+use super::{Begin, DeliveryId};
 use crate::bus::MAX_WITHIN;
 use crate::claim::Pass;
 use crate::handler::{Delivery, FailureKind};
@@ -18,67 +18,115 @@ const AWAITED: Duration = Duration::from_millis(50);
 /// How much longer than the handler may take it counts as in progress.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How many more deliveries than it may have make an event poison, whatever else is known of it:
+/// so many times as often.
+const FAR_OVER: u32 = 4;
+
+/// On behalf of which delivery an event reaches the handler, where that is remembered.
+#[derive(Debug)]
+pub(crate) struct Admitted(pub(crate) Option<DeliveryId>);
+
+/// What there is to know about the item of a worker.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four questions that have nothing to do with each other"
+)]
+struct Found {
+    /// It belongs to another consumer by now.
+    lost: bool,
+    redriven: bool,
+    begun: bool,
+    by: Option<DeliveryId>,
+    /// This process has seen it fail.
+    failed: bool,
+    deliveries: u32,
+}
+
 impl Queue {
     /// Returns whether events have to pass a check before they reach the handler.
     pub(crate) fn is_guarded(&self) -> bool {
         self.dedupe.is_some() || self.remote.is_some()
     }
 
-    /// Returns whether the item of a worker is to reach the handler; if not, it has left.
-    pub(crate) async fn admit(&self, slot: usize, delivery: &Delivery, limit: Duration) -> bool {
-        let Some((lost, redriven, begun)) = self.look(slot) else {
-            return false;
-        };
-        if lost {
+    /// Lets the item of a worker through to the handler, or has it leave.
+    pub(crate) async fn admit(
+        &self,
+        slot: usize,
+        delivery: &mut Delivery,
+        limit: Duration,
+    ) -> Option<Admitted> {
+        let found = self.look(slot)?;
+        if found.lost {
             // What comes after it of its key must not overtake it, if it comes again.
             if delivery.event().partition_key().is_some() && self.may_come_again(slot) {
                 self.defer(slot, AWAITED);
             } else {
                 self.pass(slot, Pass::Lost);
             }
-            return false;
+            return None;
         }
-        if let Some(dedupe) = &self.dedupe
-            && !begun
+        // Without a store that would know better, whoever held it may have died of it.
+        let mut suspect = true;
+        if let (Some(dedupe), Some(by)) = (&self.dedupe, &found.by)
+            && !found.begun
         {
             let key = dedupe.key(delivery.event());
             let lease = limit.saturating_add(GRACE).min(MAX_WITHIN);
-            match dedupe.store.begin(&key, lease).await {
-                Ok(Begin::New) => self.set_begun(slot),
-                Ok(Begin::Done) if redriven => {}
+            match dedupe.store.begin(&key, by, lease).await {
+                Ok(Begin::New) => {
+                    suspect = !dedupe.store.outlives_processes();
+                    self.set_begun(slot);
+                }
+                Ok(Begin::TakenOver) => self.set_begun(slot),
+                Ok(Begin::Done) if found.redriven => {}
                 Ok(Begin::Done) => {
                     self.pass(slot, Pass::Duplicate);
-                    return false;
+                    return None;
                 }
                 Ok(Begin::InProgress) => {
                     self.defer(slot, DEFERRED);
-                    return false;
+                    return None;
                 }
                 Err(error) => {
                     tracing::warn!(subscription = &*self.name, %error, "deduplication failed");
                     self.defer(slot, DEFERRED);
-                    return false;
+                    return None;
                 }
             }
         }
         // What is done needs no guard, so this comes after the deduplication.
-        if delivery.attempt() > self.attempts.max {
+        let over = delivery.attempt() > self.attempts.max;
+        if over
+            && (suspect || found.failed || found.deliveries / FAR_OVER > self.attempts.deliveries())
+        {
             let (kind, error) = self.poison(slot);
             self.bury(slot, kind, error).await;
-            self.conclude(delivery.event(), false).await;
-            return false;
+            self.conclude(delivery.event(), found.by, false).await;
+            return None;
         }
-        true
+        if over {
+            // It was only near what killed its process.
+            self.has_last_attempt(slot);
+            delivery.attempt = self.attempts.max;
+        }
+        Some(Admitted(found.by))
     }
 
     /// Notes that an event was handled, or that it was not.
-    pub(crate) async fn conclude(&self, event: &IntegrationEvent, handled: bool) {
-        let Some(dedupe) = &self.dedupe else { return };
+    pub(crate) async fn conclude(
+        &self,
+        event: &IntegrationEvent,
+        by: Option<DeliveryId>,
+        handled: bool,
+    ) {
+        let Some((dedupe, by)) = self.dedupe.as_ref().zip(by) else {
+            return;
+        };
         let key = dedupe.key(event);
         let noted = if handled {
             dedupe.store.done(&key).await
         } else {
-            dedupe.store.release(&key).await
+            dedupe.store.release(&key, &by).await
         };
         if let Err(error) = noted {
             tracing::warn!(
@@ -91,12 +139,21 @@ impl Queue {
         }
     }
 
-    fn look(&self, slot: usize) -> Option<(bool, bool, bool)> {
+    fn look(&self, slot: usize) -> Option<Found> {
         let state = self.state.lock();
-        let (_, item) = state.slots.get(slot)?.running.as_ref()?;
+        let (seq, item) = state.slots.get(slot)?.running.as_ref()?;
         let leased = self.remote.as_ref().zip(item.leased());
-        let lost = leased.is_some_and(|(remote, leased)| !remote.holds(&leased.id));
-        Some((lost, item.is_redriven(), item.begun()))
+        Some(Found {
+            lost: leased.is_some_and(|(remote, leased)| !remote.holds(&leased.id)),
+            redriven: item.is_redriven(),
+            begun: item.begun(),
+            by: self
+                .dedupe
+                .as_ref()
+                .map(|dedupe| dedupe.delivery(*seq, item)),
+            failed: leased.is_some_and(|(remote, leased)| remote.has_failed(&leased.id)),
+            deliveries: leased.map_or(1, |(_, leased)| leased.delivery_count),
+        })
     }
 
     fn may_come_again(&self, slot: usize) -> bool {
@@ -107,6 +164,13 @@ impl Queue {
         };
         let known = self.remote.as_ref().zip(id);
         known.is_some_and(|(remote, id)| remote.may_come_again(&id))
+    }
+
+    fn has_last_attempt(&self, slot: usize) {
+        let mut state = self.state.lock();
+        if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
+            item.more().attempt = self.attempts.max;
+        }
     }
 
     fn set_begun(&self, slot: usize) {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Begin, DedupeKey, DedupeStore};
+use super::{Begin, DedupeKey, DedupeStore, DeliveryId};
 use crate::transport::TransportError;
 
 /// Remembers handled events in the memory of this process.
@@ -23,10 +23,17 @@ pub struct MemoryDedupe {
 
 #[derive(Debug, Default)]
 struct Known {
-    in_progress: HashMap<DedupeKey, Instant>,
+    in_progress: HashMap<DedupeKey, Mark>,
     done: HashMap<DedupeKey, Instant>,
     /// What is done, oldest first, with the time by which it is told from a later one.
     order: VecDeque<(DedupeKey, Instant)>,
+}
+
+/// Who is handling an event, and until when that is believed.
+#[derive(Debug)]
+struct Mark {
+    by: DeliveryId,
+    until: Instant,
 }
 
 impl MemoryDedupe {
@@ -56,7 +63,12 @@ impl MemoryDedupe {
 
 #[async_trait]
 impl DedupeStore for MemoryDedupe {
-    async fn begin(&self, key: &DedupeKey, lease: Duration) -> Result<Begin, TransportError> {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        by: &DeliveryId,
+        lease: Duration,
+    ) -> Result<Begin, TransportError> {
         let now = Instant::now();
         let mut known = self.known.lock();
         self.forget(&mut known, now);
@@ -65,10 +77,12 @@ impl DedupeStore for MemoryDedupe {
         }
         // At most as many are in progress as handlers run, so these need no bound of their own; but
         // a lease that ran out is not in progress any more.
-        if known.in_progress.get(key).is_some_and(|until| *until > now) {
+        let mark = known.in_progress.get(key);
+        if mark.is_some_and(|mark| mark.until > now && mark.by != *by) {
             return Ok(Begin::InProgress);
         }
-        known.in_progress.insert(key.clone(), now + lease);
+        let (by, until) = (by.clone(), now + lease);
+        known.in_progress.insert(key.clone(), Mark { by, until });
         Ok(Begin::New)
     }
 
@@ -82,8 +96,15 @@ impl DedupeStore for MemoryDedupe {
         Ok(())
     }
 
-    async fn release(&self, key: &DedupeKey) -> Result<(), TransportError> {
-        self.known.lock().in_progress.remove(key);
+    async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
+        let mut known = self.known.lock();
+        if known
+            .in_progress
+            .get(key)
+            .is_some_and(|mark| mark.by == *by)
+        {
+            known.in_progress.remove(key);
+        }
         Ok(())
     }
 }

@@ -9,19 +9,28 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_protocol::IntegrationEvent;
+use uuid::Uuid;
 
+pub(crate) use guard::Admitted;
 pub use memory::MemoryDedupe;
 
+use crate::lanes::Item;
+use crate::pattern::Pattern;
 use crate::transport::TransportError;
 
-/// Names an event for one group: its source, its id and the group.
+/// Names an event for one group: its source, its id, the group and its pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DedupeKey(Arc<str>);
 
 impl DedupeKey {
-    /// Names an event for a group.
+    /// Names an event for a group, as the bus does for a
+    /// [`SubscriptionConfig::group`](crate::SubscriptionConfig::group) that subscribes to a pattern.
     #[must_use]
-    pub fn new(event: &IntegrationEvent, group: &str) -> Self {
+    pub fn new(event: &IntegrationEvent, group: &str, pattern: &Pattern) -> Self {
+        Self::within(event, &whole_group(group, pattern))
+    }
+
+    fn within(event: &IntegrationEvent, group: &str) -> Self {
         let (source, id) = (event.source(), event.id());
         // With the lengths in it, no two different triples have the same text.
         let (first, second) = (group.len(), source.len());
@@ -35,12 +44,59 @@ impl DedupeKey {
     }
 }
 
+/// Names a group apart from one of the same name with another pattern. A pattern has no space in
+/// it, so no two have the same text.
+fn whole_group(group: &str, pattern: &Pattern) -> String {
+    format!("{group} {pattern}")
+}
+
+/// Names one delivery of a message, which is who begins to handle an event.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DeliveryId {
+    place: Arc<str>,
+    count: u32,
+}
+
+impl DeliveryId {
+    /// The delivery of this number, counted from 1, of the message at a place.
+    ///
+    /// The place is that at the broker, or, in process, one that no other delivery has. An event
+    /// that was published twice has two.
+    #[must_use]
+    pub fn new(place: impl Into<Arc<str>>, count: u32) -> Self {
+        Self {
+            place: place.into(),
+            count,
+        }
+    }
+
+    /// Returns where the message is.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Returns how often it was delivered, this time included.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Returns whether this is the same message, delivered again after that.
+    #[must_use]
+    pub fn follows(&self, other: &Self) -> bool {
+        self.place == other.place && self.count > other.count
+    }
+}
+
 /// What is known about an event before it is handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Begin {
     /// Nothing: it is in progress from now on.
     New,
+    /// Somebody had begun with it and never came to an end; it is in progress from now on.
+    TakenOver,
     /// Somebody is handling it.
     InProgress,
     /// It was handled.
@@ -51,32 +107,80 @@ pub enum Begin {
 ///
 /// An event is done only after its handler has succeeded. So a failed first attempt does not make
 /// the next one be skipped, and a process that dies in the middle leaves a lease that runs out.
+///
+/// [`MemoryDedupe`] is the default, and knows this process alone. A store that processes share
+/// recognises what another one has handled, and after a restart what was handled before it. While
+/// it cannot be reached, nothing is handled: events wait.
 #[async_trait]
 pub trait DedupeStore: fmt::Debug + Send + Sync + 'static {
-    /// Marks an event as in progress, if it is neither that nor done.
+    /// Marks an event as in progress on behalf of one delivery, if it is neither that nor done.
     ///
     /// # Behavior
     ///
-    /// Of any number of callers at the same time, exactly one gets [`Begin::New`], until the lease
-    /// has run out or [`release`](Self::release) was called.
-    async fn begin(&self, key: &DedupeKey, lease: Duration) -> Result<Begin, TransportError>;
+    /// - Of any number of callers at the same time, exactly one gets [`Begin::New`] or
+    ///   [`Begin::TakenOver`], until the lease has run out or [`release`](Self::release) was called.
+    /// - Asked again for the same delivery, it answers as it did at first, since the first answer
+    ///   may have been lost.
+    /// - A store that [outlives processes](Self::outlives_processes) lets a delivery take over at
+    ///   once from an earlier one of the same message ([`DeliveryId::follows`]), because the broker
+    ///   has taken it away from that; and it tells [`Begin::TakenOver`] from [`Begin::New`], also
+    ///   when the lease has run out.
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        by: &DeliveryId,
+        lease: Duration,
+    ) -> Result<Begin, TransportError>;
 
     /// Marks an event as done, whatever it was before.
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError>;
 
-    /// Makes an event that is in progress be as new; one that is done stays so.
-    async fn release(&self, key: &DedupeKey) -> Result<(), TransportError>;
+    /// Makes an event that is in progress on behalf of this delivery be as new. One that is done,
+    /// or that another delivery has taken over, stays so.
+    async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError>;
+
+    /// Returns whether the store knows what processes had begun that have died. Default: no.
+    ///
+    /// If it does, an event that was delivered too often becomes poison only if a handler had begun
+    /// with it; what merely was in the same process gets its attempt.
+    fn outlives_processes(&self) -> bool {
+        false
+    }
 }
 
 /// The deduplication of one group.
 #[derive(Clone, Debug)]
 pub(crate) struct Dedupe {
     pub(crate) store: Arc<dyn DedupeStore>,
+    /// The name of the group with its pattern.
     pub(crate) group: Arc<str>,
+    /// What no other queue has, to name deliveries that come from no broker.
+    here: Uuid,
 }
 
 impl Dedupe {
+    /// Of one subscription alone. Others of the same name, here or in another process, get the same
+    /// events, and what those have handled is no duplicate here.
+    pub(crate) fn alone(store: Arc<dyn DedupeStore>, name: &str) -> Self {
+        let here = Uuid::now_v7();
+        let group = format!("{name} {here}").into();
+        Self { store, group, here }
+    }
+
+    pub(crate) fn of_group(store: Arc<dyn DedupeStore>, group: &str, pattern: &Pattern) -> Self {
+        let (here, group) = (Uuid::now_v7(), whole_group(group, pattern).into());
+        Self { store, group, here }
+    }
+
     pub(crate) fn key(&self, event: &IntegrationEvent) -> DedupeKey {
-        DedupeKey::new(event, &self.group)
+        DedupeKey::within(event, &self.group)
+    }
+
+    /// Names the delivery of an item of the queue.
+    pub(crate) fn delivery(&self, seq: u64, item: &Item) -> DeliveryId {
+        match item.leased() {
+            Some(leased) => DeliveryId::new(Arc::clone(&leased.id), leased.delivery_count),
+            None => DeliveryId::new(format!("{}/{seq}", self.here), 1),
+        }
     }
 }

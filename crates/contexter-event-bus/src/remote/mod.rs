@@ -15,13 +15,13 @@ use tokio::time::Instant;
 pub(crate) use pump::pump;
 pub(crate) use settle::settle;
 
-use crate::dedupe::{DedupeKey, DedupeStore};
+use crate::dedupe::{DedupeKey, DedupeStore, DeliveryId};
 use crate::error::SubscribeError;
 use crate::handler::FailureKind;
 use crate::stats::Ledger;
 use crate::transport::{
-    Connection, DeadLetter, DeliveryToken, Disposition, MessageTransport, Source, SubscriptionSpec,
-    TransportHealth,
+    Connection, DeadLetter, DeliveryToken, Disposition, Incoming, MessageTransport, Source,
+    SubscriptionSpec, TransportHealth,
 };
 
 /// How many failed events are remembered by their first failure, to date their dead letters.
@@ -81,6 +81,8 @@ struct Held {
     waiting: Vec<Waiting>,
     /// How many settlements are on their way.
     under_way: usize,
+    /// Whether the pump has ended, so that nothing comes to what is held.
+    intake_is_over: bool,
     failures: HashMap<Arc<str>, Failure>,
 }
 
@@ -92,19 +94,28 @@ pub(crate) struct Failure {
     pub(crate) error: String,
 }
 
+impl Held {
+    fn is_flushed(&self) -> bool {
+        self.waiting.is_empty() && self.under_way == 0
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Hold {
     token: DeliveryToken,
     renewed: Instant,
 }
 
+/// What the deduplication has as in progress and nobody works on any more.
+pub(crate) type BrokenOff = (DedupeKey, DeliveryId);
+
 /// A settlement that is to be sent.
 #[derive(Debug)]
 struct Waiting {
     token: DeliveryToken,
     disposition: Disposition,
-    /// The event whose handling was broken off.
-    broken_off: Option<DedupeKey>,
+    /// The event whose handling was broken off, and the delivery that had begun it.
+    broken_off: Option<BrokenOff>,
 }
 
 impl Remote {
@@ -138,16 +149,33 @@ impl Remote {
         self.prefetch.div_ceil(4)
     }
 
-    /// Holds a message. If it is here already, only the token is new, and `false` is returned.
-    fn hold(&self, id: &Arc<str>, token: DeliveryToken) -> bool {
-        let hold = Hold {
-            token,
-            renewed: Instant::now(),
-        };
+    /// Holds messages, all at once, so that the lease of each is kept while those before it are
+    /// taken in. Returns those that are not here already; of these, only the token is new.
+    fn hold(&self, mut messages: Vec<Incoming>) -> Vec<Incoming> {
+        let renewed = Instant::now();
         let mut table = self.held.lock();
-        let kept_its_place = table.lost.remove(id).is_some();
-        let known = table.items.insert(Arc::clone(id), hold).is_some();
-        !known && !kept_its_place
+        messages.retain(|Incoming { id, token, .. }| {
+            let token = *token;
+            let kept_its_place = table.lost.remove(id).is_some();
+            let hold = Hold { token, renewed };
+            let known = table.items.insert(Arc::clone(id), hold).is_some();
+            !known && !kept_its_place
+        });
+        messages
+    }
+
+    /// Nothing more is taken in.
+    fn intake_is_over(&self) {
+        self.held.lock().intake_is_over = true;
+        self.state.send_if_modified(|state| {
+            let never_reached = matches!(state, Ready::Connecting(_));
+            if never_reached {
+                *state = Ready::Closed;
+            }
+            never_reached
+        });
+        self.settling.notify_one();
+        self.flushed.notify_waiters();
     }
 
     /// Returns whether a message that is not held any more may come again, so that those after it
@@ -194,6 +222,12 @@ impl Remote {
 
     /// The message goes back to the group and is tried again later; why is remembered.
     pub(crate) fn nack(&self, id: &Arc<str>, after: Duration, kind: FailureKind, error: String) {
+        self.note_failure(id, kind, error);
+        self.let_go(self.held.lock(), id, Disposition::Nack { after }, None);
+    }
+
+    /// Remembers why a message failed that is to be tried again.
+    pub(crate) fn note_failure(&self, id: &Arc<str>, kind: FailureKind, error: String) {
         let mut held = self.held.lock();
         if let Some(known) = held.failures.get_mut(id) {
             (known.kind, known.error) = (kind, error);
@@ -202,11 +236,16 @@ impl Remote {
             held.failures
                 .insert(Arc::clone(id), Failure { first, kind, error });
         }
-        self.let_go(held, id, Disposition::Nack { after }, None);
+    }
+
+    /// Returns whether this process has seen a message fail.
+    pub(crate) fn has_failed(&self, id: &str) -> bool {
+        let held = self.held.lock();
+        !held.failures.is_empty() && held.failures.contains_key(id)
     }
 
     /// The message goes back to the group at once, with what was begun on it broken off.
-    pub(crate) fn release(&self, id: &str, broken_off: Option<DedupeKey>) {
+    pub(crate) fn release(&self, id: &str, broken_off: Option<BrokenOff>) {
         let after = Duration::ZERO;
         self.let_go(
             self.held.lock(),
@@ -221,7 +260,7 @@ impl Remote {
         mut held: parking_lot::MutexGuard<'_, Held>,
         id: &str,
         disposition: Disposition,
-        broken_off: Option<DedupeKey>,
+        broken_off: Option<BrokenOff>,
     ) {
         held.lost.remove(id);
         let Some(Hold { token, .. }) = held.items.remove(id) else {
@@ -272,15 +311,25 @@ impl Remote {
 
     /// Returns whether every settlement has reached the broker.
     pub(crate) fn is_flushed(&self) -> bool {
-        let held = self.held.lock();
-        held.waiting.is_empty() && held.under_way == 0
+        self.held.lock().is_flushed()
     }
 
-    /// Waits until every settlement has reached the broker.
+    /// Returns whether nothing is held, nothing comes, and every settlement has reached the broker.
+    fn is_through(&self) -> bool {
+        let held = self.held.lock();
+        held.intake_is_over && held.items.is_empty() && held.is_flushed()
+    }
+
+    /// Waits until nothing more is taken in and every settlement has reached the broker. It must
+    /// have been [stopped](Self::stop).
     pub(crate) async fn flush(&self) {
         loop {
             let flushed = self.flushed.notified();
-            if self.is_flushed() {
+            let over = {
+                let held = self.held.lock();
+                held.intake_is_over && held.is_flushed()
+            };
+            if over {
                 return;
             }
             flushed.await;
@@ -295,7 +344,8 @@ impl Remote {
             Ok(Ready::Failed(message)) => Err(SubscribeError::Refused {
                 message: message.clone(),
             }),
-            _ => Ok(()),
+            Ok(Ready::Closed) | Err(_) => Err(SubscribeError::Closed),
+            Ok(_) => Ok(()),
         }
     }
 
@@ -310,6 +360,7 @@ impl Remote {
             Ready::Failed(error) => {
                 TransportHealth::new(Connection::Closed).with_last_error(Some(error.clone()))
             }
+            Ready::Closed => TransportHealth::new(Connection::Closed),
             Ready::Up => TransportHealth::new(Connection::Up),
         }
     }
@@ -321,6 +372,8 @@ enum Ready {
     /// With the last failure, if it took more than one try.
     Connecting(Option<String>),
     Up,
+    /// It ended before the broker could be reached.
+    Closed,
     /// It was refused for good.
     Failed(String),
 }

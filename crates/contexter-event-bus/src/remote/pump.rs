@@ -26,6 +26,7 @@ const GATHERING: Duration = Duration::from_millis(5);
 
 /// Gives the queue what the source gives, until it is told to stop or the source is closed.
 pub(crate) async fn pump(remote: Arc<Remote>, queue: Arc<Queue>) {
+    let _intake = Intake(&remote);
     let mut closing = remote.closing.subscribe();
     let source = tokio::select! {
         biased;
@@ -42,7 +43,7 @@ pub(crate) async fn pump(remote: Arc<Remote>, queue: Arc<Queue>) {
         match received {
             // Not broken off: what was received is either in the queue or given back.
             Ok(messages) => {
-                for message in messages {
+                for message in remote.hold(messages) {
                     remote.take_in(&queue, message).await;
                 }
             }
@@ -57,6 +58,15 @@ pub(crate) async fn pump(remote: Arc<Remote>, queue: Arc<Queue>) {
         }
     }
     source.close().await;
+}
+
+/// A pump that may still take something in.
+struct Intake<'r>(&'r Remote);
+
+impl Drop for Intake<'_> {
+    fn drop(&mut self) {
+        self.0.intake_is_over();
+    }
 }
 
 impl Remote {
@@ -106,25 +116,29 @@ impl Remote {
         }
     }
 
+    /// Takes in a message that is held.
     async fn take_in(&self, queue: &Queue, message: Incoming) {
         let Incoming {
             message,
-            token,
+            token: _held,
             delivery_count,
             id,
             redrive_group,
         } = message;
-        if !self.hold(&id, token) {
-            // It is being worked on here, and now it is known by its new token.
-            return;
-        }
-        let foreign = |group: &Arc<str>| group != queue.group_name();
-        if redrive_group.as_ref().is_some_and(foreign) {
+        if redrive_group
+            .as_ref()
+            .is_some_and(|mark| !queue.is_marked(mark))
+        {
             self.ack(&id);
             return;
         }
         let event = match message {
             Ok(event) => event,
+            // Whoever has it now makes it a dead letter.
+            Err(_undecodable) if !self.holds(&id) => {
+                self.give_up(&id);
+                return;
+            }
             Err(undecodable) => {
                 let message = DeadMessage::Raw(undecodable.raw);
                 let fault = (FailureKind::Undecodable, undecodable.error);
@@ -199,6 +213,7 @@ impl Remote {
             message,
             subscription: Arc::clone(&queue.name),
             group: Arc::clone(queue.group_name()),
+            pattern: queue.redrive_pattern(),
             origin: Some(id.to_string()),
             attempts: 0,
             kind,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Remote, Waiting};
@@ -25,12 +26,17 @@ pub(crate) async fn settle(remote: Arc<Remote>) {
                 break;
             }
             remote.send(waiting).await;
+            // Also while there is always something to settle.
+            if Instant::now() >= renewal {
+                remote.renew().await;
+                renewal = Instant::now() + pause;
+            }
         }
         if Instant::now() >= renewal {
             remote.renew().await;
             renewal = Instant::now() + pause;
         }
-        if *remote.closing.borrow() && remote.held.lock().items.is_empty() && remote.is_flushed() {
+        if remote.is_through() {
             return;
         }
     }
@@ -45,18 +51,20 @@ impl Remote {
 
     async fn send(&self, waiting: Vec<Waiting>) {
         let mut settlements = Vec::with_capacity(waiting.len());
-        for Waiting {
-            token,
-            disposition,
-            broken_off,
-        } in waiting
-        {
-            if let Some(key) = broken_off
-                && let Err(error) = self.dedupe.release(&key).await
-            {
+        let mut broken_off = Vec::new();
+        for one in waiting {
+            settlements.push((one.token, one.disposition));
+            broken_off.extend(one.broken_off);
+        }
+        // Together, because each may be a round trip; and first, so that whoever gets the event
+        // next does not take it for being handled.
+        let releases = broken_off
+            .iter()
+            .map(|(key, by)| self.dedupe.release(key, by));
+        for answer in join_all(releases).await {
+            if let Err(error) = answer {
                 tracing::warn!(%error, "deduplication failed");
             }
-            settlements.push((token, disposition));
         }
         let Some(source) = self.source.get() else {
             return;

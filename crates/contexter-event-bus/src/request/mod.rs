@@ -152,7 +152,8 @@ impl Responder {
             Ok(Some(Err(message))) => Err(SubscribeError::Refused {
                 message: message.clone(),
             }),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(_ended) => Err(SubscribeError::Closed),
         }
     }
 }

@@ -32,9 +32,12 @@ pub(crate) async fn serve(
         .with_group(group)
         .with_prefetch(config.concurrency);
     let mut ended = entry.ended();
-    let Some(source) = connect(&*transport, &spec, &ready).await else {
-        return;
+    let source = tokio::select! {
+        biased;
+        _ = ended.wait_for(|ended| *ended) => return,
+        source = connect(&*transport, &spec, &ready) => source,
     };
+    let Some(source) = source else { return };
     // Dropped with this task, which cancels what is being answered.
     let mut answering = JoinSet::new();
     loop {

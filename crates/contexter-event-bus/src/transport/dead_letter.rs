@@ -88,6 +88,9 @@ pub struct DeadLetter {
     /// The group that gets the event again when it is redriven: that of the subscription, or its
     /// name if it has none.
     pub group: Arc<str>,
+    /// The pattern of the group, which tells it from others of its name; none without a group.
+    #[serde(default)]
+    pub pattern: Option<Arc<str>>,
     /// The place of the event at the broker; none in process.
     pub origin: Option<String>,
     /// How often it was tried.
@@ -112,11 +115,33 @@ impl DeadLetter {
         }
     }
 
+    /// Returns whom the letter is for when it is published again: the value of
+    /// [`REDRIVE_GROUP`](super::REDRIVE_GROUP).
+    #[must_use]
+    pub fn redrive_group(&self) -> Arc<str> {
+        match &self.pattern {
+            Some(pattern) => format!("{} {pattern}", self.group).into(),
+            None => Arc::clone(&self.group),
+        }
+    }
+
     /// Returns the letter under another name.
     #[must_use]
     pub fn with_id(mut self, id: DeadLetterId) -> Self {
         self.id = id;
         self
+    }
+}
+
+/// Returns whether the value of [`REDRIVE_GROUP`](super::REDRIVE_GROUP) means a group. One without
+/// a pattern means all of its name.
+pub(crate) fn is_for(mark: &str, group: &str, pattern: Option<&str>) -> bool {
+    match mark.strip_prefix(group) {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix(' ')
+            .is_some_and(|rest| Some(rest) == pattern),
+        None => false,
     }
 }
 

@@ -30,6 +30,7 @@ use contexter_protocol::IntegrationEvent;
 
 pub use capability::{Capabilities, Capability};
 pub use confirmation::Confirmation;
+pub(crate) use dead_letter::is_for;
 pub use dead_letter::{DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, RawMessage};
 pub use error::{TransportError, TransportErrorKind};
 pub use health::{Connection, TransportHealth};
@@ -152,7 +153,8 @@ pub trait MessageTransport: fmt::Debug + Send + Sync + 'static {
     /// # Behavior
     ///
     /// - It is the same event: same id, same attributes, same bytes.
-    /// - It carries the headers [`REDRIVE_GROUP`] and [`REDRIVE_LETTER`], and comes out of every
+    /// - It carries the headers [`REDRIVE_GROUP`], of [`DeadLetter::redrive_group`], and
+    ///   [`REDRIVE_LETTER`], and comes out of every
     ///   [`Source`] with [`Incoming::redrive_group`] set. (The bus lets other groups pass over it,
     ///   and lets it pass the deduplication of its own.) A transport that can send it to that group
     ///   alone may do so.

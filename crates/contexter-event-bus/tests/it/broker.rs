@@ -209,7 +209,7 @@ impl MessageTransport for Fake {
 
     async fn redeliver(&self, letter: &DeadLetter) -> Result<Confirmation, TransportError> {
         let event = letter.event().expect("a test redrives events");
-        Ok(self.0.store(event, Some(Arc::clone(&letter.group))))
+        Ok(self.0.store(event, Some(letter.redrive_group())))
     }
 
     async fn replay(&self, filter: &EventFilter) -> Result<History, TransportError> {

@@ -12,5 +12,5 @@ use contexter_conformance::events::{self, Suite};
 async fn main() -> ExitCode {
     contexter_testkit::require!("redis-server"; ExitCode::SUCCESS);
     // Every group reads every event of its bus, so the work grows with the square of the stress.
-    events::main(Suite::new("redis", fixture::make).stress(3)).await
+    events::main(Suite::new("redis", fixture::make).stress(10)).await
 }

@@ -171,7 +171,7 @@ impl MessageTransport for NaiveTransport {
         };
         let group = match self.broker.flaw {
             Flaw::RedrivesToEverybody => None,
-            _ => Some(Arc::clone(&letter.group)),
+            _ => Some(letter.redrive_group()),
         };
         Ok(self
             .broker
