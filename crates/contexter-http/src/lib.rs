@@ -7,6 +7,7 @@
 //! | to | there is |
 //! |---|---|
 //! | call an API: JSON, forms, any status | [`Api`], [`Request`], [`Reply`] |
+//! | take a large reply piece by piece | [`Incoming`] |
 //! | exchange JSON and no more | [`HttpTransport`] |
 //! | fetch a file | [`Client::download`] |
 //! | fetch what others name | [`Config::public_only`], [`check_public`], [`is_public`] |
@@ -30,6 +31,7 @@ mod client;
 mod config;
 mod download;
 mod failure;
+mod incoming;
 mod proxy;
 mod public;
 mod rate_limit;
@@ -47,6 +49,7 @@ pub use auth::Auth;
 pub use client::Client;
 pub use config::Config;
 pub use download::Downloaded;
+pub use incoming::Incoming;
 pub use proxy::Proxy;
 pub use public::{check_public, is_public};
 pub use rate_limit::RateLimitHeaders;

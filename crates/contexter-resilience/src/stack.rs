@@ -165,7 +165,9 @@ impl<T: Timer, K> StandardStack<T, K> {
         Arc::strong_count(&self.inner) == 1 && self.inner.parts.are_pristine()
     }
 
-    pub(crate) fn timer(&self) -> &T {
+    /// Returns where the time is read and waited for.
+    #[must_use]
+    pub fn timer(&self) -> &T {
         self.inner.last.timer()
     }
 

@@ -1,6 +1,7 @@
 //! What was used, and what it cost.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -70,6 +71,8 @@ pub(crate) struct Account {
     has_surcharge: bool,
     models: Mutex<BTreeMap<String, Totals>>,
     last_success: Mutex<Option<Instant>>,
+    /// Whether the last request of a model failed, for another reason than the quota.
+    is_troubled: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,14 +91,21 @@ impl Account {
             has_surcharge,
             models: Mutex::default(),
             last_success: Mutex::default(),
+            is_troubled: AtomicBool::new(false),
         }
     }
 
-    /// Counts a reply of this status. After one that is no success, what succeeded before shows nothing.
-    pub(crate) fn answered(&self, model: &str, status: u16) {
-        if !(200..300).contains(&status) {
+    /// Counts a reply of this status; `None` where none came. After one that is no success, what
+    /// succeeded before shows nothing. That the quota was used up says nothing either way, and nor do
+    /// files and jobs, which are calls without a model.
+    pub(crate) fn answered(&self, model: &str, status: Option<u16>) {
+        if !model.is_empty() && !matches!(status, Some(200..300 | 429)) {
             *self.last_success.lock() = None;
+            self.is_troubled.store(true, Ordering::Relaxed);
         }
+        let Some(status) = status else {
+            return;
+        };
         self.change(model, |totals| {
             totals.requests = totals.requests.saturating_add(1);
             if status == 429 {
@@ -108,6 +118,7 @@ impl Account {
     pub(crate) fn used(&self, model: &Model, tokens: u64, pixels: u64, now: Instant) {
         self.charge(model, tokens, pixels, 100);
         *self.last_success.lock() = Some(now);
+        self.is_troubled.store(false, Ordering::Relaxed);
     }
 
     /// Counts what a line of a batch job used.
@@ -153,6 +164,11 @@ impl Account {
     pub(crate) fn has_succeeded_within(&self, age: Duration, now: Instant) -> bool {
         let last = *self.last_success.lock();
         last.is_some_and(|at| now.saturating_duration_since(at) <= age)
+    }
+
+    /// Returns whether the last request of a model failed, for another reason than the quota.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.is_troubled.load(Ordering::Relaxed)
     }
 
     pub(crate) fn snapshot(&self) -> UsageSnapshot {
@@ -233,7 +249,7 @@ mod tests {
     fn the_table_of_models_is_bounded() {
         let account = Account::new(false);
         for number in 0..1_000 {
-            account.answered(&format!("model-{number}"), 200);
+            account.answered(&format!("model-{number}"), Some(200));
         }
         let snapshot = account.snapshot();
         assert_eq!(snapshot.requests, 1_000);

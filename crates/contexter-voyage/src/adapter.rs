@@ -12,7 +12,7 @@ use contexter_model::{
     CountTokens, DescribeSpace, Embed, EmbeddingSpace, Error, ErrorKind, Rerank,
 };
 use contexter_resilience::{ResilientAdapter, StandardStack};
-use contexter_service::{Clock as _, DefaultClock, Service as _};
+use contexter_service::{Clock as _, DefaultClock};
 use jiff::Timestamp;
 
 use crate::account::UsageSnapshot;
@@ -23,6 +23,10 @@ use crate::{Config, EmbedChunks, EmbedMultimodal, EmbedTexts, Jobs, RerankTexts}
 /// While a request has succeeded within this time, a health check sends none: the answer would be
 /// the same, and an account without a payment method has 3 requests a minute.
 const FRESH: Duration = Duration::from_mins(1);
+
+/// A check, all its requests included, ends within this time; a key is checked in a fraction of it, and
+/// who watches over services gives a check ten seconds.
+const CHECK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Voyage AI: the service `voyage_ai`.
 ///
@@ -200,6 +204,24 @@ impl VoyageAdapter {
         self.calls.token_counter()
     }
 
+    /// Asks whether the key is taken and embedding works, for at most [`CHECK_LIMIT`].
+    async fn check(&self) -> Result<(), Error> {
+        let check = async {
+            // The list of jobs costs no tokens. Only its success is believed: a host may serve no jobs,
+            // and an account none of them. And it says nothing about trouble with embeddings.
+            if !self.calls.client().account().is_troubled() && self.jobs.are_listed().await {
+                return Ok(());
+            }
+            self.calls.probe().await
+        };
+        tokio::time::timeout(CHECK_LIMIT, check)
+            .await
+            .unwrap_or_else(|_elapsed| {
+                let message = format!("no answer to a check within {CHECK_LIMIT:?}");
+                Err(Error::new(ErrorKind::Timeout, message).with_service(NAME))
+            })
+    }
+
     /// Returns the files and batch jobs of the account.
     #[must_use]
     pub fn jobs(&self) -> &Jobs {
@@ -217,27 +239,24 @@ impl ServiceAdapter for VoyageAdapter {
         &self.capabilities
     }
 
-    /// Embeds one word, as the health check does, and fails if the key is refused.
+    /// Asks as the health check does, and fails if the key is refused.
     async fn initialize(&self) -> Result<(), AdapterError> {
-        let client = self.calls.client();
-        match client.call(self.calls.probe()).await {
+        match self.check().await {
             Err(error) if error.kind() == ErrorKind::Unauthorized => Err(error.into()),
             // A vendor that is away or throttles for now may serve when it is needed.
             _ => Ok(()),
         }
     }
 
-    /// Embeds one word, which costs a few tokens, unless a request has succeeded in the last minute.
-    /// It is not repeated and does not wait for the quota; a vendor that throttles is degraded.
+    /// Asks nothing while a request has succeeded in the last minute. Otherwise asks for the list of
+    /// jobs, which costs no tokens; and where that is refused, or the last request failed, embeds one
+    /// word, which costs a few. Nothing is repeated or waits for the quota, and all ends within 5 s. A
+    /// vendor that throttles, and a quota that is used up, is degraded.
     async fn health_check(&self) -> ServiceHealth {
         let started = DefaultClock.now();
         let client = self.calls.client();
         let fresh = client.account().has_succeeded_within(FRESH, started);
-        let outcome = if fresh {
-            Ok(())
-        } else {
-            client.call(self.calls.probe()).await.map(drop)
-        };
+        let outcome = if fresh { Ok(()) } else { self.check().await };
         let took = DefaultClock.now().saturating_duration_since(started);
         let health = |status| ServiceHealth::new(status, took, Timestamp::now());
         let health = match outcome {

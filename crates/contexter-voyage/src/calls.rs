@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::client::{Client, NAME};
 use crate::limits::{
     MAX_CONTEXT_CHUNKS, MAX_CONTEXT_DOCUMENTS, MAX_MULTIMODAL_INPUTS, MAX_REPLY_BYTES,
-    MAX_RERANK_DOCUMENTS,
+    MAX_REQUEST_BYTES, MAX_RERANK_DOCUMENTS,
 };
 use crate::packing::Caps;
 use crate::tokens::TokenEstimate;
@@ -25,6 +25,9 @@ use crate::{
 
 /// Models that are not in the table share a lane under this name, one for each kind.
 const UNKNOWN: &str = "";
+
+/// What a probe takes of the quota of tokens: a word and what the vendor adds to it.
+const PROBE_TOKENS: u32 = 16;
 
 /// Everything that the calls share.
 #[derive(Clone, Debug)]
@@ -111,8 +114,17 @@ impl Calls {
         }
     }
 
-    /// The smallest request that shows that embedding works.
-    pub(crate) fn probe(&self) -> EmbedTexts {
+    /// Embeds one word: the smallest request that shows that embedding works. It is not repeated, and it
+    /// does not wait for the quota.
+    pub(crate) async fn probe(&self) -> Result<(), Error> {
+        let model = Model::named(self.model_for(Purpose::Query), ModelKind::Text);
+        if let Some(quota) = self.lane(&model)?.stack().rate_limiter() {
+            quota.try_acquire(PROBE_TOKENS)?;
+        }
+        self.client().call(self.word()).await.map(drop)
+    }
+
+    fn word(&self) -> EmbedTexts {
         let request = EmbedTexts::new(["ok"], None).with_model(self.model_for(Purpose::Query));
         EmbedTexts {
             dimension: self.config().output_dimension,
@@ -124,7 +136,7 @@ impl Calls {
         let mut lanes = self.inner.lanes.lock();
         lanes.closed = true;
         for lane in lanes.by_model.values() {
-            lane.gate().close();
+            lane.close();
         }
     }
 
@@ -150,7 +162,7 @@ impl Calls {
         }
         let lane = Arc::new(self.make_lane(model)?);
         if lanes.closed {
-            lane.gate().close();
+            lane.close();
         }
         lanes.by_model.insert(key, Arc::clone(&lane));
         Ok(lane)
@@ -242,6 +254,7 @@ fn caps(model: &Model, max_batch: usize) -> Caps {
     };
     Caps::new(items, model.request_tokens)
         .units(units)
+        .payload(MAX_REQUEST_BYTES)
         .context(model.context)
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contexter_config::Secret;
-use contexter_http::{Api, Auth, Client as Http, Config as HttpConfig, Reply, Request};
+use contexter_http::{Api, Auth, Client as Http, Config as HttpConfig, Incoming, Reply, Request};
 use contexter_model::{Error, ErrorKind, Reranked};
 use contexter_service::{Clock as _, DefaultClock, Service};
 use serde::Serialize;
@@ -20,6 +21,9 @@ use crate::{
 
 /// The name of the service.
 pub(crate) const NAME: &str = "voyage_ai";
+
+/// No reply is read for longer, and only files of results come near it.
+const LONGEST_DOWNLOAD: Duration = Duration::from_hours(12);
 
 /// The API with the key. Every call is one request.
 #[derive(Clone)]
@@ -42,7 +46,10 @@ impl Client {
             http
         } else {
             // The vendor is silent while it computes. What bounds the whole is the stack.
-            own = Http::new(&HttpConfig::default().read_timeout(config.timeout))?;
+            let settings = HttpConfig::default()
+                .read_timeout(config.timeout)
+                .total_timeout(LONGEST_DOWNLOAD);
+            own = Http::new(&settings)?;
             &own
         };
         let key = config.api_key.clone();
@@ -78,8 +85,27 @@ impl Client {
 
     /// Sends a request and reads what the vendor refuses.
     pub(crate) async fn send(&self, request: Request, model: &str) -> Result<Reply, Error> {
-        let reply = request.send().await?;
-        self.inner.account.answered(model, reply.status());
+        let outcome = request.send().await;
+        let status = outcome.as_ref().ok().map(Reply::status);
+        self.inner.account.answered(model, status);
+        self.accept(outcome?, model)
+    }
+
+    /// Sends a request for a file, which is to be read as it arrives.
+    pub(crate) async fn open(&self, request: Request) -> Result<Incoming, Error> {
+        let outcome = request.open().await;
+        let status = outcome.as_ref().ok().map(Incoming::status);
+        self.inner.account.answered("", status);
+        let incoming = outcome?;
+        if incoming.is_success() {
+            return Ok(incoming);
+        }
+        let refusal = incoming.max_body(MAX_REPLY_BYTES).whole().await?;
+        let refusal = self.accept(refusal, "");
+        Err(refusal.map_or_else(|error| error, |reply| reply.error("")))
+    }
+
+    fn accept(&self, reply: Reply, model: &str) -> Result<Reply, Error> {
         if reply.is_success() {
             return Ok(reply);
         }

@@ -344,6 +344,7 @@ impl Divisible for EmbedChunks {
                 most: cost.most.saturating_add(most),
                 likely: cost.likely.saturating_add(likely),
                 bytes: cost.bytes.saturating_add(bytes),
+                payload: cost.payload.saturating_add(bytes),
                 units: cost.units + 1,
                 kind: None,
             }

@@ -34,6 +34,12 @@ pub trait Divisible: Clone + Send + Sync {
 
     /// Returns how many tokens the far side counted; 0 if it did not say.
     fn used(reply: &Self::Reply) -> u64;
+
+    /// Returns how many of them were tokens of texts: all, unless said otherwise. What is learnt about
+    /// texts is learnt from them.
+    fn text_tokens(reply: &Self::Reply) -> u64 {
+        Self::used(reply)
+    }
 }
 
 /// The items of `list` in `range`; what is outside does not exist.
@@ -48,6 +54,7 @@ pub(crate) fn text_cost(text: Option<&String>, tokens: &TokenEstimate) -> Cost {
         most,
         likely,
         bytes,
+        payload: bytes,
         units: 1,
         kind: None,
     }

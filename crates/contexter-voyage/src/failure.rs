@@ -59,7 +59,7 @@ pub(crate) fn of_reply(reply: &Reply, asked: Asked<'_>) -> Error {
                  only on the host that it was issued for"
             ),
         ),
-        410 => reply.error_of(
+        410 if !model.is_empty() => reply.error_of(
             ErrorKind::Unsupported,
             format!("the model {model:?} is retired, configure another one: {said}"),
         ),
@@ -155,7 +155,7 @@ impl fmt::Display for TokenOverflow {
 
 impl StdError for TokenOverflow {}
 
-fn mentions_tokens(said: &str) -> bool {
+pub(crate) fn mentions_tokens(said: &str) -> bool {
     said.to_lowercase().contains("token")
 }
 
@@ -246,7 +246,7 @@ impl Fault {
 }
 
 /// Takes out the key itself, whole or as the vendor may cut it, and everything that looks like one.
-fn without_keys(text: &str, key: &str) -> String {
+pub(crate) fn without_keys(text: &str, key: &str) -> String {
     const REDACTED: &str = "[redacted]";
     let text = if key.is_empty() {
         text.to_owned()

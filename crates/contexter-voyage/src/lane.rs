@@ -1,14 +1,16 @@
 //! Everything that calls of one model share.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
-use contexter_service::{DefaultClock, Timer};
+use contexter_service::{Cx, DefaultClock, Full, Limited, Timer};
+use futures_util::future::{Either, select};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::packing::Caps;
 use crate::tokens::TokenEstimate;
@@ -80,8 +82,37 @@ impl<T: Timer> Lane<T> {
         &self.tokens
     }
 
-    pub(crate) fn gate(&self) -> &Semaphore {
-        &self.gate
+    /// Waits for a place among the requests under way, no longer than until the deadline of `cx`, and
+    /// not at all if the quota pauses for longer.
+    pub(crate) async fn enter(&self, cx: Cx) -> Result<SemaphorePermit<'_>, Error> {
+        let place = pin!(self.gate.acquire());
+        let place = match cx.deadline() {
+            None => place.await,
+            Some(deadline) => {
+                let timer = self.stack.timer();
+                let pause = self.stack.rate_limiter().map(|quota| quota.pause_left());
+                let left = deadline.saturating_duration_since(timer.now());
+                if let Some(pause) = pause.filter(|pause| *pause > left) {
+                    let retry_after = Some(pause);
+                    return Err(Limited { retry_after }.into());
+                }
+                match select(place, pin!(timer.sleep_until(deadline))).await {
+                    Either::Left((place, _)) => place,
+                    Either::Right(_) => {
+                        let limit = self.concurrent;
+                        return Err(Full { limit }.into());
+                    }
+                }
+            }
+        };
+        place.map_err(|closed| {
+            Error::new(ErrorKind::Cancelled, "the adapter is shut down").with_source(closed)
+        })
+    }
+
+    /// Lets go of all that wait for a place, and admits nobody any more.
+    pub(crate) fn close(&self) {
+        self.gate.close();
     }
 
     pub(crate) fn concurrent(&self) -> usize {
@@ -109,7 +140,7 @@ impl<T: Timer> Lane<T> {
 
     /// Returns what a call of likely so many tokens takes of the quota: its own, and what earlier
     /// calls turned out to have had more or less than they took.
-    pub(crate) fn charge(&self, likely: u64) -> Charge {
+    pub(crate) fn charge(&self, likely: u64) -> Charge<'_, T> {
         let burst = self.burst().unwrap_or(u64::from(u32::MAX));
         let most = i64::try_from(burst).unwrap_or(i64::MAX);
         let likely = i64::try_from(likely).unwrap_or(i64::MAX);
@@ -119,18 +150,12 @@ impl<T: Timer> Lane<T> {
             .saturating_add(likely)
             .saturating_sub(taken)
             .clamp(-most, most);
-        Charge { likely, taken }
-    }
-
-    /// Takes up how many tokens a call had that was charged for.
-    pub(crate) fn settle(&self, charge: Charge, used: u64) {
-        let used = i64::try_from(used).unwrap_or(i64::MAX);
-        self.owe(used.saturating_sub(charge.likely));
-    }
-
-    /// Takes back a charge for a call that was not sent: the quota gave its part back.
-    pub(crate) fn cancel(&self, charge: Charge) {
-        self.owe(charge.taken.saturating_sub(charge.likely));
+        Charge {
+            lane: self,
+            likely,
+            taken,
+            sent: AtomicU32::new(0),
+        }
     }
 
     fn owe(&self, more: i64) {
@@ -165,17 +190,40 @@ impl<T: Timer> Lane<T> {
     }
 }
 
-/// What one call takes of the quota.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Charge {
+/// What one call takes of the quota. However the call ends, dropped half-way included, what it sent is
+/// booked, and what it did not send is not: each attempt took of the quota, and the vendor counted it.
+pub(crate) struct Charge<'a, T: Timer> {
+    lane: &'a Lane<T>,
     likely: i64,
     taken: i64,
+    /// Attempts that were sent.
+    sent: AtomicU32,
 }
 
-impl Charge {
+impl<T: Timer> Charge<'_, T> {
     /// The weight of the call.
-    pub(crate) fn weight(self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         u32::try_from(self.taken).unwrap_or(u32::MAX)
+    }
+
+    /// Takes up that an attempt is sent.
+    pub(crate) fn send(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes up how many tokens the last attempt had.
+    pub(crate) fn settle(self, used: u64) {
+        let used = i64::try_from(used).unwrap_or(i64::MAX);
+        self.lane.owe(used.saturating_sub(self.likely));
+    }
+}
+
+impl<T: Timer> Drop for Charge<'_, T> {
+    /// One attempt is booked already. Of a call that was not sent the quota gave its part back.
+    fn drop(&mut self) {
+        let more = i64::from(*self.sent.get_mut()) - 1;
+        let apart = self.likely.saturating_sub(self.taken);
+        self.lane.owe(apart.saturating_mul(more));
     }
 }
 

@@ -76,7 +76,8 @@ pub use embeddings::{EmbedTexts, TextEmbeddings};
 pub use endpoint::{ATLAS_EU_URL, ATLAS_URL, ATLAS_US_URL, VOYAGE_URL, base_url_of};
 pub use failure::TokenOverflow;
 pub use jobs::{
-    File, Job, JobCounts, JobError, JobRequest, JobResults, JobStatus, Jobs, Polling, Work,
+    File, Job, JobCounts, JobError, JobOutcomes, JobRequest, JobResults, JobStatus, Jobs, Polling,
+    Work,
 };
 pub use lane::Lane;
 pub use media::{Content, Image};

@@ -77,5 +77,12 @@ pub(crate) const MARKERS: u64 = 16;
 /// rightly cause.
 pub(crate) const MAX_REPLY_BYTES: u64 = 64 * 1024 * 1024;
 
-/// The largest results of a batch job that are read: 100,000 vectors of 1,024 floats as base64.
-pub(crate) const MAX_RESULT_BYTES: u64 = 1024 * 1024 * 1024;
+/// Packing puts no more bytes of contents into one request, so that several of them under way have room:
+/// the largest image as base64 fits. It is a choice of this crate.
+pub(crate) const MAX_REQUEST_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The largest file that is read whole; results of jobs are read line by line, whatever their size.
+pub(crate) const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// The longest line of a job's results: as the largest reply.
+pub(crate) const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;

@@ -155,6 +155,18 @@ impl Content {
         }
     }
 
+    /// How many bytes are sent for it: base64 makes four of three.
+    pub(crate) fn payload(&self) -> u64 {
+        let length = match self {
+            Self::Text(text) | Self::ImageUrl(text) | Self::VideoUrl(text) => text.len(),
+            Self::Image(_) | Self::Video { .. } => {
+                let bytes = self.bytes().unwrap_or_default();
+                bytes.div_ceil(3).saturating_mul(4)
+            }
+        };
+        length as u64
+    }
+
     pub(crate) fn pixels(&self) -> Option<u64> {
         match self {
             Self::Image(image) => image.pixels,

@@ -289,6 +289,7 @@ impl Divisible for EmbedMultimodal {
                 most: cost.most.saturating_add(most),
                 likely: cost.likely.saturating_add(likely),
                 bytes: cost.bytes.saturating_add(bytes),
+                payload: cost.payload.saturating_add(content.payload()),
                 units: 1,
                 kind: cost.kind.or(content.kind()),
             }
@@ -323,6 +324,10 @@ impl Divisible for EmbedMultimodal {
 
     fn used(reply: &MultimodalEmbeddings) -> u64 {
         reply.usage.tokens
+    }
+
+    fn text_tokens(reply: &MultimodalEmbeddings) -> u64 {
+        reply.usage.text_tokens
     }
 }
 

@@ -26,7 +26,8 @@ use crate::packing::{Cost, divide, pack};
 ///
 /// # Cancel safety
 ///
-/// Dropping a call drops what is under way; parts that had reached the vendor are billed.
+/// Dropping a call drops what is under way; parts that had reached the vendor are billed, and stay
+/// booked in the quota.
 ///
 /// # Examples
 ///
@@ -92,7 +93,9 @@ impl<S, T: Timer> Packed<S, T> {
     ///
     /// # Errors
     ///
-    /// The error of the first part that failed for good, or a rejection by the stack.
+    /// The error of the first part that failed for good, or a rejection. A part whose turn in the quota
+    /// comes after the deadline is [`ErrorKind::RateLimited`] at once, with the wait that it would take;
+    /// one that finds all places taken until then is [`ErrorKind::Unavailable`].
     ///
     /// # Cancel safety
     ///
@@ -141,6 +144,13 @@ impl<S, T: Timer> Packed<S, T> {
             .map(|index| {
                 let mut cost = req.cost(index, self.lane.tokens());
                 if req.truncates() {
+                    // What is cut teaches nothing about what is not: so many bytes less count.
+                    if let Some(cut) = cost.likely.checked_sub(context).filter(|cut| *cut > 0) {
+                        let (cut, all) = (u128::from(cut), u128::from(cost.likely));
+                        let bytes = u128::from(cost.bytes) * cut / all;
+                        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                        cost.bytes = cost.bytes.saturating_sub(bytes);
+                    }
                     cost.most = cost.most.min(context);
                     cost.likely = cost.likely.min(context);
                 }
@@ -160,52 +170,61 @@ impl<S, T: Timer> Packed<S, T> {
         Req: Divisible,
         S: Service<Req, Response = Req::Reply, Error = Error>,
     {
+        let outcome = self.send(cx, req, costs, &part).await;
+        (part, outcome)
+    }
+
+    async fn send<Req>(
+        &self,
+        cx: Cx,
+        req: &Req,
+        costs: &[Cost],
+        part: &Range<usize>,
+    ) -> Result<Req::Reply, Error>
+    where
+        Req: Divisible,
+        S: Service<Req, Response = Req::Reply, Error = Error>,
+    {
         let own = costs.get(part.clone()).unwrap_or_default();
-        let likely = own
-            .iter()
-            .fold(0, |sum: u64, cost| sum.saturating_add(cost.likely));
-        let bytes = own
-            .iter()
-            .fold(0, |sum: u64, cost| sum.saturating_add(cost.bytes));
+        let sum = |of: fn(&Cost) -> u64| own.iter().map(of).fold(0, u64::saturating_add);
+        let (likely, bytes) = (sum(|cost| cost.likely), sum(|cost| cost.bytes));
         let lane = &*self.lane;
-        let outcome =
-            match lane.gate().acquire().await {
-                Ok(_permit) => {
-                    let charge = lane.charge(likely);
-                    let outcome = lane
-                        .stack()
-                        .run(cx.with_weight(charge.weight()), |_cx| {
-                            let request = req.part(part.clone());
-                            async move {
-                                let outcome = self.service.call(request).await;
-                                lane.listen(&outcome);
-                                outcome
-                            }
-                        })
-                        .await;
-                    match &outcome {
-                        Ok(reply) => match Req::used(reply) {
-                            0 => {}
-                            used => {
-                                lane.settle(charge, used);
-                                lane.tokens().learn(bytes, used);
-                            }
-                        },
-                        Err(error) => {
-                            if error.is_rejection() {
-                                lane.cancel(charge);
-                            }
-                            if let Some(overflow) = TokenOverflow::of(error) {
-                                lane.tokens().learn(bytes, overflow.tokens);
-                            }
-                        }
-                    }
+        if let Some(quota) = lane.burst().filter(|quota| *quota < likely)
+            && lane.tokens().is_exact()
+            && part.len() == 1
+        {
+            let message = format!("{likely} tokens are more than the quota of {quota} ever admits");
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        let _place = lane.enter(cx).await?;
+        let charge = lane.charge(likely);
+        let outcome = lane
+            .stack()
+            .run(cx.with_weight(charge.weight()), |_cx| {
+                let request = req.part(part.clone());
+                let charge = &charge;
+                async move {
+                    charge.send();
+                    let outcome = self.service.call(request).await;
+                    lane.listen(&outcome);
                     outcome
                 }
-                Err(closed) => Err(Error::new(ErrorKind::Cancelled, "the adapter is shut down")
-                    .with_source(closed)),
-            };
-        (part, outcome)
+            })
+            .await;
+        match &outcome {
+            Ok(reply) => {
+                if let used @ 1.. = Req::used(reply) {
+                    charge.settle(used);
+                }
+                lane.tokens().learn(bytes, Req::text_tokens(reply));
+            }
+            Err(error) => {
+                if let Some(overflow) = TokenOverflow::of(error) {
+                    lane.tokens().learn(bytes, overflow.tokens);
+                }
+            }
+        }
+        outcome
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Cost {
     pub likely: u64,
     /// How many bytes of text were counted.
     pub bytes: u64,
+    /// How many bytes are sent for it.
+    pub payload: u64,
     /// How many vectors it gives.
     pub units: usize,
     /// Items of different kinds do not go together; those of none go with any.
@@ -39,6 +41,8 @@ pub struct Caps {
     pub tokens: u64,
     /// Tokens of one item, where longer ones are cut.
     pub context: u64,
+    /// Bytes that are sent.
+    pub payload: u64,
 }
 
 impl Caps {
@@ -50,6 +54,7 @@ impl Caps {
             units: usize::MAX,
             tokens,
             context: u64::MAX,
+            payload: u64::MAX,
         }
     }
 
@@ -57,6 +62,13 @@ impl Caps {
     #[must_use]
     pub const fn units(mut self, units: usize) -> Self {
         self.units = units;
+        self
+    }
+
+    /// Sets how many bytes a part may send.
+    #[must_use]
+    pub const fn payload(mut self, bytes: u64) -> Self {
+        self.payload = bytes;
         self
     }
 
@@ -102,6 +114,7 @@ struct Part {
     items: usize,
     units: usize,
     tokens: u64,
+    payload: u64,
     kind: Option<ItemKind>,
 }
 
@@ -111,6 +124,7 @@ impl Part {
         self.items < caps.items
             && self.units.saturating_add(cost.units) <= caps.units
             && self.tokens.saturating_add(cost.most) <= caps.tokens
+            && self.payload.saturating_add(cost.payload) <= caps.payload
             && !mixed
     }
 
@@ -118,6 +132,7 @@ impl Part {
         self.items += 1;
         self.units = self.units.saturating_add(cost.units);
         self.tokens = self.tokens.saturating_add(cost.most);
+        self.payload = self.payload.saturating_add(cost.payload);
         self.kind = self.kind.or(cost.kind);
     }
 }

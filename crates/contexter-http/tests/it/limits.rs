@@ -122,3 +122,55 @@ async fn a_trickle_meets_the_total_timeout() {
         .total_timeout(Duration::from_millis(500));
     timeout(config, drip).await;
 }
+
+#[tokio::test]
+async fn a_large_reply_can_be_taken_piece_by_piece_within_the_limit() {
+    let server = ScriptedServer::start(vec![
+        Scripted::status(200).body(body(300_000)),
+        Scripted::status(200).body(body(300_000)),
+        Scripted::status(404).body("no such file"),
+        Scripted::status(200)
+            .body(body(300_000))
+            .reset_after(100_000),
+    ])
+    .await;
+    let client = Client::new(&Config::default()).unwrap();
+    let api = Api::new(&client, &server.base_url(), Auth::None).unwrap();
+    let open = |limit| api.get("x").operation("take").max_body(limit).open();
+    let mut reply = open(300_000).await.unwrap();
+    assert!(reply.is_success());
+    let (mut bytes, mut pieces) = (0, 0);
+    while let Some(piece) = reply.chunk().await.unwrap() {
+        (bytes, pieces) = (bytes + piece.len(), pieces + 1);
+    }
+    assert_eq!(bytes, 300_000);
+    assert!(pieces > 1);
+
+    let mut reply = open(299_999).await.unwrap();
+    let error = loop {
+        match reply.chunk().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the limit was passed"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+
+    let reply = open(u64::MAX).await.unwrap();
+    assert_eq!(reply.status(), 404);
+    assert_eq!(
+        reply.max_body(12).whole().await.unwrap().text().unwrap(),
+        "no such file"
+    );
+
+    let mut reply = open(300_000).await.unwrap();
+    let error = loop {
+        match reply.chunk().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("it was not whole"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert_eq!(error.operation(), Some("take"));
+}

@@ -3,6 +3,7 @@
 mod file;
 mod job;
 mod lines;
+mod outcomes;
 mod results;
 mod service;
 mod wait;
@@ -10,6 +11,7 @@ mod work;
 
 pub use file::File;
 pub use job::{Job, JobCounts, JobError, JobStatus};
+pub use outcomes::JobOutcomes;
 pub use results::JobResults;
 pub use service::Jobs;
 pub use wait::Polling;

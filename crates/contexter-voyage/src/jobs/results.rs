@@ -2,13 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use contexter_model::{Error, ErrorKind, Usage};
+use contexter_model::{Error, Usage};
 
-use crate::client::NAME;
-use crate::jobs::lines::Outcomes;
-use crate::jobs::{JobRequest, Work};
-
-/// What became of each line of a job: every id of the [`Work`] is in exactly one of the two.
+/// What became of each line of a job: every id of the [`Work`](crate::Work) is in exactly one of the two.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct JobResults<R> {
@@ -20,32 +16,12 @@ pub struct JobResults<R> {
     pub usage: Usage,
 }
 
-impl<R> JobResults<R> {
-    /// Joins outcomes with the lines that were sent.
-    pub(crate) fn of<Q: JobRequest<Reply = R>>(work: &Work<Q>, mut outcomes: Outcomes<R>) -> Self {
-        let mut results = Self {
+impl<R> Default for JobResults<R> {
+    fn default() -> Self {
+        Self {
             done: BTreeMap::new(),
             failed: BTreeMap::new(),
             usage: Usage::default(),
-        };
-        for id in work.lines().keys() {
-            match outcomes.remove(id) {
-                Some(Ok(reply)) => {
-                    let tokens = Q::used(&reply);
-                    results.usage.tokens = results.usage.tokens.saturating_add(tokens);
-                    results.done.insert(id.clone(), reply);
-                }
-                Some(Err(error)) => {
-                    results.failed.insert(id.clone(), error);
-                }
-                None => {
-                    let missing = Error::new(ErrorKind::Protocol, "the job has no result for it")
-                        .with_service(NAME)
-                        .with_operation("read_job");
-                    results.failed.insert(id.clone(), missing);
-                }
-            }
         }
-        results
     }
 }

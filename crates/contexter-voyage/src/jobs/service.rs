@@ -1,22 +1,26 @@
 //! Making jobs, waiting for them, and reading what came of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contexter_http::{Reply, Request, clean};
+use contexter_http::{Incoming, Request, clean};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
 use contexter_service::{Cx, InvalidConfig};
-use serde::de::DeserializeOwned;
+use parking_lot::Mutex;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value, json};
 
+use crate::Config;
 use crate::client::{Client, NAME};
 use crate::jobs::file::Page;
-use crate::jobs::{File, Job, JobRequest, JobResults, JobStatus, Polling, Work, lines};
-use crate::limits::{MAX_PAGE, MAX_RESULT_BYTES};
-use crate::{Config, Model};
+use crate::jobs::{
+    File, Job, JobOutcomes, JobRequest, JobResults, JobStatus, Polling, Work, lines,
+};
+use crate::limits::{MAX_FILE_BYTES, MAX_METADATA, MAX_PAGE};
 
 /// How long the vendor asks to wait after it refused a further job.
 ///
@@ -26,7 +30,7 @@ const REFUSED_WAIT: Duration = Duration::from_mins(30);
 /// The one window that there is.
 const WINDOW: &str = "12h";
 
-/// One request with a file in it may take this long.
+/// One request with a file in it, or the next line of one, may take this long.
 const TRANSFER_TIMEOUT: Duration = Duration::from_mins(10);
 /// The same with its repeats.
 const TRANSFER_DEADLINE: Duration = Duration::from_mins(30);
@@ -58,10 +62,16 @@ const TRANSFER_DEADLINE: Duration = Duration::from_mins(30);
 /// ```
 #[derive(Clone)]
 pub struct Jobs {
-    client: Client,
-    stack: StandardStack,
+    pub(crate) client: Client,
+    pub(crate) stack: StandardStack,
     pub(crate) polling: Polling,
+    /// What bounds the requests of this handle.
+    pub(crate) cx: Cx,
+    counted: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// So many jobs are known to have been counted; older ones by their ids are forgotten.
+const MAX_COUNTED: usize = 1_000;
 
 impl Jobs {
     pub(crate) fn new(client: Client, config: &Config) -> Result<Self, InvalidConfig> {
@@ -73,6 +83,8 @@ impl Jobs {
             client,
             stack: StandardStack::new(settings)?.named("voyage_ai_jobs"),
             polling: Polling::default(),
+            cx: Cx::new(),
+            counted: Arc::default(),
         })
     }
 
@@ -85,13 +97,23 @@ impl Jobs {
         }
     }
 
+    /// Returns a handle whose requests end by the deadline of `cx`, and by that of this handle.
+    #[must_use]
+    pub fn within(&self, cx: Cx) -> Self {
+        let own = self.cx.deadline();
+        Self {
+            cx: own.map_or(cx, |deadline| cx.with_deadline(deadline)),
+            ..self.clone()
+        }
+    }
+
     /// Returns the stack around the requests.
     #[must_use]
     pub fn stack(&self) -> &StandardStack {
         &self.stack
     }
 
-    /// Makes a job of `work`, waits for its end, and reads its results.
+    /// Makes a job of `work`, waits for its end, and reads its results; all by the deadline of `cx`.
     ///
     /// # Errors
     ///
@@ -105,17 +127,18 @@ impl Jobs {
         cx: Cx,
         work: &Work<R>,
     ) -> Result<JobResults<R::Reply>, Error> {
-        let job = self.submit(work).await?;
-        let job = self.wait(cx, &job.id).await?;
-        self.results(&job, work).await
+        let jobs = self.within(cx);
+        let job = jobs.submit(work).await?;
+        let job = jobs.wait(cx, &job.id).await?;
+        jobs.results(&job, work).await
     }
 
     /// Sends the lines of `work` and makes a job of them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] for lines that differ in more than their texts;
-    /// [`ErrorKind::RateLimited`] if there are too many jobs, with the half hour that the vendor asks
+    /// [`ErrorKind::Invalid`] for lines that differ in more than their texts, and for more than 16 entries
+    /// of metadata; [`ErrorKind::RateLimited`] if there are too many jobs, with the half hour that the vendor asks
     /// to wait.
     ///
     /// # Cancel safety
@@ -135,7 +158,7 @@ impl Jobs {
     /// As a request.
     pub async fn upload(&self, name: &str, lines: impl Into<Bytes>) -> Result<File, Error> {
         let lines = lines.into();
-        self.ask("upload_file", Cx::new(), |client| {
+        self.ask("upload_file", self.cx, |client| {
             client.api().post("files").field("purpose", "batch").file(
                 "file",
                 name,
@@ -158,6 +181,15 @@ impl Jobs {
         params: &Map<String, Value>,
         metadata: &BTreeMap<String, String>,
     ) -> Result<Job, Error> {
+        if metadata.len() > MAX_METADATA {
+            let entries = metadata.len();
+            let message =
+                format!("{entries} entries of metadata, at most {MAX_METADATA} are allowed");
+            return Err(signed(
+                Error::new(ErrorKind::Invalid, message),
+                "create_job",
+            ));
+        }
         let mut body = json!({
             "endpoint": endpoint,
             "completion_window": WINDOW,
@@ -167,7 +199,7 @@ impl Jobs {
         if let (Some(body), false) = (body.as_object_mut(), metadata.is_empty()) {
             body.insert("metadata".to_owned(), json!(metadata));
         }
-        let once = Cx::new().with_idempotent(false);
+        let once = self.cx.with_idempotent(false);
         let made = self
             .ask("create_job", once, |client| {
                 client.api().post("batches").json(&body)
@@ -187,7 +219,7 @@ impl Jobs {
     ///
     /// [`ErrorKind::NotFound`] for an id that is not known.
     pub async fn get(&self, id: &str) -> Result<Job, Error> {
-        self.ask("get_job", Cx::new(), |client| {
+        self.ask("get_job", self.cx, |client| {
             client.api().get("batches").segment(id)
         })
         .await
@@ -200,7 +232,7 @@ impl Jobs {
     /// As a request.
     pub async fn list(&self, limit: usize, after: Option<&str>) -> Result<Vec<Job>, Error> {
         let page: Page<Job> = self
-            .ask("list_jobs", Cx::new(), |client| {
+            .ask("list_jobs", self.cx, |client| {
                 let request = client
                     .api()
                     .get("batches")
@@ -220,7 +252,7 @@ impl Jobs {
     ///
     /// As a request.
     pub async fn cancel(&self, id: &str) -> Result<Job, Error> {
-        self.ask("cancel_job", Cx::new(), |client| {
+        self.ask("cancel_job", self.cx, |client| {
             client.api().post("batches").segment(id).segment("cancel")
         })
         .await
@@ -233,69 +265,125 @@ impl Jobs {
     /// As a request.
     pub async fn files(&self) -> Result<Vec<File>, Error> {
         let page: Page<File> = self
-            .ask("list_files", Cx::new(), |client| client.api().get("files"))
+            .ask("list_files", self.cx, |client| client.api().get("files"))
             .await?;
         Ok(page.data)
     }
 
-    /// Returns what is in a file; at most 1 GiB.
+    /// Returns a file of the account. That there is such a request is not documented for certain.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] for an id that is not known.
+    pub async fn file(&self, id: &str) -> Result<File, Error> {
+        self.ask("get_file", self.cx, |client| {
+            client.api().get("files").segment(id)
+        })
+        .await
+    }
+
+    /// Returns what is in a file; at most 1 GiB. Results of a job are better read by
+    /// [`outcomes`](Self::outcomes), whatever their size.
     ///
     /// # Errors
     ///
     /// As a request; [`ErrorKind::TooLarge`] for a larger file.
     pub async fn content(&self, file_id: &str) -> Result<Bytes, Error> {
-        let reply = self
-            .reply("get_file", Cx::new(), |client| {
-                client
-                    .api()
-                    .get("files")
-                    .segment(file_id)
-                    .segment("content")
-                    .max_body(MAX_RESULT_BYTES)
-            })
-            .await?;
+        let read = self.stack.run(self.cx, |_cx| async {
+            let file = self.open_file(file_id, MAX_FILE_BYTES).await?;
+            file.whole().await
+        });
+        let reply = read.await.map_err(|error| signed(error, "get_file"))?;
         Ok(reply.into_bytes())
     }
 
-    /// Reads the results of a job that has come to an end, each to its line.
+    /// Asks for the content of a file, once.
+    pub(crate) async fn open_file(&self, id: &str, limit: u64) -> Result<Incoming, Error> {
+        let request = self.client.api().get("files").segment(id);
+        let request = request.segment("content").operation("get_file");
+        let request = request.max_body(limit);
+        self.client.open(request).await
+    }
+
+    /// Reads the results of a job that has come to an end, each to its line; all are held in memory.
+    /// Where they may be too many for that, there is [`outcomes`](Self::outcomes).
     ///
     /// Of a job that was stopped, the lines that were done by then have replies.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] for a job that failed as a whole, with the vendor's reasons, or that has
-    /// not ended; [`ErrorKind::Protocol`] for results that cannot be joined with the lines.
+    /// As [`outcomes`](Self::outcomes) and [`JobOutcomes::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future reads no further.
     pub async fn results<R: JobRequest>(
         &self,
         job: &Job,
         work: &Work<R>,
     ) -> Result<JobResults<R::Reply>, Error> {
-        let operation = "read_job";
+        let mut outcomes = self.outcomes(job, work)?;
+        let mut results = JobResults::default();
+        while let Some((id, outcome)) = outcomes.next().await? {
+            match outcome {
+                Ok(reply) => {
+                    let tokens = results.usage.tokens.saturating_add(R::used(&reply));
+                    results.usage.tokens = tokens;
+                    results.done.insert(id.to_owned(), reply);
+                }
+                Err(error) => {
+                    results.failed.insert(id.to_owned(), error);
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Begins to read the results of a job that has come to an end, one line at a time.
+    ///
+    /// What the lines used is counted the first time that results of the job are read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] for a job that failed as a whole, with the vendor's reasons, or that has
+    /// not ended.
+    pub fn outcomes<'a, R: JobRequest>(
+        &self,
+        job: &Job,
+        work: &'a Work<R>,
+    ) -> Result<JobOutcomes<'a, R>, Error> {
         let refused = |what: String| {
             let message = format!("the job {} {what}", clean(&job.id));
-            Err(signed(Error::new(ErrorKind::Invalid, message), operation))
+            Err(signed(Error::new(ErrorKind::Invalid, message), "read_job"))
         };
         match &job.status {
             JobStatus::Completed | JobStatus::Cancelled => {}
             JobStatus::Failed => return refused(format!("failed: {}", reasons(job))),
             other => return refused(format!("has not ended: it is {}", clean(other.as_str()))),
         }
-        let mut outcomes = BTreeMap::new();
-        for id in [&job.output_file_id, &job.error_file_id]
-            .into_iter()
-            .flatten()
-        {
-            let content = self.content(id).await?;
-            lines::read(work, &content, &mut outcomes).map_err(|error| signed(error, operation))?;
+        let files = [&job.output_file_id, &job.error_file_id];
+        let files = files.into_iter().flatten().cloned();
+        let counts = self.is_new(&job.id);
+        Ok(JobOutcomes::new(self.clone(), files, work, counts))
+    }
+
+    /// Whether nothing of a job has been counted as used yet; from now on it has.
+    fn is_new(&self, id: &str) -> bool {
+        let mut counted = self.counted.lock();
+        if counted.len() >= MAX_COUNTED {
+            counted.pop_first();
         }
-        let results = JobResults::of(work, outcomes);
-        if let Some(model) = work.model() {
-            let model = Model::named(model, R::KIND);
-            self.client
-                .account()
-                .used_by_job(&model, results.usage.tokens);
-        }
-        Ok(results)
+        counted.insert(id.to_owned())
+    }
+
+    /// Whether the account's jobs can be listed: a request without a model, tokens or repeats.
+    pub(crate) async fn are_listed(&self) -> bool {
+        let request = self.client.api().get("batches").query("limit", 1);
+        let reply = self
+            .client
+            .send(request.operation("health_check"), "")
+            .await;
+        reply.is_ok_and(|reply| reply.json::<Page<IgnoredAny>>().is_ok())
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -304,24 +392,13 @@ impl Jobs {
         cx: Cx,
         request: impl Fn(&Client) -> Request + Send + Sync,
     ) -> Result<T, Error> {
-        self.reply(operation, cx, request).await?.json()
-    }
-
-    async fn reply(
-        &self,
-        operation: &'static str,
-        cx: Cx,
-        request: impl Fn(&Client) -> Request + Send + Sync,
-    ) -> Result<Reply, Error> {
         let request = &request;
-        let outcome = self
-            .stack
-            .run(cx, move |_cx| {
-                let request = request(&self.client).operation(operation);
-                async move { self.client.send(request, "").await }
-            })
-            .await;
-        outcome.map_err(|error| signed(error, operation))
+        let outcome = self.stack.run(cx, move |_cx| {
+            let request = request(&self.client).operation(operation);
+            async move { self.client.send(request, "").await }
+        });
+        let reply = outcome.await.map_err(|error| signed(error, operation))?;
+        reply.json()
     }
 }
 
@@ -340,8 +417,7 @@ fn reasons(job: &Job) -> String {
         .iter()
         .take(SHOWN)
         .map(|error| {
-            let message = error.message.as_deref().or(error.code.as_deref());
-            let message = clean(message.unwrap_or("it gave no reason"));
+            let message = lines::told(error.message.clone().or_else(|| error.code.clone()));
             match error.line {
                 Some(line) => format!("line {line}: {message}"),
                 None => message,
@@ -349,7 +425,7 @@ fn reasons(job: &Job) -> String {
         })
         .collect();
     if reasons.is_empty() {
-        "it gave no reason".to_owned()
+        lines::told(None)
     } else {
         reasons.join("; ")
     }

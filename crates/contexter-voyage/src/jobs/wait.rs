@@ -1,16 +1,19 @@
 //! Waiting for the end of a job.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contexter_http::clean;
 use contexter_model::{Error, ErrorKind};
-use contexter_service::{Clock as _, Cx, DefaultClock, Timer as _, later};
+use contexter_service::{Again, Clock as _, Cx, DefaultClock, Timer as _, Verdict as _, later};
 
 use crate::jobs::service::signed;
 use crate::jobs::{Job, Jobs};
 
 /// No job is waited for longer, whatever the deadline: twice its window.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// A job takes hours; that the vendor could not be asked for so long does not end the wait.
+const LONGEST_OUTAGE: Duration = Duration::from_mins(10);
 
 /// How often a job is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ impl Jobs {
     /// Waits until a job has come to an end, whichever, and returns it; until the deadline of `cx`,
     /// or for a day. The job itself goes on after that.
     ///
+    /// That the vendor cannot be asked does not end the wait before 10 minutes of it.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Timeout`], with the last status, when the time is over; and as
@@ -54,32 +59,44 @@ impl Jobs {
     /// Dropping the future does not stop the job.
     pub async fn wait(&self, cx: Cx, id: &str) -> Result<Job, Error> {
         let clock = DefaultClock;
-        let end = cx
-            .with_deadline(later(clock.now(), LONGEST_WAIT))
-            .deadline()
-            .unwrap_or_else(|| clock.now());
+        let jobs = self.within(cx.with_deadline(later(clock.now(), LONGEST_WAIT)));
+        let left = || {
+            let end = jobs.cx.deadline().unwrap_or_else(|| clock.now());
+            end.saturating_duration_since(clock.now())
+        };
         let mut pause = self.polling.first;
+        let mut last: Option<Job> = None;
+        let mut unheard: Option<Instant> = None;
         loop {
-            let job = self.get(id).await?;
-            if job.status.is_final() {
-                return Ok(job);
+            match jobs.get(id).await {
+                Ok(job) if job.status.is_final() => return Ok(job),
+                Ok(job) => (last, unheard) = (Some(job), None),
+                // The request that the deadline ended says nothing about the job.
+                Err(_) if left().is_zero() => {}
+                Err(error) if !may_pass(&error) => return Err(error),
+                Err(error) => {
+                    let since = *unheard.get_or_insert_with(|| clock.now());
+                    if clock.now().saturating_duration_since(since) >= LONGEST_OUTAGE {
+                        return Err(error);
+                    }
+                }
             }
-            let left = end.saturating_duration_since(clock.now());
-            if left.is_zero() {
-                return Err(signed(
-                    Error::new(
-                        ErrorKind::Timeout,
-                        format!(
-                            "the job {} is still {} and goes on",
-                            clean(id),
-                            clean(job.status.as_str())
-                        ),
-                    ),
-                    "wait_for_job",
-                ));
+            if left().is_zero() {
+                let how_far = last.map_or_else(
+                    || "did not say how far it is".to_owned(),
+                    |job| format!("is still {}", clean(job.status.as_str())),
+                );
+                let message = format!("the job {} {how_far} and goes on", clean(id));
+                let over = Error::new(ErrorKind::Timeout, message);
+                return Err(signed(over, "wait_for_job"));
             }
-            clock.sleep(pause.min(left)).await;
+            clock.sleep(pause.min(left())).await;
             pause = pause.saturating_add(pause / 2).min(self.polling.longest);
         }
     }
+}
+
+/// Whether the next request may be answered.
+fn may_pass(error: &Error) -> bool {
+    error.is_rejection() || matches!(error.again(), Again::Yes { .. })
 }

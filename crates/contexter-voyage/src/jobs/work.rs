@@ -6,7 +6,7 @@ use contexter_model::{Error, ErrorKind, Reranked};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::limits::{MAX_JOB_INPUTS, MAX_METADATA};
+use crate::limits::MAX_JOB_INPUTS;
 use crate::{
     ChunkEmbeddings, EmbedChunks, EmbedTexts, ModelKind, RerankTexts, TextEmbeddings, rerank,
 };
@@ -204,12 +204,10 @@ impl<R: JobRequest> Work<R> {
         })
     }
 
-    /// Notes something with the job, such as where it came from; at most 16 entries are sent.
+    /// Notes something with the job, such as where it came from; a job has at most 16 entries.
     #[must_use]
     pub fn with_metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        if self.metadata.len() < MAX_METADATA {
-            self.metadata.insert(key.into(), value.into());
-        }
+        self.metadata.insert(key.into(), value.into());
         self
     }
 

@@ -3,26 +3,84 @@
 use contexter_adapter::{HealthStatus, ServiceAdapter as _};
 use contexter_model::ErrorKind;
 use contexter_resilience::{ResilientAdapter as _, StackConfig, StandardStack};
-use contexter_testkit::{Scripted, ScriptedServer};
+use contexter_testkit::{Recorded, Scripted, ScriptedServer};
 use contexter_voyage::VoyageAdapter;
 use serde_json::json;
 
-use crate::support::{adapter, config, embed, good};
+use crate::support::{DEADLINE, adapter, config, embed, good};
+
+fn calls(server: &ScriptedServer) -> Vec<String> {
+    let call = |request: &Recorded| format!("{} {}", request.method, request.path);
+    server.requests().iter().map(call).collect()
+}
+
+fn no_jobs() -> Scripted {
+    Scripted::json(200, json!({ "object": "list", "data": [] }))
+}
+
+const LIST: &str = "GET /v1/batches?limit=1";
+const EMBED: &str = "POST /v1/embeddings";
 
 #[tokio::test]
-async fn a_check_embeds_one_word_and_only_when_nothing_else_has_shown_that_it_works() {
-    let server = ScriptedServer::start(vec![good(1)]).await;
+async fn a_check_costs_no_tokens_where_the_list_of_jobs_shows_that_the_key_is_taken() {
+    let server = ScriptedServer::start(vec![no_jobs(), good(1)]).await;
     let adapter = adapter(&server);
-    for probed in [true, false, false] {
+    for probed in [true, false] {
         let health = adapter.health_check().await;
         assert_eq!(health.status, HealthStatus::Healthy);
         assert_eq!(health.details["probed"], probed);
         assert_eq!(health.details["space"], "voyage-4");
         assert_eq!(health.details["dimensions"], 256);
+        if probed {
+            embed(&adapter, &["a"]).await.unwrap();
+        }
     }
-    let requests = server.requests();
-    assert_eq!(requests.len(), 1);
-    assert_eq!(requests[0].json()["input"], json!(["ok"]));
+    assert_eq!(
+        calls(&server),
+        [LIST, EMBED],
+        "the second check asks nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_check_embeds_one_word_where_there_is_no_list_of_jobs() {
+    for none in [
+        Scripted::status(404),
+        Scripted::status(403),
+        Scripted::text(200, "<html>"),
+        Scripted::close(),
+    ] {
+        let server = ScriptedServer::start(vec![none, good(1)]).await;
+        let adapter = adapter(&server);
+        for _ in 0..2 {
+            let health = adapter.health_check().await;
+            assert_eq!(health.status, HealthStatus::Healthy, "{health:?}");
+        }
+        assert_eq!(calls(&server), [LIST, EMBED]);
+        assert_eq!(server.requests()[1].json()["input"], json!(["ok"]));
+    }
+}
+
+#[tokio::test]
+async fn a_check_ends_by_itself_where_nothing_answers() {
+    let server = ScriptedServer::start(vec![Scripted::hang()]).await;
+    let health = tokio::time::timeout(DEADLINE / 2, adapter(&server).health_check()).await;
+    let health = health.expect("long before a request of its own would");
+    assert_eq!(health.status, HealthStatus::Unhealthy);
+    let message = health.error_message.unwrap();
+    assert!(message.contains("no answer to a check within"), "{message}");
+}
+
+#[tokio::test]
+async fn a_check_takes_its_word_off_the_quota_and_does_not_wait_for_it() {
+    let server = ScriptedServer::start(vec![Scripted::status(404), good(1)]).await;
+    let settings = config(&server).with_rate_limit(1);
+    let adapter = VoyageAdapter::new(settings).unwrap();
+    let quota = adapter.stack().rate_limiter().unwrap();
+    quota.try_acquire(1).unwrap();
+    let health = adapter.health_check().await;
+    assert_eq!(health.status, HealthStatus::Degraded, "{health:?}");
+    assert_eq!(calls(&server), [LIST]);
 }
 
 #[tokio::test]
@@ -35,10 +93,10 @@ async fn a_refused_key_fails_the_start_and_a_vendor_that_is_away_does_not() {
         (Scripted::status(503), false),
         (Scripted::close(), false),
     ] {
-        let server = ScriptedServer::start(vec![reply]).await;
+        let server = ScriptedServer::start(vec![Scripted::status(404), reply]).await;
         let outcome = adapter(&server).initialize().await;
         assert_eq!(outcome.is_err(), refused, "{outcome:?}");
-        assert_eq!(server.requests().len(), 1, "it is not repeated");
+        assert_eq!(calls(&server), [LIST, EMBED], "it is not repeated");
     }
 }
 
@@ -65,7 +123,7 @@ async fn a_vendor_that_throttles_is_degraded_and_one_that_refuses_the_key_unheal
         let health = adapter.health_check().await;
         assert_eq!(health.status, expected, "{status}");
         assert!(health.error_message.unwrap().contains(&status.to_string()));
-        assert_eq!(server.requests().len(), 1, "it is not repeated");
+        assert_eq!(calls(&server), [LIST, EMBED], "it is not repeated");
     }
 }
 

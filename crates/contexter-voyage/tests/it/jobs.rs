@@ -5,12 +5,21 @@ use std::time::Duration;
 use contexter_model::{ErrorKind, Purpose, Rerank};
 use contexter_service::{Clock as _, Cx, DefaultClock};
 use contexter_testkit::{Recorded, Scripted, ScriptedServer};
-use contexter_voyage::{EmbedTexts, JobStatus, Jobs, Polling, RerankTexts, VoyageAdapter, Work};
+use contexter_voyage::{
+    EmbedTexts, Job, JobStatus, Jobs, Polling, RerankTexts, VoyageAdapter, Work,
+};
 use serde_json::{Value, json};
 
-use crate::support::{KEY, base64_of, config, reply, vector};
+use crate::support::{DEADLINE, KEY, base64_of, config, reply, vector};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Waits for what must not take long.
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap()
+}
 
 fn jobs(server: &ScriptedServer) -> Jobs {
     let adapter = VoyageAdapter::new(config(server)).unwrap();
@@ -168,11 +177,11 @@ async fn a_job_is_sent_waited_for_and_its_results_joined_by_id() {
 #[tokio::test]
 async fn a_wait_ends_with_the_deadline_and_the_job_goes_on() {
     let server = ScriptedServer::start(vec![job("in_progress")]).await;
-    let deadline = DefaultClock.now() + 50 * MILLISECOND;
-    let error = jobs(&server)
-        .wait(Cx::new().with_deadline(deadline), "batch-1")
-        .await
-        .unwrap_err();
+    let adapter = VoyageAdapter::new(config(&server)).unwrap();
+    let jobs = adapter.jobs().with_polling(Polling::new(HOUR, HOUR));
+    let deadline = DefaultClock.now() + 3 * SECOND;
+    let cx = Cx::new().with_deadline(deadline);
+    let error = within(jobs.wait(cx, "batch-1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(
         error.message(),
@@ -187,8 +196,133 @@ async fn a_wait_ends_with_the_deadline_and_the_job_goes_on() {
 }
 
 #[tokio::test]
+async fn the_deadline_ends_a_request_of_the_wait_too() {
+    let server = ScriptedServer::start(vec![job("in_progress"), Scripted::hang()]).await;
+    let deadline = DefaultClock.now() + 3 * SECOND;
+    let cx = Cx::new().with_deadline(deadline);
+    let error = within(jobs(&server).wait(cx, "batch-1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(
+        error.message(),
+        "the job batch-1 is still in_progress and goes on"
+    );
+    let silent = ScriptedServer::start(vec![Scripted::hang()]).await;
+    let cx = Cx::new().with_deadline(DefaultClock.now() + SECOND);
+    let error = within(jobs(&silent).run(cx, &work(&["a"])))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    let error = within(jobs(&silent).within(cx).get("batch-1")).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_wait_outlives_a_vendor_that_is_away_for_a_while() {
+    let away = Scripted::status(503);
+    let server = ScriptedServer::start(vec![away.clone(), away, job("completed")]).await;
+    let job = within(jobs(&server).wait(Cx::new(), "batch-1")).await;
+    assert_eq!(job.unwrap().status, JobStatus::Completed);
+    let server = ScriptedServer::start(vec![Scripted::status(404)]).await;
+    let error = within(jobs(&server).wait(Cx::new(), "batch-1")).await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+async fn ended(jobs: &Jobs) -> Job {
+    jobs.get("batch-1").await.unwrap()
+}
+
+#[tokio::test]
+async fn a_line_is_read_before_the_file_has_ended() {
+    let first = done("b", 1.0) + "\n";
+    let length = first.len();
+    let file = Scripted::status(200).body(first + &done("a", 0.0));
+    let server = ScriptedServer::start(vec![job("completed"), file.stall_after(length)]).await;
+    let (jobs, work) = (jobs(&server), work(&["a", "b"]));
+    let job = ended(&jobs).await;
+    let mut outcomes = jobs.outcomes(&job, &work).unwrap();
+    let (id, outcome) = within(outcomes.next()).await.unwrap().unwrap();
+    let vectors = outcome.unwrap().vectors.into_float();
+    assert_eq!((id, vectors), ("b", Some(vec![vector(1.0)])));
+}
+
+#[tokio::test]
+async fn a_broken_file_is_opened_again_and_read_on_behind_the_last_line() {
+    let file = [
+        done("b", 1.0),
+        String::new(),
+        done("a", 0.0),
+        done("c", 2.0),
+    ]
+    .join("\n");
+    let broken = |bytes| Scripted::status(200).body(&*file).reset_after(bytes);
+    let server = ScriptedServer::start(vec![
+        job("completed"),
+        broken(2_000),
+        broken(3_500),
+        Scripted::status(503),
+        Scripted::status(200).body(&*file),
+        lines(&[]),
+    ])
+    .await;
+    let settings = config(&server).with_retry(5, MILLISECOND, MILLISECOND);
+    let adapter = VoyageAdapter::new(settings).unwrap();
+    let (jobs, work) = (adapter.jobs(), work(&["a", "b", "c", "d"]));
+    let job = ended(jobs).await;
+    let mut outcomes = jobs.outcomes(&job, &work).unwrap();
+    let mut seen = Vec::new();
+    while let Some((id, outcome)) = within(outcomes.next()).await.unwrap() {
+        seen.push((id, outcome.map_err(|error| error.kind()).map(drop)));
+    }
+    let done = |id| (id, Ok(()));
+    let missing = ("d", Err(ErrorKind::Protocol));
+    assert_eq!(seen, [done("b"), done("a"), done("c"), missing]);
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_is_not_read_for_ever() {
+    let endless = Scripted::status(200).body(vec![b' '; 65 << 20]);
+    let server = ScriptedServer::start(vec![job("completed"), endless]).await;
+    let (jobs, work) = (jobs(&server), work(&["a"]));
+    let job = ended(&jobs).await;
+    let error = within(jobs.results(&job, &work)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert_eq!(
+        error.message(),
+        "line 1 of the results has more than 67108864 bytes"
+    );
+}
+
+#[tokio::test]
+async fn results_that_are_read_twice_are_counted_once() {
+    let file = || lines(&[done("a", 0.0)]);
+    let empty = || lines(&[]);
+    let server =
+        ScriptedServer::start(vec![job("completed"), file(), empty(), file(), empty()]).await;
+    let adapter = VoyageAdapter::new(config(&server)).unwrap();
+    let job = ended(adapter.jobs()).await;
+    for _ in 0..2 {
+        let results = adapter.jobs().results(&job, &work(&["a"])).await.unwrap();
+        assert_eq!(results.usage.tokens, 10);
+    }
+    assert_eq!(adapter.usage().tokens, 10);
+}
+
+#[tokio::test]
+async fn more_notes_than_a_job_has_are_refused() {
+    let server = ScriptedServer::start(vec![file()]).await;
+    let many = (0..17).fold(work(&["a"]), |work, number| {
+        work.with_metadata(number.to_string(), "x")
+    });
+    let error = jobs(&server).submit(&many).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(
+        error.message(),
+        "17 entries of metadata, at most 16 are allowed"
+    );
+}
+
+#[tokio::test]
 async fn a_job_is_never_made_twice_but_asked_for_again() {
-    let second = Duration::from_secs(1);
     let server = ScriptedServer::start(vec![file(), Scripted::status(503), job("completed")]).await;
     let settings = config(&server).with_retry(3, MILLISECOND, MILLISECOND);
     let adapter = VoyageAdapter::new(settings).unwrap();
@@ -202,10 +336,7 @@ async fn a_job_is_never_made_twice_but_asked_for_again() {
     let server = ScriptedServer::start(vec![Scripted::status(503), job("cancelling")]).await;
     let settings = config(&server).with_retry(3, MILLISECOND, MILLISECOND);
     let adapter = VoyageAdapter::new(settings).unwrap();
-    let job = tokio::time::timeout(30 * second, adapter.jobs().cancel("batch-1"))
-        .await
-        .unwrap()
-        .unwrap();
+    let job = within(adapter.jobs().cancel("batch-1")).await.unwrap();
     assert_eq!(job.status, JobStatus::Cancelling);
     assert_eq!(
         calls(&server.requests())[1],
@@ -283,11 +414,7 @@ async fn each_line_can_fail_in_its_own_way() {
             json!({ "error": { "code": "batch_expired", "message": "late" } }),
             ErrorKind::Timeout,
         ),
-        (
-            "b",
-            json!({ "error": { "code": "odd" } }),
-            ErrorKind::Unexpected,
-        ),
+        ("b", json!({ "error": "odd" }), ErrorKind::Unexpected),
         (
             "c",
             json!({ "response": { "status_code": 500 } }),

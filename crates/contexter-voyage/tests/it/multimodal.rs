@@ -1,8 +1,14 @@
 //! Texts, images and videos together.
 
-use contexter_model::ErrorKind;
+use std::sync::Arc;
+
+use contexter_model::{CountTokens as _, ErrorKind};
+use contexter_resilience::{StackConfig, StandardStack};
+use contexter_service::Service as _;
 use contexter_testkit::{Scripted, ScriptedServer};
-use contexter_voyage::{Content, EmbedMultimodal, Image, limits::MAX_IMAGE_BYTES};
+use contexter_voyage::{
+    Caps, Content, EmbedMultimodal, Image, Lane, Packed, limits::MAX_IMAGE_BYTES,
+};
 use serde_json::{Value, json};
 
 use crate::support::{adapter, call};
@@ -142,4 +148,55 @@ fn an_image_is_known_by_its_head() {
     }
     let shown = format!("{:?}", Content::image(PNG).unwrap());
     assert!(!shown.contains("IHDR"), "{shown}");
+}
+
+#[tokio::test]
+async fn pixels_teach_nothing_about_texts() {
+    struct Images;
+
+    impl contexter_service::Service<EmbedMultimodal> for Images {
+        type Response = contexter_voyage::MultimodalEmbeddings;
+        type Error = contexter_model::Error;
+
+        async fn call(&self, request: EmbedMultimodal) -> Result<Self::Response, Self::Error> {
+            request.read_reply(
+                &serde_json::to_vec(&json!({
+                    "data": [{ "index": 0, "embedding": vec![0.5; 1024] }],
+                    "usage": {
+                        "text_tokens": 1_000, "image_pixels": 2_000_000, "total_tokens": 50_000,
+                    },
+                }))
+                .unwrap(),
+            )
+        }
+    }
+
+    let stack = StandardStack::new(StackConfig::new()).unwrap();
+    let packed = Packed::new(Images, Arc::new(Lane::new(stack, Caps::new(10, 100_000))));
+    let text = "word".repeat(1_000);
+    let before = packed.lane().tokens().count(&text);
+    for _ in 0..25 {
+        let input = vec![Content::text(&*text), Content::image(PNG).unwrap()];
+        packed
+            .call(EmbedMultimodal::new(vec![input], None))
+            .await
+            .unwrap();
+    }
+    let after = packed.lane().tokens().count(&text);
+    assert!((1_000..before / 2).contains(&after), "{before} {after}");
+}
+
+#[tokio::test]
+async fn no_request_has_more_bytes_than_several_can_have() {
+    let server = ScriptedServer::start(vec![answer(1)]).await;
+    let mut settings = crate::support::config(&server);
+    settings.max_concurrent = 1;
+    let adapter = contexter_voyage::VoyageAdapter::new(settings).unwrap();
+    let mut large = PNG.to_vec();
+    large.resize(13_000_000, 0);
+    let inputs = vec![vec![Content::image(large).unwrap()]; 2];
+    call(&adapter, EmbedMultimodal::new(inputs, None))
+        .await
+        .unwrap();
+    assert_eq!(server.requests().len(), 2);
 }

@@ -13,6 +13,7 @@ fn cost() -> impl Strategy<Value = Cost> {
         most,
         likely: most / 2,
         bytes: most,
+        payload: most * 3,
         units,
         kind,
     })
@@ -25,8 +26,9 @@ proptest! {
         items in 1..40_usize,
         units in 1..100_usize,
         tokens in 1..5_000_u64,
+        payload in 1..15_000_u64,
     ) {
-        let caps = Caps::new(items, tokens).units(units);
+        let caps = Caps::new(items, tokens).units(units).payload(payload);
         let parts = pack(&costs, caps);
         let joined: Vec<usize> = parts.iter().cloned().flatten().collect();
         prop_assert_eq!(joined, (0..costs.len()).collect::<Vec<_>>());
@@ -35,6 +37,7 @@ proptest! {
             let own = &costs[part.clone()];
             if part.len() > 1 {
                 prop_assert!(own.iter().map(|cost| cost.most).sum::<u64>() <= tokens);
+                prop_assert!(own.iter().map(|cost| cost.payload).sum::<u64>() <= payload);
                 prop_assert!(own.iter().map(|cost| cost.units).sum::<usize>() <= units);
             }
             let kinds: Vec<ItemKind> = own.iter().filter_map(|cost| cost.kind).collect();
@@ -63,6 +66,7 @@ fn numbers_at_their_ends_do_not_overflow() {
         most: u64::MAX,
         likely: u64::MAX,
         bytes: u64::MAX,
+        payload: u64::MAX,
         units: usize::MAX,
         kind: None,
     };

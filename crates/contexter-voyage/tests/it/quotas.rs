@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use contexter_model::{Embed, ErrorKind, Purpose};
 use contexter_resilience::{StackConfig, StandardStack};
-use contexter_service::{ByVerdict, Clock as _, ManualClock, Service as _};
+use contexter_service::{ByVerdict, Clock as _, Cx, ManualClock, Service as _};
 use contexter_voyage::{Caps, Config, Lane, Model, ModelKind, Packed, TokenEstimate};
 
 use crate::support::KEY;
@@ -179,4 +179,154 @@ fn a_request_dropped_half_way_leaves_nothing_behind() {
         .run_until_stalled(packed.call(document(texts(3))))
         .unwrap();
     assert_eq!(reply.unwrap().vectors.len(), 3);
+}
+
+/// One request at a time, and one that takes a minute is under way.
+fn narrow(vendor: &Arc<Vendor>) -> Packed<Arc<Vendor>, ManualClock> {
+    let config = Config::new(KEY).with_model("voyage-4-large");
+    let settings = settings(&config).attempt_timeout(None);
+    let stack = StandardStack::with(settings, vendor.clock.clone(), ByVerdict).unwrap();
+    let lane = Lane::new(stack, Caps::new(1_000, 120_000)).with_concurrent(1);
+    Packed::new(Arc::clone(vendor), Arc::new(lane))
+}
+
+#[test]
+fn a_wait_for_a_place_ends_with_the_deadline() {
+    let mut vendor = Vendor::new(&ManualClock::new());
+    vendor.latency = 60 * SECOND;
+    let vendor = Arc::new(vendor);
+    let packed = narrow(&vendor);
+    let started = vendor.clock.now();
+    let cx = Cx::new().with_deadline(started + SECOND);
+    let outcome = vendor.clock.run_until_stalled(async {
+        let first = packed.call(document(texts(1)));
+        let second = async {
+            let outcome = packed.call_with(cx, document(texts(1))).await;
+            (outcome, vendor.clock.now() - started)
+        };
+        futures_util::future::join(first, second).await
+    });
+    let (first, (second, waited)) = outcome.unwrap();
+    first.unwrap();
+    let error = second.unwrap_err();
+    assert_eq!((error.kind(), waited), (ErrorKind::Unavailable, SECOND));
+    assert!(error.is_rejection(), "{error}");
+    assert_eq!(vendor.state().requests.len(), 1);
+    // Its place in the queue is free again.
+    let third = vendor
+        .clock
+        .run_until_stalled(packed.call(document(texts(1))));
+    third.unwrap().unwrap();
+}
+
+#[test]
+fn a_pause_beyond_the_deadline_refuses_at_once_and_says_how_long() {
+    let mut vendor = Vendor::new(&ManualClock::new());
+    vendor.latency = 60 * SECOND;
+    let vendor = Arc::new(vendor);
+    let packed = narrow(&vendor);
+    let started = vendor.clock.now();
+    let cx = Cx::new().with_deadline(started + SECOND);
+    let outcome = vendor.clock.run_until_stalled(async {
+        let first = packed.call(document(texts(1)));
+        let second = async {
+            let quota = packed.lane().stack().rate_limiter().unwrap();
+            quota.pause_for(10 * SECOND);
+            let outcome = packed.call_with(cx, document(texts(1))).await;
+            (outcome, vendor.clock.now() - started)
+        };
+        futures_util::future::join(first, second).await
+    });
+    let (_, (second, waited)) = outcome.unwrap();
+    let error = second.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
+    assert_eq!(error.retry_after(), Some(10 * SECOND));
+    assert_eq!(waited, Duration::ZERO);
+}
+
+#[test]
+fn a_call_that_was_dropped_before_it_was_sent_takes_no_debt_with_it() {
+    let mut vendor = Vendor::new(&ManualClock::new());
+    vendor.cap = 1_000_000;
+    let vendor = Arc::new(vendor);
+    let config = Config::new(KEY).with_model("voyage-4-large");
+    // A text seems to have one token, and has 40,000.
+    let packed = packed(
+        &vendor,
+        settings(&config),
+        TokenEstimate::exact(Arc::new(|_: &str| 1)),
+    );
+    let long = || document(vec!["word".repeat(40_000)]);
+    let short = || document(vec!["word".to_owned()]);
+    let first = vendor.clock.run_until_stalled(packed.call(long()));
+    first.unwrap().unwrap();
+    let quota = packed.lane().stack().rate_limiter().unwrap();
+    // All that is there now: who has a debt has to wait for it.
+    let there = quota.available("tokens").unwrap();
+    quota.try_acquire(u32::try_from(there).unwrap()).unwrap();
+    let millisecond = SECOND / 1_000;
+    for _ in 0..3 {
+        let dropped = vendor.clock.run_until_stalled(async {
+            let wait = contexter_service::Timer::sleep(&vendor.clock, millisecond);
+            let call = std::pin::pin!(packed.call(short()));
+            futures_util::future::select(call, std::pin::pin!(wait)).await;
+        });
+        assert!(dropped.is_some());
+    }
+    assert_eq!(vendor.state().requests.len(), 1, "none was sent");
+    let started = vendor.clock.now();
+    let last = vendor.clock.run_until_stalled(packed.call(short()));
+    last.unwrap().unwrap();
+    let waited = vendor.clock.now() - started - vendor.latency;
+    // 40,000 tokens at 3 million a minute, less than what a burst holds back.
+    assert!(waited > 700 * millisecond, "{waited:?}");
+}
+
+#[test]
+fn what_is_cut_teaches_nothing_about_what_is_not() {
+    /// As the vendor that cuts, and counts what is left.
+    struct Cutting;
+
+    impl contexter_service::Service<Embed> for Cutting {
+        type Response = contexter_model::Embeddings;
+        type Error = contexter_model::Error;
+
+        async fn call(&self, req: Embed) -> Result<Self::Response, Self::Error> {
+            let tokens = req
+                .texts
+                .iter()
+                .map(|text| Vendor::tokens(text).min(32_000));
+            let usage = contexter_model::Usage {
+                tokens: tokens.sum(),
+            };
+            let vectors = req.texts.iter().map(|text| mark(text)).collect();
+            Ok(contexter_model::Embeddings { vectors, usage })
+        }
+    }
+
+    let clock = ManualClock::new();
+    let stack = StandardStack::with(StackConfig::new(), clock.clone(), ByVerdict).unwrap();
+    let lane = Lane::new(stack, Caps::new(1_000, 1_000_000).context(32_000));
+    let packed = Packed::new(Cutting, Arc::new(lane));
+    for _ in 0..4 {
+        let text = "word".repeat(250_000);
+        let reply = clock.run_until_stalled(packed.call(document(vec![text])));
+        reply.unwrap().unwrap();
+    }
+    let text = "word".repeat(1_000);
+    let bound = contexter_model::CountTokens::count(packed.lane().tokens(), &text);
+    assert!(bound >= 1_000, "{bound} is below what it has");
+}
+
+#[test]
+fn a_text_that_no_quota_ever_admits_is_refused_and_not_sent() {
+    let vendor = Arc::new(Vendor::new(&ManualClock::new()));
+    let config = Config::new(KEY).with_tier(contexter_voyage::Tier::Unpaid);
+    let packed = packed(&vendor, settings(&config), exact());
+    let long = document(vec!["word".repeat(11_000)]);
+    let error = vendor.clock.run_until_stalled(packed.call(long)).unwrap();
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TooLarge);
+    assert!(error.message().contains("quota of 10000"), "{error}");
+    assert!(vendor.state().requests.is_empty());
 }
