@@ -67,6 +67,7 @@
 mod config;
 mod dead;
 mod error;
+mod inbox;
 mod link;
 mod message;
 mod names;

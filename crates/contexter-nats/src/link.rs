@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::jetstream::context::{Context, ContextBuilder};
 use async_nats::jetstream::response::Response;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Request, jetstream};
 use bytes::Bytes;
@@ -23,9 +22,6 @@ use crate::error::{answered, refused, unavailable, unconfirmed, unexpected};
 
 /// The pause before a server is asked again that is there and does not know JetStream yet.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// How many publications may wait for their confirmation at the same time, over all callers.
-const MAX_IN_FLIGHT: usize = 1 << 18;
 
 const MISUNDERSTOOD: &str = "answer of the server was not understood";
 
@@ -50,18 +46,11 @@ enum Library {
 }
 
 pub(crate) struct Link {
-    clients: RwLock<Clients>,
+    client: RwLock<Client>,
     state: Arc<watch::Sender<State>>,
     config: NatsConfig,
     /// One begins anew, the others wait.
     reviving: AsyncMutex<()>,
-}
-
-/// The client library's handles of one connection.
-#[derive(Clone)]
-struct Clients {
-    client: Client,
-    js: Context,
 }
 
 /// Lives as long as the client library's connection does, whatever ends it.
@@ -113,9 +102,9 @@ impl Link {
             last_error: None,
             library: Library::Alive,
         }));
-        let clients = clients(config, &state).await?;
+        let client = connect(config, &state).await?;
         Ok(Self {
-            clients: RwLock::new(clients),
+            client: RwLock::new(client),
             state,
             config: config.clone(),
             reviving: AsyncMutex::new(()),
@@ -123,11 +112,7 @@ impl Link {
     }
 
     pub(crate) fn client(&self) -> Client {
-        self.clients.read().client.clone()
-    }
-
-    pub(crate) fn js(&self) -> Context {
-        self.clients.read().js.clone()
+        self.client.read().clone()
     }
 
     /// Begins anew after the client library has given up, until that works.
@@ -141,9 +126,9 @@ impl Link {
             self.state
                 .send_modify(|state| state.library = Library::Beginning);
             // Whatever becomes of it but this, its life ends, and says so.
-            match clients(&self.config, &self.state).await {
-                Ok(clients) => {
-                    *self.clients.write() = clients;
+            match connect(&self.config, &self.state).await {
+                Ok(client) => {
+                    *self.client.write() = client;
                     self.state.send_modify(|state| {
                         if state.library == Library::Beginning {
                             state.library = Library::Alive;
@@ -324,34 +309,28 @@ impl fmt::Debug for Link {
 }
 
 /// Begins a connection of the client library, which tells `state` what becomes of it.
-async fn clients(
+async fn connect(
     config: &NatsConfig,
     state: &Arc<watch::Sender<State>>,
-) -> Result<Clients, TransportError> {
+) -> Result<Client, TransportError> {
     let addresses = config.addresses().map_err(refused)?;
     let options = options(config, Life(Arc::clone(state)))?;
     let connecting = timeout(config.connect_timeout, options.connect(addresses));
-    let client = match connecting.await {
-        Ok(Ok(client)) => client,
+    match connecting.await {
+        Ok(Ok(client)) => Ok(client),
         // The cause may hold the address, and with it a password.
         Ok(Err(error)) => {
             let kind = error.kind();
-            return Err(match kind {
+            Err(match kind {
                 ConnectErrorKind::ServerParse
                 | ConnectErrorKind::Authentication
                 | ConnectErrorKind::AuthorizationViolation
                 | ConnectErrorKind::Tls => refused(format!("server cannot be used: {kind}")),
                 _ => unavailable(&format!("server cannot be reached: {kind}")),
-            });
+            })
         }
-        Err(_elapsed) => return Err(unavailable("server cannot be reached in time")),
-    };
-    let js = ContextBuilder::new()
-        .timeout(config.publish_timeout)
-        .max_ack_inflight(MAX_IN_FLIGHT)
-        .backpressure_on_inflight(false)
-        .build(client.clone());
-    Ok(Clients { client, js })
+        Err(_elapsed) => Err(unavailable("server cannot be reached in time")),
+    }
 }
 
 fn options(config: &NatsConfig, life: Life) -> Result<ConnectOptions, TransportError> {

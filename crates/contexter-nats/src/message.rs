@@ -1,5 +1,6 @@
 //! Between events and messages of the server.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{REDRIVE_GROUP, RawMessage, Undecodable};
+use contexter_protocol::codec::Encoder;
 use contexter_protocol::{IntegrationEvent, codec};
 
 use crate::error::refused;
@@ -45,34 +47,40 @@ impl Outgoing {
     }
 
     pub(crate) fn event(event: &IntegrationEvent) -> Result<Self, TransportError> {
-        Self::named(event, &mut HeaderNames::default()).map(|(outgoing, _)| outgoing)
+        Self::named(event, &mut Encoder::default()).map(|(outgoing, _)| outgoing)
     }
 
     /// Encodes an event, and returns the name by which the server recognises it with it: its source
     /// and its id, of which none has a space when it is encoded.
     pub(crate) fn named(
         event: &IntegrationEvent,
-        names: &mut HeaderNames,
+        encoder: &mut Encoder,
     ) -> Result<(Self, String), TransportError> {
-        let encoded = codec::encode_binary(event).map_err(|error| {
+        let encoded = encoder.encode_binary(event).map_err(|error| {
             let kind = contexter_event_bus::transport::TransportErrorKind::TooLarge;
             TransportError::new(kind, error.to_string())
         })?;
         let mut outgoing = Self::new(encoded.body);
         let (mut source, mut id) = ("", "");
-        for (place, (name, value)) in encoded.headers.iter().enumerate() {
+        for (name, value) in &encoded.headers {
             match &**name {
                 SOURCE => source = value,
                 ID => id = value,
                 _ => {}
             }
-            // No name comes twice.
-            outgoing
-                .headers
-                .insert(names.get(place, name)?, header_value(value)?);
             outgoing.count(name, value);
         }
-        Ok((outgoing, [source, " ", id].concat()))
+        let key = [source, " ", id].concat();
+        for (name, value) in encoded.headers {
+            let name = match name {
+                // Those that are fixed are fit to be sent.
+                Cow::Borrowed(name) => HeaderName::from_static(name),
+                Cow::Owned(name) => header_name(&name)?,
+            };
+            // No name comes twice.
+            outgoing.headers.insert(name, header_value(&value)?);
+        }
+        Ok((outgoing, key))
     }
 
     pub(crate) fn raw(raw: &RawMessage) -> Result<Self, TransportError> {
@@ -124,25 +132,6 @@ impl Outgoing {
     }
 }
 
-/// The names of the headers of the last event: those of the next one are mostly the same, at the
-/// same places, and need not be checked and copied again.
-#[derive(Debug, Default)]
-pub(crate) struct HeaderNames(Vec<(String, HeaderName)>);
-
-impl HeaderNames {
-    fn get(&mut self, place: usize, name: &str) -> Result<HeaderName, TransportError> {
-        if let Some((known, header)) = self.0.get(place)
-            && known == name
-        {
-            return Ok(header.clone());
-        }
-        let header = header_name(name)?;
-        self.0.truncate(place);
-        self.0.push((name.to_owned(), header.clone()));
-        Ok(header)
-    }
-}
-
 fn header_name(name: &str) -> Result<HeaderName, TransportError> {
     HeaderName::from_str(name)
         .map_err(|error| refused("a header has a name that cannot be sent").with_source(error))
@@ -189,7 +178,9 @@ pub(crate) fn header<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
 }
 
 pub(crate) fn redrive_group(message: &Message) -> Option<Arc<str>> {
-    header(message, REDRIVE_GROUP).map(Arc::from)
+    const NAME: HeaderName = HeaderName::from_static(REDRIVE_GROUP);
+    let value = message.headers.as_ref()?.get(NAME)?;
+    Some(Arc::from(value.as_str()))
 }
 
 /// What the server says about a delivery, in the subject for its acknowledgement.
@@ -210,18 +201,22 @@ impl Delivered {
     /// form with a domain and an account before the stream, and more at the end.
     pub(crate) fn read(reply: &str) -> Option<Self> {
         let rest = reply.strip_prefix("$JS.ACK.")?;
-        let tokens: Vec<&str> = rest.split('.').collect();
-        let from = match tokens.len() {
-            7 => 2,
-            9.. => 4,
+        // A name of a stream or a consumer has no dot.
+        let before = match rest.bytes().filter(|byte| *byte == b'.').count() {
+            6 => 2,
+            8.. => 4,
             _ => return None,
         };
-        let number = |index: usize| tokens.get(from + index)?.parse().ok();
+        let mut tokens = rest.split('.').skip(before);
+        let count = tokens.next()?.parse().ok()?;
+        let sequence = tokens.next()?.parse().ok()?;
+        let delivery = tokens.next()?.parse().ok()?;
+        let _time = tokens.next()?;
         Some(Self {
-            count: number(0)?,
-            sequence: number(1)?,
-            delivery: number(2)?,
-            pending: number(4)?,
+            count,
+            sequence,
+            delivery,
+            pending: tokens.next()?.parse().ok()?,
         })
     }
 }
@@ -251,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_key_of_an_event_is_its_source_and_id() {
-        let mut names = HeaderNames::default();
+        let mut encoder = Encoder::default();
         for (event_type, subject) in [("a.b", None), ("a.b", Some("x")), ("a.c", None)] {
             let builder = IntegrationEvent::builder("the-shop%", event_type);
             let event = match subject {
@@ -259,7 +254,7 @@ mod tests {
                 None => builder.build(),
             };
             let event = event.unwrap();
-            let (outgoing, key) = Outgoing::named(&event, &mut names).unwrap();
+            let (outgoing, key) = Outgoing::named(&event, &mut encoder).unwrap();
             assert_eq!(key, format!("the-shop%25 {}", event.id()));
             assert_eq!(key, outgoing.key());
             // What is known of the one before does not change this one.

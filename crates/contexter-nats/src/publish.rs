@@ -2,35 +2,38 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
-use std::future::IntoFuture;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::Subject;
-use async_nats::jetstream::context::{Context, PublishAckFuture, PublishError, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::publish::PublishAck;
-use async_nats::{header::NATS_MESSAGE_ID, jetstream};
+use async_nats::client::PublishErrorKind;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::{Message, StatusCode, Subject, jetstream};
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{Confirmation, TransportErrorKind};
 use contexter_protocol::IntegrationEvent;
-use futures_util::FutureExt;
-use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, sleep_until};
+use contexter_protocol::codec::Encoder;
+use serde::Deserialize;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::error::{answered, refused, unavailable, unconfirmed};
-use crate::message::{HeaderNames, Outgoing};
+use crate::error::{answered, refused, unavailable, unconfirmed, unexpected};
+use crate::inbox::Inbox;
+use crate::message::Outgoing;
 use crate::transport::Inner;
 
 /// How many events of one call wait for their confirmation at the same time.
 const WINDOW: usize = 1_024;
 
-/// The pause before a stream is looked for again that was not there.
+/// How many messages are made ready before they are sent, so that they go in few packets.
+const AT_ONCE: usize = 64;
+
+/// The pause before something is looked for again that was not there.
 const PAUSE: Duration = Duration::from_millis(50);
 
+const MISUNDERSTOOD: &str = "answer to a publication was not understood";
+
 type Answer = Result<Confirmation, TransportError>;
-type Ack = Pin<Box<dyn Future<Output = Result<PublishAck, PublishError>> + Send>>;
 
 /// How far publishing has come with one event.
 #[derive(Debug, Default)]
@@ -46,31 +49,71 @@ enum Interrupted {
     NoStream,
 }
 
+/// What is to be published, by number.
+trait Batch<'e>: Send {
+    fn prepare(&mut self, index: usize) -> Result<(Subject, Outgoing), TransportError>;
+    fn key(&self, index: usize) -> Option<&'e str>;
+}
+
+/// Events, encoded when their turn comes.
+struct Events<'e> {
+    inner: &'e Inner,
+    all: &'e [Arc<IntegrationEvent>],
+    encoder: Encoder,
+    /// Events that go together are mostly of one type.
+    last: Option<(&'e str, Subject)>,
+}
+
+impl<'e> Batch<'e> for Events<'e> {
+    fn prepare(&mut self, index: usize) -> Result<(Subject, Outgoing), TransportError> {
+        let event = self
+            .all
+            .get(index)
+            .ok_or_else(|| refused("no such event"))?;
+        let subject = match &self.last {
+            Some((event_type, subject)) if *event_type == event.event_type() => subject.clone(),
+            _ => {
+                let subject = Subject::from(self.inner.names.event(event.event_type())?);
+                self.last = Some((event.event_type(), subject.clone()));
+                subject
+            }
+        };
+        let (mut outgoing, key) = Outgoing::named(event, &mut self.encoder)?;
+        outgoing.check(self.inner.limits.event)?;
+        outgoing.set(NATS_MESSAGE_ID, &key)?;
+        Ok((subject, outgoing))
+    }
+
+    fn key(&self, index: usize) -> Option<&'e str> {
+        self.all.get(index)?.partition_key()
+    }
+}
+
+/// A message that may have to be sent more than once.
+struct One<'m>(&'m str, &'m Outgoing);
+
+impl<'e> Batch<'e> for One<'_> {
+    fn prepare(&mut self, _only: usize) -> Result<(Subject, Outgoing), TransportError> {
+        let Self(subject, outgoing) = self;
+        let copy = Outgoing::new(outgoing.body.clone()).with_headers(outgoing.headers.clone());
+        Ok((Subject::from(*subject), copy))
+    }
+
+    fn key(&self, _only: usize) -> Option<&'e str> {
+        None
+    }
+}
+
 impl Inner {
     pub(crate) async fn publish_all(&self, events: &[Arc<IntegrationEvent>]) -> Vec<Answer> {
         let deadline = Instant::now() + self.config.publish_timeout;
-        // Events that go together are mostly of one type, and of the same attributes.
-        let known = Mutex::new((None::<(&str, Subject)>, HeaderNames::default()));
-        let prepare = |index: usize| {
-            let event = events.get(index).ok_or_else(|| refused("no such event"))?;
-            let mut known = known.lock();
-            let (last, names) = &mut *known;
-            let subject = match last {
-                Some((event_type, subject)) if *event_type == event.event_type() => subject.clone(),
-                _ => {
-                    let subject = Subject::from(self.names.event(event.event_type())?);
-                    *last = Some((event.event_type(), subject.clone()));
-                    subject
-                }
-            };
-            let (mut outgoing, key) = Outgoing::named(event, names)?;
-            outgoing.check(self.limits.event)?;
-            outgoing.set(NATS_MESSAGE_ID, &key)?;
-            Ok((subject, outgoing))
+        let batch = Events {
+            inner: self,
+            all: events,
+            encoder: Encoder::default(),
+            last: None,
         };
-        let key = |index: usize| events.get(index).and_then(|event| event.partition_key());
-        self.publish_each(events.len(), prepare, key, deadline)
-            .await
+        self.publish_each(events.len(), batch, deadline).await
     }
 
     pub(crate) async fn publish_one(
@@ -79,11 +122,8 @@ impl Inner {
         outgoing: Outgoing,
         deadline: Instant,
     ) -> Answer {
-        let prepare = |_only: usize| {
-            let copy = Outgoing::new(outgoing.body.clone()).with_headers(outgoing.headers.clone());
-            Ok((Subject::from(subject), copy))
-        };
-        let mut answers = self.publish_each(1, prepare, |_only| None, deadline).await;
+        let batch = One(subject, &outgoing);
+        let mut answers = self.publish_each(1, batch, deadline).await;
         answers
             .pop()
             .unwrap_or_else(|| Err(unavailable("nothing was sent")))
@@ -98,8 +138,7 @@ impl Inner {
     async fn publish_each<'e>(
         &self,
         many: usize,
-        prepare: impl Fn(usize) -> Result<(Subject, Outgoing), TransportError> + Sync,
-        key: impl Fn(usize) -> Option<&'e str> + Sync,
+        mut batch: impl Batch<'e>,
         deadline: Instant,
     ) -> Vec<Answer> {
         let mut all: Vec<Progress> = (0..many).map(|_| Progress::default()).collect();
@@ -108,10 +147,7 @@ impl Inner {
                 Ok(generation) => generation,
                 Err(error) => break error,
             };
-            match self
-                .round(&mut all, &prepare, &key, generation, deadline)
-                .await
-            {
+            match self.round(&mut all, &mut batch, generation, deadline).await {
                 Ok(()) => break unavailable("nothing was sent"),
                 Err(Interrupted::Broken) => {}
                 Err(Interrupted::Late) => break unconfirmed("server did not confirm in time"),
@@ -135,93 +171,194 @@ impl Inner {
             .collect()
     }
 
+    /// Sends what has no answer yet, and waits for the answers to all of it.
     async fn round<'e>(
         &self,
         all: &mut [Progress],
-        prepare: &(impl Fn(usize) -> Result<(Subject, Outgoing), TransportError> + Sync),
-        key: &(impl Fn(usize) -> Option<&'e str> + Sync),
+        batch: &mut impl Batch<'e>,
         generation: u64,
         deadline: Instant,
     ) -> Result<(), Interrupted> {
         let mut broken = std::pin::pin!(self.link.broken(generation));
         let mut late = std::pin::pin!(sleep_until(deadline));
-        let js = self.link.js();
-        let mut waiting: VecDeque<(usize, Ack)> = VecDeque::with_capacity(all.len().min(WINDOW));
-        let mut turns = Turns::new(all.len());
-        let interrupted = loop {
-            let room = waiting.len() < WINDOW;
-            if let Some(index) = room.then(|| turns.next(key)).flatten() {
-                let Some(one) = all.get_mut(index).filter(|one| one.answer.is_none()) else {
-                    turns.over(key(index));
-                    continue;
-                };
-                let (subject, outgoing) = match prepare(index) {
-                    Ok(prepared) => prepared,
-                    Err(error) => {
-                        one.answer = Some(Err(error));
-                        turns.over(key(index));
-                        continue;
-                    }
-                };
+        let mut inbox = match self.inboxes.take() {
+            Some(inbox) => inbox,
+            None => tokio::select! {
+                biased;
+                opened = Inbox::open(self.link.client()) => match opened {
+                    Ok(inbox) => inbox,
+                    Err(_gone) => return Err(gone(broken, late).await),
+                },
+                () = &mut broken => return Err(Interrupted::Broken),
+                () = &mut late => return Err(Interrupted::Late),
+            },
+        };
+        let mut round = Round {
+            turns: Turns::new(all.len()),
+            all,
+            batch,
+            sent: Sent::default(),
+        };
+        let mut prepared = VecDeque::with_capacity(AT_ONCE.min(round.all.len()));
+        let interrupted = 'round: loop {
+            round.prepare(&mut prepared);
+            while let Some((index, subject, outgoing)) = prepared.pop_front() {
+                let (number, reply) = inbox.number();
+                let (headers, body) = (outgoing.headers, outgoing.body);
+                let client = &inbox.client;
+                let sending = client.publish_with_reply_and_headers(subject, reply, headers, body);
                 tokio::select! {
                     biased;
-                    sent = send(&js, subject, outgoing) => match sent {
-                        Ok(ack) => {
-                            one.sent += 1;
-                            waiting.push_back((index, ack.into_future()));
+                    outcome = sending => match outcome {
+                        Ok(()) => round.sent(number, index),
+                        // The client library has ended, which says nothing about the message.
+                        Err(error) if error.kind() == PublishErrorKind::Send => {
+                            break 'round gone(broken, late).await;
                         }
-                        Err(error) => {
-                            one.answer = Some(Err(not_sent(&error, self.link.is_closed())));
-                            turns.over(key(index));
-                        }
+                        Err(error) => round.conclude(index, Err(not_sent(error.kind()))),
                     },
-                    () = &mut broken => break Interrupted::Broken,
-                    () = &mut late => break Interrupted::Late,
+                    () = &mut broken => break 'round Interrupted::Broken,
+                    () = &mut late => break 'round Interrupted::Late,
                 }
-            } else {
-                // What is left waits for something of which this round does not tell whether it
-                // was stored.
-                let Some((index, ack)) = waiting.front_mut() else {
-                    return Ok(());
-                };
-                let Some(one) = all.get_mut(*index) else {
-                    return Ok(());
-                };
-                tokio::select! {
-                    biased;
-                    answer = ack => {
-                        if !one.learn(answer) {
-                            return Err(Interrupted::NoStream);
-                        }
-                        if one.answer.is_some() {
-                            turns.over(key(*index));
-                        }
-                        waiting.pop_front();
-                    }
-                    () = &mut broken => break Interrupted::Broken,
-                    () = &mut late => break Interrupted::Late,
-                }
+            }
+            if round.learn_ready(&mut inbox) {
+                break Interrupted::NoStream;
+            }
+            if round.turns.has_next() && round.sent.open < WINDOW {
+                continue;
+            }
+            // What is left waits for something of which this round does not tell whether it was
+            // stored.
+            if round.sent.open == 0 {
+                self.inboxes.give_back(inbox);
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                answer = inbox.answer() => match answer {
+                    Some(answer) if round.learn(&inbox, &answer) => break Interrupted::NoStream,
+                    Some(_known) => {}
+                    None => break gone(broken, late).await,
+                },
+                () = &mut broken => break Interrupted::Broken,
+                () = &mut late => break Interrupted::Late,
             }
         };
         // What was confirmed before the end is confirmed.
-        for (index, ack) in waiting {
-            if let (Some(one), Some(answer)) = (all.get_mut(index), ack.now_or_never()) {
-                one.learn(answer);
-            }
-        }
+        round.learn_ready(&mut inbox);
         Err(interrupted)
     }
 }
 
-async fn send(
-    js: &Context,
-    subject: Subject,
-    out: Outgoing,
-) -> Result<PublishAckFuture, PublishError> {
-    let message = PublishMessage::build()
-        .payload(out.body)
-        .headers(out.headers);
-    js.send_publish(subject, message).await
+/// Waits until it shows that the client library has ended: perhaps it has not told yet.
+async fn gone(broken: Pin<&mut impl Future<Output = ()>>, late: Pin<&mut Sleep>) -> Interrupted {
+    tokio::select! {
+        biased;
+        () = broken => Interrupted::Broken,
+        () = late => Interrupted::Late,
+        () = sleep(PAUSE) => Interrupted::Broken,
+    }
+}
+
+/// What is on its way over one connection.
+struct Round<'a, 'e, B> {
+    all: &'a mut [Progress],
+    batch: &'a mut B,
+    turns: Turns<'e>,
+    sent: Sent,
+}
+
+impl<'e, B: Batch<'e>> Round<'_, 'e, B> {
+    /// Makes some messages ready whose turn it is.
+    fn prepare(&mut self, prepared: &mut VecDeque<(usize, Subject, Outgoing)>) {
+        while prepared.len() < AT_ONCE && self.sent.open + prepared.len() < WINDOW {
+            let batch = &*self.batch;
+            let Some(index) = self.turns.next(|index| batch.key(index)) else {
+                return;
+            };
+            if self.all.get(index).is_none_or(|one| one.answer.is_some()) {
+                self.turns.over(self.batch.key(index));
+                continue;
+            }
+            match self.batch.prepare(index) {
+                Ok((subject, outgoing)) => prepared.push_back((index, subject, outgoing)),
+                Err(error) => self.conclude(index, Err(error)),
+            }
+        }
+    }
+
+    fn sent(&mut self, number: u64, index: usize) {
+        if let Some(one) = self.all.get_mut(index) {
+            one.sent += 1;
+        }
+        self.sent.add(number, index);
+    }
+
+    /// It is known what has become of one, so the next of its key may go.
+    fn conclude(&mut self, index: usize, answer: Answer) {
+        if let Some(one) = self.all.get_mut(index) {
+            one.answer = Some(answer);
+        }
+        self.turns.over(self.batch.key(index));
+    }
+
+    /// Takes an answer of the server; true if the stream was not there.
+    fn learn(&mut self, inbox: &Inbox, answer: &Message) -> bool {
+        let index = inbox.number_of(answer).and_then(|n| self.sent.take(n));
+        // Without one, it is the answer to what was sent before this round, and was sent again.
+        let Some(index) = index else { return false };
+        if answer.status == Some(StatusCode::NO_RESPONDERS) {
+            return true;
+        }
+        let again = self.all.get(index).is_some_and(|one| one.sent > 1);
+        self.conclude(index, confirmation(&answer.payload, again));
+        false
+    }
+
+    /// Takes all answers that are there; true if the stream was not.
+    fn learn_ready(&mut self, inbox: &mut Inbox) -> bool {
+        let mut absent = false;
+        while let Some(answer) = inbox.ready_answer() {
+            absent |= self.learn(inbox, &answer);
+        }
+        absent
+    }
+}
+
+/// What waits for its answer, by the number of the publication.
+#[derive(Debug, Default)]
+struct Sent {
+    /// The number of the first place.
+    first: u64,
+    places: VecDeque<Option<usize>>,
+    open: usize,
+}
+
+impl Sent {
+    fn add(&mut self, number: u64, index: usize) {
+        if self.places.is_empty() {
+            self.first = number;
+        }
+        // Not every number was sent.
+        let mut next = self.first + self.places.len() as u64;
+        while next < number {
+            self.places.push_back(None);
+            next += 1;
+        }
+        self.places.push_back(Some(index));
+        self.open += 1;
+    }
+
+    fn take(&mut self, number: u64) -> Option<usize> {
+        let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let index = self.places.get_mut(place)?.take()?;
+        self.open -= 1;
+        while let Some(None) = self.places.front() {
+            self.places.pop_front();
+            self.first += 1;
+        }
+        Some(index)
+    }
 }
 
 /// Which message goes next: the oldest one, except that of one key only one is on its way.
@@ -262,6 +399,11 @@ impl<'e> Turns<'e> {
         None
     }
 
+    /// Returns whether there may be one that may go.
+    fn has_next(&self) -> bool {
+        !self.fresh.is_empty() || !self.freed.is_empty()
+    }
+
     /// It is known what has become of the one of this key.
     fn over(&mut self, key: Option<&'e str>) {
         let Some(key) = key else { return };
@@ -274,47 +416,35 @@ impl<'e> Turns<'e> {
     }
 }
 
-impl Progress {
-    /// Takes an answer of the server; false if the stream was not there.
-    fn learn(&mut self, answer: Result<PublishAck, PublishError>) -> bool {
-        match answer {
-            Ok(ack) => {
-                // What was sent twice by this call is no duplicate of the caller's.
-                let confirmation = Confirmation::new(ack.sequence.to_string())
-                    .with_sequence(ack.sequence)
-                    .with_duplicate(ack.duplicate && self.sent <= 1);
-                self.answer = Some(Ok(confirmation));
-            }
-            Err(error) => match error.kind() {
-                PublishErrorKind::StreamNotFound => return false,
-                // It is not known; perhaps the next round tells.
-                PublishErrorKind::TimedOut | PublishErrorKind::BrokenPipe => {}
-                _ => self.answer = Some(Err(not_stored(error))),
-            },
-        }
-        true
-    }
+/// What the server says about a publication.
+#[derive(Deserialize)]
+struct Stored {
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<jetstream::Error>,
 }
 
-fn not_sent(error: &PublishError, closed: bool) -> TransportError {
-    if closed {
-        return TransportError::closed();
+/// Reads the answer to a publication. What was sent twice by this call is no duplicate of the
+/// caller's.
+fn confirmation(answer: &[u8], sent_again: bool) -> Answer {
+    let stored: Stored = serde_json::from_slice(answer)
+        .map_err(|error| unexpected(MISUNDERSTOOD).with_source(error))?;
+    if let Some(error) = stored.error {
+        return Err(answered(&error));
     }
-    let kind = match error.kind() {
+    let sequence = stored.seq.ok_or_else(|| unexpected(MISUNDERSTOOD))?;
+    Ok(Confirmation::new(sequence.to_string())
+        .with_sequence(sequence)
+        .with_duplicate(stored.duplicate && !sent_again))
+}
+
+fn not_sent(kind: PublishErrorKind) -> TransportError {
+    let kind_here = match kind {
         PublishErrorKind::MaxPayloadExceeded => TransportErrorKind::TooLarge,
-        PublishErrorKind::MaxAckPending => TransportErrorKind::Full,
-        _ => TransportErrorKind::Unavailable,
+        _ => TransportErrorKind::Refused,
     };
-    TransportError::new(kind, format!("event was not sent: {}", error.kind()))
-}
-
-fn not_stored(error: PublishError) -> TransportError {
-    let cause = std::error::Error::source(&error);
-    match cause.and_then(|cause| cause.downcast_ref::<jetstream::Error>()) {
-        Some(cause) => answered(cause),
-        None => crate::error::unexpected("answer to a publication was not understood")
-            .with_source(error),
-    }
+    TransportError::new(kind_here, format!("event was not sent: {kind}"))
 }
 
 #[cfg(test)]
@@ -339,5 +469,37 @@ mod tests {
         turns.over(key(4));
         assert_eq!(turns.next(key), None);
         assert!(turns.taken.is_empty());
+    }
+
+    #[test]
+    fn answers_are_told_apart_by_number_whatever_their_order() {
+        let mut sent = Sent::default();
+        for (number, index) in [(7, 70), (8, 80), (11, 110)] {
+            sent.add(number, index);
+        }
+        assert_eq!(sent.open, 3);
+        for (number, index) in [(6, None), (9, None), (8, Some(80)), (12, None)] {
+            assert_eq!(sent.take(number), index, "{number}");
+        }
+        assert_eq!((sent.take(7), sent.take(7)), (Some(70), None));
+        assert_eq!((sent.take(11), sent.open), (Some(110), 0));
+        sent.add(20, 200);
+        assert_eq!((sent.take(11), sent.take(20)), (None, Some(200)));
+    }
+
+    #[test]
+    fn an_answer_is_a_confirmation_or_the_error_of_the_server() {
+        let first = confirmation(br#"{"stream":"s","seq":7}"#, false).unwrap();
+        assert_eq!((first.sequence, first.duplicate), (Some(7), false));
+        let again = br#"{"stream":"s","domain":"d","seq":7,"duplicate":true}"#;
+        assert!(confirmation(again, false).unwrap().duplicate);
+        assert!(!confirmation(again, true).unwrap().duplicate);
+        let full = br#"{"error":{"code":503,"err_code":10023,"description":"no room"},"seq":0}"#;
+        let full = confirmation(full, false).unwrap_err();
+        assert_eq!(full.kind(), TransportErrorKind::Full);
+        for bad in [&b""[..], b"{}", b"[]", b"{\"seq\":-1}", b"\xff"] {
+            let kind = confirmation(bad, false).unwrap_err().kind();
+            assert_eq!(kind, TransportErrorKind::Protocol);
+        }
     }
 }

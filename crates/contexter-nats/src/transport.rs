@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::config::NatsConfig;
 use crate::error::refused;
+use crate::inbox::Inboxes;
 use crate::link::Link;
 use crate::names::Names;
 use crate::source::{Consumer, NatsSource};
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) names: Names,
     pub(crate) limits: Limits,
     pub(crate) link: Link,
+    pub(crate) inboxes: Inboxes,
     sources: Mutex<Vec<Weak<Consumer>>>,
 }
 
@@ -93,6 +95,7 @@ impl NatsTransport {
             limits,
             link,
             config,
+            inboxes: Inboxes::default(),
             sources: Mutex::default(),
         };
         let deadline = inner.link.deadline();

@@ -52,8 +52,13 @@ impl IntegrationEvent {
 /// Writes a value that has a JSON form whatever it holds.
 pub(crate) fn to_vec(value: &impl Serialize) -> Vec<u8> {
     let mut json = Vec::with_capacity(USUAL_BYTES);
-    serde_json::to_writer(&mut json, value).expect("keys are strings, and a Vec takes any bytes");
+    write(value, &mut json);
     json
+}
+
+/// Writes a value that has a JSON form whatever it holds, behind what is there.
+pub(crate) fn write(value: &impl Serialize, json: &mut Vec<u8>) {
+    serde_json::to_writer(json, value).expect("keys are strings, and a Vec takes any bytes");
 }
 
 impl Serialize for IntegrationEvent {

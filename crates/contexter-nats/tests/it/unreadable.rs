@@ -127,6 +127,37 @@ async fn a_client_library_that_gives_up_is_begun_anew() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publication_that_meets_the_end_of_the_client_library_goes_over_the_next_one() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let source = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let publisher = transport.clone();
+    let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
+    // Several at once, so that some are about to be sent when the library ends.
+    let publishing = tokio::spawn(async move {
+        while end.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+            let events: Vec<_> = (0..20).map(|_| event("c.d")).collect();
+            let all = events
+                .iter()
+                .map(|one| publisher.publish(std::slice::from_ref(one)));
+            for answers in futures_util::future::join_all(all).await {
+                for answer in answers {
+                    answer.unwrap();
+                }
+            }
+        }
+    });
+    for round in 1..=3 {
+        store(&server, "contexter.a.b", b"a: b\rc", b"x");
+        let bad = take(&*source, 1).await.remove(0);
+        settle(&*source, bad.token, Disposition::Ack).await;
+        assert!(transport.health().await.reconnects >= round);
+    }
+    ended.send(()).unwrap();
+    publishing.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_replay_counts_what_cannot_be_read_and_goes_on() {
     require!("nats-server");

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::limits::{check_body, check_count, check_header, shown};
 use super::percent::{self, Fault};
@@ -18,7 +19,10 @@ const PREFIX: &str = "ce-";
 /// Enough for the attributes of an event within a flow.
 const USUAL_HEADERS: usize = 14;
 
-pub(super) fn encode(event: &IntegrationEvent) -> Result<Encoded<'_>, LimitExceeded> {
+pub(super) fn encode(
+    event: &IntegrationEvent,
+    body_of: impl FnOnce(&Value) -> Bytes,
+) -> Result<Encoded<'_>, LimitExceeded> {
     let mut headers: Vec<Header<'_>> = Vec::with_capacity(USUAL_HEADERS + event.extensions.len());
     headers.push(("ce-specversion".into(), SPEC_VERSION.into()));
     for (name, value) in event.texts() {
@@ -41,7 +45,7 @@ pub(super) fn encode(event: &IntegrationEvent) -> Result<Encoded<'_>, LimitExcee
     let body = match &event.data {
         Data::Bytes(bytes) => bytes.clone(),
         Data::Json(value) if value.is_null() => Bytes::new(),
-        Data::Json(value) => crate::json::to_vec(value).into(),
+        Data::Json(value) => body_of(value),
     };
     check_body(body.len())?;
     Ok(Encoded { headers, body })

@@ -40,6 +40,7 @@
 //! ```
 
 mod binary;
+mod encoder;
 mod limits;
 mod percent;
 mod structured;
@@ -49,6 +50,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub use self::encoder::Encoder;
 pub use self::limits::{
     LimitExceeded, MAX_BODY_BYTES, MAX_HEADER_NAME_BYTES, MAX_HEADER_VALUE_BYTES, MAX_HEADERS,
 };
@@ -80,13 +82,14 @@ impl fmt::Debug for Encoded<'_> {
     }
 }
 
-/// Encodes an event in binary mode: attributes are headers, the body is the data.
+/// Encodes an event in binary mode: attributes are headers, the body is the data. An [`Encoder`] is
+/// cheaper for many events.
 ///
 /// # Errors
 ///
 /// Returns [`LimitExceeded`] if the event is larger than [`decode`] reads.
 pub fn encode_binary(event: &IntegrationEvent) -> Result<Encoded<'_>, LimitExceeded> {
-    binary::encode(event)
+    binary::encode(event, |data| crate::json::to_vec(data).into())
 }
 
 /// Encodes an event in structured mode: the body is one JSON object
