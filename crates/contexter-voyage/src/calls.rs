@@ -16,6 +16,7 @@ use crate::limits::{
     MAX_CONTEXT_CHUNKS, MAX_CONTEXT_DOCUMENTS, MAX_MULTIMODAL_INPUTS, MAX_REPLY_BYTES,
     MAX_REQUEST_BYTES, MAX_RERANK_DOCUMENTS,
 };
+use crate::options::VectorOptions;
 use crate::packing::Caps;
 use crate::tokens::TokenEstimate;
 use crate::{
@@ -125,11 +126,11 @@ impl Calls {
     }
 
     fn word(&self) -> EmbedTexts {
-        let request = EmbedTexts::new(["ok"], None).with_model(self.model_for(Purpose::Query));
-        EmbedTexts {
-            dimension: self.config().output_dimension,
-            ..request
-        }
+        let mut word = EmbedTexts::new(["ok"], None);
+        word.options.model = Some(self.model_for(Purpose::Query).to_owned());
+        let flexible = self.config().embedding_model().is_flexible();
+        word.options.dimension = self.config().output_dimension.filter(|_| flexible);
+        word
     }
 
     pub(crate) fn close(&self) {
@@ -232,7 +233,21 @@ impl Calls {
                 dtype.as_str()
             ));
         }
-        Ok(dimension)
+        // Only models that offer several lengths know the parameter.
+        Ok(dimension.filter(|_| model.is_flexible()))
+    }
+
+    /// Puts what the configuration says into a request, and checks what is asked for.
+    fn prepare(
+        &self,
+        options: &mut VectorOptions,
+        kind: ModelKind,
+        default: &str,
+    ) -> Result<Model, Error> {
+        let name = options.model.get_or_insert_with(|| default.to_owned());
+        let model = Model::named(name, kind);
+        options.dimension = self.checked(&model, kind, options.dimension, options.dtype)?;
+        Ok(model)
     }
 }
 
@@ -305,16 +320,13 @@ impl Service<EmbedTexts> for Calls {
     type Error = Error;
 
     async fn call(&self, mut request: EmbedTexts) -> Result<TextEmbeddings, Error> {
-        let purpose = request.purpose.unwrap_or(Purpose::Document);
-        let name = request
-            .model
-            .get_or_insert_with(|| self.model_for(purpose).to_owned());
-        let model = Model::named(name, ModelKind::Text);
-        let checked = self.checked(&model, ModelKind::Text, request.dimension, request.dtype);
-        request.dimension = checked.map_err(|error| named(error, "embed"))?;
-        self.packed(&model, request)
-            .await
-            .map_err(|error| named(error, "embed"))
+        let called = async {
+            let purpose = request.purpose().unwrap_or(Purpose::Document);
+            let default = self.model_for(purpose);
+            let model = self.prepare(&mut request.options, ModelKind::Text, default)?;
+            self.packed(&model, request).await
+        };
+        called.await.map_err(|error| named(error, "embed"))
     }
 }
 
@@ -352,19 +364,13 @@ impl Service<EmbedChunks> for Calls {
     type Error = Error;
 
     async fn call(&self, mut request: EmbedChunks) -> Result<ChunkEmbeddings, Error> {
-        let operation = "embed_chunks";
-        let name = request
-            .model
-            .get_or_insert_with(|| self.config().context_model.clone());
-        let model = Model::named(name, ModelKind::Contextualized);
-        let checked = request.check().and_then(|()| {
-            let kind = ModelKind::Contextualized;
-            self.checked(&model, kind, request.dimension, request.dtype)
-        });
-        request.dimension = checked.map_err(|error| named(error, operation))?;
-        self.packed(&model, request)
-            .await
-            .map_err(|error| named(error, operation))
+        let called = async {
+            request.check()?;
+            let (kind, default) = (ModelKind::Contextualized, &self.config().context_model);
+            let model = self.prepare(&mut request.options, kind, default)?;
+            self.packed(&model, request).await
+        };
+        called.await.map_err(|error| named(error, "embed_chunks"))
     }
 }
 
@@ -373,18 +379,14 @@ impl Service<EmbedMultimodal> for Calls {
     type Error = Error;
 
     async fn call(&self, mut request: EmbedMultimodal) -> Result<MultimodalEmbeddings, Error> {
-        let operation = "embed_multimodal";
-        let name = request
-            .model
-            .get_or_insert_with(|| self.config().multimodal_model.clone());
-        let model = Model::named(name, ModelKind::Multimodal);
-        let checked = request.check().and_then(|()| {
-            let kind = ModelKind::Multimodal;
-            self.checked(&model, kind, request.dimension, request.dtype)
-        });
-        request.dimension = checked.map_err(|error| named(error, operation))?;
-        self.packed(&model, request)
+        let called = async {
+            let (kind, default) = (ModelKind::Multimodal, &self.config().multimodal_model);
+            let model = self.prepare(&mut request.options, kind, default)?;
+            request.check(&model)?;
+            self.packed(&model, request).await
+        };
+        called
             .await
-            .map_err(|error| named(error, operation))
+            .map_err(|error| named(error, "embed_multimodal"))
     }
 }

@@ -149,8 +149,8 @@ pub(crate) fn unreadable(reply: &Reply, error: &Error) -> Error {
 }
 
 /// Returns the model of a request; the adapter has put in that of the configuration by now.
-fn named(model: Option<&String>) -> Result<&str, Error> {
-    model.map(String::as_str).ok_or_else(|| {
+fn named(model: Option<&str>) -> Result<&str, Error> {
+    model.ok_or_else(|| {
         Error::new(ErrorKind::Invalid, "the request names no model").with_service(NAME)
     })
 }
@@ -160,7 +160,7 @@ impl Service<EmbedTexts> for Client {
     type Error = Error;
 
     async fn call(&self, request: EmbedTexts) -> Result<TextEmbeddings, Error> {
-        let model = named(request.model.as_ref())?;
+        let model = named(request.model())?;
         let body = request.body(model);
         let reply = self.post("embeddings", "embed", model, &body).await?;
         let read = request
@@ -176,7 +176,7 @@ impl Service<RerankTexts> for Client {
     type Error = Error;
 
     async fn call(&self, request: RerankTexts) -> Result<Reranked, Error> {
-        let model = named(request.model.as_ref())?;
+        let model = named(request.model.as_deref())?;
         let body = request.body(model);
         let reply = self.post("rerank", "rerank", model, &body).await?;
         let documents = request.order.documents.len();
@@ -194,7 +194,7 @@ impl Service<EmbedChunks> for Client {
     type Error = Error;
 
     async fn call(&self, request: EmbedChunks) -> Result<ChunkEmbeddings, Error> {
-        let model = named(request.model.as_ref())?;
+        let model = named(request.model())?;
         let body = request.body(model);
         let reply = self
             .post("contextualizedembeddings", "embed_chunks", model, &body)
@@ -212,7 +212,7 @@ impl Service<EmbedMultimodal> for Client {
     type Error = Error;
 
     async fn call(&self, request: EmbedMultimodal) -> Result<MultimodalEmbeddings, Error> {
-        let model = named(request.model.as_ref())?;
+        let model = named(request.model())?;
         let body = request.body(model);
         let reply = self
             .post("multimodalembeddings", "embed_multimodal", model, &body)

@@ -8,20 +8,20 @@ use serde::Serialize;
 
 use crate::divisible::{Divisible, row, sum};
 use crate::element::Element;
-use crate::embeddings::{input_type, named_dtype};
 use crate::fault::Fault;
 use crate::limits::{MAX_CHUNK_SIZE, MAX_CONTEXT_CHUNKS};
+use crate::options::{VectorOptions, WireOptions, with_vector_options};
 use crate::packing::Cost;
 use crate::reading::{self, Row, in_order};
 use crate::tokens::TokenEstimate;
-use crate::{Dtype, Model, ModelKind, Transport, Vectors};
+use crate::{Dtype, ModelKind, Transport, Vectors};
 
 /// Embeds the chunks of documents, each in the light of its whole document.
 ///
 /// A document is never cut into two requests. It has room for 32,000 tokens, and nothing is cut: one
 /// that is too long is [`ErrorKind::TooLarge`].
 ///
-/// | field | default |
+/// | option | default |
 /// |---|---|
 /// | `model` | that of the configuration |
 /// | `dimension` | 1,024 |
@@ -38,27 +38,15 @@ use crate::{Dtype, Model, ModelKind, Transport, Vectors};
 /// use contexter_voyage::EmbedChunks;
 ///
 /// let request = EmbedChunks::documents([vec!["first chunk", "second"], vec!["a document"]]);
-/// assert_eq!(request.documents.len(), 2);
+/// assert_eq!(request.chunks().len(), 2);
 /// let query = EmbedChunks::queries(["what is it?"]);
-/// assert_eq!(query.purpose, Some(Purpose::Query));
+/// assert_eq!(query.purpose(), Some(Purpose::Query));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct EmbedChunks {
-    /// The chunks of each document, in order; for queries one of one chunk each.
-    pub documents: Vec<Vec<String>>,
-    /// What they are for.
-    pub purpose: Option<Purpose>,
-    /// The model.
-    pub model: Option<String>,
-    /// The length of the vectors.
-    pub dimension: Option<u32>,
-    /// The type of their values.
-    pub dtype: Dtype,
-    /// How they travel.
-    pub transport: Transport,
-    /// Whether the vendor makes the chunks.
-    pub chunking: Option<Chunking>,
+    documents: Vec<Vec<String>>,
+    chunking: Option<Chunking>,
+    pub(crate) options: VectorOptions,
 }
 
 /// How the vendor makes chunks.
@@ -113,41 +101,15 @@ impl EmbedChunks {
     fn new(documents: Vec<Vec<String>>, purpose: Purpose) -> Self {
         Self {
             documents,
-            purpose: Some(purpose),
-            model: None,
-            dimension: None,
-            dtype: Dtype::default(),
-            transport: Transport::default(),
             chunking: None,
+            options: VectorOptions::new(Some(purpose)),
         }
     }
 
-    /// Sets the model.
+    /// Returns the chunks of each document; of queries, one of one chunk each.
     #[must_use]
-    pub fn with_model(mut self, name: impl Into<String>) -> Self {
-        self.model = Some(name.into());
-        self
-    }
-
-    /// Sets the length of the vectors.
-    #[must_use]
-    pub fn with_dimension(mut self, dimension: u32) -> Self {
-        self.dimension = Some(dimension);
-        self
-    }
-
-    /// Sets the type of their values.
-    #[must_use]
-    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
-        self.dtype = dtype;
-        self
-    }
-
-    /// Sets how they travel.
-    #[must_use]
-    pub fn with_transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
+    pub fn chunks(&self) -> &[Vec<String>] {
+        &self.documents
     }
 
     /// Lets the vendor make the chunks, of documents of one text each.
@@ -174,15 +136,10 @@ impl EmbedChunks {
             let message = format!("document {index} has more than {MAX_CONTEXT_CHUNKS} chunks");
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
-        if self.purpose == Some(Purpose::Query)
-            && let Some(index) = not_single
-        {
-            return invalid(format!("query {index} has several chunks, expected one"));
-        }
         let Some(Chunking { size, overlap }) = self.chunking else {
             return Ok(());
         };
-        if self.purpose != Some(Purpose::Document) {
+        if self.purpose() != Some(Purpose::Document) {
             return invalid("only documents can be cut into chunks by the vendor".to_owned());
         }
         if let Some(index) = not_single {
@@ -202,11 +159,7 @@ impl EmbedChunks {
     pub(crate) fn body<'a>(&'a self, model: &'a str) -> Body<'a> {
         Body {
             inputs: &self.documents,
-            model,
-            input_type: self.purpose.map(input_type),
-            output_dimension: self.dimension,
-            output_dtype: named_dtype(self.dtype),
-            encoding_format: self.transport.encoding_format(),
+            options: self.options.wire(model),
             enable_auto_chunking: self.chunking.is_some(),
             chunk_size: self.chunking.map(|chunking| chunking.size),
             chunk_overlap: self.chunking.map(|chunking| chunking.overlap),
@@ -222,12 +175,8 @@ impl EmbedChunks {
     /// its values, each of them finite; where the vendor makes the chunks, each also with its text, or
     /// none with one.
     pub fn read_reply(&self, body: &[u8]) -> Result<ChunkEmbeddings, Error> {
-        let name = self.model.as_deref().unwrap_or_default();
-        let dimension = self
-            .dimension
-            .or_else(|| Model::named(name, ModelKind::Contextualized).default_dimension());
-        let length = dimension.map(|dimension| self.dtype.length(dimension));
-        let read = match self.dtype {
+        let length = self.options.length(ModelKind::Contextualized);
+        let read = match self.options.dtype {
             Dtype::Float => self.read(body, length, Vectors::Float),
             Dtype::Int8 => self.read(body, length, Vectors::Int8),
             Dtype::Uint8 => self.read(body, length, Vectors::Uint8),
@@ -266,15 +215,14 @@ impl EmbedChunks {
         }
         Ok(ChunkEmbeddings {
             documents,
-            model: envelope
-                .model
-                .or_else(|| self.model.clone())
-                .unwrap_or_default(),
+            model: self.options.model_of(envelope.model),
             chunker_version: envelope.chunker_version,
             usage: envelope.counted.usage(),
         })
     }
 }
+
+with_vector_options!(EmbedChunks);
 
 impl Capability for EmbedChunks {
     const NAME: &'static str = "voyage_contextualized_embeddings";
@@ -310,15 +258,8 @@ pub struct EmbeddedDocument {
 #[derive(Debug, Serialize)]
 pub(crate) struct Body<'a> {
     inputs: &'a [Vec<String>],
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_dimension: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_dtype: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encoding_format: Option<&'static str>,
+    #[serde(flatten)]
+    options: WireOptions<'a>,
     enable_auto_chunking: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     chunk_size: Option<u32>,
@@ -367,8 +308,8 @@ impl Divisible for EmbedChunks {
     fn part(&self, range: Range<usize>) -> Self {
         Self {
             documents: row(&self.documents, range),
-            model: self.model.clone(),
-            ..*self
+            chunking: self.chunking,
+            options: self.options.clone(),
         }
     }
 
@@ -376,7 +317,7 @@ impl Divisible for EmbedChunks {
         let usage = sum(parts.iter().map(|(_, part)| part.usage));
         let mut joined = ChunkEmbeddings {
             documents: Vec::with_capacity(self.documents.len()),
-            model: self.model.clone().unwrap_or_default(),
+            model: self.options.model_of(None),
             chunker_version: None,
             usage,
         };

@@ -9,14 +9,15 @@ use serde::Serialize;
 use crate::divisible::{Divisible, row, sum, text_cost};
 use crate::element::Element;
 use crate::fault::Fault;
+use crate::options::{VectorOptions, WireOptions, with_vector_options};
 use crate::packing::Cost;
 use crate::reading::{self, Counted, Row};
 use crate::tokens::TokenEstimate;
-use crate::{Dtype, Model, ModelKind, Transport, Vectors};
+use crate::{Dtype, ModelKind, Transport, Vectors};
 
 /// Embeds texts, with everything that the vendor lets one choose.
 ///
-/// | field | default |
+/// | option | default |
 /// |---|---|
 /// | `model` | that of the configuration: by `purpose` its model for documents or for queries |
 /// | `truncation` | `true`: what is too long is cut |
@@ -39,25 +40,14 @@ use crate::{Dtype, Model, ModelKind, Transport, Vectors};
 ///     .with_model("voyage-4-large")
 ///     .with_dimension(256)
 ///     .with_dtype(Dtype::Ubinary);
-/// assert_eq!(request.texts.len(), 2);
+/// assert_eq!(request.texts().len(), 2);
+/// assert_eq!(request.model(), Some("voyage-4-large"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct EmbedTexts {
-    /// The texts.
-    pub texts: Vec<String>,
-    /// What they are for; `None` puts no words before them.
-    pub purpose: Option<Purpose>,
-    /// The model.
-    pub model: Option<String>,
-    /// Whether a text that is too long is cut; otherwise it is refused.
-    pub truncation: bool,
-    /// The length of the vectors.
-    pub dimension: Option<u32>,
-    /// The type of their values.
-    pub dtype: Dtype,
-    /// How they travel.
-    pub transport: Transport,
+    texts: Vec<String>,
+    truncation: bool,
+    pub(crate) options: VectorOptions,
 }
 
 impl EmbedTexts {
@@ -68,47 +58,21 @@ impl EmbedTexts {
     ) -> Self {
         Self {
             texts: texts.into_iter().map(Into::into).collect(),
-            purpose: purpose.into(),
-            model: None,
             truncation: true,
-            dimension: None,
-            dtype: Dtype::default(),
-            transport: Transport::default(),
+            options: VectorOptions::new(purpose.into()),
         }
     }
 
-    /// Sets the model.
+    /// Returns the texts.
     #[must_use]
-    pub fn with_model(mut self, name: impl Into<String>) -> Self {
-        self.model = Some(name.into());
-        self
+    pub fn texts(&self) -> &[String] {
+        &self.texts
     }
 
     /// Sets whether a text that is too long is cut; otherwise it is refused.
     #[must_use]
     pub fn with_truncation(mut self, truncation: bool) -> Self {
         self.truncation = truncation;
-        self
-    }
-
-    /// Sets the length of the vectors.
-    #[must_use]
-    pub fn with_dimension(mut self, dimension: u32) -> Self {
-        self.dimension = Some(dimension);
-        self
-    }
-
-    /// Sets the type of their values.
-    #[must_use]
-    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
-        self.dtype = dtype;
-        self
-    }
-
-    /// Sets how they travel.
-    #[must_use]
-    pub fn with_transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
         self
     }
 
@@ -119,8 +83,7 @@ impl EmbedTexts {
     /// [`ErrorKind::Invalid`] for a request without a model.
     pub fn write_body(&self) -> Result<Vec<u8>, Error> {
         let model = self
-            .model
-            .as_deref()
+            .model()
             .ok_or_else(|| Error::new(ErrorKind::Invalid, "the request names no model"))?;
         serde_json::to_vec(&self.body(model)).map_err(|error| {
             Error::new(
@@ -134,12 +97,8 @@ impl EmbedTexts {
     pub(crate) fn body<'a>(&'a self, model: &'a str) -> Body<'a> {
         Body {
             input: &self.texts,
-            model,
-            input_type: self.purpose.map(input_type),
             truncation: self.truncation,
-            output_dimension: self.dimension,
-            output_dtype: named_dtype(self.dtype),
-            encoding_format: self.transport.encoding_format(),
+            options: self.options.wire(model),
         }
     }
 
@@ -151,22 +110,18 @@ impl EmbedTexts {
     /// [`ErrorKind::Protocol`] for anything but one vector for each text, with all its values, each
     /// of them finite.
     pub fn read_reply(&self, body: &[u8]) -> Result<TextEmbeddings, Error> {
-        let dimension = self.dimension.or_else(|| self.known_dimension());
-        let length = dimension.map(|dimension| self.dtype.length(dimension));
-        read(body, Some(self.texts.len()), length, self.dtype)
+        let length = self.options.length(ModelKind::Text);
+        read(body, Some(self.texts.len()), length, self.options.dtype)
             .map(|(vectors, model, counted)| TextEmbeddings {
                 vectors,
-                model: model.or_else(|| self.model.clone()).unwrap_or_default(),
+                model: self.options.model_of(model),
                 usage: counted.usage(),
             })
             .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
     }
-
-    fn known_dimension(&self) -> Option<u32> {
-        let name = self.model.as_deref()?;
-        Model::named(name, ModelKind::Text).default_dimension()
-    }
 }
+
+with_vector_options!(EmbedTexts);
 
 impl Capability for EmbedTexts {
     const NAME: &'static str = "voyage_embeddings";
@@ -190,28 +145,9 @@ pub struct TextEmbeddings {
 #[derive(Debug, Serialize)]
 pub(crate) struct Body<'a> {
     input: &'a [String],
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input_type: Option<&'static str>,
     truncation: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_dimension: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_dtype: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encoding_format: Option<&'static str>,
-}
-
-pub(crate) const fn input_type(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Document => "document",
-        Purpose::Query => "query",
-    }
-}
-
-/// Older models know no types, so that the default is not named.
-pub(crate) fn named_dtype(dtype: Dtype) -> Option<&'static str> {
-    (dtype != Dtype::Float).then_some(dtype.as_str())
+    #[serde(flatten)]
+    options: WireOptions<'a>,
 }
 
 /// Reads vectors of any type.
@@ -260,15 +196,15 @@ impl Divisible for EmbedTexts {
     fn part(&self, range: Range<usize>) -> Self {
         Self {
             texts: row(&self.texts, range),
-            model: self.model.clone(),
-            ..*self
+            truncation: self.truncation,
+            options: self.options.clone(),
         }
     }
 
     fn join(&self, parts: Vec<(usize, TextEmbeddings)>) -> TextEmbeddings {
         let usage = sum(parts.iter().map(|(_, part)| part.usage));
-        let mut vectors = Vectors::none(self.dtype);
-        let mut model = self.model.clone().unwrap_or_default();
+        let mut vectors = Vectors::none(self.options.dtype);
+        let mut model = self.options.model_of(None);
         for (_, part) in parts {
             vectors.append(part.vectors);
             model = part.model;

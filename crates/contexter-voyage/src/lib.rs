@@ -57,6 +57,7 @@ pub mod limits;
 mod media;
 mod model;
 mod multimodal;
+mod options;
 mod packed;
 mod packing;
 mod reading;

@@ -147,6 +147,10 @@ impl Content {
         }
     }
 
+    pub(crate) fn is_video(&self) -> bool {
+        matches!(self, Self::VideoUrl(_) | Self::Video { .. })
+    }
+
     pub(crate) fn bytes(&self) -> Option<usize> {
         match self {
             Self::Image(image) => Some(image.bytes.len()),

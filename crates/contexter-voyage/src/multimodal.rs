@@ -7,9 +7,10 @@ use contexter_service::Capability;
 use serde::Serialize;
 
 use crate::divisible::{Divisible, row};
-use crate::embeddings::{input_type, named_dtype, read};
+use crate::embeddings::read;
 use crate::limits::{MAX_BILLED_PIXELS, MAX_IMAGE_BYTES, PIXELS_PER_TOKEN};
 use crate::media::{Content, Wire};
+use crate::options::{VectorOptions, WireOptions, with_vector_options};
 use crate::packing::{Cost, ItemKind};
 use crate::reading::Counted;
 use crate::tokens::TokenEstimate;
@@ -17,7 +18,7 @@ use crate::{Dtype, Model, ModelKind, Transport, Vectors};
 
 /// Embeds inputs of texts, images and videos, one vector for each input.
 ///
-/// | field | default |
+/// | option | default |
 /// |---|---|
 /// | `model` | that of the configuration |
 /// | `truncation` | `true`: what is too long is cut |
@@ -41,25 +42,13 @@ use crate::{Dtype, Model, ModelKind, Transport, Vectors};
 ///     Content::image_url("https://example.org/a.jpg"),
 /// ];
 /// let request = EmbedMultimodal::new(vec![wiring], Purpose::Document);
-/// assert!(request.truncation);
+/// assert_eq!(request.inputs().len(), 1);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct EmbedMultimodal {
-    /// The inputs: the contents of each, in order.
-    pub inputs: Vec<Vec<Content>>,
-    /// What they are for; `None` puts no words before them.
-    pub purpose: Option<Purpose>,
-    /// The model.
-    pub model: Option<String>,
-    /// Whether an input that is too long is cut; otherwise it is refused.
-    pub truncation: bool,
-    /// The length of the vectors.
-    pub dimension: Option<u32>,
-    /// The type of their values.
-    pub dtype: Dtype,
-    /// How they travel.
-    pub transport: Transport,
+    inputs: Vec<Vec<Content>>,
+    truncation: bool,
+    pub(crate) options: VectorOptions,
 }
 
 impl EmbedMultimodal {
@@ -67,20 +56,16 @@ impl EmbedMultimodal {
     pub fn new(inputs: Vec<Vec<Content>>, purpose: impl Into<Option<Purpose>>) -> Self {
         Self {
             inputs,
-            purpose: purpose.into(),
-            model: None,
             truncation: true,
-            dimension: None,
-            dtype: Dtype::default(),
-            transport: Transport::List,
+            options: VectorOptions::new(purpose.into()),
         }
+        .with_transport(Transport::List)
     }
 
-    /// Sets the model.
+    /// Returns the contents of each input.
     #[must_use]
-    pub fn with_model(mut self, name: impl Into<String>) -> Self {
-        self.model = Some(name.into());
-        self
+    pub fn inputs(&self) -> &[Vec<Content>] {
+        &self.inputs
     }
 
     /// Sets whether an input that is too long is cut; otherwise it is refused.
@@ -90,30 +75,19 @@ impl EmbedMultimodal {
         self
     }
 
-    /// Sets the length of the vectors.
-    #[must_use]
-    pub fn with_dimension(mut self, dimension: u32) -> Self {
-        self.dimension = Some(dimension);
-        self
-    }
-
-    /// Sets the type of their values.
-    #[must_use]
-    pub fn with_dtype(mut self, dtype: Dtype) -> Self {
-        self.dtype = dtype;
-        self
-    }
-
-    /// Sets how they travel.
-    #[must_use]
-    pub fn with_transport(mut self, transport: Transport) -> Self {
-        self.transport = transport;
-        self
-    }
-
     /// Checks what the vendor would refuse.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self, model: &Model) -> Result<(), Error> {
         for (index, contents) in self.inputs.iter().enumerate() {
+            // The models with one length of vector are those before version 3.5.
+            if !model.is_flexible() && contents.iter().any(Content::is_video) {
+                return Err(Error::new(
+                    ErrorKind::Invalid,
+                    format!(
+                        "input {index} has a video, which {} cannot read",
+                        model.name
+                    ),
+                ));
+            }
             if contents.is_empty() {
                 return Err(Error::new(
                     ErrorKind::Invalid,
@@ -150,12 +124,8 @@ impl EmbedMultimodal {
         });
         Body {
             inputs: inputs.collect(),
-            model,
-            input_type: self.purpose.map(input_type),
             truncation: self.truncation,
-            output_dimension: self.dimension,
-            output_dtype: named_dtype(self.dtype),
-            encoding_format: self.transport.encoding_format(),
+            options: self.options.wire(model),
         }
     }
 
@@ -167,20 +137,18 @@ impl EmbedMultimodal {
     /// [`ErrorKind::Protocol`] for anything but one vector for each input, with all its values, each
     /// of them finite.
     pub fn read_reply(&self, body: &[u8]) -> Result<MultimodalEmbeddings, Error> {
-        let name = self.model.as_deref().unwrap_or_default();
-        let dimension = self
-            .dimension
-            .or_else(|| Model::named(name, ModelKind::Multimodal).default_dimension());
-        let length = dimension.map(|dimension| self.dtype.length(dimension));
-        read(body, Some(self.inputs.len()), length, self.dtype)
+        let length = self.options.length(ModelKind::Multimodal);
+        read(body, Some(self.inputs.len()), length, self.options.dtype)
             .map(|(vectors, model, counted)| MultimodalEmbeddings {
                 vectors,
-                model: model.or_else(|| self.model.clone()).unwrap_or_default(),
+                model: self.options.model_of(model),
                 usage: counted.into(),
             })
             .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
     }
 }
+
+with_vector_options!(EmbedMultimodal);
 
 impl Capability for EmbedMultimodal {
     const NAME: &'static str = "voyage_multimodal_embeddings";
@@ -240,16 +208,9 @@ impl MultimodalUsage {
 #[derive(Debug, Serialize)]
 pub(crate) struct Body<'a> {
     inputs: Vec<Input<'a>>,
-    model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    input_type: Option<&'static str>,
     truncation: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_dimension: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output_dtype: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encoding_format: Option<&'static str>,
+    #[serde(flatten)]
+    options: WireOptions<'a>,
 }
 
 #[derive(Debug, Serialize)]
@@ -303,15 +264,15 @@ impl Divisible for EmbedMultimodal {
     fn part(&self, range: Range<usize>) -> Self {
         Self {
             inputs: row(&self.inputs, range),
-            model: self.model.clone(),
-            ..*self
+            truncation: self.truncation,
+            options: self.options.clone(),
         }
     }
 
     fn join(&self, parts: Vec<(usize, MultimodalEmbeddings)>) -> MultimodalEmbeddings {
         let mut joined = MultimodalEmbeddings {
-            vectors: Vectors::none(self.dtype),
-            model: self.model.clone().unwrap_or_default(),
+            vectors: Vectors::none(self.options.dtype),
+            model: self.options.model_of(None),
             usage: MultimodalUsage::default(),
         };
         for (_, part) in parts {

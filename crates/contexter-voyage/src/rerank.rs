@@ -70,7 +70,11 @@ impl RerankTexts {
             query: &self.order.query,
             documents: &self.order.documents,
             model,
-            top_k: self.order.limit,
+            // More than there are is nothing that the vendor documents.
+            top_k: self
+                .order
+                .limit
+                .map(|limit| limit.min(self.order.documents.len())),
             return_documents: false,
             truncation: self.truncation,
         }

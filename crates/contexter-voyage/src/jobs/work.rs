@@ -70,11 +70,11 @@ impl JobRequest for EmbedTexts {
     const KIND: ModelKind = ModelKind::Text;
 
     fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+        Self::model(self)
     }
 
     fn inputs(&self) -> usize {
-        self.texts.len()
+        self.texts().len()
     }
 
     fn to_json(&self) -> Result<Map<String, Value>, Error> {
@@ -97,11 +97,11 @@ impl JobRequest for EmbedChunks {
     const KIND: ModelKind = ModelKind::Contextualized;
 
     fn model(&self) -> Option<&str> {
-        self.model.as_deref()
+        Self::model(self)
     }
 
     fn inputs(&self) -> usize {
-        self.documents.len()
+        self.chunks().len()
     }
 
     fn to_json(&self) -> Result<Map<String, Value>, Error> {

@@ -1,6 +1,6 @@
 //! Chunks that know their document.
 
-use contexter_model::{ErrorKind, Purpose};
+use contexter_model::ErrorKind;
 use contexter_testkit::{Scripted, ScriptedServer};
 use contexter_voyage::{Chunking, EmbedChunks, Vectors, VoyageAdapter};
 use serde_json::{Value, json};
@@ -119,14 +119,11 @@ async fn a_malformed_reply_is_a_typed_error() {
 async fn what_the_vendor_would_refuse_is_not_sent() {
     let server = ScriptedServer::start(vec![Scripted::status(500)]).await;
     let adapter = adapter(&server);
-    let mut two_for_a_query = EmbedChunks::documents([["a", "b"]]);
-    two_for_a_query.purpose = Some(Purpose::Query);
     for (request, message) in [
         (
             EmbedChunks::documents([Vec::<String>::new()]),
             "document 0 has no chunks, expected at least one",
         ),
-        (two_for_a_query, "query 0 has several chunks, expected one"),
         (
             EmbedChunks::documents([["a", "b"]]).with_chunking(Chunking::default()),
             "document 0 has several chunks, expected one text for the vendor to cut",

@@ -256,3 +256,34 @@ async fn multimodal_embeddings() {
         }),
     );
 }
+
+#[tokio::test]
+async fn a_model_of_one_length_is_not_told_the_length() {
+    let long = vec![0.5_f32; 1024];
+    let answer = reply(&[(0, json!(base64_of(&long)))], 3);
+    let server = ScriptedServer::start(vec![Scripted::json(200, answer)]).await;
+    let settings = config(&server)
+        .with_model("voyage-law-2")
+        .with_output_dimension(1024);
+    let adapter = VoyageAdapter::new(settings).unwrap();
+    call(&adapter, EmbedTexts::new(["text"], Purpose::Query))
+        .await
+        .unwrap();
+    let images = EmbedMultimodal::new(vec![vec![Content::text("text")]], None)
+        .with_model("voyage-multimodal-3")
+        .with_dimension(1024);
+    call(&adapter, images).await.unwrap();
+    for request in server.requests() {
+        let body = request.json();
+        assert_eq!(body.get("output_dimension"), None, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_are_wanted_than_there_are() {
+    let answer = json!({ "data": [{ "index": 0, "relevance_score": 0.5 }] });
+    let server = ScriptedServer::start(vec![Scripted::json(200, answer)]).await;
+    let order = Rerank::new("a query", ["one"]).with_limit(10);
+    call(&adapter(&server), order).await.unwrap();
+    assert_eq!(only(&server).json()["top_k"], 1);
+}

@@ -128,6 +128,16 @@ async fn what_the_vendor_would_refuse_is_not_sent() {
         assert_eq!((error.kind(), error.message()), (kind, message));
         assert_eq!(error.operation(), Some("embed_multimodal"));
     }
+    let video = vec![Content::VideoUrl("https://example.org/a.mp4".to_owned())];
+    let old = EmbedMultimodal::new(vec![video], None).with_model("voyage-multimodal-3");
+    let error = call(&adapter, old).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (
+            ErrorKind::Invalid,
+            "input 0 has a video, which voyage-multimodal-3 cannot read"
+        )
+    );
     assert!(server.requests().is_empty());
 }
 
