@@ -93,7 +93,7 @@ impl StackConfig {
     /// |---|---|---|
     /// | `retry` | 3 attempts, 2 s doubling up to 32 s, half to all of it at random, a small budget | 25 answers with status 429 within 5 minutes block the address on all of the vendor's interfaces; it asks for waits of 2, 4, 8, 16, 32 s |
     /// | `attempt_timeout` | 180 s | shorter, the client gives up before the vendor's error arrives |
-    /// | `bulkhead` | 10 at a time, 64 waiting up to 3 min | the vendor's own Python client |
+    /// | `bulkhead` | 8 at a time, 64 waiting up to 3 min | all of them may be refused: below the 10 refusals that are a warning sign |
     ///
     /// Creating a job or unlocking by `POST` is not idempotent: say so in the
     /// [`Cx`](contexter_service::Cx), and only what was surely not sent is repeated. Errors and
@@ -111,7 +111,7 @@ impl StackConfig {
             )
             .bulkhead(
                 BulkheadConfig::new()
-                    .max_concurrent(10)
+                    .max_concurrent(8)
                     .max_queue(64)
                     .max_wait(Duration::from_mins(3)),
             )
