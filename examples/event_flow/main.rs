@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! cargo run --release --example event_flow                                 # in this process
-//! cargo run --release --example event_flow -- --transport redis --url redis://127.0.0.1:6379
-//! cargo run --release --example event_flow -- --transport nats --url nats://127.0.0.1:4222
+//! cargo run --release --example event_flow -- --transport redis            # --url redis://host:port
+//! cargo run --release --example event_flow -- --transport nats             # --url nats://host:port
 //! ```
 #![expect(clippy::print_stderr, reason = "a program prints")]
 
@@ -29,7 +29,7 @@ struct Cli {
     /// What carries the events.
     #[arg(long, value_enum, default_value = "memory")]
     transport: Transport,
-    /// Where the broker is, such as redis://127.0.0.1:6379 or nats://127.0.0.1:4222.
+    /// Where the broker is; redis://127.0.0.1:6379 or nats://127.0.0.1:4222 unless told otherwise.
     #[arg(long)]
     url: Option<String>,
     /// The name of the bus at the broker; buses of different names share nothing.
@@ -40,7 +40,7 @@ struct Cli {
     documents: Option<PathBuf>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong usage.";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 wrong usage, 130 Ctrl-C.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Transport {
@@ -88,6 +88,7 @@ impl Transport {
 
 const FAILURE: u8 = 1;
 const USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
 
 /// How long what is left may take at the end.
 const DRAIN_WITHIN: Duration = Duration::from_secs(10);
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
         eprintln!("error: {wrong}");
         return ExitCode::from(USAGE);
     }
+    let hint = hint(&cli);
     let outcome = tokio::runtime::Runtime::new()
         .map_err(Into::into)
         .and_then(|runtime| {
@@ -111,9 +113,13 @@ fn main() -> ExitCode {
             outcome
         });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             eprintln!("error: {error:#}");
+            if let Some(hint) = hint.filter(|_| is_unreachable(&error)) {
+                eprintln!("{hint}");
+            }
             let broker = error.downcast_ref::<BrokerError>();
             ExitCode::from(if broker.is_some_and(BrokerError::is_usage) {
                 USAGE
@@ -127,22 +133,18 @@ fn main() -> ExitCode {
 /// Sees to it that transport and URL go together. The URL is not repeated: it may hold a password.
 fn check(cli: &Cli) -> Result<(), String> {
     let transport = cli.transport.name();
-    let (command, example) = cli.transport.server();
     match (&cli.url, cli.transport) {
-        (None, Transport::Memory) => Ok(()),
+        (None, _) => Ok(()),
         (Some(_), Transport::Memory) => {
             Err("--url needs --transport redis or --transport nats".to_owned())
         }
-        (None, _) => Err(format!(
-            "--transport {transport} needs --url; to start a server on this machine:\n  {command}\n\
-             and then: --transport {transport} --url {example}"
-        )),
         (Some(url), _) => {
             let schemes = cli.transport.schemes();
             let fits = |scheme: &&str| url.starts_with(&format!("{scheme}://"));
             if schemes.iter().any(fits) {
                 Ok(())
             } else {
+                let (_, example) = cli.transport.server();
                 Err(format!(
                     "--url must begin with {}:// for --transport {transport}, such as {example} \
                      (it is not shown)",
@@ -153,13 +155,40 @@ fn check(cli: &Cli) -> Result<(), String> {
     }
 }
 
-async fn run(cli: Cli) -> Result<()> {
-    let bus = match &cli.url {
+/// Says how to start a server where the program looks for one by itself.
+fn hint(cli: &Cli) -> Option<String> {
+    let (command, url) = cli.transport.server();
+    (cli.transport != Transport::Memory && cli.url.is_none()).then(|| {
+        format!(
+            "looked for it at {url}; to start one there:\n  {command}\nor name another with --url"
+        )
+    })
+}
+
+fn is_unreachable(error: &anyhow::Error) -> bool {
+    let broker = error.downcast_ref::<BrokerError>();
+    broker.is_some_and(|error| !error.is_usage())
+}
+
+/// Returns whether the flow came to its end; it did not after Ctrl-C.
+async fn run(cli: Cli) -> Result<bool> {
+    let url = match (cli.url, cli.transport) {
+        (None, Transport::Redis | Transport::Nats) => Some(cli.transport.server().1.to_owned()),
+        (url, _) => url,
+    };
+    let bus = match &url {
         None => Bus::new(&BusConfig::default()),
         Some(url) => Bus::over(connect(url, &cli.name).await?, &BusConfig::default()),
     };
-    let outcome = flow::run(&bus, cli.transport.name(), cli.documents).await;
+    let outcome = tokio::select! {
+        outcome = flow::run(&bus, cli.transport.name(), cli.documents) => outcome.map(|()| true),
+        pressed = tokio::signal::ctrl_c() => {
+            eprintln!("interrupted: what is under way is settled first");
+            pressed.map(|()| false).map_err(Into::into)
+        }
+    };
     let report = bus.drain(DRAIN_WITHIN).await;
-    outcome?;
-    watch::drained(&bus, &report)
+    let whole = outcome?;
+    watch::drained(&bus, &report)?;
+    Ok(whole)
 }

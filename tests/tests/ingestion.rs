@@ -131,6 +131,10 @@ impl Bench {
     }
 
     async fn open(&self, data: &Path) -> Process {
+        self.open_on(Bus::new(&BusConfig::default()), data).await
+    }
+
+    async fn open_on(&self, bus: Bus, data: &Path) -> Process {
         let registry = Registry::new();
         let store = EmbeddedStore::open(data.join("store")).await.unwrap();
         registry
@@ -147,7 +151,6 @@ impl Bench {
         let embedder = Handle::new(self.embedder.clone());
         let embedding = EmbeddingService::new(embedder, space, BatchLimits::default());
         let ledger = Arc::new(Ledger::open(&data.join("ledger.jsonl")).unwrap());
-        let bus = Bus::new(&BusConfig::default());
         let engine = HybridSearchEngine::new(
             "documentation",
             embedding.clone(),
@@ -251,23 +254,41 @@ async fn the_flow_of_a_document_shares_a_correlation_and_runs_in_order() {
             "document.processed",
         ]
     );
-    assert_eq!(
-        history.events[0].correlation_id(),
-        Some(&*started.correlation_id)
-    );
-    let second_half: Vec<_> = history.events[1..]
-        .iter()
-        .map(|e| e.correlation_id())
-        .collect();
-    assert!(
-        second_half
-            .iter()
-            .all(|id| *id == second_half[0] && id.is_some())
-    );
+    for event in &history.events {
+        let correlation = event.correlation_id();
+        assert_eq!(correlation, Some(&*started.correlation_id), "{event:?}");
+    }
     assert_eq!(
         history.events[2].causation_id(),
         Some(history.events[1].id())
     );
+}
+
+#[tokio::test]
+async fn two_indexes_on_one_bus_let_each_others_documents_pass() {
+    let bus = Bus::new(&BusConfig::default());
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (walrus, heron) = (Bench::new(), Bench::new());
+    walrus.shelf.put("a.md", "# Walrus\n\nTusks.\n");
+    heron.shelf.put("b.md", "# Heron\n\nLong legs.\n");
+    let first = walrus.open_on(bus.clone(), first.path()).await;
+    let second = heron.open_on(bus.clone(), second.path()).await;
+    for (process, bench) in [(&first, &walrus), (&second, &heron)] {
+        let library = &bench.library;
+        let ingestion = &process.ingestion;
+        let started = ingestion.process_library_documentation(library).await;
+        assert_eq!(started.unwrap().changed, 1);
+        let embedded = ingestion.embed_library(library).await.unwrap();
+        assert_eq!((embedded.documents, embedded.failed.len()), (1, 0));
+        assert_eq!(bench.embedder.texts.load(Ordering::Relaxed), 1);
+    }
+    assert_eq!(first.found("tusks legs", Mode::Hybrid).await, ["a.md"]);
+    assert_eq!(second.found("tusks legs", Mode::Hybrid).await, ["b.md"]);
+    bus.drain(Duration::from_secs(10)).await;
+    let stats = bus.stats();
+    assert_eq!((stats.failed, stats.dead_lettered), (0, 0), "{stats:?}");
+    first.close().await;
+    second.close().await;
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter as _;
-use contexter_benches::text;
+use contexter_benches::{Row, text};
 use contexter_model::{Embed, Purpose};
 use contexter_sandbox::{Sandbox, SandboxConfig};
 use contexter_service::{Clock as _, DefaultClock, Service as _};
 use contexter_voyage::{Config, VoyageAdapter};
 
-use crate::quota;
 use crate::vendor::TOKENS;
+use crate::{GOAL_429, GOAL_USE, quota};
 
 /// The texts that are embedded again and again.
 const TEXTS: usize = 20_000;
@@ -54,10 +54,16 @@ pub(crate) fn run(seconds: u64) -> Result<(), Box<dyn Error>> {
         futures_util::future::try_join_all(callers).await?;
         let took = DefaultClock.now() - started;
         let server = sandbox.voyage();
+        let used = share(server.tokens_billed(), took);
+        let refused = ratio(server.throttled(), server.requests());
+        let name = format!("over HTTP for {seconds} s");
+        Row::at_least(&format!("quota_use: {name}"), used, GOAL_USE, "share").print()?;
+        let row = format!("quota_429: {name}");
+        Row::cost(&row, refused, GOAL_429, "goal", "share").print()?;
         text::say(&format!(
             "over HTTP for {took:?}: {:.1} % of the tokens a minute, {} of {} requests refused by \
              429, {} refused in all; the adapter counted {:?}",
-            share(server.tokens_billed(), took) * 100.0,
+            used * 100.0,
             server.throttled(),
             server.requests(),
             server.refused(),
@@ -66,6 +72,11 @@ pub(crate) fn run(seconds: u64) -> Result<(), Box<dyn Error>> {
         sandbox.shutdown().await;
         Ok(())
     })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 tokens")]

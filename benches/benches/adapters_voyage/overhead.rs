@@ -19,11 +19,12 @@ const TEXTS: usize = 128;
 const DIMENSIONS: u32 = 1_024;
 
 /// Microseconds for a request, ours and the bare decode's; and the memory that ours allocates in all
-/// beside the body, as a multiple of the vectors.
+/// beside the body and with it, as a multiple of the vectors.
 pub(crate) struct Overhead {
     pub(crate) ours: f64,
     pub(crate) bare: f64,
     pub(crate) memory: f64,
+    pub(crate) with_body: f64,
 }
 
 /// The network: a reply that has arrived.
@@ -73,10 +74,12 @@ pub(crate) fn measure() -> Result<Overhead, Box<dyn Error>> {
             })
         },
     );
+    let (memory, with_body) = memory(&request, &body)?;
     Ok(Overhead {
         ours,
         bare,
-        memory: memory(&request, &body)?,
+        memory,
+        with_body,
     })
 }
 
@@ -123,14 +126,15 @@ fn bare(body: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
     Ok(vectors)
 }
 
-/// All bytes that reading a reply allocates, which is no less than it ever holds.
+/// All bytes that reading a reply allocates, which is no less than it ever holds; and with the body.
 #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
-fn memory(request: &EmbedTexts, body: &[u8]) -> Result<f64, Box<dyn Error>> {
+fn memory(request: &EmbedTexts, body: &[u8]) -> Result<(f64, f64), Box<dyn Error>> {
     let region = Region::new(crate::ALLOCATOR);
     let reply = request.read_reply(body)?;
     let allocated = region.change().bytes_allocated;
     let vectors = reply.vectors.len() * DIMENSIONS as usize * size_of::<f32>();
-    Ok(allocated as f64 / vectors as f64)
+    let times = |bytes: usize| bytes as f64 / vectors as f64;
+    Ok((times(allocated), times(allocated + body.len())))
 }
 
 /// Texts of 500 bytes, as chunks have.

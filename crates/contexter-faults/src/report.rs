@@ -1,5 +1,6 @@
 //! What came of a run.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ pub(crate) struct Row {
     pub(crate) duplicates: u64,
     /// Numbers with more than one effect; not known where nothing removes duplicates.
     pub(crate) doubled: Option<u64>,
-    pub(crate) lost: u64,
+    pub(crate) lost: BTreeSet<u64>,
     /// Effects out of order; not known where nothing promises an order.
     pub(crate) out_of_order: Option<u64>,
 }
 
 impl Row {
-    pub(crate) fn of_group(who: &'static str, table: &Table, lost: u64) -> Self {
+    pub(crate) fn of_group(who: &'static str, table: &Table, lost: BTreeSet<u64>) -> Self {
         Self {
             who,
             arrived: table.arrived,
@@ -74,23 +75,29 @@ impl Report {
         self.rows.iter().all(kept)
             && self.poison_is_a_letter
             && self.letters == 1
-            && (self.lost() == 0 || self.control.lost > 0)
+            && self.lost().is_subset(&self.control.lost)
     }
 
-    fn lost(&self) -> u64 {
-        self.rows.iter().map(|row| row.lost).sum()
+    fn lost(&self) -> BTreeSet<u64> {
+        self.rows
+            .iter()
+            .flat_map(|row| row.lost.iter().copied())
+            .collect()
     }
 
     fn verdict(&self) -> String {
         let version = &self.version;
-        match (self.lost(), self.control.lost) {
-            (0, 0) => format!("{version}: of {} confirmed events 0 lost", self.events),
-            (0, lost) => {
-                format!("{version}: 0 lost by the bus, {lost} by the plain client alone")
-            }
-            (lost, 0) => format!("{version}: {lost} LOST BY THE BUS, 0 by the plain client"),
-            (lost, too) => format!(
-                "{version}: {lost} lost by the bus and {too} by the plain client: the broker's loss"
+        let lost = self.lost();
+        let too = self.control.lost.len();
+        match (lost.len(), lost.difference(&self.control.lost).count()) {
+            (0, _) if too == 0 => format!("{version}: of {} confirmed events 0 lost", self.events),
+            (0, _) => format!("{version}: 0 lost by the bus, {too} by the plain client alone"),
+            (lost, 0) => format!(
+                "{version}: {lost} lost by the bus, all of them by the plain client too: the \
+                 broker's loss"
+            ),
+            (lost, alone) => format!(
+                "{version}: {lost} LOST BY THE BUS, {alone} of them not by the plain client"
             ),
         }
     }
@@ -149,7 +156,7 @@ impl fmt::Display for Report {
                 row.arrived,
                 row.duplicates,
                 optional(row.doubled),
-                row.lost,
+                row.lost.len(),
                 optional(row.out_of_order)
             )?;
         }
@@ -161,18 +168,18 @@ impl fmt::Display for Report {
 mod tests {
     use super::*;
 
-    fn row(lost: u64) -> Row {
+    fn row(lost: &[u64]) -> Row {
         Row {
             who: "x",
             arrived: 10,
             duplicates: 0,
             doubled: Some(0),
-            lost,
+            lost: lost.iter().copied().collect(),
             out_of_order: Some(0),
         }
     }
 
-    fn report(lost: u64, control: u64) -> Report {
+    fn report(lost: &[u64], control: &[u64]) -> Report {
         Report {
             version: "broker 1".to_owned(),
             events: 10,
@@ -186,32 +193,36 @@ mod tests {
             stored: Stored::default(),
             unconfirmed: 0,
             recognised: 0,
-            rows: vec![row(lost), row(0)],
+            rows: vec![row(lost), row(&[])],
             control: row(control),
             control_unconfirmed: 0,
         }
     }
 
     #[test]
-    fn a_loss_in_both_is_the_brokers_and_one_of_the_bus_alone_is_ours() {
-        assert!(report(0, 0).holds());
-        assert!(report(0, 3).holds());
-        assert!(!report(2, 0).holds());
-        let both = report(2, 3);
+    fn what_both_lost_is_the_brokers_and_what_the_bus_alone_lost_is_ours() {
+        assert!(report(&[], &[]).holds());
+        assert!(report(&[], &[3]).holds());
+        assert!(!report(&[2], &[]).holds());
+        let both = report(&[2, 3], &[1, 2, 3]);
         assert!(both.holds());
         assert!(both.to_string().contains("broker 1: 2 lost by the bus"));
         assert!(both.to_string().contains("the broker's loss"));
+        // One that the plain client lost excuses no other.
+        let another = report(&[2, 3], &[3]);
+        assert!(!another.holds());
+        assert!(another.to_string().contains("2 LOST BY THE BUS, 1 of them"));
     }
 
     #[test]
     fn doubled_effects_disorder_and_missing_dead_letters_are_faults() {
-        let mut doubled = report(0, 0);
+        let mut doubled = report(&[], &[]);
         doubled.rows[1].doubled = Some(1);
         assert!(!doubled.holds());
-        let mut disorder = report(0, 0);
+        let mut disorder = report(&[], &[]);
         disorder.rows[0].out_of_order = Some(1);
         assert!(!disorder.holds());
-        let mut lonely = report(0, 0);
+        let mut lonely = report(&[], &[]);
         lonely.letters = 0;
         assert!(!lonely.holds());
     }

@@ -1,5 +1,6 @@
 //! One run on one broker.
 
+use std::collections::BTreeSet;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
@@ -118,8 +119,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
             .any(|letter| number_in(letter) == Some(number))
     };
     let (ordered, pooled) = (database.table(ORDERED), database.table(POOL));
-    let lost =
-        |has: &dyn Fn(u64) -> bool| (0..events).filter(|number| !has(*number)).count() as u64;
+    let lost = |has: &dyn Fn(u64) -> bool| (0..events).filter(|number| !has(*number)).collect();
     Ok(Report {
         version,
         events,
@@ -147,7 +147,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
     })
 }
 
-fn control_row(tally: &Tally, lost: u64) -> Row {
+fn control_row(tally: &Tally, lost: BTreeSet<u64>) -> Row {
     let arrived = tally.arrived.load(Ordering::Relaxed);
     Row {
         who: "plain client",

@@ -1,8 +1,10 @@
 //! The event flow on each transport.
 
+use std::net::TcpStream;
+
 use contexter_testkit::{Nats, Redis, require};
 
-use crate::program::run;
+use crate::program::{interrupt, run};
 
 /// What a document goes through, in this order.
 const STEPS: [&str; 6] = [
@@ -66,11 +68,38 @@ fn on_nats_every_event_and_the_brokers_confirmation_is_shown() {
 }
 
 #[test]
-fn without_a_url_the_command_that_starts_a_server_is_told() {
-    let said = run("event_flow", &["--transport", "redis"]);
-    said.fails(2, "redis-server --appendonly yes");
-    let said = run("event_flow", &["--transport", "nats"]);
-    said.fails(2, "nats-server --jetstream");
+fn without_a_url_the_usual_place_is_tried_and_the_command_that_starts_a_server_told() {
+    for (transport, port, command) in [
+        ("redis", 6_379, "redis-server --appendonly yes"),
+        ("nats", 4_222, "nats-server --jetstream"),
+    ] {
+        let taken = TcpStream::connect(("127.0.0.1", port)).is_ok();
+        let said = run("event_flow", &["--transport", transport]);
+        if taken {
+            // Whatever listens there is not ours.
+            assert_ne!(said.code, 2, "{said:?}");
+        } else {
+            said.fails(1, command);
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_settles_what_is_under_way_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..3_000 {
+        let text = format!("# Number {number}\n\nA walrus of the name number {number}.\n");
+        std::fs::write(folder.path().join(format!("{number}.md")), text).unwrap();
+    }
+    let documents = folder.path().to_str().unwrap();
+    let said = interrupt(
+        "event_flow",
+        &["--documents", documents],
+        "document.ingested",
+    );
+    said.fails(130, "interrupted");
+    assert!(said.stdout.contains("settled: "), "{said:?}");
+    assert!(!said.stdout.contains("document.processed"), "{said:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Runs an example program.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -38,6 +39,39 @@ pub(crate) fn run(name: &str, args: &[&str]) -> Said {
             .code()
             .expect("the program was killed by a signal"),
         stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs a program until it prints a line that holds `moment`, and interrupts it then as Ctrl-C does.
+pub(crate) fn interrupt(name: &str, args: &[&str], moment: &str) -> Said {
+    let mut child = Command::new(binary(name))
+        .args(args)
+        .env_remove("RUST_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(child.stdout.take().unwrap());
+    let mut stdout = String::new();
+    while !stdout.contains(moment) {
+        let read = printed.read_line(&mut stdout).unwrap();
+        assert_ne!(read, 0, "it ended before {moment}: {stdout}");
+    }
+    let sent = Command::new("sh")
+        .args(["-c", &format!("kill -INT {}", child.id())])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+    printed.read_to_string(&mut stdout).unwrap();
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output
+            .status
+            .code()
+            .expect("the program was killed by a signal"),
+        stdout,
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }

@@ -13,6 +13,7 @@ use contexter_protocol::{EventPayload, IntegrationEvent};
 use contexter_storage::StorageError;
 
 use super::commit::CommitError;
+use super::ledger::Ledger;
 use super::steps::{Failure, Steps};
 use super::tracker::{Reason, Tracker};
 use crate::IntegrationError;
@@ -28,8 +29,14 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// A step is given up after this time. Embedding the longest documents on slow machines takes
 /// minutes; what takes longer hangs.
 const STEP_TIMEOUT: Duration = Duration::from_hours(1);
-/// The `source` of the flow's events.
+/// What the `source` of the flow's events begins with; the name of the index follows.
 const SOURCE: &str = "contexter/ingestion";
+
+/// The `source` of the events of one index, by which they are told from those of others that share
+/// the bus.
+pub(super) fn source(ledger: &Ledger) -> String {
+    format!("{SOURCE}/{}", ledger.index())
+}
 
 /// An event about one document, and what is done at it.
 trait Step: EventPayload + Sync {
@@ -134,7 +141,7 @@ struct Flow {
 
 impl Flow {
     async fn publish<P: EventPayload>(&self, payload: &P) -> Result<(), Failure> {
-        let event = IntegrationEvent::of(SOURCE, payload)?
+        let event = IntegrationEvent::of(&self.steps.source, payload)?
             .caused_by(&self.cause)
             .build()?;
         self.bus.publish(event).await?;
@@ -181,6 +188,10 @@ fn subscribe_step<P: Step>(
 }
 
 async fn handle<P: Step>(event: P, delivery: Delivery, flow: Flow) -> Result<(), HandlerError> {
+    if flow.cause.source() != flow.steps.source {
+        // Another ingestion has its documents, and takes the same event.
+        return Ok(());
+    }
     let (library, path) = event.document();
     // A step that panics or takes too long drops this, so that nobody waits for its document.
     let mut unsettled = Unsettled {
@@ -281,10 +292,11 @@ fn causes<'a>(
 /// Publishes the first event of a flow.
 pub(super) async fn publish<P: EventPayload>(
     bus: &Bus,
+    source: &str,
     payload: &P,
     correlation_id: &str,
 ) -> Result<(), Failure> {
-    let event = IntegrationEvent::of(SOURCE, payload)?
+    let event = IntegrationEvent::of(source, payload)?
         .correlation_id(correlation_id)
         .build()?;
     bus.publish(event).await?;

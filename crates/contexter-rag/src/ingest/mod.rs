@@ -15,8 +15,9 @@
 //! When a library ends, `document.processed` is published. Payloads carry references; the bytes
 //! are in the storage under their hash.
 //!
-//! The flow runs on any bus: in process, or [over a broker](contexter_event_bus::Bus::over), whose
-//! bus then belongs to one ingestion: its steps take every event of it. A document whose event is
+//! The flow runs on any bus: in process, or [over a broker](contexter_event_bus::Bus::over). The
+//! `source` of its events names the index, and other ingestions on the same bus let them pass. Both
+//! halves of a run have one correlation id. A document whose event is
 //! lost (by a broker that keeps nothing over a restart) is listed as failed after three hours
 //! without progress, and taken up by the next run.
 //!

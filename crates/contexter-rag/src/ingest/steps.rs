@@ -30,6 +30,8 @@ pub(super) struct Steps {
     pub(super) progress: Arc<watch::Sender<Progress>>,
     pub(super) bm25: Bm25,
     pub(super) profile: String,
+    /// The `source` of the events that are its own.
+    pub(super) source: String,
 }
 
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -29,7 +29,11 @@ impl Ingestion {
         library: &LibraryId,
     ) -> Result<LibraryEmbedded, IntegrationError> {
         let started = Instant::now();
-        let correlation_id = format!("lib_embed_{library}_{}", jiff::Timestamp::now().as_second());
+        // The second half of what the first has begun, if that was here.
+        let begun = self.correlations.lock().remove(library);
+        let correlation_id = begun.unwrap_or_else(|| {
+            format!("lib_embed_{library}_{}", jiff::Timestamp::now().as_second())
+        });
         let pending = self.pending(library);
         let (documents, chunks) = (pending.len() as u64, pending.iter().map(chunk_count).sum());
         self.progress.send_modify(|progress| {

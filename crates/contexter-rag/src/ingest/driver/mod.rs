@@ -2,7 +2,7 @@
 
 mod embed;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,11 +17,12 @@ use contexter_service::{Handle, Service as _};
 use contexter_storage::Storage;
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::collection::{Finder, open_collection};
 use super::commit::{Committer, Store, Write};
-use super::flow::{failure, is_out_of_service, publish, subscribe};
+use super::flow::{failure, is_out_of_service, publish, source, subscribe};
 use super::ledger::Ledger;
 use super::prepare::{Cutter, Prepared, prepare};
 use super::report::{ProcessingStarted, Progress};
@@ -62,12 +63,17 @@ impl fmt::Debug for Environment {
 
 /// The document processing of the specification, on whatever services are registered.
 ///
-/// It owns the subscriptions of the flow: one ingestion for each bus. Dropping it ends them; what
-/// was not durable by then is done again by the next run.
+/// It owns the subscriptions of the flow, and handles the events of its own index only: ingestions
+/// of other indexes may share the bus. Dropping it ends the subscriptions; what was not durable by
+/// then is done again by the next run.
 pub struct Ingestion {
     environment: Environment,
     settings: IngestionSettings,
     profile: String,
+    /// The `source` of its events.
+    source: String,
+    /// The correlation of each library whose first half is done and whose second is to come.
+    correlations: Mutex<BTreeMap<LibraryId, String>>,
     cutter: Cutter,
     committer: Arc<Committer>,
     tracker: Arc<Tracker>,
@@ -122,6 +128,7 @@ impl Ingestion {
         let committer = Arc::new(Committer::new(store, ledger, known));
         let (progress, _) = watch::channel(Progress::default());
         let progress = Arc::new(progress);
+        let source = source(&environment.ledger);
         let steps = Steps {
             storage: environment.storage.clone(),
             ledger: Arc::clone(&environment.ledger),
@@ -131,6 +138,7 @@ impl Ingestion {
             progress: Arc::clone(&progress),
             bm25: settings.bm25,
             profile: profile.clone(),
+            source: source.clone(),
         };
         let subscriptions = subscribe(&environment.bus, &Arc::new(steps))?;
         for subscription in &subscriptions {
@@ -143,6 +151,8 @@ impl Ingestion {
             environment,
             settings,
             profile,
+            source,
+            correlations: Mutex::default(),
             cutter,
             committer,
             tracker,
@@ -178,6 +188,10 @@ impl Ingestion {
     ) -> Result<ProcessingStarted, IntegrationError> {
         let correlation_id = format!("lib_proc_{library}_{}", jiff::Timestamp::now().as_second());
         let outcome = self.ingest(library, &correlation_id).await;
+        if outcome.is_ok() {
+            let mut correlations = self.correlations.lock();
+            correlations.insert(library.clone(), correlation_id.clone());
+        }
         if let Err(error) = &outcome {
             let failed = failure(library.as_str(), None, error.step(), error);
             let _ = self.publish(&failed, &correlation_id).await;
@@ -379,7 +393,7 @@ impl Ingestion {
         payload: &P,
         correlation_id: &str,
     ) -> Result<(), IntegrationError> {
-        publish(&self.environment.bus, payload, correlation_id)
+        publish(&self.environment.bus, &self.source, payload, correlation_id)
             .await
             .map_err(|error| {
                 IntegrationError::new("publish", format!("cannot publish {}", P::TYPE))

@@ -16,6 +16,9 @@ use super::error::{LedgerError, VERSION};
 pub(super) enum Line {
     Format {
         version: u32,
+        /// The name of this index among all that share a bus.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<String>,
     },
     Intent {
         library: LibraryId,
@@ -38,6 +41,7 @@ pub(super) type Key = (LibraryId, String);
 
 #[derive(Debug, Default)]
 pub(super) struct State {
+    pub(super) index: Option<String>,
     pub(super) entries: BTreeMap<Key, Entry>,
     pub(super) intents: HashMap<Key, u32>,
     pub(super) embedded: HashMap<(Hash, String), Hash>,
@@ -48,7 +52,7 @@ impl State {
     pub(super) fn apply(&mut self, line: Line) {
         self.lines += 1;
         match line {
-            Line::Format { .. } => {}
+            Line::Format { index, .. } => self.index = index,
             Line::Intent {
                 library,
                 path,
@@ -98,7 +102,11 @@ impl State {
                 embeddings: *embeddings,
             });
         let entries = self.entries.values().cloned().map(Line::Indexed);
-        std::iter::once(Line::Format { version: VERSION })
+        let format = Line::Format {
+            version: VERSION,
+            index: self.index.clone(),
+        };
+        std::iter::once(format)
             .chain(embedded)
             .chain(entries)
             .chain(intents)
@@ -128,8 +136,8 @@ pub(super) fn parse(path: &Path, mut reader: impl BufRead) -> Result<State, Ledg
             source,
         })?;
         match (&line, number) {
-            (Line::Format { version }, 1) if *version == VERSION => {}
-            (Line::Format { version }, 1) => {
+            (Line::Format { version, .. }, 1) if *version == VERSION => {}
+            (Line::Format { version, .. }, 1) => {
                 return Err(LedgerError::Version {
                     path: path.to_owned(),
                     version: *version,

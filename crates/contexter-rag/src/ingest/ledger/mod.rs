@@ -17,6 +17,7 @@ use contexter_model::LibraryId;
 use contexter_storage::Hash;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 pub use error::LedgerError;
 
@@ -82,9 +83,13 @@ impl Ledger {
         let ledger = Self::read(path)?;
         {
             let mut inner = ledger.inner.lock();
-            let state = &inner.state;
+            let state = &mut inner.state;
+            let nameless = state.index.is_none();
+            state
+                .index
+                .get_or_insert_with(|| Uuid::now_v7().to_string());
             let live = state.entries.len() + state.intents.len() + state.embedded.len() + 1;
-            if state.lines == 0 || state.lines > live * LINES_PER_ENTRY {
+            if nameless || state.lines > live * LINES_PER_ENTRY {
                 inner.state.lines = live;
                 ledger.rewrite(&inner.state)?;
             }
@@ -110,6 +115,12 @@ impl Ledger {
             path: path.to_owned(),
             inner: Mutex::new(Inner { file: None, state }),
         })
+    }
+
+    /// Returns the name of this index among all that share a bus; empty if nobody has opened it for
+    /// writing yet.
+    pub(super) fn index(&self) -> String {
+        self.inner.lock().state.index.clone().unwrap_or_default()
     }
 
     /// Returns the entry of a document.
