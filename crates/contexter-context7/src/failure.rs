@@ -390,13 +390,13 @@ fn told(judge: &Judge, answer: &Answer<'_>, words: &Words, what: &str) -> String
 
 /// Makes a vendor's words fit for an error: one line, no key, not too long.
 pub(crate) fn cleaned(said: &str, key: Option<&Secret>, max_chars: usize) -> String {
-    let mut said = said.to_owned();
-    if let Some(key) = key.map(Secret::expose).filter(|key| !key.is_empty()) {
-        said = said.replace(key, "[redacted]");
-    }
-    let said = without_keys(&said);
-    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    let without_key = |text: &str| match key.map(Secret::expose).filter(|key| !key.is_empty()) {
+        Some(key) => without_keys(&text.replace(key, "[redacted]")),
+        None => without_keys(text),
+    };
+    // Before cleaning, which could cut a key in two; and after it, which could put one together that
+    // invisible characters stood in.
+    let line = without_key(&contexter_http::clean(&without_key(said)));
     if line.chars().count() <= max_chars {
         return line;
     }
@@ -420,4 +420,24 @@ fn without_keys(text: &str) -> String {
     }
     kept.push_str(rest);
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_one_line_without_a_key_and_without_what_turns_text_around() {
+        let key = Secret::from("another-kind-of-key");
+        for (said, shown) in [
+            (" over\r\nquota \u{202e}won ", "over quota won"),
+            ("no another-kind-of-key!", "no [redacted]!"),
+            ("no another-\u{1}kind-\u{200b}of-key!", "no [redacted]!"),
+            ("no ctx7sk-some\u{1}body-elses", "no [redacted]body-elses"),
+            ("no ctx7\u{200b}sk-somebody-elses!", "no [redacted]!"),
+        ] {
+            assert_eq!(cleaned(said, Some(&key), 300), shown, "{said:?}");
+        }
+        assert_eq!(cleaned(&"x".repeat(100), None, 10).chars().count(), 11);
+    }
 }
