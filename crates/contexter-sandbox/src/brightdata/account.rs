@@ -71,20 +71,16 @@ impl Ledger {
             .admitted
             .front()
             .map_or(MINUTE, |at| MINUTE.saturating_sub(now.duration_since(*at)));
-        while state
-            .refused
-            .front()
-            .is_some_and(|at| now.duration_since(*at) >= WINDOW)
-        {
-            state.refused.pop_front();
-        }
-        state.refused.push_back(now);
-        state.refusals += 1;
-        state.blocked = state.refused.len() >= BLOCKED_AT;
+        state.refuse(now);
         Err(TooMany {
             blocked: state.blocked,
             retry_after: wait.as_secs().max(1),
         })
+    }
+
+    /// Counts an answer with 429 that has another reason.
+    pub(super) fn refuse(&self) {
+        self.state.lock().refuse(Instant::now());
     }
 
     pub(super) fn bill(&self) {
@@ -108,6 +104,22 @@ impl Ledger {
     }
 }
 
+impl State {
+    /// Counts an answer with 429; too many of them block the caller everywhere.
+    fn refuse(&mut self, now: Instant) {
+        while self
+            .refused
+            .front()
+            .is_some_and(|at| now.duration_since(*at) >= WINDOW)
+        {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(now);
+        self.refusals += 1;
+        self.blocked = self.refused.len() >= BLOCKED_AT;
+    }
+}
+
 /// Returns the text with which the REST interface refuses a key; `None` if it takes it.
 pub(super) fn refused_key(config: &BrightDataConfig, headers: &HeaderMap) -> Option<&'static str> {
     let Some(given) = headers.get("authorization") else {
@@ -116,7 +128,9 @@ pub(super) fn refused_key(config: &BrightDataConfig, headers: &HeaderMap) -> Opt
     let given = given
         .to_str()
         .ok()
-        .and_then(|given| given.strip_prefix("Bearer "));
+        .and_then(|given| given.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key);
     (given != Some(config.api_key.as_str())).then_some("Auth method is not supported")
 }
 
@@ -137,8 +151,9 @@ pub(super) fn proxy_login(
     let decoded = given
         .to_str()
         .ok()
-        .and_then(|given| given.strip_prefix("Basic "))
-        .and_then(|encoded| STANDARD.decode(encoded.trim()).ok())
+        .and_then(|given| given.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+        .and_then(|(_, encoded)| STANDARD.decode(encoded.trim()).ok())
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .ok_or_else(none)?;
     let (name, password) = decoded.split_once(':').ok_or_else(none)?;

@@ -97,6 +97,7 @@ async fn trigger(State(office): Shared, Query(params): Params, body: Bytes) -> R
         .filter(|job| job.dataset == dataset && matches!(job.status(), "starting" | "running"))
         .count();
     if running >= MAX_RUNNING {
+        office.ledger.refuse();
         return text(
             429,
             &format!(
@@ -267,11 +268,8 @@ async fn snapshot(
         Ok(job) => job,
         Err(refused) => return *refused,
     };
-    if job.status() != "ready" {
-        return json_reply(
-            202,
-            &json!({ "status": "building", "message": "Snapshot is building, try again in 10s" }),
-        );
+    if let Some(refused) = unready(&job) {
+        return refused;
     }
     let records = match part(&params, &job.records) {
         Ok(records) => records,
@@ -302,6 +300,18 @@ async fn snapshot(
     reply
 }
 
+/// Says why a snapshot cannot be had: not yet, or never.
+fn unready(job: &Snapshot) -> Option<Response> {
+    match job.status() {
+        "ready" => None,
+        "failed" | "cancelled" => Some(text(400, "Snapshot is empty")),
+        _ => Some(json_reply(
+            202,
+            &json!({ "status": "building", "message": "Snapshot is building, try again in 10s" }),
+        )),
+    }
+}
+
 /// Returns the part that is asked for.
 fn part<'a>(
     params: &BTreeMap<String, String>,
@@ -326,6 +336,9 @@ fn part<'a>(
 async fn parts(State(office): Shared, Path(id): Path<String>, Query(params): Params) -> Response {
     match office.snapshot(&id) {
         Ok(job) => {
+            if let Some(refused) = unready(&job) {
+                return refused;
+            }
             let batch_size = params.get("batch_size").and_then(|size| size.parse().ok());
             let batch_size: usize = batch_size.unwrap_or(MIN_BATCH).max(MIN_BATCH);
             json_reply(

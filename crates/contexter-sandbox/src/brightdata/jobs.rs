@@ -45,7 +45,8 @@ pub(super) async fn submit_page(
     }
     let url = serde_json::from_slice::<Value>(&body)
         .ok()
-        .and_then(|body| Url::parse(body.get("url")?.as_str()?).ok());
+        .and_then(|body| Url::parse(body.get("url")?.as_str()?).ok())
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     match url {
         Some(url) => accept(&office, &url),
         None => text(400, "url is required"),
@@ -116,6 +117,13 @@ pub(super) async fn collect(State(office): Shared, Query(params): Params) -> Res
     let Some(id) = params.get("response_id") else {
         return text(400, "response_id is required");
     };
+    let config = &office.config;
+    if let Some(zone) = params.get("zone")
+        && *zone != config.zone
+        && *zone != config.serp_zone
+    {
+        return text(400, &format!("zone \"{zone}\" not found"));
+    }
     let job = office.jobs.0.lock().by_id.get(id).cloned();
     let Some(job) = job else {
         return text(404, "Response not found");

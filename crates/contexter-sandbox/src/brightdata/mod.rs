@@ -21,11 +21,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::error::Error;
-use crate::faults::{self, Faults, Layer, Server};
+use crate::faults::{Faults, Layer, Server};
 use crate::server::{self, Shutdown};
 use account::Ledger;
 use dataset::Datasets;
@@ -79,8 +79,7 @@ impl BrightData {
         shutdown: Shutdown,
     ) {
         let layer = Layer::new(Server::BrightdataProxy, faults, shutdown.clone());
-        let router = proxy::router(Arc::clone(&self.office), shutdown.clone())
-            .layer(middleware::from_fn_with_state(layer, faults::inject));
+        let router = proxy::router(Arc::clone(&self.office), shutdown.clone(), layer);
         server::serve(listener, router, shutdown).await;
     }
 

@@ -8,16 +8,20 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
+use axum::{Extension, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tower::ServiceExt as _;
 use url::Url;
 
 use super::account::{self, ProxyFlags};
 use super::refusal::Refusal;
 use super::site::{self, Outcome};
 use super::{Office, search};
+use crate::connection::Hangup;
+use crate::faults::{self, Layer};
 use crate::server::Shutdown;
 
 /// How long a client may take to set TLS up in a tunnel.
@@ -30,12 +34,19 @@ const LONGEST_TUNNEL: Duration = Duration::from_mins(10);
 struct Proxy {
     office: Arc<Office>,
     shutdown: Shutdown,
+    faults: Layer,
 }
 
-pub(super) fn router(office: Arc<Office>, shutdown: Shutdown) -> Router {
+pub(super) fn router(office: Arc<Office>, shutdown: Shutdown, faults: Layer) -> Router {
+    let layer = middleware::from_fn_with_state(faults.clone(), faults::inject);
     Router::new()
         .fallback(handle)
-        .with_state(Proxy { office, shutdown })
+        .layer(layer)
+        .with_state(Proxy {
+            office,
+            shutdown,
+            faults,
+        })
 }
 
 async fn handle(State(proxy): State<Proxy>, request: Request) -> Response {
@@ -105,10 +116,12 @@ fn connect(proxy: &Proxy, request: Request, flags: ProxyFlags) -> Response {
             ));
         }
     };
-    let office = Arc::clone(&proxy.office);
+    let hangup = request.extensions().get::<Hangup>().cloned();
+    let hangup = hangup.unwrap_or_else(Hangup::new);
+    let within = within(proxy, origin, flags).layer(Extension(hangup.clone()));
     let shutdown = proxy.shutdown.clone();
     // The connection is handed over when the answer below has been sent. The task ends with the sandbox,
-    // with the tunnel, or after the longest time of one.
+    // with the tunnel, by a fault, or after the longest time of a tunnel.
     tokio::spawn(async move {
         let tunnel = async {
             let upgraded = hyper::upgrade::on(request).await.ok()?;
@@ -117,35 +130,41 @@ fn connect(proxy: &Proxy, request: Request, flags: ProxyFlags) -> Response {
                 .await
                 .ok()?
                 .ok()?;
-            let flags = Arc::new(flags);
-            let service = service_fn(move |request: hyper::Request<Incoming>| {
-                let office = Arc::clone(&office);
-                let flags = Arc::clone(&flags);
-                let url = origin.join(
-                    request
-                        .uri()
-                        .path_and_query()
-                        .map_or("/", |path| path.as_str()),
-                );
-                async move {
-                    Ok::<_, std::convert::Infallible>(match url {
-                        Ok(url) => answer(&office, &url, &flags).await,
-                        Err(_no_url) => status(400),
-                    })
-                }
+            let within = within.map_request(|request: hyper::Request<Incoming>| -> Request {
+                request.map(Body::new)
             });
             http1::Builder::new()
                 .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(within))
                 .await
                 .ok()
         };
         tokio::select! {
             () = shutdown.requested() => {}
+            () = hangup.requested() => {}
             _ended = tokio::time::timeout(LONGEST_TUNNEL, tunnel) => {}
         }
     });
     status(200)
+}
+
+/// Answers the requests within a tunnel, which go wrong as any others do.
+fn within(proxy: &Proxy, origin: Url, flags: ProxyFlags) -> Router {
+    let office = Arc::clone(&proxy.office);
+    let target = Arc::new((origin, flags));
+    let handle = move |uri: Uri| {
+        let (office, target) = (Arc::clone(&office), Arc::clone(&target));
+        async move {
+            let (origin, flags) = &*target;
+            let path = uri.path_and_query().map_or("/", |path| path.as_str());
+            match origin.join(path) {
+                Ok(url) => answer(&office, &url, flags).await,
+                Err(_no_url) => status(400),
+            }
+        }
+    };
+    let layer = middleware::from_fn_with_state(proxy.faults.clone(), faults::inject);
+    Router::new().fallback(handle).layer(layer)
 }
 
 fn status(status: u16) -> Response {

@@ -163,6 +163,8 @@ pub enum State {
     Processing,
     /// It belongs to another team: requests are answered with 403, and searches do not find it.
     Private,
+    /// It is too large to be prepared: requests are answered with 422.
+    TooLarge,
 }
 
 /// A library and its documentation, which is Markdown with marks of where pages begin:

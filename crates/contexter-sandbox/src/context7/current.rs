@@ -57,7 +57,11 @@ fn library_json(catalogue: &Catalogue, library: &Indexed) -> Value {
         "description": about.description,
         "branch": "main",
         "lastUpdateDate": "2026-11-01T09:00:00.000Z",
-        "state": if is_ready { "finalized" } else { "processing" },
+        "state": match about.state {
+            State::TooLarge => "error",
+            _ if is_ready => "finalized",
+            _ => "processing",
+        },
         "totalTokens": counted(pieces.iter().map(Piece::tokens).sum()),
         "totalSnippets": counted(pieces.len()),
         "stars": about.stars.map_or(json!(-1), Value::from),

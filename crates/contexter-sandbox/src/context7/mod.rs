@@ -133,6 +133,7 @@ impl Catalogue {
         match library.about.state {
             config::State::Private => return Err(Refusal::private(id)),
             config::State::Processing => return Err(Refusal::not_finalized(id)),
+            config::State::TooLarge => return Err(Refusal::too_large(id)),
             config::State::Finalized => {}
         }
         let mut unfinished = self.unfinished.lock();

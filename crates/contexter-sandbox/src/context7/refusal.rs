@@ -77,6 +77,14 @@ impl Refusal {
         )
     }
 
+    pub(super) fn too_large(id: &str) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "library_too_large",
+            format!("Library \"{id}\" is too large."),
+        )
+    }
+
     pub(super) fn unknown_library(id: &str) -> Self {
         Self::new(
             StatusCode::NOT_FOUND,

@@ -117,6 +117,8 @@ impl Rule {
                 .path
                 .as_ref()
                 .is_none_or(|prefix| path.starts_with(prefix.as_str()))
+            // The reply that opens a tunnel has no body.
+            && !(method == "CONNECT" && self.fault.spoils_body())
     }
 }
 

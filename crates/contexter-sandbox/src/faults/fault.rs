@@ -171,6 +171,19 @@ impl Fault {
         }
     }
 
+    /// Returns whether it spoils the body of a proper reply.
+    pub(super) fn spoils_body(&self) -> bool {
+        matches!(
+            self,
+            Self::Reset(_)
+                | Self::Truncate(_)
+                | Self::CutShort(_)
+                | Self::ContentType(_)
+                | Self::Oversize(_)
+                | Self::Drip(_)
+        )
+    }
+
     /// Says what cannot be.
     pub(super) fn faults_of(&self, wrong: &mut dyn FnMut(String)) {
         match self {

@@ -47,6 +47,10 @@ const MAX_RULES: usize = 1000;
 /// | `oversize: { bytes }` | so many spaces before the proper body |
 /// | `drip: { chunk_bytes, every }` | the proper body, slowly |
 ///
+/// The path of a gRPC call is that of its method, such as `/qdrant.Points/Upsert`. A tunnel through
+/// `brightdata_proxy` is a request with method `CONNECT`, and so is each request within it with its
+/// own method; faults of the body are about the latter alone.
+///
 /// From `hang` up, and with `disconnect`, the request does not reach the server; with the others it
 /// does, and takes effect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -176,6 +180,13 @@ impl Rule {
     #[must_use]
     pub fn server(mut self, server: Server) -> Self {
         self.server = Some(server);
+        self
+    }
+
+    /// Restricts the rule to one method.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Self {
+        self.method = Some(method.into());
         self
     }
 

@@ -6,7 +6,9 @@ use serde::de::{
     Deserialize, Deserializer, Error, IntoDeserializer, MapAccess, Unexpected, Visitor,
 };
 
-use crate::faults::fault::{Fault, FaultKind};
+use crate::faults::fault::{
+    ContentTypeFault, CutFault, DripFault, Fault, FaultKind, OversizeFault, RateLimitFault,
+};
 
 impl<'de> Deserialize<'de> for Fault {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -30,15 +32,15 @@ impl<'de> Visitor<'de> for Written {
             FaultKind::Status => wants("settings, as in { status: { code: 503 } }"),
             FaultKind::GrpcStatus => wants("settings, as in { grpc_status: { code: 14 } }"),
             FaultKind::Delay => wants("a time, as in { delay: 200ms }"),
-            FaultKind::RateLimit => Ok(Fault::RateLimit(Default::default())),
+            FaultKind::RateLimit => Ok(Fault::RateLimit(RateLimitFault::default())),
             FaultKind::Hang => Ok(Fault::Hang),
             FaultKind::Disconnect => Ok(Fault::Disconnect),
-            FaultKind::Reset => Ok(Fault::Reset(Default::default())),
-            FaultKind::Truncate => Ok(Fault::Truncate(Default::default())),
-            FaultKind::CutShort => Ok(Fault::CutShort(Default::default())),
-            FaultKind::ContentType => Ok(Fault::ContentType(Default::default())),
-            FaultKind::Oversize => Ok(Fault::Oversize(Default::default())),
-            FaultKind::Drip => Ok(Fault::Drip(Default::default())),
+            FaultKind::Reset => Ok(Fault::Reset(CutFault::default())),
+            FaultKind::Truncate => Ok(Fault::Truncate(CutFault::default())),
+            FaultKind::CutShort => Ok(Fault::CutShort(CutFault::default())),
+            FaultKind::ContentType => Ok(Fault::ContentType(ContentTypeFault::default())),
+            FaultKind::Oversize => Ok(Fault::Oversize(OversizeFault::default())),
+            FaultKind::Drip => Ok(Fault::Drip(DripFault::default())),
         }
     }
 

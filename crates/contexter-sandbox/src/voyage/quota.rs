@@ -18,6 +18,9 @@ const UNPAID_TOKENS: u64 = 10_000;
 
 const MINUTE: f64 = 60.0;
 
+/// What a sum of small refills may be off by; who waits as long as told is not refused for it.
+const ROUNDING: f64 = 1e-6;
+
 /// The buckets of all models.
 #[derive(Debug)]
 pub(super) struct Quotas {
@@ -117,7 +120,7 @@ impl Bucket {
         }
         self.filled = Some(now);
         let missing = amount - self.level;
-        if missing <= 0.0 {
+        if missing <= ROUNDING {
             return Duration::ZERO;
         }
         let seconds = (missing * MINUTE / self.per_minute).clamp(1e-3, MINUTE);
@@ -151,6 +154,23 @@ mod tests {
         let later = start + Duration::from_secs(1);
         quotas.take(model, 10, later).unwrap();
         quotas.take(model, 1, later).unwrap_err();
+    }
+
+    #[test]
+    fn who_waits_as_long_as_told_is_let_in_whatever_the_refills_before() {
+        let config = VoyageConfig::new().tokens_per_minute(1_000_003);
+        let (mut quotas, model) = quotas(&config);
+        let mut now = Instant::now();
+        quotas.take(model, 1_000_003, now).unwrap();
+        for tokens in 1..2_000_u32 {
+            // Looking at a bucket refills it; many small refills are one large one.
+            for _ in 0..3 {
+                quotas.take(model, 1_000_003, now).unwrap_err();
+                now += Duration::from_secs_f64(f64::from(tokens) * 60.0 / 1_000_003.0 / 3.0);
+            }
+            now += Duration::from_nanos(3);
+            quotas.take(model, tokens.into(), now).unwrap();
+        }
     }
 
     #[test]

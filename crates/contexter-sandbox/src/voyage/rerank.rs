@@ -35,12 +35,11 @@ pub(super) fn check(mut fields: Fields, model: &Model) -> Result<(u64, Rerank), 
     };
 
     let returned = return_documents.then(|| documents.clone());
-    let query_tokens = fit(&mut query, model.query, truncation, "The query")?;
-    let room = model.context.saturating_sub(query_tokens);
+    let query_tokens = fit(&mut query, 0, model.query, truncation, "The query")?;
     let mut total = query_tokens * documents.len() as u64;
     for (index, document) in documents.iter_mut().enumerate() {
         let what = format!("The query together with the document at index {index}");
-        total += fit(document, room, truncation, &what)?;
+        total += fit(document, query_tokens, model.context, truncation, &what)?;
     }
     let job = Rerank {
         query,
@@ -51,14 +50,21 @@ pub(super) fn check(mut fields: Fields, model: &Model) -> Result<(u64, Rerank), 
     Ok((total, job))
 }
 
-/// Cuts a text to so many tokens; returns how many it has then.
-fn fit(text: &mut String, room: u64, truncation: bool, what: &str) -> Result<u64, Refusal> {
+/// Cuts a text to what the limit leaves beside so many tokens; returns how many it has then.
+fn fit(
+    text: &mut String,
+    beside: u64,
+    limit: u64,
+    truncation: bool,
+    what: &str,
+) -> Result<u64, Refusal> {
+    let room = limit.saturating_sub(beside);
     let (kept, used) = tokens::cut(text, room);
     let length = kept.len();
     if length < text.len() {
         let all = tokens::count(text);
         if all > room && !truncation {
-            return Err(Refusal::too_long(what, room, all));
+            return Err(Refusal::too_long(what, limit, beside + all));
         }
         text.truncate(length);
     }

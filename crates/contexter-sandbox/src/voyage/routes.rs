@@ -88,7 +88,9 @@ fn authorize(state: &State, headers: &HeaderMap) -> Result<(), Refusal> {
     let key = headers
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key);
     match key {
         Some(key) if key == state.config.api_key => Ok(()),
         Some(key) if state.config.foreign_keys.iter().any(|known| known == key) => {

@@ -23,6 +23,7 @@ fn config() -> Context7Config {
         .library(LibraryDocs::new("/acme/draft", DOCS).state(LibraryState::Processing))
         .library(LibraryDocs::new("/acme/secret", DOCS).state(LibraryState::Private))
         .library(LibraryDocs::new("/acme/blank", ""))
+        .library(LibraryDocs::new("/acme/giant", DOCS).state(LibraryState::TooLarge))
         .moved("/acme/gadget", "/acme/widget")
 }
 
@@ -92,7 +93,13 @@ async fn a_search_finds_libraries_by_name_and_by_what_they_do() {
     // A private library is not found.
     assert_eq!(
         ids,
-        ["/acme/blank", "/acme/draft", "/acme/slow", "/acme/widget"]
+        [
+            "/acme/blank",
+            "/acme/draft",
+            "/acme/giant",
+            "/acme/slow",
+            "/acme/widget"
+        ]
     );
     let query = [("libraryName", "zebra"), ("query", "x")];
     let reply = get(&server.api, "v2/libs/search", &query).await;
@@ -154,6 +161,7 @@ async fn a_library_that_cannot_be_read_says_why() {
         ("/acme/nope", "txt", 404, "library_not_found"),
         ("/acme/draft", "txt", 202, "library_not_finalized"),
         ("/acme/secret", "txt", 403, "access_denied"),
+        ("/acme/giant", "json", 422, "library_too_large"),
         ("/acme/gadget", "txt", 301, "library_redirected"),
         ("/acme/blank", "json", 404, "no_snippets_found"),
         ("acme/widget", "txt", 400, "invalid_library_id"),

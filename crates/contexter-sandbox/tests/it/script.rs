@@ -148,8 +148,43 @@ fn what_cannot_be_is_named_with_its_rule() {
 }
 
 #[test]
-fn a_missing_file_is_an_error() {
-    FaultScript::from_file("/nonexistent/faults.yaml").unwrap_err();
+fn a_fault_that_is_written_wrongly_is_told_how_to_write_it() {
+    let table = [
+        (
+            "status",
+            "expected settings, as in { status: { code: 503 } }, found text",
+        ),
+        (
+            "delay",
+            "expected a time, as in { delay: 200ms }, found text",
+        ),
+        ("{}", "expected a fault such as hang or { delay: 200ms }"),
+        ("{ hang: , delay: 1s }", "write a rule for each"),
+        ("burn", "hang, disconnect, reset, truncate, cut_short"),
+    ];
+    for (fault, message) in table {
+        let error = FaultScript::from_yaml(&format!("rules: [{{ fault: {fault} }}]"));
+        let Err(Error::Script(cause)) = error else {
+            panic!("{fault}: {error:?}");
+        };
+        assert!(cause.to_string().contains(message), "{fault}: {cause}");
+    }
+}
+
+#[test]
+fn what_has_settings_of_its_own_needs_none() {
+    let script = FaultScript::from_yaml("rules: [{ fault: reset }, { fault: { hang: } }]").unwrap();
+    assert_eq!(script.rules[0].fault, Fault::Reset(CutFault::default()));
+    assert_eq!(script.rules[1].fault, Fault::Hang);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let Err(Error::Script(cause)) = FaultScript::from_file("/nonexistent/faults.yaml") else {
+        panic!("there is no such file");
+    };
+    let said = cause.to_string();
+    assert!(said.contains("/nonexistent/faults.yaml"), "{said}");
 }
 
 proptest! {
