@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use contexter_limit::RateLimiter;
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
 use contexter_service::{Cx, DefaultClock, Full, Limited, Timer};
@@ -90,9 +91,10 @@ impl<T: Timer> Lane<T> {
             None => place.await,
             Some(deadline) => {
                 let timer = self.stack.timer();
-                let pause = self.stack.rate_limiter().map(|quota| quota.pause_left());
+                let quota = self.stack.rate_limiter();
+                let pause = quota.map_or(Duration::ZERO, RateLimiter::pause_left);
                 let left = deadline.saturating_duration_since(timer.now());
-                if let Some(pause) = pause.filter(|pause| *pause > left) {
+                if pause > left {
                     let retry_after = Some(pause);
                     return Err(Limited { retry_after }.into());
                 }

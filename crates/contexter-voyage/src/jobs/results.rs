@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use contexter_model::{Error, Usage};
+use contexter_http::clean;
+use contexter_model::{Error, ErrorKind, Usage};
+
+use crate::jobs::service::signed;
+use crate::jobs::{Job, JobOutcomes, JobRequest, JobStatus, Jobs, Work, lines};
+
+/// So many jobs are known to have been counted; older ones by their ids are forgotten.
+const MAX_COUNTED: usize = 1_000;
 
 /// What became of each line of a job: every id of the [`Work`](crate::Work) is in exactly one of the two.
 #[derive(Clone, Debug)]
@@ -23,5 +30,100 @@ impl<R> Default for JobResults<R> {
             failed: BTreeMap::new(),
             usage: Usage::default(),
         }
+    }
+}
+
+impl Jobs {
+    /// Reads the results of a job that has come to an end, each to its line; all are held in memory.
+    /// Where they may be too many for that, there is [`outcomes`](Self::outcomes).
+    ///
+    /// Of a job that was stopped, the lines that were done by then have replies.
+    ///
+    /// # Errors
+    ///
+    /// As [`outcomes`](Self::outcomes) and [`JobOutcomes::next`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future reads no further.
+    pub async fn results<R: JobRequest>(
+        &self,
+        job: &Job,
+        work: &Work<R>,
+    ) -> Result<JobResults<R::Reply>, Error> {
+        let mut outcomes = self.outcomes(job, work)?;
+        let mut results = JobResults::default();
+        while let Some((id, outcome)) = outcomes.next().await? {
+            match outcome {
+                Ok(reply) => {
+                    let tokens = results.usage.tokens.saturating_add(R::used(&reply));
+                    results.usage.tokens = tokens;
+                    results.done.insert(id.to_owned(), reply);
+                }
+                Err(error) => {
+                    results.failed.insert(id.to_owned(), error);
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// Begins to read the results of a job that has come to an end, one line at a time.
+    ///
+    /// What the lines used is counted the first time that results of the job are read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] for a job that failed as a whole, with the vendor's reasons, or that has
+    /// not ended.
+    pub fn outcomes<'a, R: JobRequest>(
+        &self,
+        job: &Job,
+        work: &'a Work<R>,
+    ) -> Result<JobOutcomes<'a, R>, Error> {
+        let refused = |what: String| {
+            let message = format!("the job {} {what}", clean(&job.id));
+            Err(signed(Error::new(ErrorKind::Invalid, message), "read_job"))
+        };
+        match &job.status {
+            JobStatus::Completed | JobStatus::Cancelled => {}
+            JobStatus::Failed => return refused(format!("failed: {}", reasons(job))),
+            other => return refused(format!("has not ended: it is {}", clean(other.as_str()))),
+        }
+        let files = [&job.output_file_id, &job.error_file_id];
+        let files = files.into_iter().flatten().cloned();
+        let counts = self.is_new(&job.id);
+        Ok(JobOutcomes::new(self.clone(), files, work, counts))
+    }
+
+    /// Whether nothing of a job has been counted as used yet; from now on it has.
+    fn is_new(&self, id: &str) -> bool {
+        let mut counted = self.counted.lock();
+        if counted.len() >= MAX_COUNTED {
+            counted.pop_first();
+        }
+        counted.insert(id.to_owned())
+    }
+}
+
+fn reasons(job: &Job) -> String {
+    /// More would not help.
+    const SHOWN: usize = 3;
+    let reasons: Vec<String> = job
+        .errors()
+        .iter()
+        .take(SHOWN)
+        .map(|error| {
+            let message = lines::told(error.message.clone().or_else(|| error.code.clone()));
+            match error.line {
+                Some(line) => format!("line {line}: {message}"),
+                None => message,
+            }
+        })
+        .collect();
+    if reasons.is_empty() {
+        lines::told(None)
+    } else {
+        reasons.join("; ")
     }
 }

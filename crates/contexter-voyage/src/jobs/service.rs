@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contexter_http::{Incoming, Request, clean};
+use contexter_http::{Incoming, Request};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
 use contexter_service::{Cx, InvalidConfig};
@@ -17,9 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::Config;
 use crate::client::{Client, NAME};
 use crate::jobs::file::Page;
-use crate::jobs::{
-    File, Job, JobOutcomes, JobRequest, JobResults, JobStatus, Polling, Work, lines,
-};
+use crate::jobs::{File, Job, JobRequest, JobResults, Polling, Work};
 use crate::limits::{MAX_FILE_BYTES, MAX_METADATA, MAX_PAGE};
 
 /// How long the vendor asks to wait after it refused a further job.
@@ -67,11 +65,9 @@ pub struct Jobs {
     pub(crate) polling: Polling,
     /// What bounds the requests of this handle.
     pub(crate) cx: Cx,
-    counted: Arc<Mutex<BTreeSet<String>>>,
+    /// The jobs whose use has been counted.
+    pub(crate) counted: Arc<Mutex<BTreeSet<String>>>,
 }
-
-/// So many jobs are known to have been counted; older ones by their ids are forgotten.
-const MAX_COUNTED: usize = 1_000;
 
 impl Jobs {
     pub(crate) fn new(client: Client, config: &Config) -> Result<Self, InvalidConfig> {
@@ -305,77 +301,6 @@ impl Jobs {
         self.client.open(request).await
     }
 
-    /// Reads the results of a job that has come to an end, each to its line; all are held in memory.
-    /// Where they may be too many for that, there is [`outcomes`](Self::outcomes).
-    ///
-    /// Of a job that was stopped, the lines that were done by then have replies.
-    ///
-    /// # Errors
-    ///
-    /// As [`outcomes`](Self::outcomes) and [`JobOutcomes::next`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future reads no further.
-    pub async fn results<R: JobRequest>(
-        &self,
-        job: &Job,
-        work: &Work<R>,
-    ) -> Result<JobResults<R::Reply>, Error> {
-        let mut outcomes = self.outcomes(job, work)?;
-        let mut results = JobResults::default();
-        while let Some((id, outcome)) = outcomes.next().await? {
-            match outcome {
-                Ok(reply) => {
-                    let tokens = results.usage.tokens.saturating_add(R::used(&reply));
-                    results.usage.tokens = tokens;
-                    results.done.insert(id.to_owned(), reply);
-                }
-                Err(error) => {
-                    results.failed.insert(id.to_owned(), error);
-                }
-            }
-        }
-        Ok(results)
-    }
-
-    /// Begins to read the results of a job that has come to an end, one line at a time.
-    ///
-    /// What the lines used is counted the first time that results of the job are read.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Invalid`] for a job that failed as a whole, with the vendor's reasons, or that has
-    /// not ended.
-    pub fn outcomes<'a, R: JobRequest>(
-        &self,
-        job: &Job,
-        work: &'a Work<R>,
-    ) -> Result<JobOutcomes<'a, R>, Error> {
-        let refused = |what: String| {
-            let message = format!("the job {} {what}", clean(&job.id));
-            Err(signed(Error::new(ErrorKind::Invalid, message), "read_job"))
-        };
-        match &job.status {
-            JobStatus::Completed | JobStatus::Cancelled => {}
-            JobStatus::Failed => return refused(format!("failed: {}", reasons(job))),
-            other => return refused(format!("has not ended: it is {}", clean(other.as_str()))),
-        }
-        let files = [&job.output_file_id, &job.error_file_id];
-        let files = files.into_iter().flatten().cloned();
-        let counts = self.is_new(&job.id);
-        Ok(JobOutcomes::new(self.clone(), files, work, counts))
-    }
-
-    /// Whether nothing of a job has been counted as used yet; from now on it has.
-    fn is_new(&self, id: &str) -> bool {
-        let mut counted = self.counted.lock();
-        if counted.len() >= MAX_COUNTED {
-            counted.pop_first();
-        }
-        counted.insert(id.to_owned())
-    }
-
     /// Whether the account's jobs can be listed: a request without a model, tokens or repeats.
     pub(crate) async fn are_listed(&self) -> bool {
         let request = self.client.api().get("batches").query("limit", 1);
@@ -407,28 +332,6 @@ pub(crate) fn signed(error: Error, operation: &'static str) -> Error {
         return error;
     }
     error.with_service(NAME).with_operation(operation)
-}
-
-fn reasons(job: &Job) -> String {
-    /// More would not help.
-    const SHOWN: usize = 3;
-    let reasons: Vec<String> = job
-        .errors()
-        .iter()
-        .take(SHOWN)
-        .map(|error| {
-            let message = lines::told(error.message.clone().or_else(|| error.code.clone()));
-            match error.line {
-                Some(line) => format!("line {line}: {message}"),
-                None => message,
-            }
-        })
-        .collect();
-    if reasons.is_empty() {
-        lines::told(None)
-    } else {
-        reasons.join("; ")
-    }
 }
 
 impl fmt::Debug for Jobs {
