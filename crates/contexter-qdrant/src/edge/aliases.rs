@@ -23,15 +23,20 @@ impl EmbeddedStore {
         blocking("change aliases", move || {
             let _turn = turn;
             let mut aliases = store.aliases()?;
-            let before = aliases.clone();
             let outcome = change(&store, &mut aliases)?;
-            if aliases != before {
-                store.folder().write_aliases(&aliases)?;
-                store.set_aliases(aliases)?;
-            }
+            store.keep_aliases(aliases)?;
             Ok(outcome)
         })
         .await
+    }
+
+    /// Writes aliases down, if they are others than before. Only for whoever has the turn.
+    fn keep_aliases(&self, aliases: BTreeMap<String, String>) -> Result<(), Error> {
+        if aliases == self.aliases()? {
+            return Ok(());
+        }
+        self.folder().write_aliases(&aliases)?;
+        self.set_aliases(aliases)
     }
 }
 
@@ -117,12 +122,17 @@ impl Service<DropCollection> for EmbeddedStore {
                     ),
                 ));
             }
-            let Some(collection) = store.take(&name)? else {
-                return Ok(false);
-            };
-            collection.close();
-            store.folder().remove(&name)?;
+            spec::check_name("collection name", &name)?;
+            // First, so that whatever ends this leaves no alias that names nothing.
             aliases.retain(|_, collection| *collection != name);
+            store.keep_aliases(aliases.clone())?;
+            if let Some(collection) = store.take(&name)? {
+                collection.close();
+            } else if !store.folder().collection(&name).path().exists() {
+                return Ok(false);
+            }
+            // Also what was closed by a call before, which could not remove the files.
+            store.folder().remove(&name)?;
             Ok(true)
         };
         self.change_aliases(drop_it)

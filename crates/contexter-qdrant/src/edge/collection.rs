@@ -31,7 +31,7 @@ pub(super) struct Collection {
     shard: RwLock<Option<EdgeShard>>,
     state: State,
     // Dropped after the shard: the folder is free only once the engine has closed its files.
-    _lock: Arc<Lock>,
+    lock: Arc<Lock>,
 }
 
 #[derive(Default)]
@@ -57,7 +57,7 @@ impl Collection {
             changes: Arc::new(Semaphore::new(1)),
             shard: RwLock::new(Some(shard)),
             state: State::default(),
-            _lock: lock,
+            lock,
         }
     }
 
@@ -169,7 +169,7 @@ impl Collection {
             if !kept && self.state.unflushed.load(Ordering::Relaxed) {
                 self.state.lost.store(true, Ordering::Relaxed);
             }
-            close(shard, self.path());
+            self.end(shard);
         }
         *slot = Some(open_shard(&self.folder, true).map_err(OpenFailure::into_error)?);
         *self.state.failure.lock() = None;
@@ -189,7 +189,22 @@ impl Collection {
     pub(super) fn close(&self) {
         *self.state.failure.lock() = None;
         if let Some(shard) = self.shard.write().take() {
-            close(shard, self.path());
+            self.end(shard);
+        }
+    }
+
+    /// Drops `shard`, which flushes it and panics if that fails: what is on the disk then may be
+    /// between two states.
+    fn end(&self, shard: EdgeShard) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(shard))) {
+            self.lock.set_clean(false);
+            let path = self.path();
+            let error = fault::panic("close", path, &*panic);
+            tracing::error!(
+                path = %path.display(),
+                %error,
+                "collection closed without its last changes",
+            );
         }
     }
 }
@@ -197,14 +212,6 @@ impl Collection {
 impl Drop for Collection {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Drops `shard`, which flushes it and panics if that fails.
-fn close(shard: EdgeShard, path: &Path) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(shard))) {
-        let error = fault::panic("close", path, &*panic);
-        tracing::error!(path = %path.display(), %error, "collection closed without its last changes");
     }
 }
 

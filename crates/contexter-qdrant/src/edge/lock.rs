@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contexter_model::{Error, ErrorKind};
@@ -14,6 +15,9 @@ use super::fault;
 
 /// How often a waiting process tries again.
 const POLL: Duration = Duration::from_millis(20);
+
+/// What a lock file says that nobody holds, of a folder that is still to be mended.
+const NOT_WHOLE: &[u8] = b"\"not whole\"";
 
 /// Nobody waits longer; beyond it the clock could overflow.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
@@ -39,7 +43,8 @@ impl fmt::Display for Holder {
 pub(super) struct Lock {
     file: File,
     path: PathBuf,
-    clean: bool,
+    /// Whether everything in the folder is whole.
+    clean: AtomicBool,
 }
 
 impl Lock {
@@ -84,20 +89,34 @@ impl Lock {
         Ok(Some(Self {
             file,
             path: path.to_owned(),
-            clean: left_behind.is_empty(),
+            clean: AtomicBool::new(left_behind.is_empty()),
         }))
     }
 
-    /// Returns whether the holder before released the folder, rather than died with it.
+    /// Returns whether everything in the folder is whole: the holder before released it, rather than
+    /// died with it.
     pub(super) fn is_clean(&self) -> bool {
-        self.clean
+        self.clean.load(Ordering::Relaxed)
+    }
+
+    /// Says whether everything in the folder is whole. If it is not, the next holder makes it so.
+    pub(super) fn set_clean(&self, clean: bool) {
+        self.clean.store(clean, Ordering::Relaxed);
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // An empty file tells the next holder that this one ended properly.
-        if let Err(error) = self.file.set_len(0) {
+        // An empty file tells the next holder that this one ended properly, any other that it did not:
+        // one that gave up while it mended what the dead had left must not pass for a proper end.
+        let emptied = self.file.set_len(0).and_then(|()| {
+            if self.is_clean() {
+                return Ok(());
+            }
+            self.file.rewind()?;
+            self.file.write_all(NOT_WHOLE)
+        });
+        if let Err(error) = emptied {
             tracing::warn!(path = %self.path.display(), %error, "lock file not emptied");
         }
     }

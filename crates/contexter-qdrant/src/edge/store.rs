@@ -92,18 +92,20 @@ impl EmbeddedStore {
         folder.claimable()?;
         folder.mark()?;
         let aliases = folder.read_aliases()?;
+        let after_crash = !lock.is_clean();
         let mut collections = BTreeMap::new();
         for collection in folder.collections()? {
             let spec = collection.read_spec()?;
-            let shard = load(&collection, !lock.is_clean()).await?;
+            let shard = load(&collection, after_crash).await?;
             let collection = Collection::new(spec, collection, shard, Arc::clone(&lock));
             let collection = Arc::new(collection);
-            if !lock.is_clean() || collection.folder().is_in_repair() {
+            if after_crash || collection.folder().is_in_repair() {
                 let repaired = Arc::clone(&collection);
                 blocking("repair", move || repair::deduplicate(&repaired)).await?;
             }
             collections.insert(collection.spec().name.clone(), collection);
         }
+        lock.set_clean(true);
         Ok(Self {
             inner: Arc::new(Inner {
                 folder,

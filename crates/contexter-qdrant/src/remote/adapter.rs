@@ -7,9 +7,9 @@ use contexter_adapter::{
     AdapterError, AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
 };
 use contexter_model::{
-    AliasSwitched, Count, CreateSnapshot, Delete, DropAlias, DropCollection, DropSnapshot,
-    EnsureCollection, Error, Flush, FusedQuery, ListAliases, ListSnapshots, Optimize, Query,
-    Retrieve, Scroll, SwitchAlias, Upsert,
+    AliasSwitched, CollectionState, Count, CreateSnapshot, Delete, DropAlias, DropCollection,
+    DropSnapshot, EnsureCollection, Error, Flush, FusedQuery, ListAliases, ListSnapshots, Optimize,
+    Query, Record, Retrieve, Scroll, SwitchAlias, Upsert,
 };
 use contexter_resilience::{ResilientAdapter, StandardStack};
 use contexter_service::{Cx, Service};
@@ -26,8 +26,10 @@ use crate::spec::SERVICE;
 ///
 /// The stack goes around every call: [`StackConfig::qdrant`](contexter_resilience::StackConfig::qdrant)
 /// with the timeout and the retry of the configuration. An upload is many calls, each under the
-/// stack by itself, so that a failure repeats one batch; so is an
-/// [`Optimize`](contexter_model::Optimize), which asks until the server is done.
+/// stack by itself, so that a failure repeats one batch. So are
+/// [`Delete`](contexter_model::Delete) and [`Retrieve`](contexter_model::Retrieve) of many ids,
+/// [`EnsureCollection`](contexter_model::EnsureCollection), which makes one index after the other,
+/// and [`Optimize`](contexter_model::Optimize), which asks until the server is done.
 ///
 /// # Examples
 ///
@@ -88,14 +90,14 @@ impl QdrantAdapter {
         };
         let capabilities = Capabilities::new()
             .with::<Upsert>(piecewise.clone())
-            .with::<Optimize>(piecewise)
-            .with::<EnsureCollection>(stack.service(store.clone()))
+            .with::<Optimize>(piecewise.clone())
+            .with::<EnsureCollection>(piecewise.clone())
+            .with::<Delete>(piecewise.clone())
+            .with::<Retrieve>(piecewise)
             .with::<Flush>(stack.service(store.clone()))
-            .with::<Delete>(stack.service(store.clone()))
             .with::<Count>(stack.service(store.clone()))
             .with::<Query>(stack.service(store.clone()))
             .with::<FusedQuery>(stack.service(store.clone()))
-            .with::<Retrieve>(stack.service(store.clone()))
             .with::<Scroll>(stack.service(store.clone()))
             .with::<SwitchAlias>(Switching {
                 store: store.clone(),
@@ -180,6 +182,42 @@ impl Service<Upsert> for Piecewise {
             .upload(req, Some(&self.stack), |_| {})
             .await
             .map_err(|error| error.with_operation("upsert"))
+    }
+}
+
+impl Service<EnsureCollection> for Piecewise {
+    type Response = CollectionState;
+    type Error = Error;
+
+    async fn call(&self, req: EnsureCollection) -> Result<CollectionState, Error> {
+        self.store
+            .ensure(&req.0, Some(&self.stack))
+            .await
+            .map_err(|error| error.with_operation("ensure_collection"))
+    }
+}
+
+impl Service<Delete> for Piecewise {
+    type Response = ();
+    type Error = Error;
+
+    async fn call(&self, req: Delete) -> Result<(), Error> {
+        self.store
+            .delete(req, Some(&self.stack))
+            .await
+            .map_err(|error| error.with_operation("delete"))
+    }
+}
+
+impl Service<Retrieve> for Piecewise {
+    type Response = Vec<Record>;
+    type Error = Error;
+
+    async fn call(&self, req: Retrieve) -> Result<Vec<Record>, Error> {
+        self.store
+            .retrieve(req, Some(&self.stack))
+            .await
+            .map_err(|error| error.with_operation("retrieve"))
     }
 }
 

@@ -16,12 +16,13 @@ impl RemoteStore {
     pub(super) async fn aliases(&self) -> Result<Vec<Alias>, Error> {
         let connection = self.connection();
         let reply = connection
-            .collections()
-            .list_aliases(connection.request(ListAliasesRequest {}))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(
+                connection
+                    .collections()
+                    .list_aliases(connection.request(ListAliasesRequest {})),
+            )
+            .await?;
         let mut aliases: Vec<Alias> = reply
-            .into_inner()
             .aliases
             .into_iter()
             .map(|alias| Alias {
@@ -100,13 +101,14 @@ impl RemoteStore {
             timeout: Some(connection.server_timeout()),
         };
         let changed = connection
-            .collections()
-            .update_aliases(connection.request(request))
+            .answer(
+                connection
+                    .collections()
+                    .update_aliases(connection.request(request)),
+            )
             .await;
         self.known().forget_all();
-        changed
-            .map(drop)
-            .map_err(|status| connection.failed(status))
+        changed.map(drop)
     }
 }
 

@@ -12,6 +12,7 @@ use qdrant_client::qdrant::{
 use tonic::Code;
 
 use super::store::{RemoteStore, under};
+use super::write::is_applied;
 use super::{fault, record};
 use crate::spec;
 
@@ -19,15 +20,21 @@ use crate::spec;
 const OPTIMIZER_POLL: Duration = Duration::from_millis(250);
 
 impl RemoteStore {
-    pub(super) async fn ensure(&self, wanted: &CollectionSpec) -> Result<CollectionState, Error> {
+    /// Creates the collection or verifies it; each call to the server is under `stack` by itself.
+    pub(super) async fn ensure(
+        &self,
+        wanted: &CollectionSpec,
+        stack: Option<&StandardStack>,
+    ) -> Result<CollectionState, Error> {
         spec::check(wanted)?;
         self.expected().check(wanted)?;
-        let created = if self.exists(&wanted.name).await? {
+        let name = wanted.name.as_str();
+        let created = if under(stack, || self.exists(name)).await? {
             false
         } else {
-            self.create(wanted).await?
+            under(stack, || self.create(wanted)).await?
         };
-        let info = self.info(&wanted.name).await?;
+        let info = under(stack, || self.info(name)).await?;
         let there = record::read(&wanted.name, &info)?;
         if there.name != wanted.name {
             return Err(fault::error(
@@ -41,13 +48,15 @@ impl RemoteStore {
         spec::compare(&there, wanted)?;
         // Also those that a process left out which died after it had created the collection.
         for field in record::missing_indexes(wanted, &info)? {
-            self.index_field(&wanted.name, field).await?;
+            let field = field.as_str();
+            let applied = under(stack, || self.index_field(name, field)).await?;
+            self.settle_unless(applied, name, stack).await?;
         }
         self.known().learn(&wanted.name, there);
         let points = if created {
             0
         } else {
-            self.count_all(&wanted.name).await?
+            under(stack, || self.count_all(name)).await?
         };
         Ok(CollectionState { created, points })
     }
@@ -58,12 +67,13 @@ impl RemoteStore {
             collection_name: name.to_owned(),
         };
         let reply = connection
-            .collections()
-            .collection_exists(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(
+                connection
+                    .collections()
+                    .collection_exists(connection.request(request)),
+            )
+            .await?;
         reply
-            .into_inner()
             .result
             .map(|result| result.exists)
             .ok_or_else(|| fault::protocol("the reply does not say whether the collection exists"))
@@ -74,11 +84,10 @@ impl RemoteStore {
         let connection = self.connection();
         let request = record::create(wanted, connection.server_timeout())?;
         let created = connection
-            .collections()
-            .create(connection.request(request))
+            .status_or_answer(connection.collections().create(connection.request(request)))
             .await;
         match created {
-            Ok(reply) => Ok(reply.into_inner().result),
+            Ok(reply) => Ok(reply.result),
             // Somebody was faster, or an attempt of ours whose reply was lost.
             Err(status) if status.code() == Code::AlreadyExists => Ok(false),
             // Servers before 1.17 say it this way.
@@ -92,12 +101,13 @@ impl RemoteStore {
         }
     }
 
-    async fn index_field(&self, collection: &str, field: String) -> Result<(), Error> {
+    /// Returns whether the index is there; if not, the server is to make it.
+    async fn index_field(&self, collection: &str, field: &str) -> Result<bool, Error> {
         let connection = self.connection();
         let request = CreateFieldIndexCollection {
             collection_name: collection.to_owned(),
             wait: Some(true),
-            field_name: field,
+            field_name: field.to_owned(),
             field_type: Some(FieldType::Keyword.into()),
             field_index_params: Some(PayloadIndexParams {
                 index_params: Some(IndexParams::KeywordIndexParams(
@@ -108,12 +118,13 @@ impl RemoteStore {
             ..CreateFieldIndexCollection::default()
         };
         let reply = connection
-            .points()
-            .create_field_index(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
-        self.settle_if_needed(collection, reply.into_inner().result)
-            .await
+            .answer(
+                connection
+                    .points()
+                    .create_field_index(connection.request(request)),
+            )
+            .await?;
+        is_applied(reply.result)
     }
 
     pub(super) async fn drop_collection(&self, name: &str) -> Result<bool, Error> {
@@ -133,12 +144,11 @@ impl RemoteStore {
             timeout: Some(connection.server_timeout()),
         };
         let reply = connection
-            .collections()
-            .delete(connection.request(request))
+            .status_or_answer(connection.collections().delete(connection.request(request)))
             .await;
         self.known().forget_all();
         match reply {
-            Ok(reply) => Ok(reply.into_inner().result),
+            Ok(reply) => Ok(reply.result),
             Err(status) if status.code() == Code::NotFound => Ok(false),
             Err(status) => Err(connection.failed(status)),
         }
@@ -199,10 +209,8 @@ impl RemoteStore {
             ..UpdateCollection::default()
         };
         connection
-            .collections()
-            .update(connection.request(request))
+            .answer(connection.collections().update(connection.request(request)))
             .await
             .map(drop)
-            .map_err(|status| connection.failed(status))
     }
 }

@@ -1,27 +1,29 @@
 //! Connections to one server.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use contexter_config::Secret;
 use contexter_model::{Error, ErrorKind};
 use prost::Message;
 use qdrant_client::qdrant::collections_client::CollectionsClient;
 use qdrant_client::qdrant::points_client::PointsClient;
-use qdrant_client::qdrant::qdrant_client::QdrantClient;
 use qdrant_client::qdrant::snapshots_client::SnapshotsClient;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Status};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::{Request, Response, Status, TimeoutExpired};
 
+use super::codec::Encoded;
 use super::config::{Config, GRACE};
 use super::fault;
+use super::gateway::GrpcOnly;
+use super::line::Line;
 
 /// The largest reply that is read: ten thousand points of 4,096 dimensions with their payload.
 pub const MAX_REPLY_BYTES: usize = 256 << 20;
@@ -49,11 +51,13 @@ pub(super) struct Connection {
 }
 
 struct Inner {
-    channels: Vec<Channel>,
+    lines: Vec<Line>,
     next: AtomicUsize,
     key: Option<MetadataValue<Ascii>>,
     secret: Option<Secret>,
     endpoint: String,
+    /// How long one call may take, from its first byte to the last of its reply.
+    timeout: Duration,
     /// In seconds, as the server takes it.
     server_timeout: u64,
 }
@@ -74,10 +78,6 @@ impl Connection {
                 endpoint.user_agent(concat!("contexter/", env!("CARGO_PKG_VERSION")))
             })
             .map_err(unusable)?
-            .connect_timeout(config.connect_timeout)
-            // Before the stack gives up: this error says whose it is. The server's own comes first.
-            .timeout(config.timeout.saturating_add(GRACE))
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
@@ -108,17 +108,20 @@ impl Connection {
                 Some(value)
             }
         };
-        let seconds = config.timeout.as_secs() + u64::from(config.timeout.subsec_nanos() > 0);
+        let rounded_up = u64::from(config.timeout.subsec_nanos() > 0);
         Ok(Self {
             inner: Arc::new(Inner {
-                channels: (0..config.connections)
-                    .map(|_| endpoint.connect_lazy())
+                lines: (0..config.connections)
+                    .map(|_| Line::new(&endpoint, config.connect_timeout))
                     .collect(),
                 next: AtomicUsize::new(0),
                 key,
                 secret: config.api_key.clone(),
                 endpoint: address,
-                server_timeout: seconds,
+                // Before the stack gives up: this error says whose it is. The server's own comes
+                // first.
+                timeout: config.timeout.saturating_add(GRACE),
+                server_timeout: config.timeout.as_secs().saturating_add(rounded_up),
             }),
         })
     }
@@ -133,29 +136,25 @@ impl Connection {
         self.inner.server_timeout
     }
 
-    fn channel(&self) -> Channel {
+    /// Returns the connection whose turn it is.
+    pub(super) fn line(&self) -> &Line {
         let turn = self.inner.next.fetch_add(1, Ordering::Relaxed);
-        let channels = &self.inner.channels;
-        channels
-            .get(turn % channels.len())
-            .cloned()
+        let lines = &self.inner.lines;
+        lines
+            .get(turn % lines.len())
             .expect("a configuration has at least one connection")
     }
 
-    pub(super) fn points(&self) -> PointsClient<Channel> {
-        PointsClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    pub(super) fn points(&self) -> PointsClient<GrpcOnly> {
+        self.line().points()
     }
 
-    pub(super) fn collections(&self) -> CollectionsClient<Channel> {
-        CollectionsClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    pub(super) fn collections(&self) -> CollectionsClient<GrpcOnly> {
+        self.line().collections()
     }
 
-    pub(super) fn snapshots(&self) -> SnapshotsClient<Channel> {
-        SnapshotsClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
-    }
-
-    pub(super) fn server(&self) -> QdrantClient<Channel> {
-        QdrantClient::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES)
+    pub(super) fn snapshots(&self) -> SnapshotsClient<GrpcOnly> {
+        self.line().snapshots()
     }
 
     /// Adds the key to a request.
@@ -165,6 +164,33 @@ impl Connection {
             request.metadata_mut().insert("api-key", key.clone());
         }
         request
+    }
+
+    /// Waits for the whole reply to a call, as long as a call may take.
+    pub(super) fn answer<R>(
+        &self,
+        call: impl Future<Output = Result<Response<R>, Status>> + Send,
+    ) -> impl Future<Output = Result<R, Error>> + Send {
+        let answer = self.status_or_answer(call);
+        async move { answer.await.map_err(|status| self.failed(status)) }
+    }
+
+    /// As [`answer`](Self::answer), for callers that look at the status themselves.
+    ///
+    /// The limit is here and not in the endpoint, where `tonic` stops counting at the head of the
+    /// reply: a server that sends no more than that would never be given up. The call, of many
+    /// kilobytes, is boxed, so that those who wait for it do not each hold its size.
+    pub(super) fn status_or_answer<R>(
+        &self,
+        call: impl Future<Output = Result<Response<R>, Status>> + Send,
+    ) -> impl Future<Output = Result<R, Status>> + Send {
+        let call = Box::pin(tokio::time::timeout(self.inner.timeout, call));
+        async move {
+            match call.await {
+                Ok(reply) => reply.map(Response::into_inner),
+                Err(_elapsed) => Err(Status::from_error(Box::new(TimeoutExpired(())))),
+            }
+        }
     }
 
     /// Maps a call that did not succeed.
@@ -181,19 +207,17 @@ impl Connection {
         path: &'static str,
         message: Bytes,
     ) -> Result<R, Error> {
-        let mut grpc = Grpc::new(self.channel()).max_decoding_message_size(MAX_REPLY_BYTES);
-        grpc.ready()
-            .await
-            .map_err(|source| self.failed(Status::from_error(Box::new(source))))?;
-        let reply = grpc
-            .unary(
+        let mut grpc = Grpc::new(self.line().channel()).max_decoding_message_size(MAX_REPLY_BYTES);
+        self.answer(async {
+            grpc.ready().await.map_err(Status::from_error)?;
+            grpc.unary(
                 self.request(message),
                 PathAndQuery::from_static(path),
-                Encoded(std::marker::PhantomData),
+                Encoded::new(),
             )
             .await
-            .map_err(|status| self.failed(status))?;
-        Ok(reply.into_inner())
+        })
+        .await
     }
 }
 
@@ -201,51 +225,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("endpoint", &self.inner.endpoint)
-            .field("connections", &self.inner.channels.len())
+            .field("connections", &self.inner.lines.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Sends encoded messages and decodes replies of the type `R`.
-struct Encoded<R>(std::marker::PhantomData<fn() -> R>);
-
-impl<R: Message + Default + 'static> Codec for Encoded<R> {
-    type Encode = Bytes;
-    type Decode = R;
-    type Encoder = Pass;
-    type Decoder = Decode<R>;
-
-    fn encoder(&mut self) -> Pass {
-        Pass
-    }
-
-    fn decoder(&mut self) -> Decode<R> {
-        Decode(std::marker::PhantomData)
-    }
-}
-
-struct Pass;
-
-impl Encoder for Pass {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.reserve(message.remaining());
-        buffer.put(message);
-        Ok(())
-    }
-}
-
-struct Decode<R>(std::marker::PhantomData<fn() -> R>);
-
-impl<R: Message + Default + 'static> Decoder for Decode<R> {
-    type Item = R;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<R>, Status> {
-        R::decode(buffer)
-            .map(Some)
-            .map_err(|error| Status::internal(error.to_string()))
     }
 }

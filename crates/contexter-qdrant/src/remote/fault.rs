@@ -6,6 +6,7 @@ use std::time::Duration;
 use contexter_model::{Error, ErrorKind};
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
+use super::gateway::{self, NotGrpc};
 pub(super) use crate::spec::error;
 
 /// The metadata with the seconds after which a rate limit has room again.
@@ -16,6 +17,19 @@ const INSUFFICIENT_STORAGE: &str = "qdrant-insufficient-storage";
 
 /// The longest message of the server that is passed on, in characters.
 const MAX_MESSAGE: usize = 300;
+
+/// How long to wait where a limit was hit and nobody says for how long: a bucket for a minute, as the
+/// server's are, has a twelfth of its tokens again by then.
+pub(super) const UNTOLD_WAIT: Duration = Duration::from_secs(5);
+
+/// What is said of a request that is too large, in lower case: by the server's rate limiter
+/// ("request larger than rate limiter capacity, please try to split your request", `rate_limiting.rs`
+/// of `qdrant-edge` 0.7.2), and by gRPC of messages (`tonic` `codec/decode.rs`, "received message
+/// larger than max" of other gateways).
+const TOO_LARGE: [&str; 4] = ["larger than", "too large", "split your", "message length"];
+
+/// What is said of a limit that has room again after a while, in lower case.
+const TOO_OFTEN: [&str; 4] = ["rate limit", "too many", "try again", "retry"];
 
 /// What the server says where a model needs an inference service that it does not have; the status
 /// is that of a failure which goes away.
@@ -36,15 +50,19 @@ pub(super) const UNDECODABLE: &str = "failed to decode Protobuf message";
 /// | `NotFound` | `NotFound` |
 /// | `Unauthenticated`, `PermissionDenied` | `Unauthorized` |
 /// | `Unimplemented` | `Unsupported` |
-/// | `ResourceExhausted` with `retry-after` | `RateLimited` |
 /// | `ResourceExhausted` with `qdrant-insufficient-storage` | `QuotaExhausted` |
-/// | `ResourceExhausted` otherwise, `OutOfRange` | `TooLarge`: to be split |
+/// | `ResourceExhausted` with `retry-after` | `RateLimited` |
+/// | `ResourceExhausted` that speaks of the size | `TooLarge`: to be split |
+/// | `ResourceExhausted` that speaks of a rate | `RateLimited`, after [`UNTOLD_WAIT`] |
+/// | `ResourceExhausted` otherwise | `TooLarge`; see [`or_wait`] |
+/// | `OutOfRange` | `TooLarge` |
 /// | `DeadlineExceeded`, `Cancelled` | `Timeout` |
 /// | `Unavailable`, `Internal`, `Unknown`, `Aborted` | `Unavailable` |
 /// | `DataLoss` | `Unexpected` |
 ///
 /// From the server's conversion of its errors, 1.19 (<https://github.com/qdrant/qdrant>,
-/// `lib/storage`), and `tonic`, which reports a lost connection in several codes.
+/// `lib/storage`), and `tonic`, which reports a lost connection in several codes. What is no gRPC at
+/// all is the answer of somebody before the server; see [`gateway`].
 pub(super) fn status(status: Status, secret: Option<&str>) -> Error {
     if let Some(failure) = transport(&status) {
         return failure.with_source(Box::new(status) as Box<dyn StdError + Send + Sync>);
@@ -71,7 +89,7 @@ pub(super) fn status(status: Status, secret: Option<&str>) -> Error {
             ErrorKind::Unsupported,
             format!("the server does not offer it: {said}"),
         ),
-        Code::ResourceExhausted => exhausted(&status, &said),
+        Code::ResourceExhausted => return exhausted(&status, &said),
         Code::OutOfRange => (
             ErrorKind::TooLarge,
             format!("too large for the server: {said}"),
@@ -104,7 +122,7 @@ pub(super) fn status(status: Status, secret: Option<&str>) -> Error {
             "the server reported a failure with the status of a success".to_owned(),
         ),
     };
-    error(kind, message).with_retry_after(retry_after(&status))
+    error(kind, message)
 }
 
 /// A reply that does not follow the protocol.
@@ -112,35 +130,88 @@ pub(super) fn protocol(message: impl Into<String>) -> Error {
     error(ErrorKind::Protocol, message)
 }
 
-fn exhausted(status: &Status, said: &str) -> (ErrorKind, String) {
-    if status.metadata().contains_key(INSUFFICIENT_STORAGE) {
+fn exhausted(status: &Status, said: &str) -> Error {
+    let metadata = status.metadata();
+    if metadata.contains_key(INSUFFICIENT_STORAGE) {
         let message = format!("the server has no storage left: {said}");
-        return (ErrorKind::QuotaExhausted, message);
+        return error(ErrorKind::QuotaExhausted, message);
     }
-    match retry_after(status) {
-        Some(_) => (
-            ErrorKind::RateLimited,
-            format!("the server's rate limit is used up: {said}"),
-        ),
-        None => (
-            ErrorKind::TooLarge,
-            format!("more than the server takes at once: {said}"),
-        ),
+    let limited = |wait| {
+        let message = format!("the server's rate limit is used up: {said}");
+        error(ErrorKind::RateLimited, message).with_retry_after(Some(wait))
+    };
+    if let Some(told) = metadata.get(RETRY_AFTER) {
+        let told = told.to_str().ok().and_then(gateway::wait);
+        return limited(told.unwrap_or(UNTOLD_WAIT));
+    }
+    let too_large = || {
+        let message = format!("more than the server takes at once: {said}");
+        error(ErrorKind::TooLarge, message)
+    };
+    let lower = said.to_ascii_lowercase();
+    if TOO_LARGE.iter().any(|mark| lower.contains(mark)) {
+        return too_large();
+    }
+    if TOO_OFTEN.iter().any(|mark| lower.contains(mark)) {
+        return limited(UNTOLD_WAIT);
+    }
+    // The size is what a limit without a wait is mostly about, so the request is to be split.
+    too_large().with_retry_after(Some(UNTOLD_WAIT))
+}
+
+/// Maps a failure of a request that cannot be split: where the server did not say that it is about the
+/// size, it may be worth one more try, slowly.
+pub(super) fn or_wait(failure: Error) -> Error {
+    match (failure.kind(), failure.retry_after()) {
+        (ErrorKind::TooLarge, Some(_)) => {
+            failure.with_verdict(contexter_service::Sample::Neutral, true)
+        }
+        _ => failure,
     }
 }
 
-fn retry_after(status: &Status) -> Option<Duration> {
-    if status.code() != Code::ResourceExhausted {
-        return None;
-    }
-    let seconds = status.metadata().get(RETRY_AFTER)?.to_str().ok()?;
-    seconds.trim().parse().ok().map(Duration::from_secs)
+/// Maps what somebody before the server answered in plain HTTP.
+///
+/// | status | kind |
+/// |---|---|
+/// | 401, 403, 407 | `Unauthorized` |
+/// | 402 | `QuotaExhausted` |
+/// | 404 | `Unsupported`: nobody there knows the protocol |
+/// | 408, 504 | `Timeout` |
+/// | 413 | `TooLarge` |
+/// | 429 | `RateLimited`, after [`UNTOLD_WAIT`] if it says nothing |
+/// | 5xx otherwise | `Unavailable`, after the time that it says |
+/// | anything else | `Protocol` |
+///
+/// As in <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>, with kinds of
+/// their own for the codes that it counts as unknown.
+pub(super) fn gateway(answer: &NotGrpc) -> Error {
+    let status = answer.status;
+    let wait = answer.retry_after;
+    let (kind, what, wait) = match status {
+        401 | 403 | 407 => (ErrorKind::Unauthorized, "does not let the call pass", None),
+        402 => (ErrorKind::QuotaExhausted, "wants to be paid", None),
+        404 => (ErrorKind::Unsupported, "knows no Qdrant server", None),
+        408 | 504 => (ErrorKind::Timeout, "waited in vain", None),
+        413 => (ErrorKind::TooLarge, "finds the call too large", None),
+        429 => {
+            let wait = wait.unwrap_or(UNTOLD_WAIT);
+            (ErrorKind::RateLimited, "is called too often", Some(wait))
+        }
+        500..=599 => (ErrorKind::Unavailable, "cannot reach the server", wait),
+        _ => (ErrorKind::Protocol, "does not speak gRPC", None),
+    };
+    let message = format!("what answers in place of the server {what}: HTTP status {status}");
+    error(kind, message).with_retry_after(wait)
 }
 
 /// Maps a failure on this side: such a status has a cause, one that the server sent has none.
 fn transport(status: &Status) -> Option<Error> {
     let mut cause = StdError::source(status)?;
     let deepest = loop {
+        if let Some(answer) = cause.downcast_ref::<NotGrpc>() {
+            return Some(gateway(answer));
+        }
         if cause.is::<TimeoutExpired>() {
             let message = "the server did not answer in time";
             return Some(error(ErrorKind::Timeout, message));

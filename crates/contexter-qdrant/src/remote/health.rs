@@ -7,6 +7,7 @@ use contexter_model::{Error, ErrorKind};
 use qdrant_client::qdrant::{HealthCheckRequest, ListCollectionsRequest};
 
 use super::fault;
+use super::line::Line;
 use super::store::RemoteStore;
 
 /// The version of the protocol that is spoken: that of `qdrant-client`.
@@ -14,6 +15,20 @@ pub const CLIENT_VERSION: ServerVersion = ServerVersion {
     major: 1,
     minor: 20,
 };
+
+/// The first version of the server that is known to weigh the lists of a reciprocal rank fusion.
+///
+/// Older ones fuse without the weights and say nothing of it, as they do with every field that they
+/// do not know; so they are not asked. From the vendor's source, 1.19
+/// (<https://github.com/qdrant/qdrant>, `lib/segment/src/common/reciprocal_rank_fusion.rs`); in which
+/// release before that it came the vendor's references do not say.
+pub const WEIGHTED_FUSION_VERSION: ServerVersion = ServerVersion {
+    major: 1,
+    minor: 19,
+};
+
+/// How often a version is asked for until the connection stays the same meanwhile.
+const ASKED_AT_MOST: usize = 3;
 
 /// A version of the server, without its patch level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,24 +80,67 @@ impl RemoteStore {
     /// Asks the server for its version, which needs no key, and for its collections, which does.
     pub(super) async fn check(&self) -> Result<Checkup, Error> {
         let connection = self.connection();
+        let version = self.ask_version(connection.line()).await?;
+        let request = connection.request(ListCollectionsRequest {});
         let reply = connection
-            .server()
-            .health_check(connection.request(HealthCheckRequest {}))
-            .await
-            .map_err(|status| connection.failed(status))?;
-        let version = reply.into_inner().version.parse()?;
-        let collections = connection
-            .collections()
-            .list(connection.request(ListCollectionsRequest {}))
-            .await
-            .map_err(|status| connection.failed(status))?
-            .into_inner()
-            .collections
-            .len();
+            .answer(connection.collections().list(request))
+            .await?;
         Ok(Checkup {
             version,
-            collections,
+            collections: reply.collections.len(),
         })
+    }
+
+    async fn ask_version(&self, line: &Line) -> Result<ServerVersion, Error> {
+        let connection = self.connection();
+        let request = connection.request(HealthCheckRequest {});
+        let reply = connection
+            .answer(line.server().health_check(request))
+            .await?;
+        reply.version.parse()
+    }
+
+    /// Refuses `what` if the server at the other end of `line` is older than `since`.
+    ///
+    /// What the server said of its version is believed for as long as the connection is the same; a
+    /// refusal is never by what it said before, because it sends nothing that would find a broken
+    /// connection.
+    pub(super) async fn require(
+        &self,
+        line: &Line,
+        what: &str,
+        since: ServerVersion,
+    ) -> Result<(), Error> {
+        let version = match line.version() {
+            Some(version) if version >= since => return Ok(()),
+            _ => self.learn_version(line).await?,
+        };
+        if version < since {
+            return Err(fault::error(
+                ErrorKind::Unsupported,
+                format!(
+                    "{what} needs a server of version {since} or later, {} has {version}",
+                    self.endpoint(),
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn learn_version(&self, line: &Line) -> Result<ServerVersion, Error> {
+        let mut made = line.made();
+        let mut version = self.ask_version(line).await?;
+        for _ in 1..ASKED_AT_MOST {
+            let now = line.made();
+            if now == made {
+                line.learn(made, version);
+                break;
+            }
+            // It was made, or made anew, meanwhile: who answered is not known.
+            made = now;
+            version = self.ask_version(line).await?;
+        }
+        Ok(version)
     }
 
     /// As [`check`](Self::check); refuses a server of another major version.

@@ -16,7 +16,7 @@ use qdrant_client::qdrant::{
 };
 
 use super::fault;
-use crate::spec::{DENSE, SPARSE};
+use crate::spec::{self, DENSE, SPARSE};
 
 /// The key in the metadata of a collection under which its specification stands, as JSON text.
 pub const KEY: &str = "contexter_collection";
@@ -125,6 +125,7 @@ pub(super) fn read(name: &str, info: &CollectionInfo) -> Result<CollectionSpec, 
     }
     let record: Record =
         serde_json::from_str(text).map_err(|source| damaged().with_source(source))?;
+    spec::check(&record.spec).map_err(|error| damaged().with_source(error))?;
     let wrong = vectors_differ(&record.spec, config)?;
     if wrong.is_empty() {
         return Ok(record.spec);

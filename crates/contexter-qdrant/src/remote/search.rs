@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use contexter_model::{
-    Count, Distance, Error, ErrorKind, Filter, FusedQuery, Hit, Leg, Point, PointId, Query,
-    QueryReply, Record, Retrieve, Scroll, ScrollPage, StoreFusion,
+    Count, Distance, Error, ErrorKind, Filter, FusedQuery, Hit, Leg, PointId, Query, QueryReply,
+    Record, Retrieve, Scroll, ScrollPage, StoreFusion,
 };
+use contexter_resilience::StandardStack;
 use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::vector_input::Variant as InputVariant;
 use qdrant_client::qdrant::with_payload_selector::SelectorOptions as PayloadOptions;
@@ -16,7 +17,8 @@ use qdrant_client::qdrant::{
     WithPayloadSelector, WithVectorsSelector,
 };
 
-use super::store::RemoteStore;
+use super::health::{ServerVersion, WEIGHTED_FUSION_VERSION};
+use super::store::{RemoteStore, under};
 use super::write::IDS_AT_ONCE;
 use super::{fault, filter, value};
 use crate::spec::{self, DENSE, SPARSE};
@@ -32,7 +34,7 @@ impl RemoteStore {
     pub(super) async fn query(&self, req: Query) -> Result<QueryReply, Error> {
         spec::check_legs(req.legs.len())?;
         let name = req.collection.as_str();
-        self.with_spec(name, |spec| async move {
+        self.with_spec(name, None, |spec| async move {
             spec::check_filter(&req.filter, &spec)?;
             let nothing = req.limit == 0 || spec::lets_nothing_pass(&req.filter);
             let mut rankings = vec![Vec::new(); req.legs.len()];
@@ -64,10 +66,10 @@ impl RemoteStore {
             if searches.is_empty() {
                 return Ok(QueryReply { rankings });
             }
-            let found = self.query_batch(name, searches).await?;
+            let found = self.query_batch(name, searches, None).await?;
             for ((at, nearer_is_lower), found) in asked.into_iter().zip(found) {
                 if let Some(ranking) = rankings.get_mut(at) {
-                    *ranking = hits(found, nearer_is_lower)?;
+                    *ranking = value::hits(found, nearer_is_lower)?;
                 }
             }
             Ok(QueryReply { rankings })
@@ -79,7 +81,7 @@ impl RemoteStore {
         spec::check_legs(req.legs.len())?;
         spec::check_fusion(&req)?;
         let name = req.collection.as_str();
-        self.with_spec(name, |spec| async move {
+        self.with_spec(name, None, |spec| async move {
             spec::check_filter(&req.filter, &spec)?;
             let nothing =
                 req.limit == 0 || req.leg_limit == 0 || spec::lets_nothing_pass(&req.filter);
@@ -103,10 +105,11 @@ impl RemoteStore {
             if nothing || prefetch.is_empty() {
                 return Ok(Vec::new());
             }
+            let (query, needs) = fusion(&req.fusion, &finds)?;
             let fused = QueryPoints {
                 collection_name: name.to_owned(),
                 prefetch,
-                query: Some(fusion(&req.fusion, &finds)?),
+                query: Some(query),
                 // The server puts the outer filter into every prefetch.
                 filter: filter::filter(req.filter),
                 limit: Some(self.limit(name, req.limit).await?),
@@ -114,19 +117,28 @@ impl RemoteStore {
                 with_vectors: Some(vectors(None)),
                 ..QueryPoints::default()
             };
-            let mut found = self.query_batch(name, vec![fused]).await?;
-            hits(found.pop().unwrap_or_default(), false)
+            let mut found = self.query_batch(name, vec![fused], needs).await?;
+            value::hits(found.pop().unwrap_or_default(), false)
         })
         .await
     }
 
     /// Runs several searches in one call; the rankings come in their order.
+    ///
+    /// What they need goes to no server that lacks it, and if the connection was made anew
+    /// meanwhile, whoever answered is asked as well.
     async fn query_batch(
         &self,
         name: &str,
         searches: Vec<QueryPoints>,
+        needs: Option<Needs>,
     ) -> Result<Vec<Vec<ScoredPoint>>, Error> {
         let connection = self.connection();
+        let line = connection.line();
+        let made = line.made();
+        if let Some((what, since)) = needs {
+            self.require(line, what, since).await?;
+        }
         let asked = searches.len();
         let request = QueryBatchPoints {
             collection_name: name.to_owned(),
@@ -135,12 +147,14 @@ impl RemoteStore {
             ..QueryBatchPoints::default()
         };
         let reply = connection
-            .points()
-            .query_batch(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(line.points().query_batch(connection.request(request)))
+            .await?;
+        if let Some((what, since)) = needs
+            && line.made() != made
+        {
+            self.require(line, what, since).await?;
+        }
         let rankings: Vec<_> = reply
-            .into_inner()
             .result
             .into_iter()
             .map(|ranking| ranking.result)
@@ -165,7 +179,7 @@ impl RemoteStore {
 
     pub(super) async fn count(&self, req: Count) -> Result<u64, Error> {
         let name = req.collection.as_str();
-        self.with_spec(name, |spec| async move {
+        self.with_spec(name, None, |spec| async move {
             spec::check_filter(&req.filter, &spec)?;
             if spec::lets_nothing_pass(&req.filter) {
                 return Ok(0);
@@ -189,46 +203,46 @@ impl RemoteStore {
             ..CountPoints::default()
         };
         let reply = connection
-            .points()
-            .count(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(connection.points().count(connection.request(request)))
+            .await?;
         reply
-            .into_inner()
             .result
             .map(|result| result.count)
             .ok_or_else(|| fault::protocol("the reply has no count"))
     }
 
-    pub(super) async fn retrieve(&self, req: Retrieve) -> Result<Vec<Record>, Error> {
+    /// Reads points, so many at a time, each time under `stack`.
+    pub(super) async fn retrieve(
+        &self,
+        req: Retrieve,
+        stack: Option<&StandardStack>,
+    ) -> Result<Vec<Record>, Error> {
         let name = req.collection.as_str();
-        self.with_spec(name, |_spec| async move {
-            let connection = self.connection();
+        self.with_spec(name, stack, |_spec| async move {
             let mut there: HashMap<PointId, Record> = HashMap::with_capacity(req.ids.len());
             for ids in req.ids.chunks(IDS_AT_ONCE) {
-                let request = GetPoints {
-                    collection_name: name.to_owned(),
-                    ids: ids.iter().copied().map(value::id).collect(),
-                    with_payload: Some(payload(true)),
-                    with_vectors: Some(vectors(None)),
-                    timeout: Some(connection.server_timeout()),
-                    ..GetPoints::default()
-                };
-                let reply = connection
-                    .points()
-                    .get(connection.request(request))
-                    .await
-                    .map_err(|status| connection.failed(status))?;
-                for point in reply.into_inner().result {
-                    if let Some(id) = value::model_id(point.id)? {
-                        let payload = value::json_payload(point.payload);
-                        there.insert(id, Record { id, payload });
-                    }
-                }
+                let found = under(stack, || self.get(name, ids)).await?;
+                there.extend(found.into_iter().map(|record| (record.id, record)));
             }
             Ok(req.ids.iter().filter_map(|id| there.remove(id)).collect())
         })
         .await
+    }
+
+    async fn get(&self, name: &str, ids: &[PointId]) -> Result<Vec<Record>, Error> {
+        let connection = self.connection();
+        let request = GetPoints {
+            collection_name: name.to_owned(),
+            ids: ids.iter().copied().map(value::id).collect(),
+            with_payload: Some(payload(true)),
+            with_vectors: Some(vectors(None)),
+            timeout: Some(connection.server_timeout()),
+            ..GetPoints::default()
+        };
+        let reply = connection
+            .answer(connection.points().get(connection.request(request)))
+            .await?;
+        value::records(reply.result)
     }
 
     pub(super) async fn scroll(&self, req: Scroll) -> Result<ScrollPage, Error> {
@@ -239,7 +253,7 @@ impl RemoteStore {
             ));
         }
         let name = req.collection.as_str();
-        self.with_spec(name, |spec| async move {
+        self.with_spec(name, None, |spec| async move {
             spec::check_filter(&req.filter, &spec)?;
             if spec::lets_nothing_pass(&req.filter) {
                 return Ok(ScrollPage::default());
@@ -267,22 +281,9 @@ impl RemoteStore {
                     ..ScrollPoints::default()
                 };
                 let reply = connection
-                    .points()
-                    .scroll(connection.request(request))
-                    .await
-                    .map_err(|status| connection.failed(status))?
-                    .into_inner();
-                for found in reply.result {
-                    if let Some(id) = value::model_id(found.id)? {
-                        let (dense, sparse) = value::vectors(found.vectors)?;
-                        points.push(Point {
-                            id,
-                            dense,
-                            sparse,
-                            payload: value::json_payload(found.payload),
-                        });
-                    }
-                }
+                    .answer(connection.points().scroll(connection.request(request)))
+                    .await?;
+                points.extend(value::points(reply.result, spec.space.dimensions)?);
                 let last = points.last().map(|point| point.id);
                 match reply.next_page_offset {
                     None => return Ok(ScrollPage { points, next: None }),
@@ -320,18 +321,34 @@ fn nearest_to(input: InputVariant) -> ServerQuery {
     }
 }
 
-/// Turns a fusion that was checked into the server's; `finds` says which legs take part.
-fn fusion(fusion: &StoreFusion, finds: &[bool]) -> Result<ServerQuery, Error> {
+/// What a search needs, and the first version of the server that has it.
+type Needs = (&'static str, ServerVersion);
+
+/// Turns a fusion that was checked into the server's, with what that needs; `finds` says which legs
+/// take part.
+fn fusion(fusion: &StoreFusion, finds: &[bool]) -> Result<(ServerQuery, Option<Needs>), Error> {
+    let mut needs = None;
     let variant = match fusion {
         StoreFusion::Distribution => Variant::Fusion(Fusion::Dbsf.into()),
-        StoreFusion::ReciprocalRank { k, weights } => Variant::Rrf(Rrf {
-            k: Some(*k),
-            weights: weights
+        StoreFusion::ReciprocalRank { k, weights } => {
+            let mut weights: Vec<f32> = weights
                 .iter()
                 .zip(finds)
                 .filter_map(|(&weight, &finds)| finds.then_some(weight))
-                .collect(),
-        }),
+                .collect();
+            // A weight of 1 changes nothing, and servers of any version fuse without weights.
+            if weights.iter().all(|weight| weight.total_cmp(&1.0).is_eq()) {
+                weights.clear();
+            }
+            if !weights.is_empty() {
+                let what = "reciprocal rank fusion with weights";
+                needs = Some((what, WEIGHTED_FUSION_VERSION));
+            }
+            Variant::Rrf(Rrf {
+                k: Some(*k),
+                weights,
+            })
+        }
         other => {
             return Err(fault::error(
                 ErrorKind::Unsupported,
@@ -339,25 +356,10 @@ fn fusion(fusion: &StoreFusion, finds: &[bool]) -> Result<ServerQuery, Error> {
             ));
         }
     };
-    Ok(ServerQuery {
+    let query = ServerQuery {
         variant: Some(variant),
-    })
-}
-
-fn hits(found: Vec<ScoredPoint>, nearer_is_lower: bool) -> Result<Vec<Hit>, Error> {
-    let mut hits = Vec::with_capacity(found.len());
-    for point in found {
-        if let Some(id) = value::model_id(point.id)? {
-            let score = if nearer_is_lower {
-                -point.score
-            } else {
-                point.score
-            };
-            hits.push(Hit { id, score });
-        }
-    }
-    hits.sort_unstable_by(spec::best_first);
-    Ok(hits)
+    };
+    Ok((query, needs))
 }
 
 fn payload(wanted: bool) -> WithPayloadSelector {

@@ -22,7 +22,7 @@ impl Service<EnsureCollection> for RemoteStore {
     type Error = Error;
 
     async fn call(&self, req: EnsureCollection) -> Result<CollectionState, Error> {
-        self.ensure(&req.0)
+        self.ensure(&req.0, None)
             .await
             .map_err(|error| error.with_operation("ensure_collection"))
     }
@@ -108,10 +108,10 @@ macro_rules! services {
 }
 
 services! {
-    Delete => (), "delete", |store, req| store.delete(req);
+    Delete => (), "delete", |store, req| store.delete(req, None);
     Count => u64, "count", |store, req| store.count(req);
     FusedQuery => Vec<Hit>, "fused_query", |store, req| store.fused_query(req);
-    Retrieve => Vec<Record>, "retrieve", |store, req| store.retrieve(req);
+    Retrieve => Vec<Record>, "retrieve", |store, req| store.retrieve(req, None);
     Scroll => ScrollPage, "scroll", |store, req| store.scroll(req);
     SwitchAlias => AliasSwitched, "switch_alias",
         |store, req| async move {

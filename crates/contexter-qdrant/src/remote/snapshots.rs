@@ -15,12 +15,9 @@ impl RemoteStore {
             collection_name: collection,
         };
         let reply = connection
-            .snapshots()
-            .create(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(connection.snapshots().create(connection.request(request)))
+            .await?;
         reply
-            .into_inner()
             .snapshot_description
             .map(snapshot)
             .ok_or_else(|| fault::protocol("the reply describes no snapshot"))
@@ -32,12 +29,9 @@ impl RemoteStore {
             collection_name: collection,
         };
         let reply = connection
-            .snapshots()
-            .list(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(connection.snapshots().list(connection.request(request)))
+            .await?;
         let mut snapshots: Vec<_> = reply
-            .into_inner()
             .snapshot_descriptions
             .into_iter()
             .map(snapshot)
@@ -57,11 +51,9 @@ impl RemoteStore {
             snapshot_name: snapshot,
         };
         connection
-            .snapshots()
-            .delete(connection.request(request))
+            .answer(connection.snapshots().delete(connection.request(request)))
             .await
             .map(drop)
-            .map_err(|status| connection.failed(status))
     }
 }
 

@@ -93,12 +93,9 @@ impl RemoteStore {
             collection_name: name.to_owned(),
         };
         let reply = connection
-            .collections()
-            .get(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
+            .answer(connection.collections().get(connection.request(request)))
+            .await?;
         reply
-            .into_inner()
             .result
             .ok_or_else(|| fault::protocol("the reply describes no collection"))
     }
@@ -112,17 +109,18 @@ impl RemoteStore {
         Ok(self.known().learn(name, spec))
     }
 
-    /// Runs `work` with what the collection is made of; afterwards that is asked for anew if the
-    /// server found something wrong, which may be because it has changed.
+    /// Runs `work` with what the collection is made of, asked for under `stack`; afterwards that is
+    /// asked for anew if the server found something wrong, which may be because it has changed.
     pub(super) async fn with_spec<T, Fut>(
         &self,
         name: &str,
+        stack: Option<&StandardStack>,
         work: impl FnOnce(Arc<CollectionSpec>) -> Fut,
     ) -> Result<T, Error>
     where
         Fut: Future<Output = Result<T, Error>>,
     {
-        let spec = self.spec(name).await?;
+        let spec = under(stack, || self.spec(name)).await?;
         let outcome = work(spec).await;
         if let Err(error) = &outcome
             && matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound)

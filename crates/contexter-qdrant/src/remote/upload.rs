@@ -18,7 +18,8 @@ use qdrant_client::qdrant::{
 
 use super::config::UploadConfig;
 use super::store::{RemoteStore, under};
-use super::value;
+use super::write::{all_applied, is_applied};
+use super::{fault, value};
 use crate::spec::{self, DENSE, SPARSE};
 
 const UPSERT: &str = "/qdrant.Points/Upsert";
@@ -131,8 +132,7 @@ impl RemoteStore {
         while let Some(batch) = waiting.pop() {
             let outcome = under(stack, || self.send_encoded(&batch)).await;
             match outcome {
-                Ok(true) => {}
-                Ok(false) => under(stack, || self.settle(collection)).await?,
+                Ok(applied) => self.settle_unless(applied, collection, stack).await?,
                 Err(error) if error.kind() == ErrorKind::TooLarge && batch.points > 1 => {
                     let [first, second] = batch.halves()?;
                     tracing::warn!(points = batch.points, %error, "batch halved");
@@ -149,16 +149,20 @@ impl RemoteStore {
     async fn send_encoded(&self, batch: &Encoded) -> Result<bool, Error> {
         let message = batch.message.clone();
         let connection = self.connection();
+        // What cannot be split may still have been turned away for another reason than its size.
+        let unsplittable = |error| {
+            if batch.points > 1 {
+                error
+            } else {
+                fault::or_wait(error)
+            }
+        };
         if batch.whole {
-            let reply: PointsOperationResponse = connection.send(UPSERT, message).await?;
-            return super::write::is_applied(reply.result);
+            let sent = connection.send::<PointsOperationResponse>(UPSERT, message);
+            return is_applied(sent.await.map_err(unsplittable)?.result);
         }
-        let reply: UpdateBatchResponse = connection.send(UPDATE_BATCH, message).await?;
-        let mut applied = true;
-        for result in reply.result {
-            applied &= super::write::is_applied(Some(result))?;
-        }
-        Ok(applied)
+        let sent = connection.send::<UpdateBatchResponse>(UPDATE_BATCH, message);
+        all_applied(sent.await.map_err(unsplittable)?.result)
     }
 }
 

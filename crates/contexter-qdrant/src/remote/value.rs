@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use contexter_model::{Error, ErrorKind, Payload, Point, PointId, SparseVector};
+use contexter_model::{Error, ErrorKind, Hit, Payload, Point, PointId, Record, SparseVector};
 use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::value::Kind;
 use qdrant_client::qdrant::vector::Vector as VectorKind;
@@ -10,13 +10,13 @@ use qdrant_client::qdrant::vector_output::Vector as VectorOutputKind;
 use qdrant_client::qdrant::vectors::VectorsOptions;
 use qdrant_client::qdrant::vectors_output::VectorsOptions as VectorsOutputOptions;
 use qdrant_client::qdrant::{
-    self, DenseVector, ListValue, NamedVectors, NullValue, PointStruct, Struct, Value, Vector,
-    VectorOutput, Vectors, VectorsOutput,
+    self, DenseVector, ListValue, NamedVectors, NullValue, PointStruct, RetrievedPoint,
+    ScoredPoint, Struct, Value, Vector, VectorOutput, Vectors, VectorsOutput,
 };
 use serde_json::Value as Json;
 
 use super::fault;
-use crate::spec::{DENSE, SPARSE};
+use crate::spec::{self, DENSE, SPARSE};
 
 /// How deep a payload may be nested. Decoders of Protocol Buffers stop at 100 messages inside one
 /// another (`prost` 0.14, `RECURSION_LIMIT`), and an object takes three of them.
@@ -118,6 +118,67 @@ pub(super) fn model_id(id: Option<qdrant::PointId>) -> Result<Option<PointId>, E
     }
 }
 
+/// Reads points that were searched for, in order; `nearer_is_lower` says that the scores are distances.
+///
+/// # Errors
+///
+/// `Protocol` if a point has no id or a score that is not finite: it has no place in an order.
+pub(super) fn hits(found: Vec<ScoredPoint>, nearer_is_lower: bool) -> Result<Vec<Hit>, Error> {
+    let mut hits = Vec::with_capacity(found.len());
+    for point in found {
+        let Some(id) = model_id(point.id)? else {
+            continue;
+        };
+        if !point.score.is_finite() {
+            return Err(fault::protocol(format!(
+                "the reply has the score {} for point {id}",
+                point.score,
+            )));
+        }
+        let score = if nearer_is_lower {
+            -point.score
+        } else {
+            point.score
+        };
+        hits.push(Hit { id, score });
+    }
+    hits.sort_unstable_by(spec::best_first);
+    Ok(hits)
+}
+
+/// Reads points without their vectors.
+pub(super) fn records(found: Vec<RetrievedPoint>) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::with_capacity(found.len());
+    for point in found {
+        if let Some(id) = model_id(point.id)? {
+            let payload = json_payload(point.payload);
+            records.push(Record { id, payload });
+        }
+    }
+    Ok(records)
+}
+
+/// Reads points with the vectors that were asked for.
+///
+/// # Errors
+///
+/// `Protocol` if a point has no id or a vector that this collection cannot have.
+pub(super) fn points(found: Vec<RetrievedPoint>, dimensions: usize) -> Result<Vec<Point>, Error> {
+    let mut points = Vec::with_capacity(found.len());
+    for point in found {
+        if let Some(id) = model_id(point.id)? {
+            let (dense, sparse) = vectors(point.vectors, dimensions)?;
+            points.push(Point {
+                id,
+                dense,
+                sparse,
+                payload: json_payload(point.payload),
+            });
+        }
+    }
+    Ok(points)
+}
+
 /// A dense vector as the server takes it.
 pub(super) fn dense(data: Vec<f32>) -> Vector {
     Vector {
@@ -156,8 +217,9 @@ pub(super) fn point(point: Point) -> PointStruct {
 }
 
 /// Reads the vectors of a point, in the forms of old and new servers.
-pub(super) fn vectors(
+fn vectors(
     vectors: Option<VectorsOutput>,
+    dimensions: usize,
 ) -> Result<(Option<Vec<f32>>, Option<SparseVector>), Error> {
     let Some(VectorsOutputOptions::Vectors(named)) =
         vectors.and_then(|vectors| vectors.vectors_options)
@@ -166,6 +228,14 @@ pub(super) fn vectors(
     };
     let mut named = named.vectors;
     let dense = named.remove(DENSE).map(dense_of).transpose()?;
+    if let Some(dense) = &dense
+        && (dense.len() != dimensions || dense.iter().any(|value| !value.is_finite()))
+    {
+        return Err(fault::protocol(format!(
+            "the reply has a dense vector of {} values, expected {dimensions} finite ones",
+            dense.len(),
+        )));
+    }
     let sparse = named.remove(SPARSE).map(sparse_of).transpose()?;
     Ok((dense, sparse))
 }
@@ -216,5 +286,55 @@ pub(super) fn has_vector(point: &PointStruct, name: &str) -> bool {
     {
         Some(VectorsOptions::Vectors(named)) => named.vectors.contains_key(name),
         Some(VectorsOptions::Vector(_)) | None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use qdrant_client::qdrant::{NamedVectorsOutput, vector_output};
+
+    use super::*;
+
+    fn scored(score: f32) -> ScoredPoint {
+        ScoredPoint {
+            id: Some(id(PointId::from_u128(7))),
+            score,
+            ..ScoredPoint::default()
+        }
+    }
+
+    fn with_dense(data: Vec<f32>) -> RetrievedPoint {
+        let output = VectorOutput {
+            vector: Some(vector_output::Vector::Dense(DenseVector { data })),
+            ..VectorOutput::default()
+        };
+        let vectors = NamedVectorsOutput {
+            vectors: HashMap::from([(DENSE.to_owned(), output)]),
+        };
+        RetrievedPoint {
+            id: Some(id(PointId::from_u128(7))),
+            vectors: Some(VectorsOutput {
+                vectors_options: Some(VectorsOutputOptions::Vectors(vectors)),
+            }),
+            ..RetrievedPoint::default()
+        }
+    }
+
+    #[test]
+    fn a_score_without_a_place_in_an_order_is_refused() {
+        assert!(hits(vec![scored(0.5)], false).is_ok());
+        for score in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = hits(vec![scored(0.5), scored(score)], true).err();
+            assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Protocol));
+        }
+    }
+
+    #[test]
+    fn a_vector_that_the_collection_cannot_have_is_refused() {
+        assert!(points(vec![with_dense(vec![1.0, 2.0])], 2).is_ok());
+        for data in [vec![], vec![1.0], vec![1.0, f32::NAN]] {
+            let error = points(vec![with_dense(data)], 2).err();
+            assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Protocol));
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Deleting points, and waiting until a change is applied.
 
-use contexter_model::{Delete, Error, ErrorKind, Filter, PointId, Selector};
+use contexter_model::{Delete, Error, ErrorKind, Selector};
+use contexter_resilience::StandardStack;
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::{
     DeletePoints, PointsIdsList, PointsSelector, UpdateResult, UpdateStatus,
 };
 
-use super::store::RemoteStore;
+use super::store::{RemoteStore, under};
 use super::{fault, filter, value};
 use crate::spec;
 
@@ -32,60 +33,68 @@ pub(super) fn is_applied(result: Option<UpdateResult>) -> Result<bool, Error> {
     }
 }
 
+/// Reads what became of the changes of one call; all of them have to be applied.
+pub(super) fn all_applied(results: Vec<UpdateResult>) -> Result<bool, Error> {
+    let mut applied = true;
+    for result in results {
+        applied &= is_applied(Some(result))?;
+    }
+    Ok(applied)
+}
+
 impl RemoteStore {
-    pub(super) async fn delete(&self, req: Delete) -> Result<(), Error> {
+    /// Deletes points, so many ids at a time; each call to the server is under `stack` by itself.
+    pub(super) async fn delete(
+        &self,
+        req: Delete,
+        stack: Option<&StandardStack>,
+    ) -> Result<(), Error> {
         let collection = req.collection.as_str();
-        self.with_spec(collection, |spec| async move {
+        self.with_spec(collection, stack, |spec| async move {
             match req.selector {
-                Selector::Ids(ids) => self.delete_ids(collection, &ids).await,
+                Selector::Ids(ids) => {
+                    for ids in ids.chunks(IDS_AT_ONCE) {
+                        let ids = ids.iter().copied().map(value::id).collect();
+                        let selected = PointsSelectorOneOf::Points(PointsIdsList { ids });
+                        self.delete_selected(collection, selected, stack).await?;
+                    }
+                    Ok(())
+                }
                 Selector::Filter(filter) => {
                     spec::refuse_empty_filter(&filter, collection)?;
                     spec::check_filter(&filter, &spec)?;
-                    self.delete_matching(collection, filter).await
+                    if spec::lets_nothing_pass(&filter) {
+                        return Ok(());
+                    }
+                    // `None` would be everything, which was refused.
+                    let Some(filter) = filter::filter(filter) else {
+                        return Ok(());
+                    };
+                    let selected = PointsSelectorOneOf::Filter(filter);
+                    self.delete_selected(collection, selected, stack).await
                 }
             }
         })
         .await
     }
 
-    async fn delete_ids(&self, collection: &str, ids: &[PointId]) -> Result<(), Error> {
-        for ids in ids.chunks(IDS_AT_ONCE) {
-            let ids = ids.iter().copied().map(value::id).collect();
-            self.delete_selected(
-                collection,
-                PointsSelectorOneOf::Points(PointsIdsList { ids }),
-            )
-            .await?;
-        }
-        Ok(())
-    }
-
-    async fn delete_matching(&self, collection: &str, filter: Filter) -> Result<(), Error> {
-        if spec::lets_nothing_pass(&filter) {
-            return Ok(());
-        }
-        // `None` would be everything; the caller has refused that.
-        let Some(filter) = filter::filter(filter) else {
-            return Ok(());
-        };
-        self.delete_selected(collection, PointsSelectorOneOf::Filter(filter))
-            .await
-    }
-
     async fn delete_selected(
         &self,
         collection: &str,
         selected: PointsSelectorOneOf,
+        stack: Option<&StandardStack>,
     ) -> Result<(), Error> {
-        let result = self.delete_once(collection, selected).await?;
-        self.settle_if_needed(collection, result).await
+        let selected = &selected;
+        let applied = under(stack, || self.delete_once(collection, selected.clone())).await?;
+        self.settle_unless(applied, collection, stack).await
     }
 
+    /// Returns whether the change was applied; if not, it was accepted and will be.
     async fn delete_once(
         &self,
         collection: &str,
         selected: PointsSelectorOneOf,
-    ) -> Result<Option<UpdateResult>, Error> {
+    ) -> Result<bool, Error> {
         let connection = self.connection();
         let request = DeletePoints {
             collection_name: collection.to_owned(),
@@ -97,22 +106,22 @@ impl RemoteStore {
             ..DeletePoints::default()
         };
         let reply = connection
-            .points()
-            .delete(connection.request(request))
-            .await
-            .map_err(|status| connection.failed(status))?;
-        Ok(reply.into_inner().result)
+            .answer(connection.points().delete(connection.request(request)))
+            .await?;
+        is_applied(reply.result)
     }
 
-    pub(super) async fn settle_if_needed(
+    /// Waits until what the server has accepted is applied, unless it is.
+    pub(super) async fn settle_unless(
         &self,
+        applied: bool,
         collection: &str,
-        result: Option<UpdateResult>,
+        stack: Option<&StandardStack>,
     ) -> Result<(), Error> {
-        if is_applied(result)? {
+        if applied {
             return Ok(());
         }
-        self.settle(collection).await
+        under(stack, || self.settle(collection)).await
     }
 
     /// Waits until the changes that the server has accepted are applied.
@@ -120,10 +129,9 @@ impl RemoteStore {
     /// A shard applies changes in order, so another one, which changes nothing on any shard, is
     /// applied after them. It is a few dozen bytes, where sending an accepted batch again would
     /// double the work of a server that is behind already.
-    pub(super) async fn settle(&self, collection: &str) -> Result<(), Error> {
+    async fn settle(&self, collection: &str) -> Result<(), Error> {
         let nobody = PointsSelectorOneOf::Filter(filter::nobody());
-        let result = self.delete_once(collection, nobody).await?;
-        if is_applied(result)? {
+        if self.delete_once(collection, nobody).await? {
             return Ok(());
         }
         Err(fault::error(

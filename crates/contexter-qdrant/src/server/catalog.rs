@@ -226,10 +226,14 @@ impl Catalog {
         self.root.join("snapshots").join(id(name))
     }
 
+    /// Returns all collections.
+    pub(super) fn collections(&self) -> Vec<Arc<Collection>> {
+        self.collections.read().values().map(Arc::clone).collect()
+    }
+
     /// Writes all collections to the disk. Blocks.
     pub(super) fn flush(&self) {
-        let collections: Vec<_> = self.collections.read().values().map(Arc::clone).collect();
-        for collection in collections {
+        for collection in self.collections() {
             if let Err(status) = collection.flush() {
                 tracing::error!(collection = collection.name(), error = %status, "not flushed");
             }

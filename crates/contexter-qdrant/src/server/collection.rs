@@ -1,15 +1,17 @@
 //! One collection of a local server.
 
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 
 use parking_lot::{Mutex, RwLock};
 use qdrant_client::qdrant::{CreateCollection, StrictModeConfig};
 use qdrant_edge::{EdgeShard, OperationError, UpdateOperation};
-use tokio::sync::Semaphore;
-use tokio::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant};
 use tonic::Status;
 
 use super::strict::Buckets;
@@ -18,13 +20,38 @@ use super::{schema, status};
 /// How many blocking threads the calls of one collection take at most.
 const THREADS: usize = 8;
 
+/// How many changes of one collection are accepted ahead, as in the vendor's server, whose queue of
+/// updates has as many places (1.19, `lib/collection`, `UPDATE_QUEUE_SIZE`).
+const QUEUED: usize = 100;
+
 /// What became of a change, with its number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Change {
     /// It is done.
     Applied(u64),
-    /// It will be done.
-    Accepted(u64),
+    /// It will be done; nobody waits for it.
+    Acknowledged(u64),
+    /// It will be done; whoever waited for it waited too long.
+    TimedOut(u64),
+}
+
+/// How long a caller waits for a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wait {
+    /// Whether until it is done; else only until it is accepted.
+    applied: bool,
+    /// No longer than that.
+    until: Option<Instant>,
+}
+
+impl Wait {
+    /// Reads what a request says that came at `since`; `seconds` are its timeout.
+    pub(super) fn new(since: Instant, applied: Option<bool>, seconds: Option<u64>) -> Self {
+        Self {
+            applied: applied.unwrap_or(false),
+            until: seconds.and_then(|seconds| since.checked_add(Duration::from_secs(seconds))),
+        }
+    }
 }
 
 /// One collection: a shard of the engine, and how it was created.
@@ -34,10 +61,12 @@ pub(super) struct Collection {
     shard: RwLock<Option<EdgeShard>>,
     /// One change at a time: the engine's `flush` panics beside another.
     changes: Mutex<()>,
-    /// Changes wait here in the order of their arrival.
+    /// Places of changes that were accepted.
+    places: Arc<Semaphore>,
+    /// They wait here in the order of their arrival.
     queue: Arc<Semaphore>,
     delay: Mutex<Option<Duration>>,
-    threads: Semaphore,
+    threads: Arc<Semaphore>,
     operations: AtomicU64,
     buckets: Buckets,
 }
@@ -69,9 +98,10 @@ impl Collection {
             request: Mutex::new(request),
             shard: RwLock::new(Some(shard)),
             changes: Mutex::new(()),
+            places: Arc::new(Semaphore::new(QUEUED)),
             queue: Arc::new(Semaphore::new(1)),
             delay: Mutex::new(None),
-            threads: Semaphore::new(THREADS),
+            threads: Arc::new(Semaphore::new(THREADS)),
             operations: AtomicU64::new(0),
             buckets: Buckets::default(),
         })
@@ -106,52 +136,80 @@ impl Collection {
         self: &Arc<Self>,
         work: impl FnOnce(&EdgeShard) -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
-        let _thread = self.turn().await?;
+        let thread = permit(&self.threads).await?;
         let collection = Arc::clone(self);
-        blocking(move || collection.read_now(work)).await
+        blocking(move || {
+            // Given back when the thread is free, also if the caller is gone by then.
+            let _thread = thread;
+            collection.read_now(work)
+        })
+        .await
     }
 
-    /// Carries out the operation that `translate` makes, when it is its turn, on a blocking thread.
+    /// Accepts the operation that `translate` makes, and carries it out when it is its turn.
     ///
-    /// Once it has a turn the change happens, whoever still waits; after `timeout` it is reported as
-    /// accepted.
+    /// Once it is accepted it happens, whoever still waits. All that the caller waits for counts
+    /// against its time: for a place, for its turn, and for the engine.
     pub(super) async fn change(
         self: &Arc<Self>,
-        timeout: Option<Duration>,
+        wait: Wait,
         translate: impl FnOnce(&EdgeShard) -> Result<UpdateOperation, Status> + Send + 'static,
     ) -> Result<Change, Status> {
         let number = self.operations.fetch_add(1, Ordering::Relaxed);
-        let turn = Arc::clone(&self.queue)
-            .acquire_owned()
+        let accepting = async {
+            let place = permit(&self.places).await?;
+            Ok::<_, Status>((place, self.read(translate).await?))
+        };
+        let (place, operation) = until(wait.until, accepting)
             .await
-            .map_err(|_closed| Status::unavailable("the server is going away"))?;
-        let delay = self.delay.lock().take();
+            .unwrap_or_else(|| Err(status::timed_out("update")))?;
+        // Its place in the order is the one of now, not that of the task's first step.
+        let mut turn = Box::pin(Arc::clone(&self.queue).acquire_owned());
+        let at_once = poll_fn(|cx| Poll::Ready(turn.as_mut().poll(cx))).await;
         let collection = Arc::clone(self);
         let applied = tokio::spawn(async move {
-            let _turn = turn;
-            if let Some(delay) = delay {
-                tokio::time::sleep(delay).await;
+            let _place = place;
+            let _turn = match at_once {
+                Poll::Ready(turn) => turn,
+                Poll::Pending => turn.await,
             }
-            blocking(move || {
-                collection.exclusively(|shard| {
-                    shard
-                        .update(translate(shard)?)
-                        .map_err(|error| status::engine(&error))
-                })
+            .map_err(|_closed| status::going())?;
+            collection.apply(operation).await.inspect_err(|status| {
+                if !wait.applied {
+                    tracing::warn!(error = %status, "an acknowledged change was not carried out");
+                }
             })
-            .await
         });
-        let applied = match timeout {
-            None => applied.await,
-            Some(timeout) => match tokio::time::timeout(timeout, applied).await {
-                Ok(applied) => applied,
-                Err(_elapsed) => return Ok(Change::Accepted(number)),
-            },
-        };
-        match applied {
-            Ok(applied) => applied.map(|()| Change::Applied(number)),
-            Err(ended) => Err(Status::internal(format!("Service internal error: {ended}"))),
+        if !wait.applied {
+            return Ok(Change::Acknowledged(number));
         }
+        match until(wait.until, applied).await {
+            None => Ok(Change::TimedOut(number)),
+            Some(Ok(applied)) => applied.map(|()| Change::Applied(number)),
+            Some(Err(ended)) => Err(Status::internal(format!("Service internal error: {ended}"))),
+        }
+    }
+
+    async fn apply(self: &Arc<Self>, operation: UpdateOperation) -> Result<(), Status> {
+        let delay = self.delay.lock().take();
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+        }
+        let collection = Arc::clone(self);
+        blocking(move || {
+            collection.exclusively(|shard| {
+                shard
+                    .update(operation)
+                    .map_err(|error| status::engine(&error))
+            })
+        })
+        .await
+    }
+
+    /// Waits until all changes that were accepted so far are carried out.
+    pub(super) async fn settled(&self) {
+        // Nothing closes the queue.
+        drop(self.queue.acquire().await);
     }
 
     /// Makes the next change take that much longer.
@@ -216,12 +274,18 @@ impl Collection {
             );
         }
     }
+}
 
-    async fn turn(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Status> {
-        self.threads
-            .acquire()
-            .await
-            .map_err(|_closed| Status::unavailable("the server is going away"))
+async fn permit(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Status> {
+    let permit = Arc::clone(semaphore).acquire_owned().await;
+    permit.map_err(|_closed| status::going())
+}
+
+/// Waits for `work`; `None` if it is not done by then.
+async fn until<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
+    match deadline {
+        None => Some(work.await),
+        Some(deadline) => tokio::time::timeout_at(deadline, work).await.ok(),
     }
 }
 

@@ -23,6 +23,7 @@ mod collections;
 mod filters;
 mod health;
 mod info;
+mod operations;
 mod points;
 mod queries;
 mod reads;
@@ -60,8 +61,8 @@ use crate::spec;
 /// The version that the server says it has: the one whose protocol it speaks.
 pub const VERSION: &str = "1.20.0";
 
-/// The largest request that is read, as in the vendor's server on REST; a batch of points stays
-/// far below.
+/// The largest request that is read; a batch of points stays far below. The vendor's server has a limit
+/// on REST only, of 32 MB.
 const MAX_REQUEST_BYTES: usize = 64 << 20;
 
 /// How a [`LocalServer`] answers.
@@ -244,12 +245,15 @@ impl LocalServer {
         found.map_err(|status| spec::error(ErrorKind::NotFound, status.message()))
     }
 
-    /// Writes everything to the disk.
+    /// Carries out what was acknowledged, and writes everything to the disk.
     ///
     /// # Errors
     ///
     /// If the engine cannot.
     pub async fn flush(&self) -> Result<(), Error> {
+        for collection in self.catalog.collections() {
+            collection.settled().await;
+        }
         let catalog = Arc::clone(&self.catalog);
         let flushed = tokio::task::spawn_blocking(move || catalog.flush()).await;
         flushed.map_err(|ended| {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use qdrant_client::qdrant::points_server;
-use qdrant_client::qdrant::points_update_operation::PointStructList;
 use qdrant_client::qdrant::{
     BatchResult, ClearPayloadPoints, CountPoints, CountResponse, CountResult,
     CreateFieldIndexCollection, CreateVectorNameRequest, DeleteFieldIndexCollection,
@@ -12,8 +11,8 @@ use qdrant_client::qdrant::{
     FacetResponse, GetPoints, GetResponse, PointsOperationResponse, QueryBatchPoints,
     QueryBatchResponse, QueryGroupsResponse, QueryPointGroups, QueryPoints, QueryResponse,
     RecommendBatchPoints, RecommendBatchResponse, RecommendGroupsResponse, RecommendPointGroups,
-    RecommendPoints, RecommendResponse, ScrollPoints, ScrollResponse, SearchBatchPoints,
-    SearchBatchResponse, SearchGroupsResponse, SearchMatrixOffsetsResponse,
+    RecommendPoints, RecommendResponse, ScoredPoint, ScrollPoints, ScrollResponse,
+    SearchBatchPoints, SearchBatchResponse, SearchGroupsResponse, SearchMatrixOffsetsResponse,
     SearchMatrixPairsResponse, SearchMatrixPoints, SearchPointGroups, SearchPoints, SearchResponse,
     SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse, UpdatePointVectors, UpsertPoints,
 };
@@ -23,10 +22,11 @@ use tonic::{Request, Response, Status};
 
 use super::auth::may_write;
 use super::catalog::Catalog;
-use super::collection::Change;
+use super::collection::{Change, Wait};
+use super::operations::{Asked, Request as _};
 use super::reply::{self, seconds};
-use super::weight::{Weight, change, selects, weight_of};
-use super::{changes, queries, reads, status, strict};
+use super::weight::{Weight, change, weight_of};
+use super::{changes, operations, queries, reads, status, strict};
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -42,21 +42,39 @@ impl Points {
         Self { catalog, discards }
     }
 
-    /// Carries out one change; `wait` says whether the caller waits for it, and how many seconds.
+    async fn query_one(&self, query: QueryPoints) -> Result<Vec<ScoredPoint>, Status> {
+        let collection = self.catalog.get(&query.collection_name)?;
+        let timeout = query.timeout;
+        let found = reads::query(&collection, vec![query], timeout).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// Carries out one change of points.
     async fn change(
         &self,
-        name: &str,
-        wait: (Option<bool>, Option<u64>),
+        request: Request<impl operations::Change>,
+    ) -> Reply<PointsOperationResponse> {
+        may_write(&request)?;
+        let mut request = request.into_inner();
+        let asked = request.asked();
+        let operation = Some(request.into_operation());
+        let weight = weight_of(operation.as_ref());
+        self.translated(asked, weight, |shard| changes::operation(operation, shard))
+            .await
+    }
+
+    /// Carries out the change that `translate` makes.
+    async fn translated(
+        &self,
+        asked: Asked,
         weight: Weight,
         translate: impl FnOnce(&EdgeShard) -> Result<UpdateOperation, Status> + Send + 'static,
     ) -> Reply<PointsOperationResponse> {
-        let since = Instant::now();
-        let collection = self.catalog.get(name)?;
-        let (wait, timeout) = wait;
-        let change = change(&collection, timeout, weight, translate).await?;
+        let collection = self.catalog.get(&asked.collection)?;
+        let change = change(&collection, asked.wait, weight, translate).await?;
         Ok(Response::new(PointsOperationResponse {
-            result: Some(reply::updated(change, wait.unwrap_or(false))),
-            time: seconds(since),
+            result: Some(reply::updated(change)),
+            time: seconds(asked.since),
             ..PointsOperationResponse::default()
         }))
     }
@@ -65,46 +83,19 @@ impl Points {
 #[tonic::async_trait]
 impl points_server::Points for Points {
     async fn upsert(&self, request: Request<UpsertPoints>) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
         if self.discards {
-            self.catalog.get(&request.collection_name)?;
+            may_write(&request)?;
+            self.catalog.get(&request.get_ref().collection_name)?;
             return Ok(Response::new(PointsOperationResponse {
-                result: Some(reply::updated(Change::Applied(0), true)),
+                result: Some(reply::updated(Change::Applied(0))),
                 ..PointsOperationResponse::default()
             }));
         }
-        let weight = Weight {
-            points: request.points.len(),
-            filters: request.update_filter.clone().into_iter().collect(),
-        };
-        let list = PointStructList {
-            points: request.points,
-            shard_key_selector: None,
-            update_filter: request.update_filter,
-            update_mode: request.update_mode,
-        };
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            |shard| changes::upsert(list, shard),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn delete(&self, request: Request<DeletePoints>) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let weight = selects(request.points.as_ref());
-        let points = request.points;
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            |_| changes::delete(points),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn get(&self, request: Request<GetPoints>) -> Reply<GetResponse> {
@@ -122,101 +113,42 @@ impl points_server::Points for Points {
         &self,
         request: Request<UpdatePointVectors>,
     ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let (points, filter) = (request.points, request.update_filter);
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            Weight::default(),
-            |shard| changes::update_vectors(points, filter, shard),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn delete_vectors(
         &self,
         request: Request<DeletePointVectors>,
     ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let weight = selects(request.points_selector.as_ref());
-        let (points, vectors) = (request.points_selector, request.vectors);
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            |_| changes::delete_vectors(points, vectors),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn set_payload(
         &self,
         request: Request<SetPayloadPoints>,
     ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let weight = selects(request.points_selector.as_ref());
-        let (payload, points, key) = (request.payload, request.points_selector, request.key);
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            move |_| changes::set_payload(payload, points, key.as_deref(), false),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn overwrite_payload(
         &self,
         request: Request<SetPayloadPoints>,
     ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let weight = selects(request.points_selector.as_ref());
-        let (payload, points, key) = (request.payload, request.points_selector, request.key);
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            move |_| changes::set_payload(payload, points, key.as_deref(), true),
-        )
-        .await
+        self.change(request.map(operations::Overwrite)).await
     }
 
     async fn delete_payload(
         &self,
         request: Request<DeletePayloadPoints>,
     ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let weight = selects(request.points_selector.as_ref());
-        let (keys, points) = (request.keys, request.points_selector);
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            move |_| changes::delete_payload(&keys, points),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn clear_payload(
         &self,
         request: Request<ClearPayloadPoints>,
     ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let request = request.into_inner();
-        let weight = selects(request.points.as_ref());
-        let points = request.points;
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            weight,
-            |_| changes::clear_payload(points),
-        )
-        .await
+        self.change(request).await
     }
 
     async fn create_field_index(
@@ -224,13 +156,10 @@ impl points_server::Points for Points {
         request: Request<CreateFieldIndexCollection>,
     ) -> Reply<PointsOperationResponse> {
         may_write(&request)?;
-        let request = request.into_inner();
-        let (name, wait) = (
-            request.collection_name.clone(),
-            (request.wait, request.timeout),
-        );
-        let strict = self.catalog.get(&name)?.strict();
-        self.change(&name, wait, Weight::default(), move |shard| {
+        let mut request = request.into_inner();
+        let asked = request.asked();
+        let strict = self.catalog.get(&asked.collection)?.strict();
+        self.translated(asked, Weight::default(), move |shard| {
             if let Some(strict) = strict {
                 let indexes = u64::try_from(shard.info().payload_schema.len()).unwrap_or(u64::MAX);
                 strict::at_most(
@@ -249,24 +178,20 @@ impl points_server::Points for Points {
         request: Request<DeleteFieldIndexCollection>,
     ) -> Reply<PointsOperationResponse> {
         may_write(&request)?;
-        let request = request.into_inner();
-        let field = request.field_name;
-        self.change(
-            &request.collection_name,
-            (request.wait, request.timeout),
-            Weight::default(),
-            move |_| changes::delete_index(&field),
-        )
+        let mut request = request.into_inner();
+        let (asked, field) = (request.asked(), request.field_name);
+        self.translated(asked, Weight::default(), move |_| {
+            changes::delete_index(&field)
+        })
         .await
     }
 
     async fn search(&self, request: Request<SearchPoints>) -> Reply<SearchResponse> {
         let since = Instant::now();
         let query = queries::search(request.into_inner());
-        let collection = self.catalog.get(&query.collection_name)?;
-        let found = reads::query(&collection, vec![query]).await?;
+        let found = self.query_one(query).await?;
         Ok(Response::new(SearchResponse {
-            result: found.into_iter().next().unwrap_or_default(),
+            result: found,
             time: seconds(since),
             ..SearchResponse::default()
         }))
@@ -281,7 +206,7 @@ impl points_server::Points for Points {
         let searches = request.search_points.into_iter().map(queries::search);
         let searches = searches.collect();
         let collection = self.catalog.get(&request.collection_name)?;
-        let found = reads::query(&collection, searches).await?;
+        let found = reads::query(&collection, searches, request.timeout).await?;
         Ok(Response::new(SearchBatchResponse {
             result: batch(found),
             time: seconds(since),
@@ -318,15 +243,15 @@ impl points_server::Points for Points {
         may_write(&request)?;
         let request = request.into_inner();
         let collection = self.catalog.get(&request.collection_name)?;
-        let wait = request.wait.unwrap_or(false);
+        let wait = Wait::new(since, request.wait, request.timeout);
         let mut result = Vec::with_capacity(request.operations.len());
         for operation in request.operations {
             let operation = operation.operation;
             let weight = weight_of(operation.as_ref());
-            let change = change(&collection, request.timeout, weight, |shard| {
+            let change = change(&collection, wait, weight, |shard| {
                 changes::operation(operation, shard)
             });
-            result.push(reply::updated(change.await?, wait));
+            result.push(reply::updated(change.await?));
         }
         Ok(Response::new(UpdateBatchResponse {
             result,
@@ -337,11 +262,9 @@ impl points_server::Points for Points {
 
     async fn query(&self, request: Request<QueryPoints>) -> Reply<QueryResponse> {
         let since = Instant::now();
-        let query = request.into_inner();
-        let collection = self.catalog.get(&query.collection_name)?;
-        let found = reads::query(&collection, vec![query]).await?;
+        let found = self.query_one(request.into_inner()).await?;
         Ok(Response::new(QueryResponse {
-            result: found.into_iter().next().unwrap_or_default(),
+            result: found,
             time: seconds(since),
             ..QueryResponse::default()
         }))
@@ -351,7 +274,7 @@ impl points_server::Points for Points {
         let since = Instant::now();
         let request = request.into_inner();
         let collection = self.catalog.get(&request.collection_name)?;
-        let found = reads::query(&collection, request.query_points).await?;
+        let found = reads::query(&collection, request.query_points, request.timeout).await?;
         Ok(Response::new(QueryBatchResponse {
             result: batch(found),
             time: seconds(since),
@@ -442,7 +365,7 @@ impl points_server::Points for Points {
     }
 }
 
-fn batch(rankings: Vec<Vec<qdrant_client::qdrant::ScoredPoint>>) -> Vec<BatchResult> {
+fn batch(rankings: Vec<Vec<ScoredPoint>>) -> Vec<BatchResult> {
     rankings
         .into_iter()
         .map(|result| BatchResult { result })

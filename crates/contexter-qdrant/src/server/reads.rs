@@ -1,5 +1,6 @@
 //! Reading and searching points of one collection.
 
+use std::future::Future;
 use std::sync::Arc;
 
 use qdrant_client::qdrant::{
@@ -7,6 +8,7 @@ use qdrant_client::qdrant::{
     ScoredPoint, ScrollPoints, ScrollResponse, facet_value,
 };
 use qdrant_edge::{CountRequest, FacetRequest, OrderByInterface, ScrollRequest};
+use tokio::time::Duration;
 use tonic::Status;
 
 use super::collection::Collection;
@@ -19,6 +21,7 @@ const PAGE: u32 = 10;
 pub(super) async fn query(
     collection: &Arc<Collection>,
     searches: Vec<QueryPoints>,
+    timeout: Option<u64>,
 ) -> Result<Vec<Vec<ScoredPoint>>, Status> {
     let strict = collection.strict();
     if let Some(strict) = &strict {
@@ -45,30 +48,27 @@ pub(super) async fn query(
             strict::at_most("hnsw_ef", ef.unwrap_or(0), most)?;
         }
     }
-    collection
-        .read(move |shard| {
-            let mut rankings = Vec::with_capacity(searches.len());
-            for search in searches {
-                if let Some(strict) = &strict {
-                    strict::filter(strict, search.filter.as_ref(), shard, false)?;
-                    for prefetch in &search.prefetch {
-                        strict::filter(strict, prefetch.filter.as_ref(), shard, false)?;
-                    }
-                }
-                let request = queries::request(search, shard)?;
-                if request.limit == 0 {
-                    return Err(Status::invalid_argument(
-                        "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
-                    ));
-                }
-                let found = shard
-                    .query(request)
-                    .map_err(|error| status::engine(&error))?;
-                rankings.push(found.into_iter().map(reply::scored).collect());
+    let found = collection.read(move |shard| {
+        let mut rankings = Vec::with_capacity(searches.len());
+        for search in searches {
+            if let Some(strict) = &strict {
+                strict::filter(strict, search.filter.as_ref(), shard, false)?;
+                strict::prefetches(strict, &search.prefetch, shard)?;
             }
-            Ok(rankings)
-        })
-        .await
+            let request = queries::request(search, shard)?;
+            if request.limit == 0 {
+                return Err(Status::invalid_argument(
+                    "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
+                ));
+            }
+            let found = shard
+                .query(request)
+                .map_err(|error| status::engine(&error))?;
+            rankings.push(found.into_iter().map(reply::scored).collect());
+        }
+        Ok(rankings)
+    });
+    within(timeout, "query", found).await
 }
 
 /// Reads points by id.
@@ -83,14 +83,13 @@ pub(super) async fn get(
     let ids = vectors::ids(request.ids)?;
     let with_payload = queries::with_payload(request.with_payload, false)?;
     let with_vectors = queries::with_vectors(request.with_vectors);
-    collection
-        .read(move |shard| {
-            let records = shard
-                .retrieve(&ids, Some(with_payload), Some(with_vectors))
-                .map_err(|error| status::engine(&error))?;
-            Ok(records.into_iter().map(reply::record).collect())
-        })
-        .await
+    let found = collection.read(move |shard| {
+        let records = shard
+            .retrieve(&ids, Some(with_payload), Some(with_vectors))
+            .map_err(|error| status::engine(&error))?;
+        Ok(records.into_iter().map(reply::record).collect())
+    });
+    within(request.timeout, "retrieve", found).await
 }
 
 /// Reads a page of points.
@@ -120,28 +119,27 @@ pub(super) async fn scroll(
     let offset = request.offset.map(|offset| vectors::id(Some(offset)));
     let offset = offset.transpose()?;
     let filter = request.filter;
-    collection
-        .read(move |shard| {
-            if let Some(strict) = &strict {
-                strict::filter(strict, filter.as_ref(), shard, false)?;
-            }
-            let (records, next) = shard
-                .scroll(ScrollRequest {
-                    offset,
-                    limit: Some(queries::size(limit.into())),
-                    filter: filters::filter(filter)?,
-                    with_payload: Some(with_payload),
-                    with_vector,
-                    order_by: order_by.map(OrderByInterface::Struct),
-                })
-                .map_err(|error| status::engine(&error))?;
-            Ok(ScrollResponse {
-                next_page_offset: next.map(reply::id),
-                result: records.into_iter().map(reply::record).collect(),
-                ..ScrollResponse::default()
+    let page = collection.read(move |shard| {
+        if let Some(strict) = &strict {
+            strict::filter(strict, filter.as_ref(), shard, false)?;
+        }
+        let (records, next) = shard
+            .scroll(ScrollRequest {
+                offset,
+                limit: Some(queries::size(limit.into())),
+                filter: filters::filter(filter)?,
+                with_payload: Some(with_payload),
+                with_vector,
+                order_by: order_by.map(OrderByInterface::Struct),
             })
+            .map_err(|error| status::engine(&error))?;
+        Ok(ScrollResponse {
+            next_page_offset: next.map(reply::id),
+            result: records.into_iter().map(reply::record).collect(),
+            ..ScrollResponse::default()
         })
-        .await
+    });
+    within(request.timeout, "scroll", page).await
 }
 
 /// Counts points.
@@ -153,20 +151,20 @@ pub(super) async fn count(
     if let Some(strict) = &strict {
         collection.buckets().read(strict.read_rate_limit, 1)?;
     }
-    collection
-        .read(move |shard| {
-            if let Some(strict) = &strict {
-                strict::filter(strict, request.filter.as_ref(), shard, false)?;
-            }
-            let count = shard
-                .count(CountRequest {
-                    filter: filters::filter(request.filter)?,
-                    exact: request.exact.unwrap_or(true),
-                })
-                .map_err(|error| status::engine(&error))?;
-            Ok(u64::try_from(count).unwrap_or(u64::MAX))
-        })
-        .await
+    let timeout = request.timeout;
+    let count = collection.read(move |shard| {
+        if let Some(strict) = &strict {
+            strict::filter(strict, request.filter.as_ref(), shard, false)?;
+        }
+        let count = shard
+            .count(CountRequest {
+                filter: filters::filter(request.filter)?,
+                exact: request.exact.unwrap_or(true),
+            })
+            .map_err(|error| status::engine(&error))?;
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    });
+    within(timeout, "count", count).await
 }
 
 /// Counts points by the value of a field.
@@ -175,22 +173,39 @@ pub(super) async fn facet(
     request: FacetCounts,
 ) -> Result<Vec<FacetHit>, Status> {
     let strict = collection.strict();
-    collection
-        .read(move |shard| {
-            if let Some(strict) = &strict {
-                strict::filter(strict, request.filter.as_ref(), shard, false)?;
-            }
-            let found = shard
-                .facet(FacetRequest {
-                    key: queries::path(&request.key)?,
-                    limit: queries::size(request.limit.unwrap_or(10)),
-                    filter: filters::filter(request.filter)?,
-                    exact: request.exact.unwrap_or(false),
-                })
-                .map_err(|error| status::engine(&error))?;
-            Ok(found.hits.into_iter().map(facet_hit).collect())
-        })
-        .await
+    if let Some(strict) = &strict {
+        collection.buckets().read(strict.read_rate_limit, 1)?;
+    }
+    let timeout = request.timeout;
+    let hits = collection.read(move |shard| {
+        if let Some(strict) = &strict {
+            strict::filter(strict, request.filter.as_ref(), shard, false)?;
+        }
+        let found = shard
+            .facet(FacetRequest {
+                key: queries::path(&request.key)?,
+                limit: queries::size(request.limit.unwrap_or(10)),
+                filter: filters::filter(request.filter)?,
+                exact: request.exact.unwrap_or(false),
+            })
+            .map_err(|error| status::engine(&error))?;
+        Ok(found.hits.into_iter().map(facet_hit).collect())
+    });
+    within(timeout, "facet", hits).await
+}
+
+/// Waits for what is read no longer than the caller wants to, for a thread as well as for the engine.
+async fn within<T>(
+    seconds: Option<u64>,
+    what: &str,
+    read: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    match seconds {
+        None => read.await,
+        Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), read)
+            .await
+            .unwrap_or_else(|_elapsed| Err(status::timed_out(what))),
+    }
 }
 
 fn facet_hit(hit: qdrant_edge::FacetValueHit) -> FacetHit {

@@ -22,11 +22,11 @@ pub(super) fn seconds(since: Instant) -> f64 {
 }
 
 /// Reports a change.
-pub(super) fn updated(change: Change, waited: bool) -> UpdateResult {
+pub(super) fn updated(change: Change) -> UpdateResult {
     let (operation, status) = match change {
-        Change::Applied(number) if waited => (number, UpdateStatus::Completed),
-        Change::Applied(number) => (number, UpdateStatus::Acknowledged),
-        Change::Accepted(number) => (number, UpdateStatus::WaitTimeout),
+        Change::Applied(number) => (number, UpdateStatus::Completed),
+        Change::Acknowledged(number) => (number, UpdateStatus::Acknowledged),
+        Change::TimedOut(number) => (number, UpdateStatus::WaitTimeout),
     };
     UpdateResult {
         operation_id: Some(operation),

@@ -41,6 +41,7 @@ impl Snapshots {
     ) -> Result<T, Status> {
         let collection = self.catalog.get(name)?;
         let folder = self.catalog.snapshots(collection.name());
+        collection.settled().await;
         blocking(move || work(&collection, &folder)).await
     }
 }

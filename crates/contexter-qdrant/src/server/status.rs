@@ -50,6 +50,16 @@ pub(super) fn not_offered(what: &str) -> Status {
     Status::unimplemented(format!("{what}: not offered by this local server"))
 }
 
+/// Something that took longer than the caller wanted to wait.
+pub(super) fn timed_out(what: &str) -> Status {
+    Status::deadline_exceeded(format!("Timeout error: Operation '{what}' timed out"))
+}
+
+/// A call that came too late.
+pub(super) fn going() -> Status {
+    Status::unavailable("the server is going away")
+}
+
 /// A panic of the engine.
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> Status {
     let text = panic

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use parking_lot::Mutex;
 use qdrant_client::qdrant::condition::ConditionOneOf;
 use qdrant_client::qdrant::r#match::MatchValue;
-use qdrant_client::qdrant::{Condition, Filter, StrictModeConfig};
+use qdrant_client::qdrant::{Condition, Filter, PrefetchQuery, StrictModeConfig};
 use qdrant_edge::EdgeShard;
 use tokio::time::{Duration, Instant};
 use tonic::metadata::MetadataValue;
@@ -85,6 +85,19 @@ pub(super) fn filter(
     Ok(())
 }
 
+/// Verifies the filters of prefetches, and of those within them.
+pub(super) fn prefetches(
+    strict: &StrictModeConfig,
+    prefetches: &[PrefetchQuery],
+    shard: &EdgeShard,
+) -> Result<(), Status> {
+    for prefetch in prefetches {
+        filter(strict, prefetch.filter.as_ref(), shard, false)?;
+        self::prefetches(strict, &prefetch.prefetch, shard)?;
+    }
+    Ok(())
+}
+
 fn collect<'a>(filter: &'a Filter, into: &mut Vec<&'a Condition>) {
     let min_should = filter.min_should.iter().flat_map(|min| &min.conditions);
     let all = filter
@@ -130,12 +143,12 @@ pub(super) struct Buckets {
 impl Buckets {
     /// Takes `cost` from the read limit.
     pub(super) fn read(&self, per_minute: Option<u32>, cost: u64) -> Result<(), Status> {
-        take(&self.read, per_minute, cost, "read")
+        take(&self.read, per_minute, cost, "Read")
     }
 
     /// Takes `cost` from the write limit.
     pub(super) fn write(&self, per_minute: Option<u32>, cost: u64) -> Result<(), Status> {
-        take(&self.write, per_minute, cost, "write")
+        take(&self.write, per_minute, cost, "Write")
     }
 }
 
@@ -162,8 +175,8 @@ fn take(
         return Err(Status::new(
             Code::ResourceExhausted,
             format!(
-                "Rate limiting exceeded: {what} operation requires {cost} tokens but limit was \
-                 {per_minute}",
+                "Rate limiting exceeded: {what} rate limit exceeded, request larger than rate \
+                 limiter capacity, please try to split your request",
             ),
         ));
     }
@@ -184,7 +197,11 @@ fn take(
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let mut status = Status::new(
         Code::ResourceExhausted,
-        format!("Rate limiting exceeded: {what} rate limit exceeded, retry later"),
+        format!(
+            "Rate limiting exceeded: {what} rate limit exceeded: Operation requires {cost} tokens \
+             but only {tokens:.1} were available. Retry after {seconds}s",
+            tokens = there.tokens,
+        ),
     );
     status
         .metadata_mut()

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use qdrant_client::qdrant::points_update_operation::Operation;
 use qdrant_client::qdrant::{Filter, PointsSelector};
 use qdrant_edge::{EdgeShard, UpdateOperation};
-use tokio::time::Duration;
 use tonic::Status;
 
-use super::collection::{Change, Collection};
+use super::collection::{Change, Collection, Wait};
 use super::{changes, strict};
 
 /// What strict mode looks at in a change.
@@ -21,7 +20,7 @@ pub(super) struct Weight {
 /// Carries out one change within the limits of strict mode.
 pub(super) async fn change(
     collection: &Arc<Collection>,
-    timeout: Option<u64>,
+    wait: Wait,
     weight: Weight,
     translate: impl FnOnce(&EdgeShard) -> Result<UpdateOperation, Status> + Send + 'static,
 ) -> Result<Change, Status> {
@@ -34,7 +33,7 @@ pub(super) async fn change(
             .write(strict.write_rate_limit, points.max(1))?;
     }
     collection
-        .change(timeout.map(Duration::from_secs), move |shard| {
+        .change(wait, move |shard| {
             if let Some(strict) = &strict {
                 for filter in &weight.filters {
                     strict::filter(strict, Some(filter), shard, true)?;
@@ -51,7 +50,7 @@ pub(super) async fn change(
 }
 
 /// What a selection of points weighs.
-pub(super) fn selects(selector: Option<&PointsSelector>) -> Weight {
+fn selects(selector: Option<&PointsSelector>) -> Weight {
     Weight {
         points: 0,
         filters: changes::filter_of(selector).cloned().into_iter().collect(),
@@ -59,8 +58,12 @@ pub(super) fn selects(selector: Option<&PointsSelector>) -> Weight {
 }
 
 /// What one operation of a batch weighs.
+#[expect(deprecated, reason = "older clients send these operations")]
 pub(super) fn weight_of(operation: Option<&Operation>) -> Weight {
     match operation {
+        Some(Operation::DeleteDeprecated(points) | Operation::ClearPayloadDeprecated(points)) => {
+            selects(Some(points))
+        }
         Some(Operation::Upsert(list)) => Weight {
             points: list.points.len(),
             filters: list.update_filter.clone().into_iter().collect(),

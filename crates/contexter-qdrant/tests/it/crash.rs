@@ -76,7 +76,7 @@ fn run_and_kill(folder: &Path, reports: usize, more: Duration) -> u128 {
     let mut flushed = 0;
     for _ in 0..reports {
         flushed = receiver
-            .recv_timeout(Duration::from_mins(1))
+            .recv_timeout(Duration::from_mins(5))
             .expect("the victim reports its flushes");
     }
     // A kill at a random moment is the point here: there is no condition to wait for.
@@ -208,6 +208,31 @@ async fn of_copies_in_an_index_and_beside_it_the_newest_stays() {
     assert!(!found(&second, Leg::Dense(vector)).await.contains(&1));
     let vector = many(2, 1).remove(0).dense.unwrap();
     assert_eq!(found(&second, Leg::Dense(vector)).await[0], 2);
+}
+
+#[tokio::test]
+async fn an_opening_that_fails_leaves_the_repair_to_the_next_one() {
+    let folder = tempdir().unwrap();
+    let first = store(folder.path(), 384).await;
+    upsert(&first, many(1, 100)).await.unwrap();
+    first.close().await.unwrap();
+    let segments = folder.path().join("collections/chunks/shard/segments");
+    let segment = fs::read_dir(&segments).unwrap().next().unwrap().unwrap();
+    copy(&segment.path(), &segments.join(id(77).to_string()));
+    name_a_dead_holder(folder.path());
+    let aliases = folder.path().join("aliases.json");
+    fs::write(&aliases, "{").unwrap();
+
+    let error = EmbeddedStore::open(folder.path()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert_eq!(inspect(folder.path()).unwrap().holder, None);
+    fs::remove_file(aliases).unwrap();
+
+    let second = EmbeddedStore::open(folder.path()).await.unwrap();
+    assert_eq!(count(&second, Filter::all()).await, 100, "no copies");
+    second.close().await.unwrap();
+    let lock = fs::read(folder.path().join("contexter-vectors.lock")).unwrap();
+    assert_eq!(lock, [0_u8; 0], "it is whole now");
 }
 
 fn copy(from: &Path, to: &Path) {

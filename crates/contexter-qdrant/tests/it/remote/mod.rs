@@ -1,11 +1,16 @@
 //! The remote adapter, against the local server and against servers that fail.
 
 mod auth;
+mod before;
 mod collections;
 mod config;
 mod failures;
+mod gateway;
+mod limits;
 mod protocol;
+mod queue;
 mod served;
 mod statuses;
 mod suite;
 mod uploads;
+mod versions;

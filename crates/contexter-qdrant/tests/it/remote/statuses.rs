@@ -141,10 +141,28 @@ fn limits() -> Vec<Case> {
         ),
         case(
             || with_metadata(Code::ResourceExhausted, "soon", "retry-after", "a while"),
+            ErrorKind::RateLimited,
+            Again::Yes {
+                after: Some(Duration::from_secs(5)),
+            },
+            Sample::Neutral,
+            "the server's rate limit is used up: soon",
+        ),
+        case(
+            || Status::resource_exhausted("Read rate limit exceeded"),
+            ErrorKind::RateLimited,
+            Again::Yes {
+                after: Some(Duration::from_secs(5)),
+            },
+            Sample::Neutral,
+            "the server's rate limit is used up: Read rate limit exceeded",
+        ),
+        case(
+            || Status::resource_exhausted("no"),
             ErrorKind::TooLarge,
             NO,
             Sample::Success,
-            "more than the server takes at once: soon",
+            "more than the server takes at once: no",
         ),
         case(
             || {
