@@ -13,7 +13,6 @@ use tokio::time::sleep;
 use tracing::Instrument as _;
 
 use crate::claim::{After, Next};
-use crate::dedupe::Admitted;
 use crate::handler::{Delivery, Handler, HandlerError};
 use crate::queue::{Place, Queue};
 use crate::trace::handled;
@@ -69,12 +68,12 @@ async fn guard<H: Handler>(
     mut delivery: Delivery,
     limit: Duration,
 ) -> bool {
-    let Some(Admitted(by)) = queue.admit(slot, &mut delivery, limit).await else {
+    let Some(admitted) = queue.admit(slot, &mut delivery, limit).await else {
         return false;
     };
     let event = Arc::clone(delivery.event());
     let done = handle(queue, handler, turns, slot, delivery, limit).await;
-    queue.conclude(&event, by, done).await;
+    queue.conclude(&event, admitted, done).await;
     done
 }
 

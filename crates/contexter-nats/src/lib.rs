@@ -81,4 +81,6 @@ mod stream;
 mod transport;
 
 pub use config::NatsConfig;
+#[cfg(feature = "fuzzing")]
+pub use raw::read_stored;
 pub use transport::NatsTransport;

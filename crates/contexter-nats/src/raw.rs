@@ -44,6 +44,26 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    fn decode(answer: Answer) -> Result<Self, TransportError> {
+        let decode = |text: String| {
+            STANDARD
+                .decode(text)
+                .map_err(|error| unexpected("stored message is not base64").with_source(error))
+        };
+        let Encoded {
+            subject,
+            seq,
+            hdrs,
+            data,
+        } = answer.message;
+        Ok(Self {
+            subject,
+            sequence: seq,
+            headers: decode(hdrs)?,
+            body: decode(data)?,
+        })
+    }
+
     /// Returns why the client library cannot take it; none if it can.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         if self.headers.is_empty() {
@@ -140,24 +160,17 @@ impl Inner {
             Err(failed) if failed.is_not_found() => return Ok(None),
             Err(failed) => return Err(failed.into()),
         };
-        let decode = |text: String| {
-            STANDARD
-                .decode(text)
-                .map_err(|error| unexpected("stored message is not base64").with_source(error))
-        };
-        let Encoded {
-            subject,
-            seq,
-            hdrs,
-            data,
-        } = answer.message;
-        Ok(Some(Stored {
-            subject,
-            sequence: seq,
-            headers: decode(hdrs)?,
-            body: decode(data)?,
-        }))
+        Stored::decode(answer).map(Some)
     }
+}
+
+/// For the fuzz target: reads an answer of the server, and returns what is wrong with the message in
+/// it and the message as it is; none if it is no answer.
+#[cfg(feature = "fuzzing")]
+pub fn read_stored(answer: &[u8]) -> Option<(Option<&'static str>, RawMessage)> {
+    let answer: Answer = serde_json::from_slice(answer).ok()?;
+    let stored = Stored::decode(answer).ok()?;
+    Some((stored.fault(), stored.into_raw()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
 
-use super::{Begin, DeliveryId};
+use super::{Begin, DedupeKey, DeliveryId};
 use crate::bus::MAX_WITHIN;
 use crate::claim::Pass;
 use crate::handler::{Delivery, FailureKind};
@@ -22,9 +22,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// so many times as often.
 const FAR_OVER: u32 = 4;
 
-/// On behalf of which delivery an event reaches the handler, where that is remembered.
+/// Under which name an event reaches the handler and on behalf of which delivery, where that is
+/// remembered.
 #[derive(Debug)]
-pub(crate) struct Admitted(pub(crate) Option<DeliveryId>);
+pub(crate) struct Admitted(Option<(DedupeKey, DeliveryId)>);
 
 /// What there is to know about the item of a worker.
 #[expect(
@@ -67,12 +68,14 @@ impl Queue {
         }
         // Without a store that would know better, whoever held it may have died of it.
         let mut suspect = true;
-        if let (Some(dedupe), Some(by)) = (&self.dedupe, &found.by)
+        let dedupe = self.dedupe.as_ref();
+        let key = dedupe.map(|dedupe| dedupe.key(delivery.event()));
+        let admitted = Admitted(key.zip(found.by));
+        if let (Some(dedupe), Some((key, by))) = (dedupe, &admitted.0)
             && !found.begun
         {
-            let key = dedupe.key(delivery.event());
             let lease = limit.saturating_add(GRACE).min(MAX_WITHIN);
-            match dedupe.store.begin(&key, by, lease).await {
+            match dedupe.store.begin(key, by, lease).await {
                 Ok(Begin::New) => {
                     suspect = !dedupe.store.outlives_processes();
                     self.set_begun(slot);
@@ -101,7 +104,7 @@ impl Queue {
         {
             let (kind, error) = self.poison(slot);
             self.bury(slot, kind, error).await;
-            self.conclude(delivery.event(), found.by, false).await;
+            self.conclude(delivery.event(), admitted, false).await;
             return None;
         }
         if over {
@@ -109,20 +112,19 @@ impl Queue {
             self.has_last_attempt(slot);
             delivery.attempt = self.attempts.max;
         }
-        Some(Admitted(found.by))
+        Some(admitted)
     }
 
     /// Notes that an event was handled, or that it was not.
     pub(crate) async fn conclude(
         &self,
         event: &IntegrationEvent,
-        by: Option<DeliveryId>,
+        Admitted(named): Admitted,
         handled: bool,
     ) {
-        let Some((dedupe, by)) = self.dedupe.as_ref().zip(by) else {
+        let Some((dedupe, (key, by))) = self.dedupe.as_ref().zip(named) else {
             return;
         };
-        let key = dedupe.key(event);
         let noted = if handled {
             dedupe.store.done(&key).await
         } else {

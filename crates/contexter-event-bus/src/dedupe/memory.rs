@@ -1,6 +1,7 @@
 //! Remembers handled events in memory, a bounded number for a bounded time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -23,17 +24,18 @@ pub struct MemoryDedupe {
 
 #[derive(Debug, Default)]
 struct Known {
-    in_progress: HashMap<DedupeKey, Mark>,
-    done: HashMap<DedupeKey, Instant>,
+    events: HashMap<DedupeKey, How>,
     /// What is done, oldest first, with the time by which it is told from a later one.
     order: VecDeque<(DedupeKey, Instant)>,
 }
 
-/// Who is handling an event, and until when that is believed.
-#[derive(Debug)]
-struct Mark {
-    by: DeliveryId,
-    until: Instant,
+/// How far an event is.
+#[derive(Debug, PartialEq)]
+enum How {
+    /// Somebody is handling it, and until when that is believed.
+    InProgress { by: DeliveryId, until: Instant },
+    /// It was handled then.
+    Done(Instant),
 }
 
 impl MemoryDedupe {
@@ -53,8 +55,8 @@ impl MemoryDedupe {
             if !old && known.order.len() <= self.capacity {
                 break;
             }
-            if known.done.get(key) == Some(at) {
-                known.done.remove(key);
+            if known.events.get(key) == Some(&How::Done(*at)) {
+                known.events.remove(key);
             }
             known.order.pop_front();
         }
@@ -72,25 +74,31 @@ impl DedupeStore for MemoryDedupe {
         let now = Instant::now();
         let mut known = self.known.lock();
         self.forget(&mut known, now);
-        if known.done.contains_key(key) {
-            return Ok(Begin::Done);
-        }
         // At most as many are in progress as handlers run, so these need no bound of their own; but
         // a lease that ran out is not in progress any more.
-        let mark = known.in_progress.get(key);
-        if mark.is_some_and(|mark| mark.until > now && mark.by != *by) {
-            return Ok(Begin::InProgress);
-        }
         let (by, until) = (by.clone(), now + lease);
-        known.in_progress.insert(key.clone(), Mark { by, until });
+        match known.events.entry(key.clone()) {
+            Entry::Vacant(unknown) => {
+                unknown.insert(How::InProgress { by, until });
+            }
+            Entry::Occupied(mut known) => match known.get() {
+                How::Done(_) => return Ok(Begin::Done),
+                How::InProgress {
+                    by: other,
+                    until: end,
+                } if *end > now && *other != by => return Ok(Begin::InProgress),
+                How::InProgress { .. } => {
+                    known.insert(How::InProgress { by, until });
+                }
+            },
+        }
         Ok(Begin::New)
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
         let now = Instant::now();
         let mut known = self.known.lock();
-        known.in_progress.remove(key);
-        known.done.insert(key.clone(), now);
+        known.events.insert(key.clone(), How::Done(now));
         known.order.push_back((key.clone(), now));
         self.forget(&mut known, now);
         Ok(())
@@ -98,12 +106,9 @@ impl DedupeStore for MemoryDedupe {
 
     async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
         let mut known = self.known.lock();
-        if known
-            .in_progress
-            .get(key)
-            .is_some_and(|mark| mark.by == *by)
-        {
-            known.in_progress.remove(key);
+        let ours = |how: &How| matches!(how, How::InProgress { by: other, .. } if other == by);
+        if known.events.get(key).is_some_and(ours) {
+            known.events.remove(key);
         }
         Ok(())
     }

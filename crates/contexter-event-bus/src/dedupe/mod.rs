@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use contexter_protocol::IntegrationEvent;
 use uuid::Uuid;
 
-pub(crate) use guard::Admitted;
 pub use memory::MemoryDedupe;
 
 use crate::lanes::Item;
@@ -33,8 +32,12 @@ impl DedupeKey {
     fn within(event: &IntegrationEvent, group: &str) -> Self {
         let (source, id) = (event.source(), event.id());
         // With the lengths in it, no two different triples have the same text.
-        let (first, second) = (group.len(), source.len());
-        Self(format!("{first}:{group}{second}:{source}{id}").into())
+        let (first, second) = (group.len().to_string(), source.len().to_string());
+        Self(
+            [&*first, ":", group, &*second, ":", source, id]
+                .concat()
+                .into(),
+        )
     }
 
     /// Returns the name as a text.

@@ -156,7 +156,8 @@ impl Remote {
         let mut table = self.held.lock();
         messages.retain(|Incoming { id, token, .. }| {
             let token = *token;
-            let kept_its_place = table.lost.remove(id).is_some();
+            // Nearly always there are none, and then no name need be hashed.
+            let kept_its_place = !table.lost.is_empty() && table.lost.remove(id).is_some();
             let hold = Hold { token, renewed };
             let known = table.items.insert(Arc::clone(id), hold).is_some();
             !known && !kept_its_place
@@ -216,7 +217,9 @@ impl Remote {
     /// The message is done.
     pub(crate) fn ack(&self, id: &str) {
         let mut held = self.held.lock();
-        held.failures.remove(id);
+        if !held.failures.is_empty() {
+            held.failures.remove(id);
+        }
         self.let_go(held, id, Disposition::Ack, None);
     }
 
@@ -262,7 +265,9 @@ impl Remote {
         disposition: Disposition,
         broken_off: Option<BrokenOff>,
     ) {
-        held.lost.remove(id);
+        if !held.lost.is_empty() {
+            held.lost.remove(id);
+        }
         let Some(Hold { token, .. }) = held.items.remove(id) else {
             return;
         };

@@ -301,9 +301,10 @@ impl Consumer {
         }
     }
 
-    fn hold(&self, session: &mut Session, message: Message) {
-        let delivered = message.reply.as_deref().and_then(Delivered::read);
-        let (Some(reply), Some(delivered)) = (message.reply.clone(), delivered) else {
+    fn hold(&self, session: &mut Session, mut message: Message) {
+        let reply = message.reply.take();
+        let delivered = reply.as_deref().and_then(Delivered::read);
+        let (Some(reply), Some(delivered)) = (reply, delivered) else {
             tracing::debug!(consumer = self.name, "message of nobody came to the inbox");
             return;
         };

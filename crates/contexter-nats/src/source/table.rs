@@ -1,10 +1,11 @@
 //! What one consumer holds, and until when by its own clock.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use async_nats::{Message, Subject};
 use contexter_event_bus::transport::{DeliveryToken, Undecodable};
+use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use crate::message::Delivered;
@@ -28,8 +29,10 @@ pub(super) enum Content {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     last_token: u64,
-    held: HashMap<u64, Held>,
-    by_sequence: HashMap<u64, u64>,
+    /// By token. The numbers are counted, by this table and by the server, so a hash of them need
+    /// not be safe from those who choose what is hashed.
+    held: FxHashMap<u64, Held>,
+    by_sequence: FxHashMap<u64, u64>,
     ready: VecDeque<(u64, Arrival)>,
     /// Nothing is given out until what is older has come again.
     withheld: bool,
