@@ -80,7 +80,9 @@ impl Bus {
     /// Creates a bus over a broker.
     ///
     /// Handled events are remembered in the memory of this process
-    /// ([`BusConfig::deduplicated_events`]), so duplicates are recognised as long as it lives.
+    /// ([`BusConfig::deduplicated_events`]), so duplicates are recognised as long as it lives, and
+    /// not those that another process of the group has handled: for that, see
+    /// [`with_dedupe_store`](Self::with_dedupe_store).
     #[must_use]
     pub fn over(transport: Arc<dyn MessageTransport>, config: &BusConfig) -> Self {
         Self::build(config, Some(transport), None)

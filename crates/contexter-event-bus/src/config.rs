@@ -134,7 +134,9 @@ pub struct SubscriptionConfig {
     pub overflow: Overflow,
     /// How many events are handled at once. Default 1.
     pub concurrency: usize,
-    /// How often an event is given to the handler before it becomes a dead letter. Default 3.
+    /// How often an event is given to the handler before it becomes a dead letter. Default 3. On a
+    /// broker, a process that dies counts for [all that it
+    /// held](crate#what-kills-its-process).
     pub max_attempts: u32,
     /// How many of the attempts follow each other without a delay, before the event waits. Default
     /// 1: every attempt after the first is delayed.
@@ -149,7 +151,9 @@ pub struct SubscriptionConfig {
     #[serde(with = "contexter_service::duration")]
     pub handler_timeout: Duration,
     /// How long an event of a broker stays with this consumer without a sign of life; it is
-    /// renewed for as long as the process lives. Default 30 s.
+    /// renewed for as long as the process lives. Default 30 s. All members of a group must have the
+    /// same: a broker has one for the group, and a shorter one takes events away from members that
+    /// renew at the pace of a longer one.
     #[serde(with = "contexter_service::duration")]
     pub lease: Duration,
     /// Whether events that were handled before are recognised and not handled again: by the group,

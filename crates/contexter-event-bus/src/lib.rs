@@ -46,7 +46,8 @@
 //!   delays, [`max_attempts`](SubscriptionConfig::max_attempts) times in all. Then, or at once if it
 //!   says that trying again is no use, the event becomes a [`DeadLetter`] that can be
 //!   [redriven](Bus::redrive). The attempt number is visible to the handler. An event that kills the
-//!   process each time becomes a dead letter by the broker's own count, without the handler.
+//!   process each time becomes a dead letter by the broker's own count, without the handler: see
+//!   [below](#what-kills-its-process).
 //! - **Nothing is unbounded.** Each subscription has a bounded queue and an explicit [`Overflow`]
 //!   policy; drops are counted. The event store, the dead letters and what deduplication remembers
 //!   have bounds.
@@ -63,7 +64,9 @@
 //! - **Groups share.** Subscriptions of one [group](SubscriptionConfig::group) share the events. An
 //!   event that a member leaves unfinished goes to another one.
 //! - **Duplicates** are recognised by source and id, on a broker by default: an event is remembered
-//!   only when its handler has succeeded ([`DedupeStore`]).
+//!   only when its handler has succeeded ([`DedupeStore`]). The default store is in memory, and
+//!   knows what this process has handled since it began; the members of a group in several processes
+//!   share one by [`Bus::with_dedupe_store`].
 //!
 //! A handler that never reaches an `.await` cannot be stopped by a timeout. A [`Handler`] that
 //! holds a clone of its own bus is released when its [`Subscription`] is dropped.
@@ -77,6 +80,26 @@
 //! [`capacity`](SubscriptionConfig::capacity) meanwhile. What cannot be decoded, or was made in the
 //! future, becomes a dead letter without reaching the handler; what has expired is counted and
 //! acknowledged, since it is of no use to anybody.
+//!
+//! # What kills its process
+//!
+//! A handler that takes its process with it is never seen to fail, so the broker's count of
+//! deliveries decides: what was delivered more often than
+//! [`max_attempts`](SubscriptionConfig::max_attempts) allow is a dead letter of the kind
+//! [`FailureKind::Poison`], before any handler is called. But a process that dies counts for
+//! *everything that it held*, up to [`capacity`](SubscriptionConfig::capacity) events, most of which
+//! no handler had begun with: brokers count deliveries, not attempts. So after three deaths the
+//! innocent would be dead letters, too. Against that:
+//!
+//! - A [`DedupeStore`] that [outlives processes](DedupeStore::outlives_processes) knows which events
+//!   a handler had begun with. Of those that were delivered too often, only these are poison; the
+//!   others get one more attempt, their last. What ran beside the killer, at most
+//!   [`concurrency`](SubscriptionConfig::concurrency) events, is still suspect.
+//! - Without one, a small capacity keeps the number of the innocent small, and more attempts make
+//!   them need more deaths.
+//! - A dead letter is not lost: [`Bus::redrive`] gives it all its attempts again, with a new count.
+//!   Redrive the letters of the kind `Poison` one by one, into a subscription with a capacity and a
+//!   concurrency of 1: the one that kills shows itself, and the others are handled.
 //!
 //! # Besides
 //!

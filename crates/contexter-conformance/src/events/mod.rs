@@ -38,8 +38,11 @@
 //! # }
 //! ```
 //!
+//! What recognises duplicates is asked apart, by [`run_dedupe`].
+//!
 //! A test program over a broker has a `main` of its own (`harness = false`) that calls [`main`].
 
+mod dedupe;
 mod fixture;
 mod log;
 mod meddling;
@@ -49,6 +52,7 @@ mod stage;
 mod stalled;
 mod suite;
 
+pub use dedupe::{DedupeSubject, run_dedupe};
 pub use fixture::{Ability, Fixture, InProcess, Settings};
 pub use program::main;
 pub use stalled::{Held, Stalled};

@@ -21,6 +21,8 @@ pub(crate) struct Broker {
     pub(crate) closed: AtomicBool,
     pub(crate) refuse_dead_letters: AtomicBool,
     pub(crate) unavailable: AtomicBool,
+    /// How long storing a dead letter takes, in milliseconds.
+    pub(crate) slow_letters: AtomicU64,
     /// How many publications from now on get no answer.
     pub(crate) fail_next: AtomicU64,
 }
@@ -87,6 +89,26 @@ impl Broker {
             .copied()
             .max()
             .unwrap_or(0)
+    }
+
+    /// Makes the group get everything again that somebody holds, as if whoever holds it had died.
+    pub(crate) fn forget_consumers(&self, group: &str) {
+        let mut state = self.state.lock();
+        let group = state.groups.get_mut(group).unwrap();
+        let mut held: Vec<_> = group.pending.drain().map(|(_, one)| one.at).collect();
+        held.sort_unstable();
+        for at in held {
+            group.ready.push_back((at, Instant::now()));
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// How often the group was given more than it may be: each but the first.
+    pub(crate) fn redeliveries(&self, group: &str) -> u32 {
+        let state = self.state.lock();
+        let counts = state.groups[group].counts.values();
+        counts.map(|count| count - 1).sum()
     }
 
     /// Takes a message away from whoever holds it; the group gets it again after some time.
@@ -179,6 +201,8 @@ impl MessageTransport for Fake {
             let kind = TransportErrorKind::Unconfirmed;
             return Err(TransportError::new(kind, "no answer"));
         }
+        let slow = self.0.slow_letters.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(slow)).await;
         let mut state = self.0.state.lock();
         state.next_letter += 1;
         let number = state.next_letter;

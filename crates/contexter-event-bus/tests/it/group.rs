@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::{
     Acceptance, Bus, Delivery, HandlerError, Outcome, Overflow, Start, SubscriptionConfig,
 };
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::support::{LONG, Seen, event, gated, keyed, noting, number, publish_all, quiet};
 
@@ -233,4 +235,68 @@ async fn attempts_in_one_go_come_before_the_first_delay() {
     assert_eq!(seen.all(), [(1, 1), (1, 2), (1, 3)]);
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.all().len(), 5);
+}
+
+/// A handler that is in the middle of a computation cannot be stopped, and its member has left.
+async fn computing(gate: &Arc<Gate>, delivery: &Delivery) -> Result<(), HandlerError> {
+    if number(delivery.event()) == 0 {
+        gate.compute();
+    }
+    Ok(())
+}
+
+/// Holds a thread until it is opened, without an `.await`.
+#[derive(Debug, Default)]
+struct Gate {
+    inside: AtomicBool,
+    open: AtomicBool,
+}
+
+impl Gate {
+    fn compute(&self) {
+        self.inside.store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        while !self.open.load(Ordering::SeqCst) {
+            assert!(begun.elapsed() < PATIENCE, "nobody opens it");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_member_that_leaves_in_the_middle_of_a_computation_takes_nothing_more() {
+    for joins in [false, true] {
+        let bus = Bus::default();
+        let group = SubscriptionConfig::default().with_group("g");
+        let gate = Arc::new(Gate::default());
+        let of_leaver = Arc::clone(&gate);
+        let leaver = bus.subscribe("a.b", group.clone(), move |delivery: Delivery| {
+            let gate = Arc::clone(&of_leaver);
+            async move { computing(&gate, &delivery).await }
+        });
+        let leaver = leaver.unwrap();
+        bus.publish(event(0)).await.unwrap();
+        let begun = Instant::now();
+        while !gate.inside.load(Ordering::SeqCst) {
+            assert!(begun.elapsed() < PATIENCE, "it never begins");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        publish_all(&bus, 1..6).await;
+        drop(leaver);
+        let seen = Seen::default();
+        let stays = joins.then(|| bus.subscribe("a.b", group.clone(), noting(&seen)).unwrap());
+        gate.open.store(true, Ordering::SeqCst);
+        let stays = stays.unwrap_or_else(|| {
+            // Time for the old worker to take what it must not.
+            std::thread::sleep(Duration::from_millis(20));
+            bus.subscribe("a.b", group, noting(&seen)).unwrap()
+        });
+        assert!(bus.idle(PATIENCE).await, "{:?}", stays.stats());
+        let mut numbers = seen.numbers();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [0, 1, 2, 3, 4, 5], "each reaches who stays");
+        assert_eq!(stays.stats().delivered, 6);
+    }
 }

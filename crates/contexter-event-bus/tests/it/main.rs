@@ -9,6 +9,7 @@
 mod backpressure;
 mod broker;
 mod dead_letters;
+mod dedupe;
 mod delivery;
 mod group;
 mod lifecycle;

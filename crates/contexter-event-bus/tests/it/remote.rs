@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use contexter_event_bus::transport::{MessageTransport as _, TransportErrorKind};
+use contexter_event_bus::transport::{Connection, MessageTransport as _, TransportErrorKind};
 use contexter_event_bus::{
-    Bus, BusConfig, Delivery, FailureKind, HandlerError, Overflow, PublishError, SubscriptionConfig,
+    Bus, BusConfig, Delivery, FailureKind, HandlerError, Overflow, PublishError, RedriveError,
+    SubscribeError, SubscriptionConfig,
 };
 use contexter_protocol::IntegrationEvent;
 use jiff::{SignedDuration, Timestamp};
@@ -544,4 +545,147 @@ async fn what_was_lost_is_not_overtaken_within_its_key_until_it_comes_again() {
 async fn what_was_lost_for_good_holds_up_its_key_for_some_leases() {
     let order = with_a_lost_one(LONG * 2).await;
     assert_eq!(order, [0, 3, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_batch_is_kept_while_the_first_of_it_is_taken_in() {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    let seen = Seen::default();
+    let lease = config().with_lease(Duration::from_secs(1));
+    // Stored before anybody reads, so that it comes as one batch.
+    let early = bus.subscribe("a.b", lease.clone(), noting(&seen)).unwrap();
+    early.ready().await.unwrap();
+    drop(early);
+    sleep(Duration::from_secs(1)).await;
+    // Each takes longer than a lease to become a dead letter.
+    broker.slow_letters.store(1_500, Ordering::SeqCst);
+    for _ in 0..4 {
+        broker.store_garbage(b"garbage");
+    }
+    publish_all(&bus, 0..8).await;
+    let kept = bus.subscribe("a.b", lease, noting(&seen)).unwrap();
+    kept.ready().await.unwrap();
+    until(|| broker.acked("g") == 12).await;
+    assert_eq!(broker.redeliveries("g"), 0, "nobody got anything twice");
+    assert_eq!(bus.stats().fenced, 0);
+    assert_eq!(bus.dead_letters().await.unwrap().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_are_kept_while_there_is_always_something_to_settle() {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    let done = Arc::new(AtomicBool::new(false));
+    let slow = Arc::clone(&done);
+    let handler = move |delivery: Delivery| {
+        let slow = Arc::clone(&slow);
+        async move {
+            if number(delivery.event()) == 0 {
+                sleep(Duration::from_secs(1)).await;
+                slow.store(true, Ordering::SeqCst);
+            } else {
+                // Quicker than settling.
+                sleep(Duration::from_micros(200)).await;
+            }
+            Ok(())
+        }
+    };
+    let lease = config()
+        .with_lease(Duration::from_millis(300))
+        .with_concurrency(16);
+    let kept = bus.subscribe("a.b", lease, handler).unwrap();
+    kept.ready().await.unwrap();
+    bus.publish(event(0)).await.unwrap();
+    let mut next = 1;
+    while !done.load(Ordering::SeqCst) {
+        publish_all(&bus, next..next + 12).await;
+        next += 12;
+        sleep(Duration::from_millis(1)).await;
+    }
+    until(|| broker.acked("g") == next).await;
+    assert_eq!(broker.redeliveries("g"), 0, "nobody got anything twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_drain_ends_before_the_broker_was_reached_is_told_so() {
+    let broker = Broker::new();
+    broker.unavailable.store(true, Ordering::SeqCst);
+    let bus = over(&broker);
+    let kept = bus
+        .subscribe("a.b", config(), noting(&Seen::default()))
+        .unwrap();
+    sleep(Duration::from_secs(1)).await;
+    bus.drain(Duration::from_secs(1)).await;
+    assert_eq!(kept.ready().await, Err(SubscribeError::Closed));
+    assert_eq!(kept.health().unwrap().connection, Connection::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_without_a_group_stays_when_nobody_is_there_to_take_it() {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    let healed = Arc::new(AtomicBool::new(false));
+    let alone = SubscriptionConfig::default().with_name("alone");
+    let now = Arc::clone(&healed);
+    let handler = move |_: Delivery| {
+        let healed = now.load(Ordering::SeqCst);
+        async move {
+            match healed {
+                true => Ok(()),
+                false => Err(HandlerError::permanent("no")),
+            }
+        }
+    };
+    let kept = bus.subscribe("a.b", alone, handler).unwrap();
+    kept.ready().await.unwrap();
+    bus.publish(event(1)).await.unwrap();
+    until(|| broker.acked("alone") == 1).await;
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    let administrator = over(&broker);
+    let refused = administrator.redrive(&letter.id).await.unwrap_err();
+    assert!(matches!(refused, RedriveError::NoSubscription { .. }));
+    assert_eq!(
+        bus.dead_letters().await.unwrap().len(),
+        1,
+        "it is still there"
+    );
+    healed.store(true, Ordering::SeqCst);
+    bus.redrive(&letter.id).await.unwrap();
+    until(|| bus.stats().delivered == 1).await;
+    assert!(bus.dead_letters().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redriven_event_is_for_the_group_with_the_pattern_that_failed() {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    let (wide, narrow) = (Seen::default(), Seen::default());
+    let failing = narrow.clone();
+    let fail_once = move |delivery: Delivery| {
+        failing.note(&delivery);
+        let first = failing.all().len() == 1;
+        async move {
+            match first {
+                true => Err(HandlerError::permanent("no")),
+                false => Ok(()),
+            }
+        }
+    };
+    // The broker of these tests knows groups by their name, so each has one of its own.
+    let other = over(&broker);
+    let _wide = other
+        .subscribe("a.*", config().with_name("wide"), noting(&wide))
+        .unwrap();
+    let kept = bus
+        .subscribe("a.b", config().with_group("g2"), fail_once)
+        .unwrap();
+    kept.ready().await.unwrap();
+    bus.publish(event(1)).await.unwrap();
+    until(|| broker.acked("g2") == 1).await;
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    assert_eq!(&*letter.redrive_group(), "g2 a.b");
+    bus.redrive(&letter.id).await.unwrap();
+    until(|| narrow.all().len() == 2).await;
+    assert!(wide.all().len() <= 1, "others pass over it");
 }

@@ -1,0 +1,211 @@
+//! Recognising what was handled: the store in memory, groups of one name, and what a store that
+//! outlives processes knows of poison.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use contexter_conformance::events::{DedupeSubject, run_dedupe};
+use contexter_event_bus::{
+    Begin, Bus, BusConfig, DedupeKey, DedupeStore, DeliveryId, FailureKind, MemoryDedupe,
+    SubscriptionConfig, TransportError,
+};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+use crate::broker::{Broker, Fake};
+use crate::support::{LONG, Seen, event, gated, noting, number, publish_all};
+
+#[derive(Debug)]
+struct InMemory(Arc<MemoryDedupe>);
+
+#[async_trait]
+impl DedupeSubject for InMemory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn open(&self) -> Result<Arc<dyn DedupeStore>, TransportError> {
+        Ok(Arc::clone(&self.0) as _)
+    }
+}
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_the_rules_of_such_stores() {
+    let store = MemoryDedupe::new(100, Duration::from_mins(10));
+    let report = run_dedupe(&InMemory(Arc::new(store))).await;
+    assert!(report.failures().is_empty(), "{}", report.to_markdown());
+    assert_eq!(report.counts(), (7, 0, 2), "{}", report.to_markdown());
+}
+
+/// What a database would know, for the processes of one test.
+#[derive(Debug, Default)]
+struct Shared(Mutex<HashMap<DedupeKey, Option<DeliveryId>>>);
+
+#[async_trait]
+impl DedupeStore for Shared {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        by: &DeliveryId,
+        _lease: Duration,
+    ) -> Result<Begin, TransportError> {
+        let mut known = self.0.lock();
+        let begin = match known.get(key) {
+            None => Begin::New,
+            Some(None) => return Ok(Begin::Done),
+            Some(Some(other)) if by.follows(other) => Begin::TakenOver,
+            Some(Some(_)) => return Ok(Begin::InProgress),
+        };
+        known.insert(key.clone(), Some(by.clone()));
+        Ok(begin)
+    }
+
+    async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
+        self.0.lock().insert(key.clone(), None);
+        Ok(())
+    }
+
+    async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
+        let mut known = self.0.lock();
+        if known.get(key).is_some_and(|one| one.as_ref() == Some(by)) {
+            known.remove(key);
+        }
+        Ok(())
+    }
+
+    fn outlives_processes(&self) -> bool {
+        true
+    }
+}
+
+fn over(broker: &Arc<Broker>, store: &Arc<Shared>) -> Bus {
+    let transport = Arc::new(Fake(Arc::clone(broker)));
+    let store = Arc::clone(store) as Arc<dyn DedupeStore>;
+    Bus::with_dedupe_store(Some(transport), store, &BusConfig::default())
+}
+
+fn config() -> SubscriptionConfig {
+    SubscriptionConfig::default()
+        .with_group("g")
+        .with_lease(Duration::from_secs(3))
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !condition() {
+        assert!(Instant::now() < end, "it never came true");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_only_held_by_processes_that_died_is_handled_where_that_is_known() {
+    let broker = Broker::new();
+    let store = Arc::new(Shared::default());
+    let seen = Seen::default();
+    for life in 0..3 {
+        let gate = Arc::new(Semaphore::new(0));
+        // The handler of the first event never ends; the others wait behind it.
+        let transport = Arc::new(Fake(Arc::clone(&broker)));
+        let alive = Arc::new(Dies {
+            store: Arc::clone(&store),
+        });
+        let bus = Bus::with_dedupe_store(Some(transport), alive, &BusConfig::default());
+        let kept = bus.subscribe("a.b", config(), gated(&seen, &gate)).unwrap();
+        kept.ready().await.unwrap();
+        if life == 0 {
+            publish_all(&bus, 1..4).await;
+        }
+        until(|| seen.all().len() == life + 1 && broker.unsettled("g") == 3).await;
+        broker.forget_consumers("g");
+        drop(kept);
+    }
+    assert_eq!(seen.all(), [(1, 1), (1, 2), (1, 3)]);
+    let bus = over(&broker, &store);
+    let kept = bus.subscribe("a.b", config(), noting(&seen)).unwrap();
+    kept.ready().await.unwrap();
+    until(|| broker.acked("g") == 3).await;
+    let letters = bus.dead_letters().await.unwrap();
+    let [letter] = letters.as_slice() else {
+        panic!("{letters:?}")
+    };
+    assert_eq!(number(letter.event().unwrap()), 1);
+    assert_eq!(letter.kind, FailureKind::Poison);
+    assert_eq!(
+        seen.all()[3..],
+        [(2, 3), (3, 3)],
+        "the innocent have their last attempt"
+    );
+}
+
+/// The store as a process sees it that dies: what it gives back in its end is not heard.
+#[derive(Debug)]
+struct Dies {
+    store: Arc<Shared>,
+}
+
+#[async_trait]
+impl DedupeStore for Dies {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        by: &DeliveryId,
+        lease: Duration,
+    ) -> Result<Begin, TransportError> {
+        self.store.begin(key, by, lease).await
+    }
+
+    async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
+        self.store.done(key).await
+    }
+
+    async fn release(&self, _key: &DedupeKey, _by: &DeliveryId) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    fn outlives_processes(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_failed_often_enough_is_not_tried_again_when_its_letter_could_not_be_stored() {
+    let broker = Broker::new();
+    broker.refuse_dead_letters.store(true, Ordering::SeqCst);
+    let store = Arc::new(Shared::default());
+    let bus = over(&broker, &store);
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let fail = move |delivery: contexter_event_bus::Delivery| {
+        noted.note(&delivery);
+        async { Err(contexter_event_bus::HandlerError::permanent("never")) }
+    };
+    let kept = bus.subscribe("a.b", config(), fail).unwrap();
+    kept.ready().await.unwrap();
+    bus.publish(event(1)).await.unwrap();
+    sleep(Duration::from_mins(1)).await;
+    broker.refuse_dead_letters.store(false, Ordering::SeqCst);
+    until(|| broker.acked("g") == 1).await;
+    assert_eq!(seen.all(), [(1, 1), (1, 2), (1, 3)], "and no more");
+    let letters = bus.dead_letters().await.unwrap();
+    assert_eq!(letters[0].kind, FailureKind::Permanent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_groups_of_one_name_with_different_patterns_are_no_duplicates_of_each_other() {
+    let bus = Bus::default();
+    let (wide, narrow) = (Seen::default(), Seen::default());
+    let config = SubscriptionConfig::default()
+        .with_group("g")
+        .with_deduplication(true);
+    let _wide = bus.subscribe("a.*", config.clone(), noting(&wide)).unwrap();
+    let _narrow = bus.subscribe("a.b", config, noting(&narrow)).unwrap();
+    bus.publish(event(1)).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    assert_eq!((wide.all(), narrow.all()), (vec![(1, 1)], vec![(1, 1)]));
+    assert_eq!(bus.stats().duplicates, 0);
+}
