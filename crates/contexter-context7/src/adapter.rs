@@ -13,6 +13,7 @@ use contexter_resilience::{ResilientAdapter, StandardStack};
 use contexter_service::{Again, Clock as _, DefaultClock, Handle, Service, Verdict as _};
 use jiff::Timestamp;
 
+use crate::asked::Whole;
 use crate::cache::{Account, Owner, around};
 use crate::client::{Client, NAME, operation, resolved};
 use crate::config::KEY_PREFIX;
@@ -47,7 +48,9 @@ pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 ///   by the page that it is from. A document's path is that of its page, its order within that of
 ///   the page, so the same answers give the same documents. It fails as a whole when a topic does:
 ///   half of a library would look like one that has lost the other half. Asked again, it goes on
-///   with what is kept.
+///   with what is kept. Without a cache nothing is: then every page of documents costs a call for
+///   each topic, and where the service answers otherwise than before, a document may be missed or
+///   come twice; ask for all of them in one page.
 /// - A library that is not finalized is [`ErrorKind::NotReady`], which the stack repeats after the
 ///   wait.
 ///
@@ -136,8 +139,10 @@ impl Context7Adapter {
         let libraries = around::<SearchLibraries, _>(libraries, cache, &owner).map_err(invalid)?;
         let context = guarded(operation::FETCH_CONTEXT);
         let context = around::<FetchContext, _>(context, cache, &owner).map_err(invalid)?;
+        let context = Handle::new(Whole(context));
         let search = guarded(operation::SEARCH_CONTEXT);
         let search = around::<SearchContext, _>(search, cache, &owner).map_err(invalid)?;
+        let search = Handle::new(Whole(search));
         let legacy = guarded(operation::READ_LEGACY);
         let legacy = around::<ReadLegacy, _>(legacy, cache, &owner).map_err(invalid)?;
         let old_search = guarded(operation::SEARCH_LEGACY);

@@ -10,6 +10,7 @@ use contexter_model::{Error, ErrorKind};
 use contexter_service::Verdict as _;
 use contexter_service::{Again, Capability, DefaultClock, Handle, InvalidConfig, Sample, Service};
 
+use crate::asked::Asked;
 use crate::client::NAME;
 use crate::{Content, Context, FoundLibraries, LegacyDocs};
 
@@ -17,7 +18,8 @@ use crate::{Content, Context, FoundLibraries, LegacyDocs};
 const NONE_FOR: Duration = Duration::from_mins(1);
 
 /// The key of an answer. Context7 advises: base URL, account, library with its version, query,
-/// form and `fast`; the last four are fields of the request.
+/// form and `fast`; the last four are fields of the request, of which only what the service
+/// [sees](Asked::asked) counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key<Req> {
     base_url: Arc<str>,
@@ -103,7 +105,8 @@ pub(crate) fn around<Req, S>(
     owner: &Owner,
 ) -> Result<Handle<Req>, InvalidConfig>
 where
-    Req: Capability<Response: Keepable, Error = Error> + std::hash::Hash + Eq + Clone + Sync,
+    Req:
+        Asked + Capability<Response: Keepable, Error = Error> + std::hash::Hash + Eq + Clone + Sync,
     S: Service<Req, Response = Req::Response, Error = Error> + 'static,
 {
     let Some(settings) = settings else {
@@ -121,7 +124,7 @@ where
     let key = move |request: &Req| Key {
         base_url: Arc::clone(&base_url),
         account,
-        request: request.clone(),
+        request: request.asked(),
     };
     let cached: CacheService<_, _, _, _, _, _, DefaultClock, _> =
         cache.service(Arc::new(service), key);

@@ -237,7 +237,11 @@ pub(crate) fn of(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &st
         }
         _ => failure(ErrorKind::Protocol, "the service answered out of turn"),
     };
-    if read.error.retry_after().is_none() && read.error.kind() == ErrorKind::Unavailable {
+    let may_pass = matches!(
+        read.error.kind(),
+        ErrorKind::Unavailable | ErrorKind::Timeout
+    );
+    if may_pass && read.error.retry_after().is_none() {
         read.error = read.error.with_retry_after(answer.retry_after);
     }
     read.code = code.map(str::to_owned);

@@ -72,6 +72,7 @@
 
 mod adapter;
 pub mod answer;
+mod asked;
 mod cache;
 mod client;
 mod config;

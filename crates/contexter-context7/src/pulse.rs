@@ -6,8 +6,11 @@ use contexter_model::{Error, ErrorKind};
 use contexter_service::{Clock as _, DefaultClock, Sample, Verdict as _};
 use parking_lot::Mutex;
 
-/// For how long a failure stands for the health of the service before it is asked again. Asking a
-/// service that is down costs nothing of its allowance.
+/// For how long a first failure stands for the health of the service before it is asked again: most
+/// trouble is over in a moment. Asking a service that is down costs nothing of its allowance.
+const FIRST_RECHECK: Duration = Duration::from_secs(1);
+
+/// For how long a failure stands at most; each in a row stands twice as long as the one before.
 const RECHECK: Duration = Duration::from_secs(30);
 
 /// What real calls and checks have told about the service.
@@ -22,6 +25,8 @@ struct Beat {
     at: Instant,
     holds_for: Duration,
     state: Result<(), Error>,
+    /// For how long the next failure in a row stands.
+    recheck: Duration,
 }
 
 impl Pulse {
@@ -38,6 +43,8 @@ impl Pulse {
             Err(error) if is_trouble(error) => Err(error.clone()),
             _ => Ok(()),
         };
+        let mut last = self.last.lock();
+        let recheck = last.as_ref().map_or(FIRST_RECHECK, |beat| beat.recheck);
         let holds_for = match &state {
             Ok(()) => self.interval,
             // Until the allowance is renewed, as far as that is known.
@@ -46,14 +53,19 @@ impl Pulse {
                 .map_or(self.interval, |wait| wait.min(self.interval)),
             Err(error) => error
                 .retry_after()
-                .unwrap_or(RECHECK)
+                .unwrap_or(recheck)
                 .min(RECHECK)
                 .min(self.interval),
         };
-        *self.last.lock() = Some(Beat {
+        let recheck = match &state {
+            Ok(()) => FIRST_RECHECK,
+            Err(_) => recheck.saturating_mul(2).min(RECHECK),
+        };
+        *last = Some(Beat {
             at: DefaultClock.now(),
             holds_for,
             state,
+            recheck,
         });
     }
 
@@ -76,6 +88,8 @@ fn is_trouble(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use contexter_service::Timer as _;
+
     use super::*;
 
     fn state_after(error: &Error) -> Option<ErrorKind> {
@@ -97,6 +111,36 @@ mod tests {
             (ErrorKind::RateLimited, Some(ErrorKind::RateLimited)),
         ] {
             assert_eq!(state_after(&Error::new(kind, "x")), state, "{kind}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_stands_for_longer_the_more_came_before_it() {
+        let pulse = Pulse::new(Duration::from_hours(1));
+        let down = Error::new(ErrorKind::Unavailable, "x");
+        let mut stood = Vec::new();
+        for _ in 0..7 {
+            pulse.heard(Err(&down));
+            let mut seconds = 0;
+            while pulse.last().is_some() {
+                DefaultClock.sleep(Duration::from_secs(1)).await;
+                seconds += 1;
+            }
+            stood.push(seconds);
+        }
+        assert_eq!(stood, [1, 2, 4, 8, 16, 30, 30]);
+        pulse.heard(Ok(()));
+        pulse.heard(Err(&down));
+        DefaultClock.sleep(Duration::from_secs(1)).await;
+        assert!(pulse.last().is_none());
+        // What the service asks for counts, up to the longest.
+        for (asked, stands) in [(20, 20), (100, 30)] {
+            let asked = Some(Duration::from_secs(asked));
+            pulse.heard(Err(&down.clone().with_retry_after(asked)));
+            DefaultClock.sleep(Duration::from_secs(stands - 1)).await;
+            assert!(pulse.last().is_some());
+            DefaultClock.sleep(Duration::from_secs(1)).await;
+            assert!(pulse.last().is_none());
         }
     }
 

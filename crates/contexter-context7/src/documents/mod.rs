@@ -67,8 +67,8 @@ impl Service<FetchDocs> for Docs {
     type Response = DocsPage;
     type Error = Error;
 
-    /// Asks about all topics and gives one page of the documents that come of it. The answers are
-    /// kept, so that the pages after the first cost nothing.
+    /// Asks about all topics and gives one page of the documents that come of it. Where answers are
+    /// kept, the pages after the first cost nothing.
     async fn call(&self, request: FetchDocs) -> Result<DocsPage, Error> {
         let answers = self.answers(&request).await?;
         let mut pages = Pages::default();

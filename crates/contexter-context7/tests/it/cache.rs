@@ -35,7 +35,7 @@ async fn library_version_query_form_and_speed_each_make_another_question() {
         FetchContext::new(id("/a/b"), "why"),
         ask("/a/b").form(Form::Text),
         ask("/a/b").fast(true),
-        ask("/a/b").tag_fallback(true),
+        ask("/a/b/v1").tag_fallback(true),
     ];
     for round in 1..=2 {
         for question in &questions {
@@ -43,6 +43,48 @@ async fn library_version_query_form_and_speed_each_make_another_question() {
         }
         assert_eq!(rig.paths().len(), questions.len(), "round {round}");
     }
+}
+
+#[tokio::test]
+async fn what_the_service_does_not_see_makes_no_other_question() {
+    let rig = rig_with(vec![found()], keeping()).await;
+    let long = "q".repeat(600);
+    for same in [
+        vec![
+            ask("/a/b").max_tokens(1),
+            ask("/a/b"),
+            ask("/a/b").max_tokens(100),
+            ask("/a/b").tag_fallback(true),
+            FetchContext::new(id("/a/b"), " how\n"),
+        ],
+        vec![ask("/a/b/v1"), ask("/a/b@v1")],
+        vec![
+            FetchContext::new(id("/a/b"), long.as_str()),
+            FetchContext::new(id("/a/b"), &long[..500]),
+        ],
+    ] {
+        let before = rig.paths().len();
+        for question in same {
+            let max_tokens = question.max_tokens;
+            let context = rig.call(question).await.unwrap();
+            let snippets = context.content.snippets().unwrap();
+            let all = (1, 1);
+            let expected = match max_tokens {
+                Some(1) => (0, 0),
+                Some(100) => (1, 0),
+                _ => all,
+            };
+            assert_eq!((snippets.code.len(), snippets.info.len()), expected);
+        }
+        assert_eq!(rig.paths().len(), before + 1);
+    }
+    let before = rig.paths().len();
+    rig.call(SearchContext::new("how").max_tokens(1))
+        .await
+        .unwrap();
+    let whole = rig.call(SearchContext::new("how")).await.unwrap();
+    assert!(!whole.is_empty());
+    assert_eq!(rig.paths().len(), before + 1);
 }
 
 #[tokio::test]

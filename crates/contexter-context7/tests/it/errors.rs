@@ -110,6 +110,20 @@ fn refusals() -> Vec<Row> {
             "/a/b is unknown (404 team_not_found): No such team",
         ),
         row(
+            error(404, "user_not_found", "No such user"),
+            Kind::NotFound,
+            Success,
+            NO,
+            "/a/b is unknown (404 user_not_found): No such user",
+        ),
+        row(
+            error(403, "forbidden", "By policy"),
+            Kind::Unauthorized,
+            Neutral,
+            NO,
+            "access to /a/b is denied (403 forbidden): By policy",
+        ),
+        row(
             Scripted::status(404),
             Kind::NotFound,
             Success,
@@ -129,6 +143,27 @@ fn odd_refusals() -> Vec<Row> {
             Failure,
             yes(None),
             "the service gave up waiting (408)",
+        ),
+        row(
+            Scripted::text(408, "slow").header("retry-after", "4"),
+            Kind::Timeout,
+            Failure,
+            yes(4),
+            "the service gave up waiting (408)",
+        ),
+        row(
+            Scripted::status(504).header("retry-after", "5"),
+            Kind::Timeout,
+            Failure,
+            yes(5),
+            "the service did not answer in time (504)",
+        ),
+        row(
+            Scripted::text(500, "something broke"),
+            Kind::Unavailable,
+            Failure,
+            yes(None),
+            "the service failed (500)",
         ),
         row(
             error(422, "library_too_large", "Too many files"),
