@@ -1,19 +1,24 @@
 //! The calls of the Bright Data adapter, over its REST interface and its proxy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use contexter_adapter::ServiceAdapter as _;
 use contexter_brightdata::{
-    BrightDataAdapter, Config, Envelope, FetchByProxy, ProxyConfig, ProxyUser, SearchPage,
-    SubmitPage, TakeScreenshot, ThrottleBudget, TriggerDataset, Unlock,
+    BrightDataAdapter, CancelSnapshot, CollectJob, Config, CountParts, Download, Envelope,
+    FetchByProxy, FetchSnapshot, Job, JobState, ProxyConfig, ProxyUser, ScrapeDataset, SearchPage,
+    SnapshotFormat, SnapshotId, SnapshotProgress, SubmitPage, SubmitSearch, TakeScreenshot,
+    ThrottleBudget, TriggerDataset, Unlock, Unlocked,
 };
-use contexter_model::{FetchPage, SearchWeb};
+use contexter_model::{Error, FetchPage, SearchWeb};
 use contexter_retry::Config as Retry;
 use contexter_sandbox::{BrightDataConfig, Sandbox, SandboxConfig, Server};
+use contexter_service::{Capability, Service as _};
 use serde_json::json;
 
 use crate::cases;
 use crate::leaks::MARK;
-use crate::matrix::{self, Call, Ground, deadline};
+use crate::matrix::{self, Call, Ground, PATIENT, Where, deadline};
 
 const PAGE: &str = "https://docs.example.com/guide/install";
 /// A page without TLS, so that the proxy answers itself.
@@ -22,7 +27,7 @@ const PLAIN_PAGE: &str = "http://docs.example.com/guide/install";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_brightdata() {
     matrix::run(Server::Brightdata, &cases::pages(), async || {
-        ground(rest_calls()).await
+        ground(rest_calls).await
     })
     .await;
 }
@@ -30,12 +35,25 @@ async fn every_fault_on_every_call_of_brightdata() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_the_proxy_of_brightdata() {
     matrix::run(Server::BrightdataProxy, &cases::pages(), async || {
-        ground(proxy_calls()).await
+        ground(|_| proxy_calls()).await
     })
     .await;
 }
 
-async fn ground(calls: Vec<Call<BrightDataAdapter>>) -> Ground<BrightDataAdapter> {
+/// The proxy opens the tunnel, and what travels in it goes wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_within_a_tunnel_of_brightdata() {
+    let within = Where {
+        server: Server::BrightdataProxy,
+        method: Some("GET"),
+    };
+    matrix::run_where(within, &cases::pages(), async || {
+        ground(|_| vec![tunnelled()]).await
+    })
+    .await;
+}
+
+async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<BrightDataAdapter> {
     let server = BrightDataConfig::new()
         .api_key(format!("brd-{MARK}"))
         .zone_password(format!("zone-{MARK}"))
@@ -69,14 +87,57 @@ async fn ground(calls: Vec<Call<BrightDataAdapter>>) -> Ground<BrightDataAdapter
         // One of its own: that of the process would soon be used up.
         BrightDataAdapter::with_budget(&config, stack, ThrottleBudget::new()).unwrap()
     };
+    let prepared = Prepared::new(&make(PATIENT)).await;
     Ground {
         sandbox,
         make: Box::new(make),
-        calls,
+        calls: calls(prepared),
     }
 }
 
-fn rest_calls() -> Vec<Call<BrightDataAdapter>> {
+/// What the calls of jobs are about; both have come to an end.
+struct Prepared {
+    page: Job,
+    snapshot: SnapshotId,
+}
+
+impl Prepared {
+    async fn new(adapter: &BrightDataAdapter) -> Self {
+        let page = SubmitPage::new(Unlock::new(PAGE));
+        let page = ask(adapter, page).await.unwrap();
+        let snapshot = ask(adapter, trigger()).await.unwrap();
+        let ended = async || {
+            let page = ask(adapter, CollectJob::new(page.clone())).await.unwrap();
+            let progress = SnapshotProgress::new(snapshot.clone());
+            let progress = ask(adapter, progress).await.unwrap();
+            matches!(page, JobState::Done(_)) && !progress.status.is_under_way()
+        };
+        tokio::time::timeout(PATIENT, async { while !ended().await {} })
+            .await
+            .unwrap();
+        Self { page, snapshot }
+    }
+}
+
+async fn ask<R>(adapter: &BrightDataAdapter, request: R) -> Result<R::Response, Error>
+where
+    R: Capability<Error = Error> + Send + 'static,
+{
+    let handle = adapter.capabilities().handle::<R>().unwrap();
+    handle.call(request).await
+}
+
+fn trigger() -> TriggerDataset {
+    TriggerDataset::new("gd_sandbox".parse().unwrap()).input(json!({ "url": PAGE }))
+}
+
+fn rest_calls(prepared: Prepared) -> Vec<Call<BrightDataAdapter>> {
+    let mut calls = pages();
+    calls.extend(jobs(prepared));
+    calls
+}
+
+fn pages() -> Vec<Call<BrightDataAdapter>> {
     vec![
         Call::ask("fetch a page", FetchPage::new(PAGE), |page| {
             assert!(!page.text.trim().is_empty(), "an empty page is none");
@@ -100,36 +161,98 @@ fn rest_calls() -> Vec<Call<BrightDataAdapter>> {
             SearchPage::new("ferry"),
             |_page| Ok(()),
         ),
+    ]
+}
+
+fn jobs(prepared: Prepared) -> Vec<Call<BrightDataAdapter>> {
+    let Prepared { page, snapshot } = prepared;
+    vec![
         Call::ask(
             "submit a page",
             SubmitPage::new(Unlock::new(PAGE)),
             |_job| Ok(()),
         ),
         Call::ask(
-            "trigger a data set",
-            TriggerDataset::new("gd_sandbox".parse().unwrap()).input(json!({ "url": PAGE })),
-            |_snapshot| Ok(()),
+            "submit a search",
+            SubmitSearch::new(SearchPage::new("ferry")),
+            |_job| Ok(()),
         ),
+        Call::ask(
+            "collect a page",
+            CollectJob::new(page),
+            |state| match state {
+                JobState::Done(unlocked) => real(unlocked),
+                _pending => Ok(()),
+            },
+        ),
+        Call::ask("trigger a data set", trigger(), |_snapshot| Ok(())),
+        Call::ask(
+            "scrape a data set",
+            ScrapeDataset::new("gd_sandbox".parse().unwrap(), vec![json!({ "url": PAGE })]),
+            |_scraped| Ok(()),
+        ),
+        Call::ask(
+            "see how far a snapshot is",
+            SnapshotProgress::new(snapshot.clone()),
+            |_progress| Ok(()),
+        ),
+        Call::ask(
+            "count the parts of a snapshot",
+            CountParts::new(snapshot.clone(), 1_000),
+            |parts| {
+                assert_eq!(parts, 1);
+                Ok(())
+            },
+        ),
+        Call::ask(
+            "fetch a snapshot",
+            FetchSnapshot::new(snapshot.clone()),
+            one_record,
+        ),
+        Call::ask(
+            "fetch a snapshot line by line, compressed",
+            FetchSnapshot::new(snapshot)
+                .format(SnapshotFormat::Ndjson)
+                .compressed(),
+            one_record,
+        ),
+        Call::new("cancel a snapshot", |adapter: Arc<BrightDataAdapter>| {
+            async move {
+                let snapshot = ask(&adapter, trigger()).await?;
+                match ask(&adapter, CancelSnapshot::new(snapshot)).await {
+                    // It was ready sooner.
+                    Err(error) if error.message().contains("not running") => Ok(()),
+                    ended => ended,
+                }
+            }
+        }),
     ]
+}
+
+/// The one input is there, or nothing is yet.
+fn one_record(download: Download) -> Result<(), Error> {
+    if let Download::Records(records) = download {
+        assert_eq!(records.records.len(), 1, "{records:?}");
+    }
+    Ok(())
 }
 
 fn proxy_calls() -> Vec<Call<BrightDataAdapter>> {
     vec![
-        Call::ask("fetch by proxy", FetchByProxy::new(PLAIN_PAGE), |page| {
-            // A page may really have no content, and says so.
-            assert!(
-                !page.body.is_empty() || page.status == 204,
-                "an empty page is none"
-            );
-            Ok(())
-        }),
-        Call::ask("fetch by tunnel", FetchByProxy::new(PAGE), |page| {
-            // A page may really have no content, and says so.
-            assert!(
-                !page.body.is_empty() || page.status == 204,
-                "an empty page is none"
-            );
-            Ok(())
-        }),
+        Call::ask("fetch by proxy", FetchByProxy::new(PLAIN_PAGE), real),
+        tunnelled(),
     ]
+}
+
+fn tunnelled() -> Call<BrightDataAdapter> {
+    Call::ask("fetch by tunnel", FetchByProxy::new(PAGE), real)
+}
+
+fn real(page: Unlocked) -> Result<(), Error> {
+    // A page may really have no content, and says so.
+    assert!(
+        !page.body.is_empty() || page.status == 204,
+        "an empty page is none"
+    );
+    Ok(())
 }

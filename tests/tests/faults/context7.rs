@@ -136,6 +136,22 @@ fn calls() -> Vec<Call<Context7Adapter>> {
             |reply| documentation(&reply.content),
         ),
         Call::ask(
+            "read prose of early version 2",
+            ReadLegacy::new(
+                library(),
+                LegacyEndpoint::InfoV2 {
+                    page: None,
+                    limit: None,
+                },
+            ),
+            |reply| documentation(&reply.content),
+        ),
+        Call::ask(
+            "search version 2",
+            SearchLegacy::new("contexter-retry", LegacyVersion::V2),
+            |reply| found(!reply.libraries.is_empty()),
+        ),
+        Call::ask(
             "search version 1",
             SearchLegacy::new("contexter-retry", LegacyVersion::V1),
             |reply| found(!reply.libraries.is_empty()),

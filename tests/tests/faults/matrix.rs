@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter;
 use contexter_model::{Error, ErrorKind};
-use contexter_sandbox::{FaultScript, Rule, Sandbox, Server};
+use contexter_sandbox::{Fault, FaultScript, Rule, Sandbox, Server};
 use contexter_service::{Capability, Service as _};
 use futures_util::stream::{self, StreamExt as _};
 
@@ -89,15 +89,51 @@ where
     F: Fn() -> O,
     O: Future<Output = Ground<A>>,
 {
+    run_where(
+        Where {
+            server,
+            method: None,
+        },
+        cases,
+        ground,
+    )
+    .await;
+}
+
+/// Which requests are under a fault.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Where {
+    pub(crate) server: Server,
+    /// All of them, if there is none.
+    pub(crate) method: Option<&'static str>,
+}
+
+impl Where {
+    fn rule(self, fault: &Fault) -> Rule {
+        let rule = Rule::new(fault.clone()).server(self.server);
+        match self.method {
+            Some(method) => rule.method(method),
+            None => rule,
+        }
+    }
+}
+
+/// The same, with faults of some requests alone.
+pub(crate) async fn run_where<A, F, O>(place: Where, cases: &[Case], ground: F)
+where
+    A: ServiceAdapter + Debug + 'static,
+    F: Fn() -> O,
+    O: Future<Output = Ground<A>>,
+{
     leaks::watch();
     let first = ground().await;
     leaks::check_debug(&(first.make)(PATIENT));
-    let health = health_under_faults(&first, server, cases);
+    let health = health_under_faults(&first, place, cases);
     let count = first.calls.len();
     let ground = &ground;
-    let calls = stream::iter(0..count).map(|place| async move {
+    let calls = stream::iter(0..count).map(|number| async move {
         let ground = ground().await;
-        call_under_faults(&ground, server, cases, place).await
+        call_under_faults(&ground, place, cases, &ground.calls[number]).await
     });
     let calls = calls.buffer_unordered(AT_ONCE).concat();
     let ((), wrong) = tokio::join!(health, calls);
@@ -113,15 +149,15 @@ where
 /// Returns what was wrong with one call, one line a cell.
 async fn call_under_faults<A>(
     ground: &Ground<A>,
-    server: Server,
+    place: Where,
     cases: &[Case],
-    place: usize,
+    call: &Call<A>,
 ) -> Vec<String>
 where
     A: ServiceAdapter + Debug + 'static,
 {
-    let Ground { sandbox, calls, .. } = ground;
-    let call = &calls[place];
+    let sandbox = &ground.sandbox;
+    let server = place.server;
     let mut wrong = Vec::new();
     match attempt(ground, call, PATIENT).await {
         Ended::Done(Ok(())) => {}
@@ -129,7 +165,7 @@ where
     }
     for case in cases {
         for times in [None, Some(1)] {
-            let mut rule = Rule::new(case.fault.clone()).server(server);
+            let mut rule = place.rule(&case.fault);
             rule.times = times;
             let script = FaultScript::new().rule(rule);
             sandbox.faults().replace(script).unwrap();
@@ -167,12 +203,12 @@ where
 }
 
 /// The health check is a call as well, whose error is a text.
-async fn health_under_faults<A>(ground: &Ground<A>, server: Server, cases: &[Case])
+async fn health_under_faults<A>(ground: &Ground<A>, place: Where, cases: &[Case])
 where
     A: ServiceAdapter + Debug,
 {
     for case in cases {
-        let script = FaultScript::new().rule(Rule::new(case.fault.clone()).server(server));
+        let script = FaultScript::new().rule(place.rule(&case.fault));
         ground.sandbox.faults().replace(script).unwrap();
         let adapter = (ground.make)(ATTEMPT);
         // The caller bounds its time, as the registry does.

@@ -1,12 +1,14 @@
 //! The calls of the remote Qdrant adapter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter as _;
 use contexter_model::{
-    CollectionSpec, Count, Delete, Distance, EmbeddingSpace, EnsureCollection, Error, Filter,
-    FusedQuery, Hit, Leg, ListAliases, Payload, Point, PointId, Query, Retrieve, Scroll, Selector,
-    SpaceKind, SparseVector, StoreFusion, SwitchAlias, Upsert,
+    CollectionSpec, Count, CreateSnapshot, Delete, Distance, DropAlias, DropCollection,
+    DropSnapshot, EmbeddingSpace, EnsureCollection, Error, ErrorKind, Filter, Flush, FusedQuery,
+    Hit, Leg, ListAliases, ListSnapshots, Optimize, Payload, Point, PointId, Query, Retrieve,
+    Scroll, Selector, SpaceKind, SparseVector, StoreFusion, SwitchAlias, Upsert,
 };
 use contexter_qdrant::remote::{Config, QdrantAdapter};
 use contexter_sandbox::{QdrantConfig, Sandbox, SandboxConfig, Server};
@@ -95,6 +97,7 @@ fn numbers(hits: &[Hit]) -> Vec<u128> {
 
 fn calls() -> Vec<Call<QdrantAdapter>> {
     let mut calls = changes();
+    calls.extend(upkeep());
     calls.extend(reads());
     calls
 }
@@ -116,12 +119,89 @@ fn changes() -> Vec<Call<QdrantAdapter>> {
             Ok,
         ),
         Call::ask(
+            "delete what passes a filter",
+            Delete {
+                collection: collection(),
+                selector: Selector::Filter(Filter::all().and("library", "nobody")),
+            },
+            Ok,
+        ),
+        Call::ask(
             "switch an alias",
             SwitchAlias {
                 alias: "current".to_owned(),
                 collection: collection(),
             },
             |_switched| Ok(()),
+        ),
+    ]
+}
+
+/// What is asked for beside the points; nothing of it takes any away.
+fn upkeep() -> Vec<Call<QdrantAdapter>> {
+    let collection = || COLLECTION.to_owned();
+    vec![
+        Call::ask(
+            "flush",
+            Flush {
+                collection: collection(),
+            },
+            Ok,
+        ),
+        Call::ask(
+            "optimize",
+            Optimize {
+                collection: collection(),
+            },
+            Ok,
+        ),
+        Call::ask(
+            "drop an alias",
+            DropAlias {
+                alias: "nobody".to_owned(),
+            },
+            Ok,
+        ),
+        Call::ask(
+            "drop a collection",
+            DropCollection {
+                collection: "nobody".to_owned(),
+            },
+            |_there| Ok(()),
+        ),
+        Call::ask(
+            "create a snapshot",
+            CreateSnapshot {
+                collection: collection(),
+            },
+            |snapshot| {
+                assert!(!snapshot.name.is_empty());
+                Ok(())
+            },
+        ),
+        Call::ask(
+            "list snapshots",
+            ListSnapshots {
+                collection: collection(),
+            },
+            |_snapshots| Ok(()),
+        ),
+        Call::new(
+            "drop a snapshot",
+            |adapter: Arc<QdrantAdapter>| async move {
+                let collection = COLLECTION.to_owned();
+                let snapshot = "nobody".to_owned();
+                let drop = DropSnapshot {
+                    collection,
+                    snapshot,
+                };
+                let handle = adapter.capabilities().handle::<DropSnapshot>().unwrap();
+                match handle.call(drop).await {
+                    // So it is without a fault.
+                    Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+                    ended => ended,
+                }
+            },
         ),
     ]
 }

@@ -9,8 +9,8 @@ use contexter_model::{Embed, Error, Purpose, Rerank};
 use contexter_sandbox::{Sandbox, SandboxConfig, Server, VoyageConfig};
 use contexter_service::{Capability, Cx, Service};
 use contexter_voyage::{
-    Config, Content, EmbedChunks, EmbedMultimodal, EmbedTexts, Job, Polling, RerankTexts,
-    VoyageAdapter, Work,
+    Chunking, Config, Content, Dtype, EmbedChunks, EmbedMultimodal, EmbedTexts, Job, Polling,
+    RerankTexts, Transport, VoyageAdapter, Work,
 };
 use serde_json::json;
 
@@ -136,6 +136,22 @@ fn requests() -> Vec<Call<VoyageAdapter>> {
             assert_eq!(counts, [2, 1]);
             Ok(())
         }),
+        Call::new("embed chunks that the vendor cuts", |adapter| async move {
+            let text = "a long text that is cut ".repeat(40);
+            let request = EmbedChunks::documents([vec![text]]).with_chunking(Chunking::new(32, 0));
+            let reply = ask(&adapter, request).await?;
+            assert_eq!(reply.documents.len(), 1);
+            assert!(reply.documents[0].vectors.len() > 1);
+            Ok(())
+        }),
+        Call::new("embed in bytes", move |adapter| async move {
+            let request = EmbedTexts::new(texts(), None)
+                .with_dtype(Dtype::Int8)
+                .with_transport(Transport::List);
+            let reply = ask(&adapter, request).await?;
+            assert_eq!(reply.vectors.len(), 2);
+            Ok(())
+        }),
         Call::new("embed multimodal", |adapter| async move {
             let input = vec![Content::Text("a diagram".to_owned())];
             let request = EmbedMultimodal::new(vec![input], Purpose::Document);
@@ -148,7 +164,7 @@ fn requests() -> Vec<Call<VoyageAdapter>> {
 
 fn jobs(prepared: Prepared) -> Vec<Call<VoyageAdapter>> {
     let Prepared { file, work, job } = prepared;
-    let (created, found) = (file.clone(), file);
+    let (created, read, found) = (file.clone(), file.clone(), file);
     let (seen, listed) = (job.id.clone(), job.id.clone());
     let ended = Arc::new((job, work));
     vec![
@@ -186,6 +202,13 @@ fn jobs(prepared: Prepared) -> Vec<Call<VoyageAdapter>> {
                 let jobs = adapter.jobs().list(100, None).await?;
                 assert!(!jobs.is_empty() && jobs.iter().all(|job| job.id >= id));
                 Ok(())
+            }
+        }),
+        Call::new("read a file", move |adapter: Arc<VoyageAdapter>| {
+            let id = read.clone();
+            async move {
+                // A file may hold anything, so that what was cut on its way is told by who reads it.
+                adapter.jobs().content(&id).await.map(drop)
             }
         }),
         Call::new("list files", move |adapter: Arc<VoyageAdapter>| {

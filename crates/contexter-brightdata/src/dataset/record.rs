@@ -102,6 +102,9 @@ pub(super) enum Content {
 
 /// Reads what a body holds, as [`read_records`] does.
 pub(super) fn read_content(body: &[u8], limit: u64) -> Result<Content, UnreadableRecords> {
+    if body.is_empty() {
+        return Err(UnreadableRecords::Nothing);
+    }
     let inflated;
     let body = if body.starts_with(GZIP) {
         inflated = inflate(body, limit)?;
@@ -161,6 +164,9 @@ pub enum UnreadableRecords {
         /// Where in the line.
         column: usize,
     },
+    /// There is nothing at all: no records are an empty list.
+    #[error("the answer is empty, which is no list of records")]
+    Nothing,
     /// The compressed bytes are broken or cut short.
     #[error("the records cannot be decompressed")]
     Compression,
