@@ -56,7 +56,8 @@ pub struct RedisConfig {
     #[serde(with = "contexter_service::duration")]
     pub reconnect_max: Duration,
     /// How long the server remembers a subscription without a group, and an idle consumer, that
-    /// gave no sign of life. Default 10 minutes.
+    /// gave no sign of life; time in which the server was not running does not count. Default 10
+    /// minutes.
     #[serde(with = "contexter_service::duration")]
     pub forget_after: Duration,
 }

@@ -13,7 +13,7 @@ use contexter_event_bus::transport::{
 use contexter_protocol::IntegrationEvent;
 use redis::{Pipeline, Value};
 
-use crate::entry::{DATA, Entry, EntryId, entries, number, split};
+use crate::entry::{DATA, Entry, EntryId, entries, name_of_text, number, split, text_of_name};
 use crate::error::unexpected;
 use crate::publish::confirmation;
 use crate::transport::Inner;
@@ -38,7 +38,8 @@ impl Inner {
         match &letter.message {
             DeadMessage::Raw(raw) => {
                 for (name, value) in &raw.headers {
-                    add.arg([HEADER, name].concat()).arg(&**value);
+                    let name = [HEADER.as_bytes(), &name_of_text(name)].concat();
+                    add.arg(name).arg(&**value);
                 }
                 add.arg(DATA).arg(&*raw.body);
             }
@@ -153,11 +154,13 @@ impl Inner {
                     name.eq_ignore_ascii_case(REDRIVE_GROUP)
                         || name.eq_ignore_ascii_case(REDRIVE_LETTER)
                 };
-                let headers = raw
+                let headers: Vec<_> = raw
                     .headers
                     .iter()
                     .filter(|(name, _)| !old(name))
-                    .map(|(name, value)| (name.as_bytes(), &**value));
+                    .map(|(name, value)| (name_of_text(name), &**value))
+                    .collect();
+                let headers = headers.iter().map(|(name, value)| (&**name, *value));
                 let marks = marks
                     .iter()
                     .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -185,7 +188,7 @@ fn letter(entry: Entry) -> Option<DeadLetter> {
             }
             name => {
                 if let Some(name) = name.strip_prefix(HEADER.as_bytes()) {
-                    headers.push((String::from_utf8_lossy(name).into_owned(), value));
+                    headers.push((text_of_name(name), value));
                 }
             }
         }

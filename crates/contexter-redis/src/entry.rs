@@ -162,7 +162,7 @@ impl Message {
         let event = decoded.map(Arc::new).map_err(|error| {
             let headers = headers
                 .into_iter()
-                .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value))
+                .map(|(name, value)| (text_of_name(&name), value))
                 .collect();
             Undecodable::new(error.to_string(), RawMessage::new(headers, body.into()))
         });
@@ -206,6 +206,49 @@ pub(crate) fn split(mut fields: Fields) -> (Fields, Vec<u8>) {
         .position(|(name, _)| name == DATA.as_bytes())
         .map(|place| fields.remove(place).1);
     (fields, data.unwrap_or_default())
+}
+
+/// Where bytes that are no text are put in a name that must be text: 128 private characters for the
+/// bytes from 0x80 on.
+const NO_TEXT: u32 = 0x10_FF00;
+
+/// Returns the name of a header as text from which [`name_of_text`] makes the same bytes again.
+pub(crate) fn text_of_name(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if byte_in(c).is_some() {
+                // What looks like a byte that is no text is taken for what it is made of.
+                let mut bytes = [0; 4];
+                text.extend(c.encode_utf8(&mut bytes).bytes().filter_map(char_for));
+            } else {
+                text.push(c);
+            }
+        }
+        text.extend(chunk.invalid().iter().copied().filter_map(char_for));
+    }
+    text
+}
+
+/// Returns the bytes of the name of a header.
+pub(crate) fn name_of_text(text: &str) -> Vec<u8> {
+    let mut name = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match byte_in(c) {
+            Some(byte) => name.push(byte),
+            None => name.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+        }
+    }
+    name
+}
+
+fn char_for(byte: u8) -> Option<char> {
+    char::from_u32(NO_TEXT + u32::from(byte))
+}
+
+fn byte_in(c: char) -> Option<u8> {
+    let byte = u32::from(c).checked_sub(NO_TEXT)?;
+    u8::try_from(byte).ok().filter(|byte| *byte >= 0x80)
 }
 
 #[cfg(test)]
@@ -258,6 +301,22 @@ mod tests {
             raw.headers,
             headers.map(|(name, value)| (name.to_owned(), value))
         );
+    }
+
+    #[test]
+    fn a_name_comes_back_whatever_bytes_it_has() {
+        let names: [&[u8]; 5] = [
+            b"",
+            "größe".as_bytes(),
+            &[b'x', 0xff, b'-', 0xc3],
+            "a\u{10FF80}b\u{10FFFF}\u{10FF7F}".as_bytes(),
+            &[0xf4, 0x8f, 0xbe, 0x80, 0xf4, 0x8f],
+        ];
+        for name in names {
+            assert_eq!(name_of_text(&text_of_name(name)), name, "{name:?}");
+        }
+        assert_eq!(text_of_name("größe".as_bytes()), "größe");
+        assert_ne!(text_of_name(&[0xff]), text_of_name(&[0xfe]));
     }
 
     #[test]

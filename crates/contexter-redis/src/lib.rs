@@ -42,10 +42,12 @@
 //! - **Confirmed** means answered by the server. Whether it survives a crash is the server's
 //!   setting: with `appendonly yes` and `appendfsync always`, it does.
 //! - **Leases** are the idle times of the pending list. A consumer renews them by `XCLAIM … JUSTID`
-//!   to itself, and takes over by `XAUTOCLAIM` what nobody has settled for a lease. The number of
+//!   to itself, and takes over by `XCLAIM` what another one has not settled for *that one's* lease,
+//!   which is at the end of its name: members of one group may have different leases. The number of
 //!   deliveries is read from the pending list in the same step. A late acknowledgement is refused
-//!   by the consumer's own clock, whose leases end 5 % earlier than the server's; renewing and
-//!   giving back are refused by the server, which compares the owner.
+//!   by the consumer's own clock, whose leases begin when a read is sent, end 5 % earlier than the
+//!   server's, and are looked at each time that an acknowledgement is sent; renewing and giving back
+//!   are refused by the server, which compares the owner.
 //! - **Giving back with a delay**, which Redis lacks, moves the entry out of the pending list into a
 //!   sorted set, by the server's clock and in one step. Any consumer of the group takes it when it is
 //!   due, never earlier, also when the one that gave it back has died. What is due is looked for at
@@ -53,8 +55,21 @@
 //! - **Order**: one consumer gets events in the order of storing. What was in an answer that never
 //!   came, because the connection broke, is fetched before anything newer. Among several consumers
 //!   of a group there is no order.
-//! - **A connection that breaks** is made again with growing pauses, for as long as it takes. After
-//!   a restart that lost the group, it is made again where it was.
+//! - **A connection that breaks**, or does not answer for
+//!   [`response_timeout`](RedisConfig::response_timeout), is made again with growing pauses, for as
+//!   long as it takes. Whoever waits for an answer for a shorter time leaves the connection as it is.
+//! - **A group that the server has lost** is made again where it was. What its members had not
+//!   settled then is lost with it, except without a group: such a consumer knows all that was
+//!   pending or given back, and restores it.
+//! - **A subscription without a group** shows life as soon as it has a connection, and is forgotten
+//!   when it has not for [`forget_after`](RedisConfig::forget_after), in which the server itself was
+//!   there all the time. One that lives all the same (its machine slept) finds its group gone, and
+//!   loses nothing.
+//! - **Closing** gives back what was read ahead. A server that is away is waited for no longer than
+//!   250 ms, because leases end by themselves.
+//! - **Messages that are no events** keep the names of their headers, too: bytes that are no UTF-8
+//!   are the characters U+10FF80 to U+10FFFF in a [`RawMessage`](contexter_event_bus::transport::RawMessage),
+//!   and bytes again when it is redelivered.
 //! - **Trimming** ([`max_events`](RedisConfig::max_events)) removes the oldest events, whether they
 //!   were read or not. Entries that were trimmed while they were leased are left out and counted.
 //! - **Duplicates** are not recognised when publishing; the bus recognises them when handling: those

@@ -21,6 +21,12 @@ use crate::error::{
     describe, describe_connecting, is_answer, refused, unavailable, unconfirmed, unexpected,
 };
 
+/// How long a connection is waited for when everything ends.
+const PARTING: Duration = Duration::from_millis(250);
+
+/// What is said where an answer is waited for no longer.
+pub(crate) const SILENT: &str = "no answer in time";
+
 /// What a link needs to know to connect.
 #[derive(Clone)]
 pub(crate) struct Dial {
@@ -36,7 +42,7 @@ pub(crate) struct Link {
     live: Mutex<Option<Live>>,
     /// Held while connecting, so that one does it and all others wait for that. (An async lock.)
     connecting: tokio::sync::Mutex<Attempts>,
-    past: Mutex<Past>,
+    past: Arc<Mutex<Past>>,
     closed: AtomicBool,
 }
 
@@ -56,8 +62,17 @@ struct Attempts {
 pub(crate) struct Live {
     connection: MultiplexedConnection,
     driver: Arc<Driver>,
+    watch: Arc<Watch>,
     /// The server's number for it.
     pub(crate) client_id: i64,
+}
+
+/// Whether a connection whose answer somebody did not wait for is still good.
+#[derive(Default)]
+struct Watch {
+    begun: AtomicBool,
+    /// It does not answer any more.
+    silent: AtomicBool,
 }
 
 struct Driver(AbortHandle);
@@ -70,7 +85,7 @@ impl Drop for Driver {
 
 impl Live {
     fn is_dead(&self) -> bool {
-        self.driver.0.is_finished()
+        self.driver.0.is_finished() || self.watch.silent.load(Ordering::Acquire)
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -89,7 +104,7 @@ impl Link {
                 delays,
                 not_before: None,
             }),
-            past: Mutex::default(),
+            past: Arc::default(),
             closed: AtomicBool::new(false),
         }
     }
@@ -227,7 +242,13 @@ impl Link {
         self.send_on(&mut live, pipeline, deadline).await
     }
 
-    async fn send_on(
+    /// Sends commands together on this very connection, and returns the answers in order, refusals
+    /// included.
+    ///
+    /// # Errors
+    ///
+    /// `Unconfirmed` means that no answer came.
+    pub(crate) async fn send_on(
         &self,
         live: &mut Live,
         pipeline: &Pipeline,
@@ -242,10 +263,37 @@ impl Link {
                 return Err(unexpected("wrong number of answers"));
             }
             Ok(Err(error)) => describe(&error),
-            Err(_elapsed) => "no answer in time".to_owned(),
+            Err(_elapsed) => {
+                // The connection has all of its own time to answer; others may have more patience.
+                self.watch(live);
+                return Err(unconfirmed(SILENT));
+            }
         };
         self.retire(live, &error);
         Err(unconfirmed(&error))
+    }
+
+    /// Makes sure that a connection still answers, unless somebody is at it already.
+    fn watch(&self, live: &Live) {
+        if live.watch.begun.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // Nothing that keeps the connection after it was closed.
+        let (mut connection, watch) = (live.connection.clone(), Arc::clone(&live.watch));
+        let past = Arc::clone(&self.past);
+        tokio::spawn(async move {
+            let answer = connection.send_packed_command(&redis::cmd("PING")).await;
+            let answer = answer.and_then(Value::extract_error);
+            match answer {
+                Err(error) if !is_answer(&error) => {
+                    let error = describe(&error);
+                    tracing::debug!(error, "connection to redis does not answer");
+                    past.lock().last_error = Some(error);
+                    watch.silent.store(true, Ordering::Release);
+                }
+                _ => watch.begun.store(false, Ordering::Release),
+            }
+        });
     }
 
     /// Sends one command and returns its answer.
@@ -294,6 +342,17 @@ impl Link {
     /// The time by which an ordinary command must be answered.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.response_timeout
+    }
+
+    /// The time by which an ordinary command must be answered when everything ends. A connection that
+    /// is not there is hardly waited for.
+    pub(crate) fn last_deadline(&self) -> Instant {
+        let patience = if self.current().is_some() {
+            self.response_timeout
+        } else {
+            self.response_timeout.min(PARTING)
+        };
+        Instant::now() + patience
     }
 }
 
@@ -358,6 +417,7 @@ impl Dial {
         let mut live = Live {
             connection,
             driver: Arc::new(Driver(task)),
+            watch: Arc::default(),
             client_id: 0,
         };
         let ping = redis::cmd("PING");

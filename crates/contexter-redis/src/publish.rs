@@ -134,11 +134,11 @@ impl Inner {
         if let Some(most) = self.config.max_events {
             cmd.arg("MAXLEN").arg("~").arg(most);
         }
-        cmd.arg("*");
+        // First, because a header may have the same name.
+        cmd.arg("*").arg(DATA).arg(body);
         for (name, value) in headers {
             cmd.arg(name).arg(value);
         }
-        cmd.arg(DATA).arg(body);
         Ok((cmd, size))
     }
 }

@@ -77,33 +77,53 @@ local first=redis.call('ZRANGE',KEYS[2],0,0,'WITHSCORES')
 return {out,first[2] and math.max(first[2]-now,0) or -1}"
 );
 
-/// Takes over what its consumer has not settled for a lease.
+/// Takes over what its consumer has not settled for a lease: that consumer's, which is at the end of
+/// its name.
 ///
-/// KEYS: events. ARGV: group, consumer, lease, cursor, how many at most. Returns the next cursor,
-/// for each entry its id, the number of its deliveries and its fields, and the ids of those that
-/// were trimmed.
-pub(crate) const SWEEP: &str = r"local r=redis.call('XAUTOCLAIM',KEYS[1],ARGV[1],ARGV[2],ARGV[3],ARGV[4],'COUNT',ARGV[5])
-local out={}
-for _,e in ipairs(r[2]) do
-  local p=e and redis.call('XPENDING',KEYS[1],ARGV[1],e[1],e[1],1)[1]
-  if p then out[#out+1]={e[1],p[4],e[2]} end
+/// KEYS: events. ARGV: group, consumer, the lease of consumers whose names tell none, cursor, how many
+/// at most. Returns the next cursor, for each entry its id, the number of its deliveries and its
+/// fields, and the ids of those that were trimmed.
+pub(crate) const SWEEP: &str = r"local function lease(name)
+  return tonumber(string.match(name,'@(%d+)$') or ARGV[3])
 end
-return {r[1],out,r[3] or {}}";
+local least
+for _,c in ipairs(redis.call('XINFO','CONSUMERS',KEYS[1],ARGV[1])) do
+  if c[4]>0 then least=math.min(least or lease(c[2]),lease(c[2])) end
+end
+local out,gone={},{}
+if not least then return {'0-0',out,gone} end
+local rows=redis.call('XPENDING',KEYS[1],ARGV[1],'IDLE',string.format('%.0f',least),ARGV[4],'+',ARGV[5])
+for _,p in ipairs(rows) do
+  if p[3]>=lease(p[2]) then
+    local e=redis.call('XCLAIM',KEYS[1],ARGV[1],ARGV[2],0,p[1])[1]
+    if e then out[#out+1]={p[1],p[4]+1,e[2]} else gone[#gone+1]=p[1] end
+  end
+end
+local cursor='0-0'
+if #rows>=tonumber(ARGV[5]) then cursor='('..rows[#rows][1] end
+return {cursor,out,gone}";
 
 /// Forgets what gives no sign of life: groups of one consumer, and consumers that hold nothing.
 ///
-/// A consumer that holds something is never deleted, because that would lose what it holds.
+/// A consumer that holds something is never deleted, because that would lose what it holds. A group
+/// of one consumer is not destroyed before the server itself has been there for long enough: while it
+/// was away, nobody could show life.
 ///
 /// KEYS: events. ARGV: the beginning of solo groups, of their signs of life, of delayed sets, the
 /// time after which a consumer is forgotten, the group to look through.
 pub(crate) const TIDY: &str = r"if redis.call('EXISTS',KEYS[1])==0 then return 0 end
+local info=redis.pcall('INFO','server')
+local up=type(info)=='string' and tonumber(string.match(info,'uptime_in_seconds:(%d+)'))
+local long=not up or up*1000>tonumber(ARGV[4])
 local gone=0
 for _,g in ipairs(redis.call('XINFO','GROUPS',KEYS[1])) do
   local name=g[2]
-  if string.sub(name,1,#ARGV[1])==ARGV[1] and redis.call('EXISTS',ARGV[2]..name)==0 then
-    redis.call('XGROUP','DESTROY',KEYS[1],name)
-    redis.call('DEL',ARGV[3]..name)
-    gone=gone+1
+  if string.sub(name,1,#ARGV[1])==ARGV[1] then
+    if long and redis.call('EXISTS',ARGV[2]..name)==0 then
+      redis.call('XGROUP','DESTROY',KEYS[1],name)
+      redis.call('DEL',ARGV[3]..name)
+      gone=gone+1
+    end
   elseif name==ARGV[5] then
     for _,c in ipairs(redis.call('XINFO','CONSUMERS',KEYS[1],name)) do
       if c[4]==0 and c[6]>tonumber(ARGV[4]) then
@@ -118,7 +138,7 @@ return gone";
 /// Makes a group again that is gone, where it was; from the beginning if the stream, too, is another
 /// one than it was.
 ///
-/// KEYS: events. ARGV: group, the last entry that was seen.
+/// KEYS: events. ARGV: group, the last entry that was seen. Returns the entry after which it begins.
 pub(crate) const REGROUP: &str = r"local function before(a,b)
   local am,an=string.match(a,'(%d+)-(%d+)')
   local bm,bn=string.match(b,'(%d+)-(%d+)')
@@ -132,7 +152,28 @@ if redis.call('EXISTS',KEYS[1])==1 then
 end
 local from=ARGV[2]
 if before(last,from) then from='0-0' end
-return redis.call('XGROUP','CREATE',KEYS[1],ARGV[1],from,'MKSTREAM')";
+redis.call('XGROUP','CREATE',KEYS[1],ARGV[1],from,'MKSTREAM')
+return from";
+
+/// Makes what a group had that was made again: what was pending is so again, and what was given back
+/// is due when it would have been.
+///
+/// KEYS: events, delayed. ARGV: group, consumer, then for each entry its id, the number of its
+/// deliveries, and the time until it is due, or -1 if it was pending. Returns for each whether it is
+/// still in the stream, as far as that was looked at.
+pub(crate) const RESTORE: &str = script!(
+    r"local there={}
+for i=3,#ARGV,3 do
+  local wait=tonumber(ARGV[i+2])
+  if wait<0 then
+    there[#there+1]=#redis.call('XCLAIM',KEYS[1],ARGV[1],ARGV[2],0,ARGV[i],'RETRYCOUNT',ARGV[i+1],'FORCE','JUSTID')
+  else
+    redis.call('ZADD',KEYS[2],whole(now+wait),ARGV[i]..' '..ARGV[i+1])
+    there[#there+1]=1
+  end
+end
+return there"
+);
 
 /// Deletes a consumer if it holds nothing.
 ///

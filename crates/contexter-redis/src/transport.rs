@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_event_bus::transport::{
-    Confirmation, DeadLetter, DeadLetterId, DeadLetterQuery, RequestError, RequestSource, Source,
-    SubscriptionSpec, TransportHealth,
+    Confirmation, Connection, DeadLetter, DeadLetterId, DeadLetterQuery, RequestError,
+    RequestSource, Source, SubscriptionSpec, TransportErrorKind, TransportHealth,
 };
 use contexter_event_bus::{
     Capabilities, Capability, EventFilter, History, MessageTransport, TransportError,
@@ -17,6 +17,7 @@ use contexter_protocol::IntegrationEvent;
 use contexter_service::InvalidConfig;
 use parking_lot::Mutex;
 use redis::ProtocolVersion;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::RedisConfig;
@@ -221,19 +222,31 @@ impl MessageTransport for RedisTransport {
         let main = &self.inner.main;
         if !main.is_closed() {
             let deadline = Instant::now() + HEALTH_WITHIN;
-            // What becomes of it is in the health.
-            let _answer = main.ask(redis::cmd("PING"), deadline).await;
+            let answer = main.ask(redis::cmd("PING"), deadline).await;
+            let health = main.health();
+            if let Err(error) = answer
+                && error.kind() == TransportErrorKind::Unconfirmed
+                && health.is_up()
+            {
+                // Whoever has more patience may get an answer yet.
+                return TransportHealth::new(Connection::Reconnecting)
+                    .with_reconnects(health.reconnects)
+                    .with_last_error(Some(error.to_string()));
+            }
         }
         main.health()
     }
 
     async fn close(&self) {
+        // All at once, so that it takes as long as one of them.
+        let mut ends = JoinSet::new();
         for consumer in remembered(&self.consumers) {
-            consumer.close().await;
+            ends.spawn(async move { consumer.close().await });
         }
         for responder in remembered(&self.responders) {
-            responder.close().await;
+            ends.spawn(async move { responder.close().await });
         }
+        while ends.join_next().await.is_some() {}
         self.asker.close();
         self.inner.main.close();
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use contexter_event_bus::transport::RequestError;
+use contexter_event_bus::transport::{RequestError, TransportErrorKind};
 use contexter_event_bus::{Pattern, TransportError};
 use contexter_protocol::IntegrationEvent;
 use parking_lot::Mutex;
@@ -159,7 +159,15 @@ impl Inner {
         if self.main.is_closed() {
             return Err(TransportError::closed().into());
         }
-        let groups = self.responders_of(request.event_type(), deadline).await?;
+        // Where the time was over first, it does not matter how far the question has come.
+        let over = |error: TransportError| match error.kind() {
+            TransportErrorKind::Unconfirmed if deadline <= Instant::now() => {
+                RequestError::Timeout { within }
+            }
+            _ => RequestError::Transport(error),
+        };
+        let groups = self.responders_of(request.event_type(), deadline).await;
+        let groups = groups.map_err(over)?;
         let Some(group) = self.turn_of(&groups) else {
             return Err(RequestError::NoResponder {
                 event_type: request.event_type().to_owned(),
@@ -170,7 +178,8 @@ impl Inner {
         let cmd = self.question(request, group, asker, call.number, deadline)?;
         self.main
             .ask(cmd, deadline.min(self.main.deadline()))
-            .await?;
+            .await
+            .map_err(over)?;
         match timeout_at(deadline, &mut call.reply).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_gone)) => Err(RequestError::Transport(if self.main.is_closed() {

@@ -14,7 +14,7 @@ use contexter_event_bus::transport::{
 use contexter_protocol::IntegrationEvent;
 use parking_lot::Mutex;
 use redis::Pipeline;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -50,6 +50,8 @@ struct Shared {
 pub(crate) struct RedisResponder {
     shared: Arc<Shared>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Whoever closes it waits for the same end.
+    closed: OnceCell<()>,
 }
 
 impl RedisResponder {
@@ -80,7 +82,11 @@ impl RedisResponder {
         shared.link.live(Some(deadline)).await?;
         shared.be_present(deadline).await?;
         let task = Mutex::new(Some(tokio::spawn(run(Arc::clone(&shared)))));
-        Ok(Self { shared, task })
+        Ok(Self {
+            shared,
+            task,
+            closed: OnceCell::new(),
+        })
     }
 }
 
@@ -250,21 +256,28 @@ impl RequestSource for RedisResponder {
     }
 
     async fn close(&self) {
+        self.closed.get_or_init(|| self.end()).await;
+    }
+}
+
+impl RedisResponder {
+    /// May be broken off and begun anew.
+    async fn end(&self) {
         let shared = &*self.shared;
-        let Some(mut task) = self.task.lock().take() else {
-            return;
-        };
         let main = &shared.inner.main;
         // First nobody sends any more; then what is on its way is awaited.
         let mut leave = redis::cmd("ZREM");
         leave
             .arg(&shared.inner.keys.responders)
             .arg(&shared.presence);
-        if let Err(error) = main.ask(leave, main.deadline()).await {
+        if let Err(error) = main.ask(leave, main.last_deadline()).await {
             tracing::debug!(%error, "responder is forgotten later");
         }
         shared.closing.send_replace(true);
-        if timeout(PAUSE, &mut task).await.is_err() {
+        let task = self.task.lock().take();
+        if let Some(mut task) = task
+            && timeout(PAUSE, &mut task).await.is_err()
+        {
             task.abort();
         }
         shared.link.close();
@@ -282,7 +295,7 @@ impl RequestSource for RedisResponder {
         expire.arg(&shared.key).arg(millis(REPLY_WAITS));
         let mut both = Pipeline::with_capacity(2);
         both.add_command(back).add_command(expire);
-        if let Err(error) = main.send(&both, main.deadline()).await {
+        if let Err(error) = main.send(&both, main.last_deadline()).await {
             tracing::debug!(%error, "requests could not be given back");
         }
     }

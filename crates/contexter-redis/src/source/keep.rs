@@ -27,6 +27,10 @@ pub(super) struct Schedule {
     poll: Instant,
     sweep: Instant,
     renewal: Instant,
+    /// When life is to be shown; a consumer without a group must.
+    life: Instant,
+    /// Whether it could be shown the last time.
+    shown: bool,
     tidying: Instant,
     /// Where the sweep goes on.
     cursor: String,
@@ -39,6 +43,9 @@ impl Schedule {
             poll: now,
             sweep: now,
             renewal: now + consumer.lease / 4,
+            // It was when the group was made.
+            life: now + consumer.inner.config.forget_after / 3,
+            shown: true,
             tidying: now + consumer.inner.config.forget_after / 3,
             cursor: START.to_owned(),
         }
@@ -46,7 +53,10 @@ impl Schedule {
 
     /// Returns when something is to be done; without room, nothing is taken.
     pub(super) fn next(&self, consumer: &Consumer) -> Instant {
-        let next = self.renewal.min(self.tidying);
+        let mut next = self.renewal.min(self.tidying);
+        if consumer.solo {
+            next = next.min(self.life);
+        }
         if consumer.free() == 0 {
             return next;
         }
@@ -58,10 +68,19 @@ impl Schedule {
 
 const START: &str = "0-0";
 
+/// The longest pause before life is shown again after that failed.
+const SHOW_AGAIN: Duration = Duration::from_secs(1);
+
 impl Consumer {
     /// Does whatever is to be done by now. What fails is done again later.
     pub(super) async fn look_after(&self, schedule: &mut Schedule) {
         let now = Instant::now();
+        if self.solo && schedule.life <= now {
+            // First of all: nothing else is worth anything to a group that is taken for dead.
+            let shown = self.show_life(self.patience()).await;
+            self.note_life(schedule, shown.is_ok());
+            self.note("show life", shown);
+        }
         if schedule.renewal <= now {
             schedule.renewal = now + self.lease / 4;
             self.note("renew leases", self.renew_waiting().await);
@@ -77,12 +96,23 @@ impl Consumer {
         }
         if schedule.tidying <= now {
             schedule.tidying = now + self.inner.config.forget_after / 3;
-            let deadline = self.inner.main.deadline();
-            if self.solo {
-                self.note("show life", self.show_life(deadline).await);
+            // Not by one that may be taken for dead itself: others are as likely to live.
+            if schedule.shown {
+                self.note("tidy up", self.tidy(self.patience()).await);
             }
-            self.note("tidy up", self.tidy(deadline).await);
         }
+    }
+
+    /// Knows whether life could be shown, and with that when it is to be shown again.
+    pub(super) fn note_life(&self, schedule: &mut Schedule, shown: bool) {
+        let forget_after = self.inner.config.forget_after;
+        let pause = if shown {
+            forget_after / 3
+        } else {
+            SHOW_AGAIN.min(forget_after / 10)
+        };
+        schedule.life = Instant::now() + pause;
+        schedule.shown = shown;
     }
 
     fn note(&self, what: &str, outcome: Result<(), TransportError>) {
@@ -91,13 +121,15 @@ impl Consumer {
         }
     }
 
+    /// Not longer than the time between sweeps: a server that hangs must not stop the rest.
+    fn patience(&self) -> Instant {
+        let patience = (self.lease / 3).max(Duration::from_millis(100));
+        self.inner.main.deadline().min(Instant::now() + patience)
+    }
+
     /// Runs a script that takes entries. If its answer is lost, they are looked for.
     async fn take(&self, cmd: Cmd) -> Result<Value, TransportError> {
-        let main = &self.inner.main;
-        // Not longer than the time between sweeps: a server that hangs must not stop the rest.
-        let patience = (self.lease / 3).max(Duration::from_millis(100));
-        let deadline = main.deadline().min(Instant::now() + patience);
-        let answer = main.ask(cmd, deadline).await;
+        let answer = self.inner.main.ask(cmd, self.patience()).await;
         if let Err(error) = &answer
             && error.kind() == TransportErrorKind::Unconfirmed
         {
@@ -167,7 +199,7 @@ impl Consumer {
             let mut cmd = eval(scripts::SWEEP, &[&self.inner.keys.events]);
             cmd.arg(&self.group)
                 .arg(&self.name)
-                .arg(u64::try_from(self.lease_millis()).unwrap_or(u64::MAX))
+                .arg(millis(self.lease))
                 .arg(&schedule.cursor)
                 .arg(room);
             let mut parts = list(self.take(cmd).await?).unwrap_or_default().into_iter();
@@ -175,8 +207,8 @@ impl Consumer {
             let cursor = cursor.and_then(|cursor| String::from_utf8(cursor).ok());
             schedule.cursor = cursor.ok_or_else(|| unexpected("no cursor"))?;
             let taken = parts.next().and_then(list).unwrap_or_default();
-            let trimmed = parts.next().and_then(list).unwrap_or_default().len();
-            self.count_trimmed(trimmed);
+            let trimmed = parts.next().and_then(list).unwrap_or_default();
+            self.count_trimmed(trimmed.iter().filter_map(entry_id).collect());
             self.admit_counted(taken, asked).await;
             if schedule.cursor == START {
                 return Ok(());
@@ -187,15 +219,27 @@ impl Consumer {
 
     /// Holds entries that come with the number of their deliveries; those without fields are gone.
     async fn admit_counted(&self, taken: Vec<Value>, asked: Instant) {
-        let many = taken.len();
-        let arrived: Vec<_> = taken.into_iter().filter_map(counted).collect();
-        self.count_trimmed(many - arrived.len());
+        let mut arrived = Vec::with_capacity(taken.len());
+        let mut trimmed = Vec::new();
+        for (id, count, fields) in taken.into_iter().filter_map(counted) {
+            match fields {
+                Some(fields) => arrived.push((id, count, fields)),
+                None => trimmed.push(id),
+            }
+        }
+        self.count_trimmed(trimmed);
         self.admit(arrived, asked + self.own_lease(), End::Front)
             .await;
     }
 
-    fn count_trimmed(&self, many: usize) {
+    pub(super) fn count_trimmed(&self, gone: Vec<EntryId>) {
+        let many = gone.len();
         if many > 0 {
+            let mut table = self.table.lock();
+            for id in gone {
+                table.ended(id);
+            }
+            drop(table);
             tracing::warn!(
                 group = self.group,
                 many,
@@ -207,11 +251,11 @@ impl Consumer {
     }
 }
 
-fn counted(value: Value) -> Option<(EntryId, u64, Fields)> {
+fn counted(value: Value) -> Option<(EntryId, u64, Option<Fields>)> {
     let mut parts = list(value)?.into_iter();
     let id = entry_id(&parts.next()?)?;
     let count = number(&parts.next()?)?;
-    Some((id, count, fields(parts.next()?)?))
+    Some((id, count, fields(parts.next()?)))
 }
 
 /// A delay as the server counts: never shorter than asked, though the server's own time is rounded

@@ -18,23 +18,33 @@ const PAGE: usize = 200;
 
 impl Consumer {
     /// Reads no more, and gives back what was read ahead. What was given out can still be settled.
+    ///
+    /// Whoever calls it while another call is at it waits for that. A server that is away is hardly
+    /// waited for, because leases end by themselves.
     pub(crate) async fn close(&self) {
+        self.closed.get_or_init(|| self.end()).await;
+    }
+
+    /// May be broken off and begun anew.
+    async fn end(&self) {
         self.closing.send_replace(true);
         let task = self.task.lock().take();
-        let Some(mut task) = task else { return };
-        if timeout(END_WITHIN, &mut task).await.is_err() {
+        if let Some(mut task) = task
+            && timeout(END_WITHIN, &mut task).await.is_err()
+        {
             task.abort();
         }
         // Now the server leases nothing more to this consumer.
         self.link.close();
-        let deadline = self.inner.main.deadline();
+        let deadline = self.inner.main.last_deadline();
         if !self.solo
             && let Err(error) = self.give_back(deadline).await
         {
             tracing::debug!(%error, "what was read ahead goes back when its lease is over");
+            return;
         }
         if self.table.lock().is_empty() {
-            self.leave().await;
+            self.leave(deadline).await;
         }
     }
 
@@ -74,7 +84,7 @@ impl Consumer {
     }
 
     /// Has the server forget the consumer, now that it holds nothing.
-    pub(super) async fn leave(&self) {
+    pub(super) async fn leave(&self, deadline: Instant) {
         let keys = &self.inner.keys;
         let main = &self.inner.main;
         let mut cmds = redis::Pipeline::with_capacity(2);
@@ -89,7 +99,7 @@ impl Consumer {
             leave.arg(&self.group).arg(&self.name);
             cmds.add_command(leave);
         }
-        if let Err(error) = main.send(&cmds, main.deadline()).await {
+        if let Err(error) = main.send(&cmds, deadline).await {
             tracing::debug!(%error, "the consumer is forgotten later");
         }
     }

@@ -10,6 +10,7 @@ mod leave;
 mod read;
 mod settle;
 mod table;
+mod unsettled;
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,12 +24,13 @@ use contexter_event_bus::transport::{
 };
 use contexter_event_bus::{Pattern, TransportError};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) use self::group::millis;
 use self::table::{Table, own_lease};
+use self::unsettled::Unsettled;
 use crate::keys::{consumer_name, group_name};
 use crate::link::Link;
 use crate::transport::Inner;
@@ -40,7 +42,7 @@ pub(crate) struct Consumer {
     link: Link,
     /// The group of the stream, which is that of the subscription together with its pattern.
     group: String,
-    /// The name within the group.
+    /// The name within the group, with the lease at its end, so that others know it.
     name: String,
     delayed: String,
     solo: bool,
@@ -52,6 +54,8 @@ pub(crate) struct Consumer {
     next_due: Mutex<Option<Instant>>,
     /// Something was claimed whose answer was lost.
     lost: AtomicBool,
+    /// The group was made again, and does not have yet what it had.
+    to_restore: AtomicBool,
     trimmed: AtomicU64,
     /// There is something to give.
     arrived: Notify,
@@ -61,6 +65,8 @@ pub(crate) struct Consumer {
     sooner: Notify,
     closing: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// Whoever closes it waits for the same end.
+    closed: OnceCell<()>,
 }
 
 impl Consumer {
@@ -74,25 +80,31 @@ impl Consumer {
             inner.dial.clone(),
             inner.config.block_time + inner.config.response_timeout,
         );
+        let lease = spec.lease.max(SHORTEST_LEASE);
+        let solo = spec.group.is_none();
+        let mut table = Table::default();
+        table.unsettled = solo.then(Unsettled::default);
         let consumer = Arc::new(Self {
             delayed: inner.keys.delayed(&group),
             inner,
             link,
             group,
-            name: consumer_name(),
-            solo: spec.group.is_none(),
+            name: format!("{}@{}", consumer_name(), millis(lease)),
+            solo,
             pattern: spec.pattern.clone(),
             prefetch: spec.prefetch.max(1),
-            lease: spec.lease.max(SHORTEST_LEASE),
-            table: Mutex::default(),
+            lease,
+            table: Mutex::new(table),
             next_due: Mutex::default(),
             lost: AtomicBool::new(false),
+            to_restore: AtomicBool::new(false),
             trimmed: AtomicU64::new(0),
             arrived: Notify::new(),
             room: Notify::new(),
             sooner: Notify::new(),
             closing: watch::Sender::new(false),
             task: Mutex::default(),
+            closed: OnceCell::new(),
         });
         consumer.join(spec.start).await?;
         let deadline = Instant::now() + consumer.inner.config.publish_timeout;
@@ -113,10 +125,6 @@ impl Consumer {
     /// Returns how many more messages may be held.
     fn free(&self) -> usize {
         self.prefetch.saturating_sub(self.table.lock().used())
-    }
-
-    fn lease_millis(&self) -> u128 {
-        self.lease.as_millis().max(1)
     }
 }
 

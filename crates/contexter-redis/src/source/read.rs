@@ -1,5 +1,6 @@
 //! The task that reads ahead.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,6 +58,11 @@ impl Consumer {
                 return;
             };
             let again = known.as_ref().is_none_or(|known| !known.is(&live));
+            if again && self.solo {
+                // Before anything else, and before the other connection is there again.
+                let shown = self.link.ask_on(&mut live, &self.sign_of_life()).await;
+                self.note_life(&mut schedule, shown.is_ok());
+            }
             if again || self.lost.swap(false, Ordering::Relaxed) {
                 if let Err(error) = self.recover(&mut live, known.as_ref()).await {
                     self.lost.store(true, Ordering::Relaxed);
@@ -128,8 +134,6 @@ impl Consumer {
                 }
             }
         };
-        // The server leased them at some time during the block, which is not known from here.
-        let leased = Instant::now().min(sent + block);
         let streams = list(answer).unwrap_or_default();
         let of_one = streams
             .into_iter()
@@ -138,7 +142,8 @@ impl Consumer {
             .unwrap_or_default();
         let read = of_one.into_iter().nth(1).map(entries).unwrap_or_default();
         let arrived = read.into_iter().map(|entry| (entry.id, 1, entry.fields));
-        Ok((arrived.collect(), leased + self.own_lease()))
+        // The server leased them at some time since it was asked, which is not known from here.
+        Ok((arrived.collect(), sent + self.own_lease()))
     }
 
     /// Never zero, which the server would take for ever.
@@ -167,7 +172,12 @@ impl Consumer {
                 _ => {}
             }
         }
+        if self.to_restore.load(Ordering::Relaxed) {
+            self.restore(live).await?;
+            self.to_restore.store(false, Ordering::Relaxed);
+        }
         let mut from = "-".to_owned();
+        let mut all = HashSet::new();
         loop {
             let mut cmd = redis::cmd("XPENDING");
             cmd.arg(&self.inner.keys.events).arg(&self.group);
@@ -182,6 +192,9 @@ impl Consumer {
                     continue;
                 };
                 last = Some(id);
+                if self.solo {
+                    all.insert(id);
+                }
                 if self.table.lock().holds(id) {
                     continue;
                 }
@@ -198,7 +211,7 @@ impl Consumer {
                 let claimed = self.link.ask_on(live, &claim).await?;
                 let claimed = entries(claimed);
                 if claimed.is_empty() {
-                    self.trimmed.fetch_add(1, Ordering::Relaxed);
+                    self.count_trimmed(vec![id]);
                 }
                 arrived.extend(
                     claimed
@@ -210,9 +223,11 @@ impl Consumer {
                 .await;
             match last {
                 Some(last) if full => from = format!("({last}"),
-                _ => return Ok(()),
+                _ => break,
             }
         }
+        self.table.lock().keep_pending(all);
+        Ok(())
     }
 
     /// Holds what is wanted, and acknowledges what is not.

@@ -1,5 +1,7 @@
 //! Saying what became of messages.
 
+use std::sync::atomic::Ordering;
+
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{DeliveryToken, Disposition, Settled};
 use redis::{Pipeline, Value};
@@ -28,12 +30,14 @@ struct UnderWay {
 struct Batch<'c> {
     consumer: &'c Consumer,
     all: Vec<UnderWay>,
+    /// What does not belong to this consumer any more, and so is not sent again.
+    late: Vec<UnderWay>,
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         let mut table = self.consumer.table.lock();
-        for one in &self.all {
+        for one in self.all.iter().chain(&self.late) {
             if !is_renewal(one.disposition) {
                 table.forget(one.token.0);
             }
@@ -49,6 +53,13 @@ impl Batch<'_> {
             .iter()
             .filter(|one| wanted(one.disposition))
             .collect()
+    }
+
+    /// Keeps what still belongs to this consumer.
+    fn keep_in_time(&mut self) {
+        let table = self.consumer.table.lock();
+        let late = self.all.extract_if(.., |one| !table.is_in_time(one.token));
+        self.late.extend(late);
     }
 }
 
@@ -68,13 +79,15 @@ impl Consumer {
     /// Settles all of them in one round trip.
     ///
     /// An acknowledgement is fenced by the leases of this consumer's own clock, which end a little
-    /// earlier than the server's; giving back and renewing are fenced by the server.
+    /// earlier than the server's and are looked at each time that it is sent; giving back and renewing
+    /// are fenced by the server, too.
     pub(super) async fn settle(&self, settlements: &[(DeliveryToken, Disposition)]) -> Vec<Answer> {
         let begun = Instant::now();
         let mut answers: Vec<Answer> = settlements.iter().map(|_| Ok(Settled::Refused)).collect();
         let mut batch = Batch {
             consumer: self,
             all: Vec::with_capacity(settlements.len()),
+            late: Vec::new(),
         };
         {
             let mut table = self.table.lock();
@@ -95,13 +108,12 @@ impl Consumer {
             }
         }
         if !batch.all.is_empty() {
-            let pipeline = self.commands(&batch);
-            let outcome = self.send(&pipeline, begun + self.lease).await;
+            let outcome = self.send(&mut batch, begun + self.lease).await;
             self.read_answers(&batch, outcome, &mut answers);
         }
         drop(batch);
         if self.is_closing() && self.table.lock().is_empty() {
-            self.leave().await;
+            self.leave(self.inner.main.last_deadline()).await;
         }
         answers
     }
@@ -139,22 +151,36 @@ impl Consumer {
         pipeline
     }
 
-    /// Sends them as often as it takes within the time; all of them may be sent twice. Returns when
-    /// they were sent, too.
+    /// Sends them as often as it takes within the time, each for as long as it belongs to this
+    /// consumer; all of them may be sent twice. Returns when they were sent, too.
     async fn send(
         &self,
-        pipeline: &Pipeline,
+        batch: &mut Batch<'_>,
         deadline: Instant,
     ) -> Result<(Instant, Vec<Value>), TransportError> {
         let main = &self.inner.main;
         loop {
-            let sent = Instant::now();
-            match main.send(pipeline, deadline.min(main.deadline())).await {
-                Ok(answers) => return Ok((sent, answers)),
+            let patience = deadline.min(main.deadline());
+            let outcome = match main.live(Some(patience)).await {
+                Ok(mut live) => {
+                    // A lease may have ended while the connection was made again.
+                    batch.keep_in_time();
+                    if batch.all.is_empty() {
+                        return Ok((Instant::now(), Vec::new()));
+                    }
+                    let pipeline = self.commands(batch);
+                    let sent = Instant::now();
+                    main.send_on(&mut live, &pipeline, patience)
+                        .await
+                        .map(|answers| (sent, answers))
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
                 Err(error) if error.kind().is_transient() && Instant::now() < deadline => {
                     tracing::debug!(%error, "settlements are sent again");
                 }
-                Err(error) => return Err(error),
+                outcome => return outcome,
             }
         }
     }
@@ -174,7 +200,10 @@ impl Consumer {
             Ok(outcome) => outcome,
             Err(error) => {
                 let again = || TransportError::new(error.kind(), error.to_string());
-                batch.all.iter().for_each(|one| tell(one, Err(again())));
+                for one in &batch.all {
+                    self.learn_nothing(one);
+                    tell(one, Err(again()));
+                }
                 return;
             }
         };
@@ -209,6 +238,18 @@ impl Consumer {
         }
     }
 
+    /// It may have been done all the same.
+    fn learn_nothing(&self, one: &UnderWay) {
+        match one.disposition {
+            Disposition::Nack { after } => {
+                let due = Instant::now() + after.min(LONGEST_DELAY);
+                self.table.lock().given_back(one.id, due);
+            }
+            _ if self.solo => self.lost.store(true, Ordering::Relaxed),
+            _ => {}
+        }
+    }
+
     fn learn(&self, one: &UnderWay, answer: &Answer, sent: Instant) {
         match (one.disposition, answer) {
             (Disposition::InProgress, Ok(Settled::Done)) => {
@@ -220,7 +261,12 @@ impl Consumer {
                 self.table.lock().forget(one.token.0);
             }
             (Disposition::Nack { after }, Ok(Settled::Done)) => {
-                self.is_due_at(Instant::now() + after.min(LONGEST_DELAY));
+                let due = Instant::now() + after.min(LONGEST_DELAY);
+                self.table.lock().given_back(one.id, due);
+                self.is_due_at(due);
+            }
+            (Disposition::Ack, Ok(Settled::Done)) => {
+                self.table.lock().ended(one.id);
             }
             _ => {}
         }

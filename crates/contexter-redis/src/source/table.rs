@@ -1,11 +1,12 @@
 //! What one consumer holds, and until when by its own clock.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use contexter_event_bus::transport::{DeliveryToken, Incoming};
 use tokio::time::Instant;
 
+use super::unsettled::Unsettled;
 use crate::entry::{EntryId, Fields, Message};
 
 /// An entry that belongs to this consumer.
@@ -48,6 +49,8 @@ pub(crate) struct Table {
     pub(crate) reserved: usize,
     /// The last entry that was seen.
     pub(crate) position: EntryId,
+    /// Of a consumer without a group.
+    pub(crate) unsettled: Option<Unsettled>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +93,9 @@ impl Table {
             self.last_token += 1;
             let (token, id) = (self.last_token, arrival.id);
             self.position = self.position.max(id);
+            if let Some(unsettled) = &mut self.unsettled {
+                unsettled.delivered(id, arrival.delivery_count);
+            }
             if let Some(old) = self.by_id.insert(id, token) {
                 self.held.remove(&old);
             }
@@ -147,6 +153,12 @@ impl Table {
         self.held.get_mut(&token.0)
     }
 
+    /// Returns whether a message still belongs to this consumer.
+    pub(crate) fn is_in_time(&self, token: DeliveryToken) -> bool {
+        let held = self.held.get(&token.0);
+        held.is_some_and(|held| held.until > Instant::now())
+    }
+
     /// Goes on holding a message whose lease was renewed.
     pub(crate) fn renewed(&mut self, token: DeliveryToken, until: Instant) {
         if let Some(held) = self.held.get_mut(&token.0) {
@@ -160,6 +172,28 @@ impl Table {
             && self.by_id.get(&held.id) == Some(&token)
         {
             self.by_id.remove(&held.id);
+        }
+    }
+
+    /// Knows that an entry was acknowledged, or is no more.
+    pub(crate) fn ended(&mut self, id: EntryId) {
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.ended(id);
+        }
+    }
+
+    /// Knows all that is pending at the server; what else is not held has ended.
+    pub(crate) fn keep_pending(&mut self, mut pending: HashSet<EntryId>) {
+        if let Some(unsettled) = &mut self.unsettled {
+            pending.extend(self.by_id.keys());
+            unsettled.keep_pending(&pending);
+        }
+    }
+
+    /// Knows that an entry was given back.
+    pub(crate) fn given_back(&mut self, id: EntryId, due: Instant) {
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.given_back(id, due);
         }
     }
 

@@ -12,7 +12,8 @@ use contexter_redis::RedisTransport;
 use contexter_testkit::require;
 
 use crate::support::{
-    config, event, id_of, nothing_within, publish, receive, server, settle, subscribe, transport,
+    EVENTS, command, config, event, id_of, nothing_within, publish, receive, server, settle,
+    subscribe, transport,
 };
 
 fn letter(message: &DeadMessage, group: &str) -> DeadLetter {
@@ -201,4 +202,45 @@ async fn without_a_server_a_letter_is_not_stored() {
             .kind()
             .is_transient()
     );
+}
+
+#[tokio::test]
+async fn headers_come_back_byte_by_byte_whatever_their_names() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let source = subscribe(&redis, ">", "g").await;
+    let entry: [&[u8]; 11] = [
+        b"XADD",
+        EVENTS,
+        b"*",
+        b"x\xff\xc3",
+        b"1",
+        b"x\xfe\xc3",
+        b"2",
+        b"data",
+        b"body",
+        b"data",
+        b"header",
+    ];
+    command(&server, &entry);
+    let first = receive(&*source).await;
+    let raw = first.message.unwrap_err().raw;
+    assert_eq!(raw.body, b"body");
+    let values: Vec<_> = raw.headers.iter().map(|(_, value)| &**value).collect();
+    assert_eq!(values, [&b"1"[..], b"2", b"header"]);
+    assert_ne!(raw.headers[0].0, raw.headers[1].0);
+    settle(&*source, first.token, Disposition::Ack).await;
+    let buried = letter(&DeadMessage::Raw(raw.clone()), "g");
+    let id = redis.dead_letter(&buried).await.unwrap();
+    let mut kept = redis.dead_letters(&DeadLetterQuery::one(id)).await.unwrap();
+    let kept = kept.remove(0);
+    assert_eq!(kept.message, DeadMessage::Raw(raw.clone()));
+    redis.redeliver(&kept).await.unwrap();
+    let again = receive(&*source).await.message.unwrap_err().raw;
+    assert_eq!(again.body, raw.body);
+    assert_eq!(again.headers[..3], raw.headers);
+    // At the server the names are as they were.
+    let entries = command(&server, &[b"XREVRANGE", EVENTS, b"+", b"-", b"COUNT", b"1"]);
+    assert!(entries.contains("$3\r\nx\u{FFFD}\u{FFFD}\r\n"), "{entries}");
 }

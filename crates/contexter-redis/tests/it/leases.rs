@@ -220,3 +220,47 @@ async fn a_slow_consumer_with_room_for_one_still_takes_over() {
     settle(&*heir, again.token, Disposition::Nack { after }).await;
     assert_eq!(receive(&*heir).await.delivery_count, 3);
 }
+
+#[tokio::test]
+async fn a_member_with_a_shorter_lease_takes_nothing_from_one_with_a_longer() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let member = |lease| spec(">").with_group("g").with_lease(lease);
+    let slow = redis
+        .subscribe(&member(Duration::from_secs(60)))
+        .await
+        .unwrap();
+    publish(&redis, &[event("a", 1)]).await;
+    let held = receive(&*slow).await;
+    let quick = redis.subscribe(&member(LEASE)).await.unwrap();
+    nothing_within(&*quick, LEASE * 3).await;
+    assert_eq!(
+        settle(&*slow, held.token, Disposition::Ack).await,
+        Settled::Done
+    );
+}
+
+#[tokio::test]
+async fn what_a_dead_member_with_a_shorter_lease_held_is_taken_over_when_that_is_over() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    publish(&redis, &events("a", 3)).await;
+    let member = |lease| spec(">").with_group("g").with_lease(lease);
+    let quick = redis.subscribe(&member(LEASE)).await.unwrap();
+    for _ in 0..3 {
+        receive(&*quick).await;
+    }
+    drop(quick);
+    // It looks at what others left behind every third of its own lease, which is far longer.
+    let slow = redis
+        .subscribe(&member(Duration::from_secs(45)))
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(receive(&*slow).await.delivery_count, 2);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}

@@ -5,7 +5,9 @@
 mod bus;
 mod dead_letters;
 mod delivery;
+mod ends;
 mod faults;
+mod forgotten;
 mod groups;
 mod leases;
 mod publish;
