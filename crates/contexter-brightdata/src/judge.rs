@@ -209,10 +209,9 @@ fn of_outer(outer: u16, body: &[u8]) -> Refusal {
             refusal.with_meaning("the api key is missing")
         }
         // What is wrong with the request stands nowhere else.
-        400 | 404 | 422 if !text.starts_with('<') => {
-            let told = contexter_http::clean(text);
-            refusal.with_meaning(format!("the request is refused: {told}"))
-        }
+        400 | 404 | 422 if !text.starts_with('<') => refusal
+            .with_meaning("the request is refused")
+            .with_told(text.to_owned()),
         _ => refusal,
     }
 }

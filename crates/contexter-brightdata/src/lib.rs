@@ -51,13 +51,13 @@ mod unlock;
 mod usage;
 mod user;
 
-pub use adapter::BrightDataAdapter;
+pub use adapter::{BrightDataAdapter, HEALTH_KEPT, HEALTH_TIMEOUT};
 pub use catalogue::CodeEntry;
 pub use config::{Config, ProxyConfig, RetrySettings};
 pub use dataset::{
     CancelSnapshot, CountParts, DatasetId, DatasetRecord, Download, FetchSnapshot, JobStatus, Part,
     Progress, RecordError, Records, ScrapeDataset, Scraped, SnapshotFormat, SnapshotId,
-    SnapshotProgress, TriggerDataset, UnreadableRecords, read_records,
+    SnapshotProgress, TriggerDataset, UnreadableRecords, judge_dataset, read_records,
 };
 pub use job::{
     CollectJob, Job, JobKind, JobState, LONGEST_JOB, RESULT_KEPT, SubmitPage, SubmitSearch,
@@ -69,7 +69,9 @@ pub use refusal::{Class, Refusal, Retry};
 pub use serp::{Engine, Organic, SearchPage, SerpPage, UnreadableResults, read_results};
 pub use target::{MAX_URL_BYTES, PublicUrl};
 pub use throttle::{BLOCKED_AT, BUDGET, ThrottleBudget, WINDOW};
-pub use unlock::{DataFormat, Envelope, Expect, MAX_REDIRECTS, TakeScreenshot, Unlock, Unlocked};
+pub use unlock::{
+    DataFormat, Envelope, Expect, MAX_REDIRECTS, TakeScreenshot, Unlock, Unlocked, judge_envelope,
+};
 pub use usage::BilledUsage;
 pub use user::{Dns, InvalidUserName, ProxyUser, RouteErr, ZoneKind};
 

@@ -1,19 +1,20 @@
 //! One request to the vendor: admitted by the budget, metered, read in all its layers.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::time::Duration;
 
 use contexter_http::{Api, Reply, Request};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
-use contexter_service::{Cx, Sample, Verdict as _};
+use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Verdict as _, later};
 
-use crate::NAME;
 use crate::judge::{Passed, debug_field};
-use crate::refusal::{Refusal, Retry};
+use crate::refusal::{Class, Refusal, Retry, spelled_as_a_code};
 use crate::target::PublicUrl;
-use crate::throttle::ThrottleBudget;
+use crate::throttle::{Admission, ThrottleBudget};
 use crate::usage::{Meter, UnderWay};
+use crate::{CodeEntry, NAME};
 
 /// Which attempt of which operation about what.
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,22 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// Gives a call of several requests, such as one that is redirected, the time that is set for one:
+    /// they share it.
+    pub(crate) fn bounded(&self, cx: Cx) -> Cx {
+        let Some(limit) = self.stack.config().deadline else {
+            return cx;
+        };
+        cx.with_deadline(later(DefaultClock.now(), limit))
+    }
+
     /// Runs an operation under the stack; it is told which attempt it is.
-    pub(crate) async fn run<V, Op, Fut>(&self, cx: Cx, operation: Op) -> Result<V, Error>
+    pub(crate) async fn run<V, Op, Fut>(
+        &self,
+        cx: Cx,
+        name: &'static str,
+        operation: Op,
+    ) -> Result<V, Error>
     where
         V: Send,
         Op: Fn(u32) -> Fut + Clone + Send + Sync,
@@ -68,13 +83,7 @@ impl Link {
         self.stack
             .run(cx, move |cx| operation(cx.attempt()))
             .await
-            .map_err(|error| {
-                if error.service().is_none() {
-                    error.with_service(NAME)
-                } else {
-                    error
-                }
-            })
+            .map_err(|error| named(error, name))
     }
 
     /// Sends a request as soon as the budget admits it.
@@ -82,16 +91,25 @@ impl Link {
         &self,
         request: Request,
         attempt: Attempt<'_>,
-    ) -> Result<Reply, Error> {
-        self.budget
-            .admit()
-            .await
-            .map_err(|limited| self.signed(limited.into(), attempt))?;
-        request
+    ) -> Result<Answer, Error> {
+        let admission = self.admitted(attempt).await?;
+        let reply = request
             .operation(attempt.operation)
             .send()
             .await
-            .map_err(|error| self.signed(error, attempt))
+            .map_err(|error| named(error, attempt.operation))?;
+        Ok(Answer {
+            reply,
+            under_way: None,
+            admission: Some(admission),
+        })
+    }
+
+    async fn admitted(&self, attempt: Attempt<'_>) -> Result<Admission, Error> {
+        self.budget
+            .admit()
+            .await
+            .map_err(|limited| named(limited.into(), attempt.operation))
     }
 
     /// Sends a request that is billed by its outcome.
@@ -99,31 +117,36 @@ impl Link {
         &self,
         request: Request,
         attempt: Attempt<'_>,
-    ) -> Result<(Reply, UnderWay), Error> {
-        self.budget
-            .admit()
-            .await
-            .map_err(|limited| self.signed(limited.into(), attempt))?;
+    ) -> Result<Answer, Error> {
+        let admission = self.admitted(attempt).await?;
         let under_way = self.meter.begin();
         match request.operation(attempt.operation).send().await {
-            Ok(reply) => Ok((reply, under_way)),
+            Ok(reply) => Ok(Answer {
+                reply,
+                under_way: Some(under_way),
+                admission: Some(admission),
+            }),
             Err(error) => {
                 if !error.sent() {
                     under_way.not_sent();
                 }
-                Err(self.signed(error, attempt))
+                Err(named(error, attempt.operation))
             }
         }
     }
 
-    /// Takes notice of how an answer was judged: counts it, corrects the budget, makes the error.
+    /// Takes notice of how an answer was judged: counts it, corrects the budget, makes the error. The
+    /// call is under way no longer.
     pub(crate) fn settle(
         &self,
-        reply: &Reply,
+        answer: &mut Answer,
         judged: Result<Passed, Refusal>,
-        under_way: Option<UnderWay>,
         attempt: Attempt<'_>,
     ) -> Result<Passed, Error> {
+        let under_way = answer.under_way.take();
+        // Until the end of this: a refusal is counted first.
+        let _admission = answer.admission.take();
+        let reply = &answer.reply;
         let debug = reply.header("x-brd-debug").unwrap_or_default();
         let bytes = |field| {
             debug_field(debug, field)
@@ -132,7 +155,7 @@ impl Link {
         };
         self.meter
             .transferred(bytes("bytes_up"), bytes("bytes_down"));
-        let request_id = request_id(reply, debug);
+        let request_id = request_id(reply, debug).filter(|id| self.hide(id, None) == *id);
         match judged {
             Ok(passed) => {
                 self.budget.passed();
@@ -173,23 +196,47 @@ impl Link {
         attempt: Attempt<'_>,
     ) -> Error {
         let is_throttled = refusal.retry() == Retry::Slowly;
-        let wait = if is_throttled {
-            Some(self.budget.refused(asked, refusal.is_for_all()))
-        } else {
-            asked
-        };
-        let meaning = self.hide(refusal.meaning(), attempt.hidden);
-        let error = refusal
-            .with_meaning(meaning)
-            .into_error(attempt.about, attempt.number, wait);
-        // What was turned away for being too much was not taken up, so that also what must not happen
-        // twice may be sent again.
-        let error = if is_throttled {
-            error.with_not_sent()
-        } else {
-            error
-        };
+        // The vendor counts its answers with this status, whatever their code. The target's own are none
+        // of them.
+        let is_counted =
+            is_throttled || (refusal.status() == 429 && refusal.class() != Class::Target);
+        let mut wait = asked;
+        if is_counted {
+            let pause = self.budget.refused(asked, refusal.is_for_all());
+            if is_throttled {
+                wait = Some(pause);
+            }
+        }
+        let about = self.hide(attempt.about, None);
+        let error =
+            self.without_echoes(refusal, attempt.hidden)
+                .into_error(&about, attempt.number, wait);
         self.signed(error, attempt)
+    }
+
+    /// Takes out of a refusal what the vendor may have echoed.
+    fn without_echoes(&self, refusal: Refusal, hidden: Option<&str>) -> Refusal {
+        let is_echo = refusal
+            .code()
+            .is_some_and(|code| self.is_echo(code, hidden));
+        let meaning = self.hide(refusal.meaning(), hidden);
+        let told = refusal.told().map(|told| self.told(told, hidden));
+        let refusal = refusal.with_meaning(meaning).with_told(told);
+        if is_echo {
+            refusal.without_code()
+        } else {
+            refusal
+        }
+    }
+
+    /// Whether a code holds something secret, in the letters that codes have.
+    fn is_echo(&self, code: &str, hidden: Option<&str>) -> bool {
+        let is_documented = CodeEntry::find(code).is_some_and(|entry| entry.code == code);
+        !is_documented
+            && self
+                .hidden(hidden)
+                .iter()
+                .any(|secret| without(code, &spelled_as_a_code(secret)) != code)
     }
 
     /// An answer that does not follow the protocol.
@@ -199,42 +246,128 @@ impl Link {
 
     #[expect(clippy::unused_self, reason = "every error of a link is signed by it")]
     pub(crate) fn signed(&self, error: Error, attempt: Attempt<'_>) -> Error {
-        let error = if error.service().is_none() {
-            error.with_service(NAME)
-        } else {
-            error
-        };
-        if error.operation().is_none() {
-            error.with_operation(attempt.operation)
-        } else {
-            error
-        }
+        named(error, attempt.operation)
+    }
+
+    /// Makes a text of the vendor fit to be shown: one line, not too long, without what it may have
+    /// echoed.
+    pub(crate) fn told(&self, text: &str, hidden: Option<&str>) -> String {
+        // Before cleaning, which could cut a secret in two; and after it, which could put one together
+        // that invisible characters stood in.
+        let text = contexter_http::clean(&self.hide(text, hidden));
+        self.hide(&text, hidden)
     }
 
     /// Takes out of a text of the vendor what it may have echoed.
     pub(crate) fn hide(&self, text: &str, hidden: Option<&str>) -> String {
-        let mut text = without_queries(text);
+        let text = without_queries(text);
+        self.hidden(hidden)
+            .iter()
+            .fold(text, |text, secret| without(&text, secret))
+    }
+
+    /// Returns what no text may repeat: what is secret, and the parts of a query. The longest comes
+    /// first, so that none hides the rest of another that holds it.
+    fn hidden(&self, query: Option<&str>) -> Vec<String> {
         let secrets = self.secrets.iter().map(contexter_config::Secret::expose);
+        let query = query.unwrap_or_default();
+        let raw = query.split(['&', '=']).chain([query]);
         // A vendor repeats the values of a query apart, and as they were before they were encoded.
-        let pairs = url::form_urlencoded::parse(hidden.unwrap_or_default().as_bytes());
-        let values: Vec<String> = pairs.map(|(_, value)| value.into_owned()).collect();
-        let raw = hidden.unwrap_or_default().split(['&', '=']);
-        let hidden = hidden
-            .into_iter()
-            .chain(values.iter().map(String::as_str))
-            .chain(raw);
-        for secret in secrets.chain(hidden) {
-            if secret.len() >= MIN_SECRET {
-                text = text.replace(secret, "[redacted]");
-            }
-        }
-        text
+        let values = url::form_urlencoded::parse(query.as_bytes());
+        let mut all: Vec<String> = secrets
+            .chain(raw)
+            .map(str::to_owned)
+            .chain(values.map(|(_, value)| value.into_owned()))
+            .filter(|secret| secret.len() >= MIN_SECRET)
+            .collect();
+        all.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+        all
     }
 }
 
+/// Names service and operation of an error that names none.
+fn named(error: Error, operation: &'static str) -> Error {
+    let error = if error.service().is_none() {
+        error.with_service(NAME)
+    } else {
+        error
+    };
+    if error.operation().is_none() {
+        error.with_operation(operation)
+    } else {
+        error
+    }
+}
+
+/// An answer, and what is held until it is settled.
+pub(crate) struct Answer {
+    reply: Reply,
+    under_way: Option<UnderWay>,
+    admission: Option<Admission>,
+}
+
+impl Answer {
+    pub(crate) fn into_reply(self) -> Reply {
+        self.reply
+    }
+}
+
+impl Deref for Answer {
+    type Target = Reply;
+
+    fn deref(&self) -> &Reply {
+        &self.reply
+    }
+}
+
+/// Takes a secret out of a text, in whatever case its letters are, also where the text was cut off
+/// within it.
+fn without(text: &str, secret: &str) -> String {
+    let secret = secret.to_ascii_lowercase();
+    let mut text = replaced(text, &secret);
+    let folded = text.to_ascii_lowercase();
+    let is_cut = text.ends_with('…');
+    let end = text.trim_end_matches('…').len();
+    let beginning = secret
+        .char_indices()
+        .map(|(at, _)| at)
+        .filter(|at| *at >= MIN_SECRET)
+        .rev()
+        .find(|at| {
+            let text = folded.get(..end).unwrap_or_default();
+            secret.get(..*at).is_some_and(|start| text.ends_with(start))
+        });
+    if let Some(length) = beginning {
+        text.truncate(end.saturating_sub(length));
+        text.push_str(REDACTED);
+        if is_cut {
+            text.push('…');
+        }
+    }
+    text
+}
+
+/// Replaces a secret in lower case.
+fn replaced(text: &str, secret: &str) -> String {
+    // Of the same length to the byte.
+    let folded = text.to_ascii_lowercase();
+    let mut shown = String::with_capacity(text.len());
+    let mut end = 0;
+    for (start, _) in folded.match_indices(secret) {
+        shown.push_str(text.get(end..start).unwrap_or_default());
+        shown.push_str(REDACTED);
+        end = start.saturating_add(secret.len());
+    }
+    shown.push_str(text.get(end..).unwrap_or_default());
+    shown
+}
+
+/// What stands where a secret stood.
+const REDACTED: &str = "[redacted]";
+
 /// Cuts the query off every address in a text.
-fn without_queries(text: &str) -> String {
-    text.split(' ')
+pub(crate) fn without_queries(text: &str) -> String {
+    text.split(char::is_whitespace)
         .map(|word| match word.split_once('?') {
             Some((address, _)) if address.contains("://") => address,
             _ => word,

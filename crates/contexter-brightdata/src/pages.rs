@@ -1,7 +1,7 @@
 //! Web pages as documents.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use contexter_model::{
@@ -32,7 +32,7 @@ const MAX_TRIED: usize = 64;
 const MAX_PAGES: usize = 100_000;
 
 /// A library of web pages.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct WebLibrary {
@@ -50,6 +50,17 @@ pub struct WebLibrary {
     pub country: Option<String>,
     /// The pages, in the order in which they are fetched.
     pub urls: Vec<String>,
+}
+
+/// Without the addresses, which may hold keys.
+impl fmt::Debug for WebLibrary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebLibrary")
+            .field("id", &self.id)
+            .field("format", &self.format)
+            .field("urls", &self.urls.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl WebLibrary {

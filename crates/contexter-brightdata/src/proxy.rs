@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use contexter_config::Secret;
-use contexter_http::{Api, Auth, Client, Proxy, Request};
+use contexter_http::{Api, Auth, Client, Proxy, Request, redact_url};
 use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
 use contexter_service::{Capability, Cx, Service, Verdict as _};
 use parking_lot::Mutex;
@@ -23,8 +23,9 @@ use crate::user::{ProxyUser, country_problem};
 /// As many clients with different user names are kept; each has connections of its own.
 const MAX_CLIENTS: usize = 16;
 
-/// Fetches a page through the proxy. The reply is the target's own, whatever its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Fetches a page through the proxy. The reply is the target's own, whatever its status. `Debug` shows
+/// neither the query nor the session.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FetchByProxy {
     /// The absolute address.
@@ -57,6 +58,15 @@ impl FetchByProxy {
     pub fn session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
         self
+    }
+}
+
+impl fmt::Debug for FetchByProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchByProxy")
+            .field("url", &redact_url(&self.url))
+            .field("country", &self.country)
+            .finish_non_exhaustive()
     }
 }
 
@@ -150,11 +160,32 @@ impl NativeProxy {
     }
 
     fn request(&self, client: &Client, url: &PublicUrl) -> Result<Request, Error> {
-        let origin = url.url().origin().ascii_serialization();
-        let api = Api::new(client, &origin, Auth::None)?
+        // The whole path as the base: joining one to a base would take two slashes for one.
+        let mut base = url.url().clone();
+        base.set_query(None);
+        let api = Api::new(client, base.as_str(), Auth::None)?
             .with_service(crate::NAME)
             .with_max_body(self.inner.max_body);
-        Ok(api.get(url.url().path()).raw_query(url.url().query()))
+        Ok(api.get("").raw_query(url.url().query()))
+    }
+
+    /// Asks for the page for tests, to see whether the proxy lets us through.
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        let attempt = Attempt {
+            operation: "check_proxy",
+            about: "",
+            hidden: None,
+            number: 1,
+        };
+        let request = self
+            .client(&self.inner.user)
+            .and_then(|client| self.request(&client, &self.inner.diagnosis))
+            .map_err(|error| self.link.signed(error, attempt))?;
+        let mut reply = self.link.send(request, attempt).await?;
+        let lines = HeaderLines::of(&reply);
+        // That page answers 200: any other status is the proxy's own.
+        let judged = judge(reply.status(), &lines.pairs(), reply.bytes());
+        self.link.settle(&mut reply, judged, attempt).map(drop)
     }
 
     async fn fetch(
@@ -181,11 +212,12 @@ impl NativeProxy {
         let user = Arc::new(user);
         // How often another peer was worth a try.
         let rotations = Arc::new(AtomicU32::new(0));
-        follow(first, true, operation, |url, _at_home| {
+        let cx = self.link.bounded(Cx::new());
+        follow(first, true, operation, &self.link, |url, _at_home| {
             let (user, rotations, url) = (Arc::clone(&user), Arc::clone(&rotations), Arc::new(url));
             async move {
                 self.link
-                    .run(Cx::new(), |number| {
+                    .run(cx, operation, |number| {
                         let (user, rotations, url) =
                             (Arc::clone(&user), Arc::clone(&rotations), Arc::clone(&url));
                         async move {
@@ -216,18 +248,18 @@ impl NativeProxy {
             .client(user)
             .and_then(|client| Ok((self.request(&client, url)?, client)));
         let (request, client) = prepared.map_err(|error| self.link.signed(error, attempt))?;
-        let (reply, under_way) = match self.link.send_metered(request, attempt).await {
+        let mut reply = match self.link.send_metered(request, attempt).await {
             Ok(answer) => answer,
             Err(error) => return Err(self.explained(error, &client, url, attempt).await),
         };
         let lines = HeaderLines::of(&reply);
-        let headers = lines.pairs();
-        let judged = judge_proxied(reply.status(), &headers, reply.bytes());
-        let passed = self.link.settle(&reply, judged, Some(under_way), attempt)?;
+        let judged = judge_proxied(reply.status(), &lines.pairs(), reply.bytes());
+        let headers = lower_case(&lines.pairs());
+        let passed = self.link.settle(&mut reply, judged, attempt)?;
         Ok(Unlocked::of(
             url.as_str(),
             &passed,
-            lower_case(&headers),
+            headers,
             reply.bytes().clone(),
         ))
     }

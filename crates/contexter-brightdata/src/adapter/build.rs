@@ -1,14 +1,18 @@
 //! From a configuration to the adapter.
 
+use std::io::Read as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::Capabilities;
+use contexter_config::Secret;
 use contexter_http::{Api, Auth, Client};
 use contexter_model::{Error, ErrorKind, FetchDocs, FetchPage, ResolveLibrary, SearchWeb};
 use contexter_resilience::StandardStack;
 use contexter_service::{Handle, InvalidConfig};
 
 use super::BrightDataAdapter;
+use super::pulse::Pulse;
 use crate::config::{Config, ProxyConfig};
 use crate::dataset::{
     CancelSnapshot, CountParts, Datasets, FetchSnapshot, ScrapeDataset, SnapshotProgress,
@@ -56,23 +60,48 @@ impl BrightDataAdapter {
         stack: StandardStack,
         budget: ThrottleBudget,
     ) -> Result<Self, Error> {
-        config.validate().map_err(|faults| invalid(&faults))?;
-        let key = config.api_key.clone().unwrap_or_else(|| "".into());
-        let client = Client::new(
+        let timeout = config.timeout.saturating_add(GRACE);
+        let http = Client::new(
             &contexter_http::Config::default()
                 // The attempt's own time limit ends it first.
-                .read_timeout(config.timeout.saturating_add(GRACE))
-                .total_timeout(config.timeout.saturating_add(GRACE)),
+                .read_timeout(timeout)
+                .total_timeout(timeout),
         )?;
-        let api = Api::new(
-            &client,
-            &config.base_url,
-            Auth::Bearer(key.expose().to_owned()),
-        )
-        .map_err(|error| error.with_service(crate::NAME))?
-        .with_service(crate::NAME)
-        .with_max_body(config.max_body);
-        let mut secrets = vec![key];
+        Self::build(config, &http, stack, budget)
+    }
+
+    /// As [`with_stack`](Self::with_stack), with an HTTP client of the caller's for the REST interface:
+    /// through a proxy of one's own, with further certificates, or with connections shared. Its time
+    /// limits should be no shorter than `timeout`. The native proxy has clients of its own, one a user
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_http(config: &Config, http: &Client, stack: StandardStack) -> Result<Self, Error> {
+        let budget = ThrottleBudget::shared(&config.base_url);
+        Self::build(config, http, stack, budget)
+    }
+
+    fn build(
+        config: &Config,
+        http: &Client,
+        stack: StandardStack,
+        budget: ThrottleBudget,
+    ) -> Result<Self, Error> {
+        config.validate().map_err(|faults| invalid(&faults))?;
+        let key = config.api_key.clone().filter(|key| !key.is_empty());
+        let auth = match &key {
+            Some(key) => Auth::Bearer(key.expose().to_owned()),
+            // A proxy alone has credentials of its own.
+            None => Auth::None,
+        };
+        let has_key = key.is_some();
+        let api = Api::new(http, &config.base_url, auth)
+            .map_err(|error| error.with_service(crate::NAME))?
+            .with_service(crate::NAME)
+            .with_max_body(config.max_body);
+        let mut secrets: Vec<Secret> = key.into_iter().collect();
         let ca = match &config.proxy {
             Some(proxy) => {
                 secrets.push(proxy.password.clone());
@@ -86,6 +115,8 @@ impl BrightDataAdapter {
             }
             None => None,
         };
+        let spelled: Vec<Secret> = secrets.iter().flat_map(spellings).collect();
+        secrets.extend(spelled);
         let link = Link {
             api,
             stack: stack.named(crate::NAME),
@@ -104,14 +135,21 @@ impl BrightDataAdapter {
             polling,
         );
         let datasets = Datasets::new(link.clone(), config.max_snapshot, polling);
-        let mut adapter = Self {
-            capabilities: Capabilities::new()
+        let mut capabilities = Capabilities::new();
+        if has_key {
+            capabilities = capabilities
                 .with::<TriggerDataset>(datasets.clone())
                 .with::<ScrapeDataset>(datasets.clone())
                 .with::<SnapshotProgress>(datasets.clone())
                 .with::<FetchSnapshot>(datasets.clone())
                 .with::<CountParts>(datasets.clone())
-                .with::<CancelSnapshot>(datasets.clone()),
+                .with::<CancelSnapshot>(datasets.clone());
+        }
+        let mut adapter = Self {
+            capabilities,
+            proxy: None,
+            has_key,
+            pulse: Pulse::default(),
             zones: config
                 .zone
                 .iter()
@@ -143,6 +181,7 @@ impl BrightDataAdapter {
             let proxy = NativeProxy::new(link, proxy, ca, timeout, config.max_body)
                 .map_err(|error| error.with_service(crate::NAME))?;
             pages = Some(Handle::new(proxy.clone()));
+            self.proxy = Some(proxy.clone());
             capabilities = capabilities.with::<FetchByProxy>(proxy);
         }
         if let Some(zone) = &config.zone {
@@ -186,6 +225,19 @@ const PROXY_STACK: &str = "brightdata_proxy";
 /// A certificate larger than this is none.
 const MAX_CERTIFICATE: u64 = 1 << 20;
 
+/// Other spellings in which a text of the vendor may repeat a secret: as in a form and as in JSON.
+fn spellings(secret: &Secret) -> Vec<Secret> {
+    let plain = secret.expose();
+    let in_form: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+    let in_json = serde_json::to_string(plain).unwrap_or_default();
+    let in_json = in_json.trim_matches('"').to_owned();
+    [in_form, in_json]
+        .into_iter()
+        .filter(|spelled| spelled != plain)
+        .map(Secret::from)
+        .collect()
+}
+
 fn invalid(faults: &InvalidConfig) -> Error {
     Error::new(ErrorKind::Invalid, faults.to_string()).with_service(crate::NAME)
 }
@@ -201,13 +253,17 @@ fn certificate(proxy: &ProxyConfig) -> Result<Option<String>, Error> {
         )
         .with_service(crate::NAME)
     };
-    let size = std::fs::metadata(file)
-        .map_err(|error| failed("cannot be read").with_source(error))?
-        .len();
-    if size > MAX_CERTIFICATE {
+    let unreadable = |error| failed("cannot be read").with_source(error);
+    let mut pem = String::new();
+    // What a file says about its size need not be true.
+    let read = std::fs::File::open(file)
+        .map_err(unreadable)?
+        .take(MAX_CERTIFICATE.saturating_add(1))
+        .read_to_string(&mut pem)
+        .map_err(unreadable)?;
+    // Lossless: no buffer in memory is longer than u64::MAX.
+    if read as u64 > MAX_CERTIFICATE {
         return Err(failed("is too large for a certificate"));
     }
-    std::fs::read_to_string(file)
-        .map(Some)
-        .map_err(|error| failed("cannot be read").with_source(error))
+    Ok(Some(pem))
 }

@@ -1,7 +1,11 @@
 //! The services of Bright Data as one adapter.
 
 mod build;
+mod pulse;
 mod service;
+
+pub use pulse::HEALTH_KEPT;
+pub use service::HEALTH_TIMEOUT;
 
 use std::fmt;
 
@@ -9,11 +13,13 @@ use contexter_adapter::Capabilities;
 use contexter_model::{Error, FetchPage, Page};
 use contexter_service::Cx;
 
+use self::pulse::Pulse;
 use crate::dataset::{Datasets, Records, SnapshotId};
 use crate::job::{Job, Jobs};
 use crate::judge::judge;
 use crate::lines::HeaderLines;
-use crate::link::{Attempt, Link};
+use crate::link::{Attempt, Link, refused_here};
+use crate::proxy::NativeProxy;
 use crate::serp::{SearchPage, SerpPage};
 use crate::throttle::ThrottleBudget;
 use crate::unlock::Unlocked;
@@ -28,7 +34,7 @@ use crate::usage::BilledUsage;
 /// | `unlock_later` | [`SubmitPage`], [`CollectJob`] | `zone` with the asynchronous option |
 /// | `web_search`, `search_results` | [`SearchWeb`], [`SearchPage`] | `serp_zone` |
 /// | `search_later` | [`SubmitSearch`] | `serp_zone` with the asynchronous option |
-/// | `datasets` | [`TriggerDataset`], [`SnapshotProgress`], [`FetchSnapshot`], [`ScrapeDataset`], [`CountParts`], [`CancelSnapshot`] | |
+/// | `datasets` | [`TriggerDataset`], [`SnapshotProgress`], [`FetchSnapshot`], [`ScrapeDataset`], [`CountParts`], [`CancelSnapshot`] | `api_key` |
 /// | `proxy_fetch` | [`FetchByProxy`] | `proxy` |
 /// | `document_fetching`, `library_resolution` | [`FetchDocs`], [`ResolveLibrary`] | `libraries` |
 ///
@@ -63,7 +69,11 @@ pub struct BrightDataAdapter {
     link: Link,
     jobs: Jobs,
     datasets: Datasets,
+    /// For checks, where there is no key.
+    proxy: Option<NativeProxy>,
+    has_key: bool,
     zones: Vec<String>,
+    pulse: Pulse,
     capabilities: Capabilities,
 }
 
@@ -83,17 +93,19 @@ impl BrightDataAdapter {
     /// Fetches a page by the asynchronous unlocker: submits it, asks for the result until it is there,
     /// reads it. Markdown is made here, since this interface delivers HTML.
     ///
-    /// The time is that of `cx`; without a deadline it is [`LONGEST_JOB`](crate::LONGEST_JOB). It is over
-    /// too early, the error names the job, which [`wait_for_job`](Self::wait_for_job) can go on with.
+    /// The time is that of `cx`; without a deadline it is [`LONGEST_JOB`](crate::LONGEST_JOB). Trouble that
+    /// may pass (the vendor is away, too many requests, an open breaker) does not end the wait.
     ///
     /// # Errors
     ///
-    /// As [`FetchPage`]; [`ErrorKind::Timeout`] if the job is not done in time. That is not repeated: a
-    /// submission is billed.
+    /// As [`FetchPage`]; [`ErrorKind::Timeout`] if the job is not done in time. None is worth a repeat: a
+    /// submission is billed. Whatever an error after the submission is, it names the job
+    /// ([`Job::of`]), which [`wait_for_job`](Self::wait_for_job) can go on with.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the asking; the job goes on at the vendor.
+    /// Dropping the future ends the asking; the job goes on at the vendor, and its id is in the log alone.
+    /// Who may drop it submits with [`SubmitPage`](crate::SubmitPage) and keeps the [`Job`].
     ///
     /// [`ErrorKind::Timeout`]: contexter_model::ErrorKind::Timeout
     pub async fn fetch_page_later(&self, request: FetchPage, cx: Cx) -> Result<Page, Error> {
@@ -104,7 +116,8 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// As [`SearchPage`], and [`ErrorKind::Timeout`] if the job is not done in time.
+    /// As [`SearchPage`], and [`ErrorKind::Timeout`] if the job is not done in time. Each after the
+    /// submission names the job ([`Job::of`]).
     ///
     /// # Cancel safety
     ///
@@ -119,7 +132,8 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// What the job ended with, and [`ErrorKind::Timeout`] if it is not done in time.
+    /// What the job ended with, and [`ErrorKind::Timeout`] if it is not done in time. Each names the job
+    /// ([`Job::of`]).
     ///
     /// # Cancel safety
     ///
@@ -150,23 +164,33 @@ impl BrightDataAdapter {
         batch_size: Option<u32>,
         cx: Cx,
     ) -> Result<Records, Error> {
+        self.needs_key("fetch_records")?;
         self.datasets
             .fetch_when_ready(snapshot, batch_size, cx)
             .await
+    }
+
+    fn needs_key(&self, operation: &'static str) -> Result<(), Error> {
+        if self.has_key {
+            return Ok(());
+        }
+        Err(refused_here("no api_key is configured", operation))
     }
 
     /// Returns the names of the account's active zones. It is free.
     ///
     /// # Errors
     ///
-    /// The vendor's refusal, or [`ErrorKind::Protocol`] for a list that cannot be read.
+    /// [`ErrorKind::Invalid`] without a key, the vendor's refusal, or [`ErrorKind::Protocol`] for a list that cannot be read.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future gives the request up.
     ///
+    /// [`ErrorKind::Invalid`]: contexter_model::ErrorKind::Invalid
     /// [`ErrorKind::Protocol`]: contexter_model::ErrorKind::Protocol
     pub async fn active_zones(&self) -> Result<Vec<String>, Error> {
+        self.needs_key("active_zones")?;
         let attempt = Attempt {
             operation: "active_zones",
             about: "",
@@ -174,10 +198,10 @@ impl BrightDataAdapter {
             number: 1,
         };
         let request = self.link.api.get("zone/get_active_zones");
-        let reply = self.link.send(request, attempt).await?;
+        let mut reply = self.link.send(request, attempt).await?;
         let lines = HeaderLines::of(&reply);
         let judged = judge(reply.status(), &lines.pairs(), reply.bytes());
-        self.link.settle(&reply, judged, None, attempt)?;
+        self.link.settle(&mut reply, judged, attempt)?;
         let zones: serde_json::Value = reply
             .json()
             .map_err(|error| self.link.signed(error, attempt))?;

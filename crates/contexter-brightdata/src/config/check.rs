@@ -21,7 +21,9 @@ impl Config {
                 .then(|| "must be longer than zero, got 0s".to_owned())
         };
         let size = |bytes: u64| (bytes == 0).then(|| "must be at least 1, got 0".to_owned());
-        let without_key = self.api_key.as_ref().is_none_or(Secret::is_empty);
+        // The proxy has credentials of its own.
+        let needs_key = self.proxy.is_none() || self.zone.is_some() || self.serp_zone.is_some();
+        let without_key = needs_key && self.api_key.as_ref().is_none_or(Secret::is_empty);
         let customer_is_good = self.customer.as_ref().is_none_or(|customer| {
             (1..=64).contains(&customer.len())
                 && customer

@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 ///
 /// | setting | default | meaning |
 /// |---|---|---|
-/// | `api_key` | none, required | the key of the REST interface |
+/// | `api_key` | none, required unless only `proxy` is used | the key of the REST interface |
 /// | `base_url` | `https://api.brightdata.com` | another address of the interface |
 /// | `zone` | none | the unlocker zone: without it pages come by the proxy, or not at all |
 /// | `serp_zone` | none | the search zone: without it there is no search |
@@ -143,6 +143,12 @@ impl Config {
         }
     }
 
+    /// The defaults, with a proxy and nothing else: what needs a key of the REST interface is not there.
+    #[must_use]
+    pub fn proxied(proxy: ProxyConfig) -> Self {
+        Self::default().proxy(proxy)
+    }
+
     /// Sets the address of the interface.
     #[must_use]
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
@@ -182,6 +188,77 @@ impl Config {
     #[must_use]
     pub fn libraries(mut self, libraries: impl IntoIterator<Item = WebLibrary>) -> Self {
         self.libraries = libraries.into_iter().collect();
+        self
+    }
+
+    /// Sets the country of the visitor: two lower-case letters.
+    #[must_use]
+    pub fn country(mut self, country: impl Into<String>) -> Self {
+        self.country = Some(country.into());
+        self
+    }
+
+    /// Sets where a search is made.
+    #[must_use]
+    pub fn search_engine(mut self, engine: Engine) -> Self {
+        self.search_engine = engine;
+        self
+    }
+
+    /// Sets the time of one attempt.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets attempts and delays.
+    #[must_use]
+    pub fn retry_config(mut self, retry: RetrySettings) -> Self {
+        self.retry_config = retry;
+        self
+    }
+
+    /// Sets how many requests are sent in a minute at most.
+    #[must_use]
+    pub fn rate_limit(mut self, requests: u64) -> Self {
+        self.rate_limit = Some(requests);
+        self
+    }
+
+    /// Sets whether the zone bills failures.
+    #[must_use]
+    pub fn bills_failures(mut self, bills: bool) -> Self {
+        self.bills_failures = bills;
+        self
+    }
+
+    /// Sets whether to ask for `x-brd-debug`.
+    #[must_use]
+    pub fn debug(mut self, debug: bool) -> Self {
+        self.debug = debug;
+        self
+    }
+
+    /// Sets the largest page, in bytes.
+    #[must_use]
+    pub fn max_body(mut self, bytes: u64) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// Sets the largest snapshot or part, in bytes, decompressed.
+    #[must_use]
+    pub fn max_snapshot(mut self, bytes: u64) -> Self {
+        self.max_snapshot = bytes;
+        self
+    }
+
+    /// Sets the first and the longest pause between questions for a job.
+    #[must_use]
+    pub fn poll_interval(mut self, first: Duration, longest: Duration) -> Self {
+        self.poll_interval = first;
+        self.max_poll_interval = longest;
         self
     }
 }

@@ -24,6 +24,29 @@ pub struct RetrySettings {
     pub max_delay: Option<Duration>,
 }
 
+impl RetrySettings {
+    /// Sets the attempts, the first one included.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets the delay before the second attempt.
+    #[must_use]
+    pub fn base_delay(mut self, delay: Duration) -> Self {
+        self.base_delay = Some(delay);
+        self
+    }
+
+    /// Sets the longest delay.
+    #[must_use]
+    pub fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = Some(delay);
+        self
+    }
+}
+
 impl Config {
     /// Returns the settings of the stack: those of [`StackConfig::bright_data`], with `timeout`,
     /// `retry_config` and `rate_limit` laid over them.

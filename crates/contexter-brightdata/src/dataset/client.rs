@@ -8,12 +8,10 @@ use contexter_model::{Error, ErrorKind};
 use contexter_service::{Backoff, Cx};
 use serde_json::Value;
 
-use super::failure;
 use super::record::{Content, Records, UnreadableRecords, read_content};
-use super::wire::not_ready;
+use super::{inputs, judge_dataset};
 use crate::judge::Passed;
 use crate::link::{Attempt, Link, refused_here};
-use crate::target::PublicUrl;
 
 /// The data set interface of an account.
 #[derive(Clone, Debug)]
@@ -47,7 +45,7 @@ impl Datasets {
     {
         let request = &request;
         self.link
-            .run(cx, move |number| {
+            .run(cx, operation, move |number| {
                 let read = read.clone();
                 async move {
                     let attempt = Attempt {
@@ -56,22 +54,23 @@ impl Datasets {
                         hidden: None,
                         number,
                     };
-                    let reply = self.link.send(request.clone(), attempt).await?;
-                    let is_unready = not_ready(reply.bytes()).is_some();
-                    // A snapshot that is not ready comes as 200, 202 or 409.
-                    let judged = if reply.is_success() || (reply.status() == 409 && is_unready) {
-                        Ok(Passed::of(reply.status(), None))
-                    } else {
-                        Err(failure::refusal(reply.status(), reply.bytes()))
-                    };
-                    self.link.settle(&reply, judged, None, attempt)?;
+                    let mut reply = self.link.send(request.clone(), attempt).await?;
+                    let judged = judge_dataset(reply.status(), reply.bytes())
+                        .map(|()| Passed::of(reply.status(), None));
+                    self.link
+                        .settle(&mut reply, judged, attempt)
+                        // Turned away before it was taken up, so that also a job may be asked for again.
+                        .map_err(|error| match reply.status() {
+                            429 => error.with_not_sent(),
+                            _ => error,
+                        })?;
                     let anonymous = Attempt {
                         operation,
                         about: "",
                         hidden: None,
                         number,
                     };
-                    read(reply, anonymous).await
+                    read(reply.into_reply(), anonymous).await
                 }
             })
             .await
@@ -93,13 +92,11 @@ impl Datasets {
         if inputs.is_empty() {
             return Err(refused_here("a job needs at least one input", operation));
         }
-        for input in inputs {
-            if let Some(Value::String(url)) = input.get("url") {
-                url.parse::<PublicUrl>()
-                    .map_err(|error| refused_here(error.message(), operation))?;
-            }
-        }
-        Ok(())
+        inputs
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, input)| inputs::check(input, index))
+            .map_err(|problem| refused_here(problem, operation))
     }
 
     /// Reads a body with records, or with the one object that came in their place.

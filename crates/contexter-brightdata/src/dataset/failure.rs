@@ -3,6 +3,7 @@
 use contexter_model::ErrorKind;
 use serde::Deserialize;
 
+use super::wire::not_ready;
 use crate::refusal::{Class, Refusal, Retry};
 
 /// One documented failure.
@@ -126,8 +127,35 @@ const KNOWN: &[Known] = &[
     ),
 ];
 
+/// Reads the status and the body of an answer of the data set interface, whose failures come as plain
+/// text mostly. A snapshot that is not ready is no failure, whatever its status.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_brightdata::{Class, judge_dataset};
+///
+/// assert!(judge_dataset(200, b"[]").is_ok());
+/// let refusal = judge_dataset(404, b"Snapshot does not exist").unwrap_err();
+/// assert_eq!(refusal.class(), Class::Config);
+/// ```
+///
+/// # Errors
+///
+/// The [`Refusal`] that status and body stand for
+/// (<https://docs.brightdata.com/products/scrapers/error-codes>).
+pub fn judge_dataset(status: u16, body: &[u8]) -> Result<(), Refusal> {
+    // A snapshot that is not ready comes as 200, 202 or 409.
+    let is_word = status == 409 && not_ready(body).is_some();
+    if (200..300).contains(&status) || is_word {
+        Ok(())
+    } else {
+        Err(refusal(status, body))
+    }
+}
+
 /// Reads an answer whose status is not a success.
-pub(super) fn refusal(status: u16, body: &[u8]) -> Refusal {
+fn refusal(status: u16, body: &[u8]) -> Refusal {
     let refusal = Refusal::of_outer_status(status);
     let text = String::from_utf8_lossy(body.get(..MAX_TEXT).unwrap_or(body));
     let found = KNOWN.iter().find(|known| {
@@ -145,7 +173,10 @@ pub(super) fn refusal(status: u16, body: &[u8]) -> Refusal {
             .with_meaning(known.meaning);
     }
     match (status, invalid(body)) {
-        (400, Some(problem)) => refusal.with_retry(Retry::Never).with_meaning(problem),
+        (400, Some((meaning, told))) => refusal
+            .with_retry(Retry::Never)
+            .with_meaning(meaning)
+            .with_told(told),
         _ => refusal,
     }
 }
@@ -165,22 +196,21 @@ struct Invalid {
     validation_errors: Option<serde_json::Value>,
 }
 
-/// Reads the two failures whose body is JSON. Values of the input are not repeated.
-fn invalid(body: &[u8]) -> Option<String> {
+/// Reads the two failures whose body is JSON: what they mean, and what the vendor says to it. Values of
+/// the input are not repeated.
+fn invalid(body: &[u8]) -> Option<(&'static str, Option<String>)> {
     let body: Invalid = serde_json::from_slice(body).ok()?;
     let fields: Vec<String> = body
         .errors
         .iter()
         .take(MAX_SHOWN)
-        .map(|(field, problem)| contexter_http::clean(&format!("{field}: {problem}")))
+        .map(|(field, problem)| format!("{field}: {problem}"))
         .collect();
+    let told = (!fields.is_empty()).then(|| fields.join("; "));
     match body.code.as_deref() {
-        Some("parse_error") => Some("the input cannot be parsed".to_owned()),
-        Some("validation_error") if !fields.is_empty() => {
-            Some(format!("the input is refused: {}", fields.join("; ")))
-        }
-        Some("validation_error") => Some("the input is refused".to_owned()),
-        _ if body.validation_errors.is_some() => Some("the input is refused".to_owned()),
+        Some("parse_error") => Some(("the input cannot be parsed", None)),
+        Some("validation_error") => Some(("the input is refused", told)),
+        _ if body.validation_errors.is_some() => Some(("the input is refused", None)),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What can be asked of a job that collects records.
 
+use std::fmt;
 use std::time::Duration;
 
 use contexter_model::Error;
@@ -26,7 +27,7 @@ pub(crate) const MAX_SCRAPE_INPUTS: usize = 20;
 /// assert_eq!(trigger.inputs.len(), 1);
 /// # Ok::<(), contexter_model::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct TriggerDataset {
     /// The data set.
@@ -110,6 +111,18 @@ impl TriggerDataset {
     }
 }
 
+/// Without the inputs, and without the query of the address to notify.
+impl fmt::Debug for TriggerDataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let notify = self.notify.as_deref().map(contexter_http::redact_url);
+        f.debug_struct("TriggerDataset")
+            .field("dataset", &self.dataset)
+            .field("inputs", &self.inputs.len())
+            .field("notify", &notify)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Capability for TriggerDataset {
     const NAME: &'static str = "datasets";
     type Response = SnapshotId;
@@ -117,7 +130,7 @@ impl Capability for TriggerDataset {
 }
 
 /// Collects records at once: at most twenty inputs, for a minute, then it becomes a job.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ScrapeDataset {
     /// The data set.
@@ -131,6 +144,16 @@ impl ScrapeDataset {
     #[must_use]
     pub fn new(dataset: DatasetId, inputs: Vec<Value>) -> Self {
         Self { dataset, inputs }
+    }
+}
+
+/// Without the inputs.
+impl fmt::Debug for ScrapeDataset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScrapeDataset")
+            .field("dataset", &self.dataset)
+            .field("inputs", &self.inputs.len())
+            .finish()
     }
 }
 

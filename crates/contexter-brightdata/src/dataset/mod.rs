@@ -3,6 +3,7 @@
 mod client;
 mod failure;
 mod id;
+mod inputs;
 mod job;
 mod record;
 mod services;
@@ -11,6 +12,7 @@ mod wait;
 mod wire;
 
 pub(crate) use client::Datasets;
+pub use failure::judge_dataset;
 pub use id::{DatasetId, SnapshotId};
 pub use job::{
     CancelSnapshot, JobStatus, Progress, ScrapeDataset, Scraped, SnapshotProgress, TriggerDataset,

@@ -187,10 +187,10 @@ impl Datasets {
                     .json()
                     .map_err(|error| self.link.signed(error, attempt))?;
                 Ok(Progress {
-                    status: JobStatus::of(&wire.status),
+                    status: JobStatus::of(&self.link.told(&wire.status, None)),
                     error_message: wire
                         .error_message
-                        .map(|message| self.link.hide(&contexter_http::clean(&message), None)),
+                        .map(|message| self.link.told(&message, None)),
                     records: wire.records,
                 })
             },
@@ -232,7 +232,7 @@ impl Datasets {
                     match self.ended(&state, snapshot, why, OPERATION) {
                         Some(ended) => Err(ended),
                         None => Ok(Download::NotReady {
-                            status: contexter_http::clean(status),
+                            status: self.link.told(status, None),
                             retry_after,
                         }),
                     }
@@ -327,10 +327,13 @@ impl Service<CancelSnapshot> for Datasets {
     type Error = Error;
 
     async fn call(&self, request: CancelSnapshot) -> Result<(), Error> {
-        let call = self.path(
-            contexter_http::Api::post,
-            &["snapshot", request.snapshot.as_str(), "cancel"],
-        );
+        let call = self
+            .path(
+                contexter_http::Api::post,
+                &["snapshot", request.snapshot.as_str(), "cancel"],
+            )
+            // Said also where there is no body: some servers ask for it (RFC 9110, section 8.6).
+            .header("content-length", "0");
         self.call(
             Cx::new(),
             "cancel_snapshot",

@@ -42,10 +42,10 @@ impl Datasets {
     ) -> Option<Error> {
         let (kind, message) = match status {
             JobStatus::Failed => {
-                let why = contexter_http::clean(why.unwrap_or("no reason given"));
+                let why = self.link.told(why.unwrap_or("no reason given"), None);
                 (
                     ErrorKind::Unavailable,
-                    format!("job {snapshot} failed: {}", self.link.hide(&why, None)),
+                    format!("job {snapshot} failed: {why}"),
                 )
             }
             JobStatus::Cancelled => (

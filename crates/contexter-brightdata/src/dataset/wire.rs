@@ -36,6 +36,9 @@ pub(crate) fn parts_of(value: &Value) -> Option<u32> {
 /// A body that says that a snapshot is not ready: an object with `status` and `message`, whatever the
 /// status of the answer is. Returns both.
 pub(crate) fn not_ready(body: &[u8]) -> Option<(String, String)> {
+    if body.len() > LONGEST_WORD {
+        return None;
+    }
     let object: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let status = object.get("status")?.as_str()?;
     let message = object.get("message")?.as_str()?;
@@ -46,3 +49,6 @@ pub(crate) fn not_ready(body: &[u8]) -> Option<(String, String)> {
         .all(|key| known.contains(&key.as_str()))
         .then(|| (status.to_owned(), message.to_owned()))
 }
+
+/// A longer body is no word about a job, in bytes; records are not read to find that out.
+const LONGEST_WORD: usize = 64 << 10;

@@ -82,6 +82,7 @@ impl Jobs {
 
     async fn submit(
         &self,
+        cx: Cx,
         kind: JobKind,
         body: Value,
         url: &PublicUrl,
@@ -91,31 +92,38 @@ impl Jobs {
         let body = &body;
         let about = &url.to_string();
         self.link
-            .run(Cx::new().with_idempotent(false), move |number| async move {
-                let attempt = Attempt::at(url, about, operation, number);
-                let call = self.link.api.post(kind.path()).segment("req").json(body);
-                let reply = self.link.send(self.addressed(call, zone), attempt).await?;
-                // Accepted without a body: the id is in a header.
-                let id = response_id(&reply);
-                let lines = HeaderLines::of(&reply);
-                let judged = match judge(reply.status(), &lines.pairs(), reply.bytes()) {
-                    Err(refusal) if refusal.class() == Class::Empty && id.is_some() => {
-                        Ok(Passed::of(reply.status(), None))
-                    }
-                    judged => judged,
-                };
-                self.link.settle(&reply, judged, None, attempt)?;
-                let id = id.ok_or_else(|| {
-                    self.link
-                        .malformed(attempt, "the job was accepted without a response_id")
-                })?;
-                self.link.meter.submitted();
-                Ok(Job {
-                    response_id: id,
-                    kind,
-                    about: about.clone(),
-                })
-            })
+            .run(
+                cx.with_idempotent(false),
+                operation,
+                move |number| async move {
+                    let attempt = Attempt::at(url, about, operation, number);
+                    let call = self.link.api.post(kind.path()).segment("req").json(body);
+                    let mut reply = self.link.send(self.addressed(call, zone), attempt).await?;
+                    // Accepted without a body: the id is in a header.
+                    let id = response_id(&reply);
+                    let lines = HeaderLines::of(&reply);
+                    let judged = match judge(reply.status(), &lines.pairs(), reply.bytes()) {
+                        Err(refusal) if refusal.class() == Class::Empty && id.is_some() => {
+                            Ok(Passed::of(reply.status(), None))
+                        }
+                        judged => judged,
+                    };
+                    self.link.settle(&mut reply, judged, attempt)?;
+                    // Accepted, and billed.
+                    self.link.meter.submitted();
+                    let id = id.ok_or_else(|| {
+                        self.link
+                            .malformed(attempt, "the job was accepted without a response_id")
+                    })?;
+                    // Who drops the future finds it here: it can still be collected.
+                    tracing::info!(operation, response_id = id, "submitted");
+                    Ok(Job {
+                        response_id: id,
+                        kind,
+                        about: about.clone(),
+                    })
+                },
+            )
             .await
     }
 
@@ -126,7 +134,7 @@ impl Jobs {
         }
         let zone = self.zone(job.kind, OPERATION)?;
         self.link
-            .run(cx, move |number| async move {
+            .run(cx, OPERATION, move |number| async move {
                 let attempt = Attempt {
                     operation: OPERATION,
                     about: &job.about,
@@ -139,7 +147,7 @@ impl Jobs {
                     .get(job.kind.path())
                     .segment("get_result")
                     .query("response_id", &job.response_id);
-                let reply = self.link.send(self.addressed(call, zone), attempt).await?;
+                let mut reply = self.link.send(self.addressed(call, zone), attempt).await?;
                 // Older pages have 102, which ends no exchange of HTTP, so that 202 is what comes.
                 if matches!(reply.status(), 102 | 202) {
                     self.link.budget.passed();
@@ -148,13 +156,13 @@ impl Jobs {
                     });
                 }
                 let lines = HeaderLines::of(&reply);
-                let headers = lines.pairs();
-                let judged = judge(reply.status(), &headers, reply.bytes());
-                let passed = self.link.settle(&reply, judged, None, attempt)?;
+                let judged = judge(reply.status(), &lines.pairs(), reply.bytes());
+                let headers = lower_case(&lines.pairs());
+                let passed = self.link.settle(&mut reply, judged, attempt)?;
                 Ok(JobState::Done(Unlocked::of(
                     &job.about,
                     &passed,
-                    lower_case(&headers),
+                    headers,
                     reply.bytes().clone(),
                 )))
             })
@@ -167,6 +175,13 @@ impl Service<SubmitPage> for Jobs {
     type Error = Error;
 
     async fn call(&self, request: SubmitPage) -> Result<Job, Error> {
+        self.submit_page(request, Cx::new()).await
+    }
+}
+
+/// Submissions that end when the caller's time does.
+impl Jobs {
+    pub(super) async fn submit_page(&self, request: SubmitPage, cx: Cx) -> Result<Job, Error> {
         const OPERATION: &str = "submit_page";
         let mut unlock = request.unlock;
         if unlock.country.is_none() {
@@ -191,15 +206,10 @@ impl Service<SubmitPage> for Jobs {
         let body = serde_json::to_value(body).map_err(|error| {
             refused_here("the request cannot be written as json", OPERATION).with_source(error)
         })?;
-        self.submit(JobKind::Page, body, &url, OPERATION).await
+        self.submit(cx, JobKind::Page, body, &url, OPERATION).await
     }
-}
 
-impl Service<SubmitSearch> for Jobs {
-    type Response = Job;
-    type Error = Error;
-
-    async fn call(&self, request: SubmitSearch) -> Result<Job, Error> {
+    pub(super) async fn submit_search(&self, request: SubmitSearch, cx: Cx) -> Result<Job, Error> {
         const OPERATION: &str = "submit_search";
         if request.search.engine != Engine::Google || request.search.light {
             return Err(refused_here(
@@ -209,7 +219,17 @@ impl Service<SubmitSearch> for Jobs {
         }
         let url = request.search.url(OPERATION)?;
         let body = serde_json::json!({ "url": url.as_str() });
-        self.submit(JobKind::Search, body, &url, OPERATION).await
+        self.submit(cx, JobKind::Search, body, &url, OPERATION)
+            .await
+    }
+}
+
+impl Service<SubmitSearch> for Jobs {
+    type Response = Job;
+    type Error = Error;
+
+    async fn call(&self, request: SubmitSearch) -> Result<Job, Error> {
+        self.submit_search(request, Cx::new()).await
     }
 }
 

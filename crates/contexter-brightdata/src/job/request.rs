@@ -56,7 +56,7 @@ impl fmt::Display for Job {
 ///
 /// Every submission is billed, so it is repeated only if it was surely not sent. Of an [`Unlock`], its
 /// address, method, country, headers and body are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubmitPage {
     /// What to fetch.
@@ -80,6 +80,17 @@ impl SubmitPage {
     pub fn webhook_url(mut self, url: impl Into<String>) -> Self {
         self.webhook_url = Some(url.into());
         self
+    }
+}
+
+/// Without queries, which may hold keys.
+impl fmt::Debug for SubmitPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let webhook_url = self.webhook_url.as_deref().map(contexter_http::redact_url);
+        f.debug_struct("SubmitPage")
+            .field("unlock", &self.unlock)
+            .field("webhook_url", &webhook_url)
+            .finish()
     }
 }
 

@@ -1,11 +1,14 @@
 //! Waiting for a job, and reading what it brings.
 
+use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
 use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
-use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Service as _, Timer as _, later};
+use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Timer as _, Verdict as _, later};
 
 use super::{Job, JobState, Jobs, SubmitPage, SubmitSearch};
+use crate::refusal::{Class, Refusal};
 use crate::serp::{self, SearchPage, SerpPage};
 use crate::target::PublicUrl;
 use crate::unlock::{self, Unlock, Unlocked};
@@ -24,9 +27,12 @@ impl Jobs {
             .map_or(longest, |deadline| deadline.min(longest));
         let cx = cx.with_deadline(deadline);
         loop {
-            let asked = match self.collect(job, cx).await? {
-                JobState::Done(unlocked) => return Ok(unlocked),
-                JobState::Pending { retry_after } => retry_after,
+            let (asked, failed) = match self.collect(job, cx).await {
+                Ok(JobState::Done(unlocked)) => return Ok(unlocked),
+                Ok(JobState::Pending { retry_after }) => (retry_after, None),
+                // What was submitted is paid for: trouble that may pass does not end the wait.
+                Err(error) if may_pass(&error) => (error.retry_after(), Some(error)),
+                Err(error) => return Err(about(job, error)),
             };
             let pause = delays
                 .next()
@@ -40,6 +46,11 @@ impl Jobs {
                 )
                 .with_service(crate::NAME)
                 .with_operation("wait_for_job")
+                .with_source(Uncollected {
+                    job: job.clone(),
+                    last: failed,
+                    cause: None,
+                })
                 // Submitting it again would be billed again.
                 .with_verdict(Sample::Neutral, false));
             }
@@ -49,10 +60,21 @@ impl Jobs {
 
     /// Submits a page, waits for it, and reads it.
     pub(crate) async fn page(&self, request: FetchPage, cx: Cx) -> Result<Page, Error> {
-        const OPERATION: &str = "fetch_page_later";
         let unlock = Unlock::new(request.url.as_str()).country(request.country.clone());
-        let job = self.call(SubmitPage::new(unlock)).await?;
-        let mut reply = self.wait(&job, cx).await?;
+        let job = self.submit_page(SubmitPage::new(unlock), cx).await?;
+        let reply = self.wait(&job, cx).await?;
+        self.read_page(&job, request, reply)
+            .await
+            .map_err(|error| about(&job, error))
+    }
+
+    async fn read_page(
+        &self,
+        job: &Job,
+        request: FetchPage,
+        mut reply: Unlocked,
+    ) -> Result<Page, Error> {
+        const OPERATION: &str = "fetch_page_later";
         // The job knows its page without the query.
         reply.url = request
             .url
@@ -65,9 +87,86 @@ impl Jobs {
 
     /// Submits a search, waits for it, and reads it.
     pub(crate) async fn search(&self, search: SearchPage, cx: Cx) -> Result<SerpPage, Error> {
-        let job = self.call(SubmitSearch::new(search)).await?;
+        let job = self.submit_search(SubmitSearch::new(search), cx).await?;
         let reply = self.wait(&job, cx).await?;
-        serp::read(&reply, "search_later")
+        serp::read(&reply, "search_later").map_err(|error| about(&job, error))
+    }
+}
+
+/// Whether a question has failed for a reason that says nothing about the job.
+fn may_pass(error: &Error) -> bool {
+    match Refusal::of(error) {
+        Some(refusal) => {
+            refusal.is_at_the_door() && matches!(refusal.class(), Class::Vendor | Class::Throttle)
+        }
+        None => {
+            error.is_rejection()
+                || matches!(
+                    error.kind(),
+                    ErrorKind::RateLimited | ErrorKind::Timeout | ErrorKind::Unavailable
+                )
+        }
+    }
+}
+
+/// Names the job in an error about it, so that what was paid for can be collected in spite of it.
+fn about(job: &Job, error: Error) -> Error {
+    let mut named = Error::new(error.kind(), format!("job {job}: {}", error.message()))
+        .with_service(crate::NAME)
+        .with_operation(error.operation().unwrap_or("wait_for_job"))
+        .with_retry_after(error.retry_after())
+        // Submitting it again would be billed again.
+        .with_verdict(error.sample(), false);
+    if let Some(id) = error.request_id() {
+        named = named.with_request_id(id);
+    }
+    named.with_source(Uncollected {
+        job: job.clone(),
+        last: None,
+        cause: Some(error),
+    })
+}
+
+/// The job that an error is about, between the error and its cause.
+#[derive(Debug)]
+struct Uncollected {
+    job: Job,
+    /// What the last question ended with.
+    last: Option<Error>,
+    /// The error whose words the error before this has.
+    cause: Option<Error>,
+}
+
+impl fmt::Display for Uncollected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "submitted as {} and billed", self.job)
+    }
+}
+
+impl StdError for Uncollected {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match (&self.last, &self.cause) {
+            (Some(last), _) => Some(last),
+            (None, Some(told)) => told.source(),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Job {
+    /// Finds the job that an error is about: it was submitted and billed, and can be collected by
+    /// [`CollectJob`](crate::CollectJob) or
+    /// [`wait_for_job`](crate::BrightDataAdapter::wait_for_job) for [`RESULT_KEPT`](crate::RESULT_KEPT).
+    #[must_use]
+    pub fn of(error: &Error) -> Option<&Self> {
+        let mut cause = error.source();
+        while let Some(current) = cause {
+            if let Some(uncollected) = current.downcast_ref::<Uncollected>() {
+                return Some(&uncollected.job);
+            }
+            cause = current.source();
+        }
+        None
     }
 }
 

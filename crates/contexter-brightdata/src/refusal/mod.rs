@@ -80,6 +80,8 @@ pub struct Refusal {
     retry: Retry,
     status: u16,
     meaning: String,
+    /// What the vendor says itself, as it came: it is cut and cleaned where it is shown.
+    told: Option<String>,
     billed: Option<bool>,
     /// Whether the answer was read before it came to the unlocker or the target.
     at_the_door: bool,
@@ -91,7 +93,15 @@ impl Refusal {
     /// Finds the refusal in the cause of an error of this crate.
     #[must_use]
     pub fn of(error: &Error) -> Option<&Self> {
-        error.source()?.downcast_ref()
+        // It may stand behind the job that it is about.
+        let mut cause = error.source();
+        while let Some(current) = cause {
+            if let Some(refusal) = current.downcast_ref() {
+                return Some(refusal);
+            }
+            cause = current.source();
+        }
+        None
     }
 
     /// Returns the vendor's code, with underscores.
@@ -157,7 +167,7 @@ impl Refusal {
     pub(crate) fn of_code(code: &str, status: u16) -> Self {
         // A code that is not known goes by its status: on 502 it is worth one more attempt.
         let mut refusal = Self::of_status(status);
-        refusal.code = Some(normal(code));
+        refusal.code = normal(code);
         if let Some(entry) = CodeEntry::find(code) {
             refusal.class = entry.class;
             refusal.kind = entry.kind;
@@ -175,6 +185,7 @@ impl Refusal {
             retry: Retry::Once,
             status,
             meaning: "the answer is empty, which is what a blocked page looks like".to_owned(),
+            told: None,
             billed: None,
             at_the_door: false,
             is_cause: false,
@@ -183,6 +194,21 @@ impl Refusal {
 
     pub(crate) fn with_meaning(mut self, meaning: impl Into<String>) -> Self {
         self.meaning = meaning.into();
+        self
+    }
+
+    /// Adds what the vendor says itself, as it came.
+    pub(crate) fn with_told(mut self, told: impl Into<Option<String>>) -> Self {
+        self.told = told.into();
+        self
+    }
+
+    pub(crate) fn told(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
+    pub(crate) fn without_code(mut self) -> Self {
+        self.code = None;
         self
     }
 
@@ -274,6 +300,9 @@ impl fmt::Display for Refusal {
             });
         }
         f.write_str(&self.meaning)?;
+        if let Some(told) = &self.told {
+            write!(f, ": {}", contexter_http::clean(told))?;
+        }
         match &self.code {
             Some(code) => write!(f, " ({code}, status {})", self.status),
             None => write!(f, " (status {})", self.status),
@@ -286,17 +315,18 @@ impl StdError for Refusal {}
 /// The longest code that is repeated.
 const MAX_CODE: usize = 64;
 
-/// Returns the code as it is shown: no hyphens, nothing but what codes are made of.
-fn normal(code: &str) -> String {
-    code.trim()
-        .chars()
-        .take(MAX_CODE)
-        .map(|c| match c {
-            '-' => '_',
-            c if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':') => {
-                c.to_ascii_lowercase()
-            }
-            _ => '?',
-        })
-        .collect()
+/// Returns the code as it is shown, without hyphens; `None` for a text that is no code, none of which is
+/// repeated.
+fn normal(code: &str) -> Option<String> {
+    let code = code.trim();
+    let is_code = (1..=MAX_CODE).contains(&code.len())
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'));
+    is_code.then(|| spelled_as_a_code(code))
+}
+
+/// Spells a text as codes are shown: in lower case, with underscores.
+pub(crate) fn spelled_as_a_code(text: &str) -> String {
+    text.to_ascii_lowercase().replace('-', "_")
 }

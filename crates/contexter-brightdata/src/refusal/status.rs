@@ -100,6 +100,7 @@ impl Refusal {
             retry,
             status,
             meaning: meaning.to_owned(),
+            told: None,
             billed: None,
             at_the_door: false,
             is_cause: false,

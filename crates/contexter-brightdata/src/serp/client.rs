@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contexter_model::{Error, ErrorKind, SearchWeb, WebResult};
-use contexter_service::{Sample, Service};
+use contexter_service::{Cx, Sample, Service};
 
 use super::{Engine, SearchPage, SerpPage, UnreadableResults, read_results};
 use crate::unlock::{Unlock, Unlocked, Unlocker};
@@ -31,12 +31,13 @@ impl Searcher {
 
     async fn search(
         &self,
+        cx: Cx,
         search: &SearchPage,
         operation: &'static str,
     ) -> Result<SerpPage, Error> {
         let url = search.url(operation)?;
         let unlock = Unlock::new(url.as_str()).data_format(search.data_format());
-        let reply = self.unlocker.fetch(unlock, operation).await?;
+        let reply = self.unlocker.fetch_within(cx, unlock, operation).await?;
         read(&reply, operation)
     }
 }
@@ -69,7 +70,7 @@ impl Service<SearchPage> for Searcher {
     type Error = Error;
 
     async fn call(&self, request: SearchPage) -> Result<SerpPage, Error> {
-        self.search(&request, "search_page").await
+        self.search(Cx::new(), &request, "search_page").await
     }
 }
 
@@ -85,9 +86,10 @@ impl Service<SearchWeb> for Searcher {
         let mut search = SearchPage::new(request.query).engine(self.engine);
         search.country = request.country;
         search.language = request.language;
+        let cx = self.unlocker.link().bounded(Cx::new());
         for page in 0..MAX_PAGES {
             search.start = u32::try_from(page.saturating_mul(PAGE)).unwrap_or(u32::MAX);
-            let results = self.search(&search, "search_web").await?;
+            let results = self.search(cx, &search, "search_web").await?;
             let before = found.len();
             for result in results.organic {
                 // Engines repeat results on the next page.

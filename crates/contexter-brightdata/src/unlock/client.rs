@@ -1,5 +1,6 @@
 //! The unlocker of a zone.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use contexter_model::{Error, FetchPage, Page, PageFormat};
@@ -29,13 +30,23 @@ impl Unlocker {
         }
     }
 
-    pub(super) fn link(&self) -> &Link {
+    pub(crate) fn link(&self) -> &Link {
         &self.link
     }
 
-    /// Fetches as the request says, following redirects.
+    /// Fetches as the request says, following redirects, within the time of one call.
     pub(crate) async fn fetch(
         &self,
+        request: Unlock,
+        operation: &'static str,
+    ) -> Result<Unlocked, Error> {
+        self.fetch_within(Cx::new(), request, operation).await
+    }
+
+    /// As [`fetch`](Self::fetch), within the time of `cx` as well.
+    pub(crate) async fn fetch_within(
+        &self,
+        cx: Cx,
         mut request: Unlock,
         operation: &'static str,
     ) -> Result<Unlocked, Error> {
@@ -43,21 +54,30 @@ impl Unlocker {
             request.country = self.country.as_deref().map(str::to_owned);
         }
         let first = request.check(operation)?;
-        let cx = Cx::new().with_idempotent(request.is_safe() || request.idempotent);
+        let cx = self
+            .link
+            .bounded(cx)
+            .with_idempotent(request.is_safe() || request.idempotent);
         let abroad = Arc::new(request.for_strangers());
         let request = Arc::new(request);
-        follow(first, request.is_safe(), operation, |url, at_home| {
-            let request = Arc::clone(if at_home { &request } else { &abroad });
-            let url = Arc::new(url);
-            async move {
-                self.link
-                    .run(cx, |number| {
-                        let (request, url) = (Arc::clone(&request), Arc::clone(&url));
-                        async move { self.once(&request, &url, operation, number).await }
-                    })
-                    .await
-            }
-        })
+        follow(
+            first,
+            request.is_safe(),
+            operation,
+            &self.link,
+            |url, at_home| {
+                let request = Arc::clone(if at_home { &request } else { &abroad });
+                let url = Arc::new(url);
+                async move {
+                    self.link
+                        .run(cx, operation, |number| {
+                            let (request, url) = (Arc::clone(&request), Arc::clone(&url));
+                            async move { self.once(&request, &url, operation, number).await }
+                        })
+                        .await
+                }
+            },
+        )
         .await
     }
 
@@ -77,16 +97,16 @@ impl Unlocker {
             .json(&request.wire(&self.zone, url, self.debug));
         if let Some(expect) = &request.expect {
             let expect = serde_json::to_string(expect).unwrap_or_default();
-            call = call.header("x-unblock-expect", &expect);
+            call = call.header("x-unblock-expect", &in_ascii(&expect));
         }
-        let (reply, under_way) = self.link.send_metered(call, attempt).await?;
+        let mut reply = self.link.send_metered(call, attempt).await?;
         let opened = open(&reply, request);
         let judged = match &opened {
             Ok(opened) => opened.judged.clone(),
             // What cannot be opened is still judged by what its headers say.
             Err(_) => judge_reply(&reply),
         };
-        let passed = self.link.settle(&reply, judged, Some(under_way), attempt)?;
+        let passed = self.link.settle(&mut reply, judged, attempt)?;
         let opened = opened.map_err(|problem| self.link.malformed(attempt, &problem))?;
         Ok(Unlocked::of(
             url.as_str(),
@@ -95,6 +115,22 @@ impl Unlocker {
             opened.body,
         ))
     }
+}
+
+/// Writes JSON with the letters only that a header can carry (RFC 8259, section 7).
+fn in_ascii(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        if letter.is_ascii() && !letter.is_ascii_control() {
+            ascii.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(ascii, "\\u{unit:04x}");
+        }
+    }
+    ascii
 }
 
 impl Service<Unlock> for Unlocker {

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use contexter_http::Reply;
+use contexter_model::ErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Envelope, Unlock, lower_case};
 use crate::judge::{Passed, judge};
 use crate::lines::HeaderLines;
-use crate::refusal::{Class, Refusal};
+use crate::refusal::{Class, Refusal, Retry};
 
 #[derive(Deserialize)]
 struct WireEnvelope {
@@ -35,21 +36,29 @@ pub(super) fn open(reply: &Reply, request: &Unlock) -> Result<Opened, String> {
     let lines = HeaderLines::of(reply);
     let outer = lines.pairs();
     let plain = judge(reply.status(), &outer, reply.bytes());
-    if request.envelope == Envelope::Raw || plain.is_err() {
-        let judged = match plain {
-            // No body is what was asked for.
-            Err(refusal) if request.method == "HEAD" && refusal.class() == Class::Empty => {
-                Ok(Passed::of(refusal.status(), refusal.billed()))
-            }
-            judged => judged,
-        };
-        return Ok(Opened {
-            judged,
+    let mut opened = if request.envelope == Envelope::Raw || plain.is_err() {
+        Opened {
+            judged: plain,
             headers: lower_case(&outer),
             body: reply.bytes().clone(),
-        });
-    }
-    let envelope: WireEnvelope = serde_json::from_slice(reply.bytes()).map_err(|error| {
+        }
+    } else {
+        open_envelope(reply.status(), &outer, reply.bytes())?
+    };
+    opened.judged = match opened.judged {
+        // No body is what was asked for.
+        Err(refusal) if request.method == "HEAD" && refusal.class() == Class::Empty => {
+            Ok(Passed::of(refusal.status(), refusal.billed()))
+        }
+        judged => judged,
+    };
+    Ok(opened)
+}
+
+/// Reads the envelope of `format: json`: the headers in it count as those around it do, and the status in
+/// it stands in where no header tells the target's.
+fn open_envelope(status: u16, outer: &[(&str, &str)], body: &[u8]) -> Result<Opened, String> {
+    let envelope: WireEnvelope = serde_json::from_slice(body).map_err(|error| {
         format!(
             "the envelope is not the json expected, at line {} column {}",
             error.line(),
@@ -74,24 +83,51 @@ pub(super) fn open(reply: &Reply, request: &Unlock) -> Result<Opened, String> {
             values.into_iter().map(|value| (name.as_str(), value))
         })
         .collect();
-    let status = envelope.status_code.to_string();
-    // The status of the envelope stands in where no header tells the target's.
+    let enclosed = envelope.status_code.to_string();
     let all: Vec<(&str, &str)> = outer
         .iter()
         .chain(&inner)
         .copied()
-        .chain([("x-brd-status-code", status.as_str())])
+        .chain([("x-brd-status-code", enclosed.as_str())])
         .collect();
     let body = Bytes::from(envelope.body.unwrap_or_default());
-    let judged = match judge(reply.status(), &all, &body) {
-        Err(refusal) if request.method == "HEAD" && refusal.class() == Class::Empty => {
-            Ok(Passed::of(refusal.status(), refusal.billed()))
-        }
-        judged => judged,
-    };
     Ok(Opened {
-        judged,
+        judged: judge(status, &all, &body),
         headers: lower_case(&inner),
         body,
     })
+}
+
+/// As [`judge`], for an answer in the envelope of `format: json`: what is in it counts as what is around
+/// it.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_brightdata::judge_envelope;
+///
+/// let blocked = br#"{"status_code":200,"headers":{"x-brd-error-code":"reject_block"},"body":"<html>"}"#;
+/// let refusal = judge_envelope(200, &[], blocked).unwrap_err();
+/// assert_eq!(refusal.code(), Some("reject_block"));
+/// let page = br#"{"status_code":404,"headers":{},"body":"not here"}"#;
+/// assert_eq!(judge_envelope(200, &[], page).unwrap().status, 404);
+/// ```
+///
+/// # Errors
+///
+/// As [`judge`]; a refusal of the kind [`ErrorKind::Protocol`] for what is no envelope.
+pub fn judge_envelope(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Passed, Refusal> {
+    judge(status, headers, body)?;
+    match open_envelope(status, headers, body) {
+        Ok(opened) => opened.judged,
+        Err(problem) => Err(Refusal::of_status(status)
+            .with_class(Class::Vendor)
+            .with_kind(ErrorKind::Protocol)
+            .with_retry(Retry::Never)
+            .with_meaning(problem)),
+    }
 }

@@ -9,6 +9,7 @@ mod request;
 mod screenshot;
 
 pub(crate) use client::Unlocker;
+pub use envelope::judge_envelope;
 pub(crate) use page::{converted, page};
 pub use redirect::MAX_REDIRECTS;
 pub(crate) use redirect::follow;

@@ -7,7 +7,7 @@ use crate::link::{Attempt, Link};
 use crate::markdown::to_markdown;
 use crate::refusal::{Class, Refusal, Retry};
 use crate::target::PublicUrl;
-use crate::text::{self, brief};
+use crate::text;
 
 /// Returns an address without its query.
 pub(super) fn shown(url: &str) -> String {
@@ -62,12 +62,13 @@ pub(crate) fn page(
         hidden: None,
         number: 1,
     };
-    let unreadable = |what: String| {
+    let unreadable = |what: &str, media: Option<String>| {
         let refusal = Refusal::of_status(reply.status)
             .with_class(Class::Target)
             .with_kind(ErrorKind::Unsupported)
             .with_retry(Retry::Never)
             .with_meaning(what)
+            .with_told(media)
             .with_billed(reply.billed);
         link.refuse(refusal, None, attempt)
     };
@@ -75,13 +76,13 @@ pub(crate) fn page(
     // What the vendor turned into Markdown keeps the media type that it had.
     if request.format == PageFormat::Html && !text::is_text(reply.content_type()) {
         let media = content_type.unwrap_or_default();
-        return Err(unreadable(format!(
-            "the page is no text but {}",
-            brief(&media)
-        )));
+        return Err(unreadable(
+            "the page is no text by its media type",
+            Some(media),
+        ));
     }
     let Some(decoded) = text::decode(&reply.body, reply.content_type()) else {
-        return Err(unreadable("the page is no text".to_owned()));
+        return Err(unreadable("the page is no text", None));
     };
     if decoded.trim().is_empty() {
         let refusal = Refusal::empty(reply.status).with_billed(reply.billed);

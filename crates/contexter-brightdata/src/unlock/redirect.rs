@@ -6,6 +6,7 @@ use contexter_model::{Error, ErrorKind};
 use contexter_service::Sample;
 
 use super::Unlocked;
+use crate::link::{Link, without_queries};
 use crate::target::PublicUrl;
 
 /// So many redirects are followed; one more is an error. Each is a request of its own.
@@ -19,6 +20,7 @@ pub(crate) async fn follow<Fut>(
     first: PublicUrl,
     may_follow: bool,
     operation: &'static str,
+    link: &Link,
     hop: impl Fn(PublicUrl, bool) -> Fut,
 ) -> Result<Unlocked, Error>
 where
@@ -37,6 +39,16 @@ where
             return Ok(reply);
         };
         url = url.join(location.trim()).map_err(|error| {
+            let is_echo = link.hide(location, None) != without_queries(location);
+            let error = if is_echo {
+                let about = link.hide(&url.to_string(), None);
+                Error::new(
+                    error.kind(),
+                    format!("{about} redirects to what is not fetched"),
+                )
+            } else {
+                error
+            };
             error
                 .with_service(crate::NAME)
                 .with_operation(operation)
@@ -46,7 +58,10 @@ where
     }
     Err(Error::new(
         ErrorKind::Protocol,
-        format!("{url} is where more than {MAX_REDIRECTS} redirects led"),
+        format!(
+            "{} is where more than {MAX_REDIRECTS} redirects led",
+            link.hide(&url.to_string(), None)
+        ),
     )
     .with_service(crate::NAME)
     .with_operation(operation)

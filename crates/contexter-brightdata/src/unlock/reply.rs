@@ -56,7 +56,7 @@ impl Unlocked {
 impl std::fmt::Debug for Unlocked {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unlocked")
-            .field("url", &self.url.split('?').next())
+            .field("url", &contexter_http::redact_url(&self.url))
             .field("status", &self.status)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()

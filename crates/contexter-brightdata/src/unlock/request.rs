@@ -236,7 +236,7 @@ impl Unlock {
 impl std::fmt::Debug for Unlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unlock")
-            .field("url", &self.url.split('?').next())
+            .field("url", &contexter_http::redact_url(&self.url))
             .field("method", &self.method)
             .field("country", &self.country)
             .field("data_format", &self.data_format)

@@ -7,8 +7,8 @@ use contexter_service::{Capability, Service};
 use super::page::{accept, shown};
 use super::{DataFormat, Unlock, Unlocker};
 
-/// Takes a picture of a page; the reply is the PNG.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Takes a picture of a page; the reply is the PNG. `Debug` does not show the query.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TakeScreenshot {
     /// The absolute address of the page.
@@ -31,6 +31,15 @@ impl TakeScreenshot {
     pub fn country(mut self, country: impl Into<String>) -> Self {
         self.country = Some(country.into());
         self
+    }
+}
+
+impl std::fmt::Debug for TakeScreenshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TakeScreenshot")
+            .field("url", &contexter_http::redact_url(&self.url))
+            .field("country", &self.country)
+            .finish()
     }
 }
 

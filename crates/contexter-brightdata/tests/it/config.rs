@@ -84,6 +84,9 @@ fn the_defaults_are_those_of_the_preset_and_the_vendor() {
     let config = Config::new("key");
     let preset = contexter_resilience::StackConfig::bright_data();
     assert_eq!(config.stack(), preset);
+    // All calls at once may be refused: more would only wait for the budget while their time runs.
+    let at_once = preset.bulkhead.map(|bulkhead| bulkhead.max_concurrent);
+    assert_eq!(at_once, Some(contexter_brightdata::BUDGET));
     assert_eq!(config.base_url, "https://api.brightdata.com");
     let proxy = ProxyConfig::new(ProxyUser::new("a", "zone1"), "p");
     assert_eq!(

@@ -1,10 +1,11 @@
 //! Health: free of charge, and about the account.
 
 use contexter_adapter::{HealthStatus, ServiceAdapter as _};
+use contexter_brightdata::HEALTH_TIMEOUT;
 use contexter_testkit::Scripted;
 use serde_json::json;
 
-use super::fixture::start;
+use super::fixture::{LIMIT, start};
 
 #[tokio::test]
 async fn an_account_with_its_zones_is_healthy() {
@@ -49,4 +50,14 @@ async fn trouble_that_may_pass_does_not_keep_the_adapter_from_starting() {
     let (_server, adapter) = start(vec![Scripted::status(503)]).await;
     adapter.initialize().await.unwrap();
     assert_eq!(adapter.health_check().await.status, HealthStatus::Unhealthy);
+}
+
+#[tokio::test]
+async fn a_check_ends_before_a_call_would_time_out() {
+    let (_server, adapter) = start(vec![Scripted::hang()]).await;
+    let check = adapter.health_check();
+    let health = tokio::time::timeout(LIMIT, check).await.unwrap();
+    assert_eq!(health.status, HealthStatus::Unhealthy);
+    let message = format!("brightdata active_zones: no answer within {HEALTH_TIMEOUT:?}");
+    assert_eq!(health.error_message.as_deref(), Some(message.as_str()));
 }

@@ -123,10 +123,12 @@ async fn a_search_is_submitted_and_read() {
 
 #[tokio::test]
 async fn a_job_that_is_not_ready_in_time_is_named_and_not_submitted_again() {
-    let (server, adapter) = start(vec![accepted(), pending()]).await;
+    // There is no time for the wait that is asked for.
+    let pending = pending().header("retry-after", "3600");
+    let (server, adapter) = start(vec![accepted(), pending]).await;
     let request = FetchPage::new("https://example.org/");
     let error = adapter
-        .fetch_page_later(request, within(Duration::from_millis(200)))
+        .fetch_page_later(request, within(LIMIT))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
@@ -144,15 +146,52 @@ async fn a_job_that_is_not_ready_in_time_is_named_and_not_submitted_again() {
 }
 
 #[tokio::test]
+async fn a_job_is_named_also_where_the_time_ends_during_a_question() {
+    let (_server, adapter) = start(vec![accepted(), Scripted::hang()]).await;
+    let submit = SubmitPage::new(Unlock::new("https://example.org/"));
+    let job = call(&adapter, submit).await.unwrap();
+    let error = adapter
+        .wait_for_job(&job, within(Duration::from_millis(300)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        error.message(),
+        "job job.1-a is not ready in time; it can be collected later"
+    );
+}
+
+#[tokio::test]
+async fn a_submission_ends_when_the_callers_time_does() {
+    let (_server, adapter) = start(vec![Scripted::hang()]).await;
+    let request = FetchPage::new("https://example.org/");
+    let time = within(Duration::from_millis(300));
+    let page = adapter.fetch_page_later(request, time);
+    // The attempt itself has twenty seconds.
+    let ended = tokio::time::timeout(Duration::from_secs(15), page).await;
+    let error = ended.expect("the time of the caller counts").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(
+        (error.service(), error.operation()),
+        (Some("brightdata"), Some("submit_page"))
+    );
+    let search = adapter.search_later(SearchPage::new("x"), within(Duration::from_millis(300)));
+    let ended = tokio::time::timeout(Duration::from_secs(15), search).await;
+    assert!(ended.expect("the time of the caller counts").is_err());
+}
+
+#[tokio::test]
 async fn a_submission_that_may_have_arrived_is_not_repeated() {
     let (server, adapter) = start(vec![Scripted::status(500)]).await;
     let submit = SubmitPage::new(Unlock::new("https://example.org/"));
     call(&adapter, submit.clone()).await.unwrap_err();
     assert_eq!(server.requests().len(), 1);
 
-    // What was turned away was not taken up.
+    // Nor is one that was turned away, unless the caller decides so.
     let turned_away = Scripted::status(429).header("retry-after", "0");
     let (server, adapter) = start(vec![turned_away, accepted()]).await;
+    call(&adapter, submit.clone()).await.unwrap_err();
+    assert_eq!(server.requests().len(), 1);
     call(&adapter, submit).await.unwrap();
     assert_eq!(server.requests().len(), 2);
 }

@@ -40,6 +40,20 @@ async fn a_failure_with_a_body_is_no_content_either() {
 }
 
 #[tokio::test]
+async fn a_failure_that_is_told_in_other_letters_is_one_too() {
+    for letters in [&b"p\xc3\xa1gina de captcha"[..], b"p\xe1gina de captcha"] {
+        let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\nx-brd-error: ";
+        let body = b"\r\n\r\n<html>please solve this</html>";
+        let (_server, adapter) =
+            start(vec![Scripted::raw([&head[..], letters, body].concat())]).await;
+        let error = call(&adapter, FetchPage::new("https://example.org/"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_second_attempt_gets_is_a_page() {
     let script = vec![
         failure("reject_block", 502, "blocked"),

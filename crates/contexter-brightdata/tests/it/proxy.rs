@@ -61,6 +61,27 @@ async fn a_page_is_asked_for_under_the_user_name_that_says_how() {
 }
 
 #[tokio::test]
+async fn the_path_is_that_of_the_address_to_the_byte() {
+    for path in [
+        "//a",
+        "//a//b/",
+        "/a/",
+        "/%2F%2e%2e/x",
+        "/",
+        "/;x=1/*",
+        "/a%20b%c3%bc",
+    ] {
+        let (server, adapter) = scripted(user(), vec![html("x")]).await;
+        let url = format!("http://example.org{path}");
+        let reply = call(&adapter, FetchByProxy::new(url.as_str()))
+            .await
+            .unwrap();
+        assert_eq!(server.requests()[0].path, url);
+        assert_eq!(reply.url, url);
+    }
+}
+
+#[tokio::test]
 async fn without_a_zone_pages_come_by_the_proxy_and_are_converted_here() {
     let page = html("<html><body><nav>menu</nav><h1>Hi</h1></body></html>");
     let (_server, adapter) = scripted(user(), vec![page]).await;

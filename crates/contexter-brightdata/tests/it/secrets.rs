@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::ServiceAdapter as _;
 use contexter_brightdata::{
     BrightDataAdapter, FetchByProxy, FetchSnapshot, ProxyConfig, ProxyUser, SearchPage, SubmitPage,
-    TriggerDataset, Unlock,
+    TakeScreenshot, TriggerDataset, Unlock, WebLibrary,
 };
 use contexter_model::{Error, FetchPage, SearchWeb};
 use contexter_testkit::{Scripted, ScriptedServer};
@@ -175,6 +175,44 @@ async fn nothing_secret_is_shown_whatever_the_vendor_echoes() {
             "{secret} is logged: {}",
             around(&log, secret)
         );
+    }
+}
+
+#[tokio::test]
+async fn no_beginning_of_a_key_is_left_where_a_text_is_cut_off() {
+    // The vendor's words are cut after 300 characters; the beginnings of the key are at their end.
+    let filling = "x".repeat(299 - "the request is refused: ".len());
+    for shift in 0..KEY.len() {
+        let words = filling.get(shift..).unwrap();
+        for text in [format!("{words} {KEY}"), format!("x {KEY}")] {
+            let server = ScriptedServer::start(vec![Scripted::text(400, text)]).await;
+            let adapter = with_stack(&config(&server), quick().retry(None));
+            let page = FetchPage::new("https://example.org/");
+            let shown = format!("{:?}", call(&adapter, page).await.unwrap_err());
+            assert!(!shown.contains(&KEY[..6]), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn no_query_is_in_what_shows_a_request() {
+    let url = format!("https://user:{BODY}@example.org/a?key={QUERY}#{QUERY}");
+    let trigger = TriggerDataset::new("gd_1".parse().unwrap())
+        .input(json!({ "x": BODY }))
+        .notify(url.as_str());
+    let library = WebLibrary::new("/web/book".parse().unwrap(), [url.as_str()]);
+    let shown = [
+        format!("{:?}", FetchByProxy::new(url.as_str()).session(BODY)),
+        format!("{:?}", TakeScreenshot::new(url.as_str())),
+        format!("{:?}", Unlock::new(url.as_str()).body(BODY)),
+        format!(
+            "{:?}",
+            SubmitPage::new(Unlock::new(url.as_str())).webhook_url(url.as_str())
+        ),
+        format!("{trigger:?} {library:?}"),
+    ];
+    for shown in shown {
+        assert!(!shown.contains(QUERY) && !shown.contains(BODY), "{shown}");
     }
 }
 

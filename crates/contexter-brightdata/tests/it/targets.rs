@@ -1,7 +1,8 @@
 //! What is not of the public web is refused before anything is sent, in every spelling.
 
 use contexter_brightdata::{
-    FetchByProxy, ProxyConfig, ProxyUser, PublicUrl, SubmitPage, TriggerDataset, Unlock,
+    FetchByProxy, ProxyConfig, ProxyUser, PublicUrl, ScrapeDataset, SubmitPage, TriggerDataset,
+    Unlock,
 };
 use contexter_model::{ErrorKind, FetchPage};
 use contexter_testkit::Scripted;
@@ -175,6 +176,30 @@ async fn nothing_is_sent_for_what_is_refused_by_any_ability() {
                 Some(ErrorKind::Invalid),
                 "{text}"
             );
+        }
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn no_address_within_an_input_leads_into_a_private_network() {
+    let (server, adapter) = start(vec![Scripted::text(200, "x")]).await;
+    for input in [
+        json!({ "URL": "http://127.0.0.1/" }),
+        json!({ "start_url": "http://169.254.169.254/latest/meta-data" }),
+        json!({ "urls": ["https://example.org/", "http://[::1]/"] }),
+        json!({ "a": [{ "b": { "c": "file:///etc/passwd" } }] }),
+        json!({ "host": "localhost:8080" }),
+    ] {
+        let inputs = vec![json!({ "url": "https://example.org/" }), input.clone()];
+        let trigger = TriggerDataset::new("gd_x1".parse().unwrap()).inputs(inputs.clone());
+        let scrape = ScrapeDataset::new("gd_x1".parse().unwrap(), inputs);
+        for error in [
+            call(&adapter, trigger).await.unwrap_err(),
+            call(&adapter, scrape).await.unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{input}");
+            assert!(error.message().starts_with("inputs[1]: "), "{error}");
         }
     }
     assert!(server.requests().is_empty());

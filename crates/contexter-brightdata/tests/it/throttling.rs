@@ -1,13 +1,16 @@
 //! The budget of refusals for too many requests.
 
+use std::time::Duration;
+
 use contexter_adapter::{HealthStatus, ServiceAdapter as _};
 use contexter_brightdata::{BrightDataAdapter, ThrottleBudget};
+use contexter_limit::BulkheadConfig;
 use contexter_model::{ErrorKind, FetchPage};
 use contexter_resilience::StandardStack;
-use contexter_service::{Again, Verdict as _};
+use contexter_service::{Again, Service as _, Verdict as _};
 use contexter_testkit::{Scripted, ScriptedServer};
 
-use super::fixture::{call, config, quick, start, with_stack};
+use super::fixture::{LIMIT, call, config, quick, start, with_stack};
 
 fn refused() -> Scripted {
     Scripted::status(429).header("retry-after", "0")
@@ -42,6 +45,58 @@ async fn after_eight_refusals_nothing_is_sent() {
         Some("refused for too many requests; nothing is sent for now")
     );
     assert_eq!(server.requests().len(), 8);
+}
+
+#[tokio::test]
+async fn calls_at_once_do_not_exceed_the_budget() {
+    // Late, so that all that may be sent is under way before the first is refused.
+    let late = refused().delay(Duration::from_millis(500));
+    let server = ScriptedServer::start(vec![late]).await;
+    let budget = ThrottleBudget::new();
+    let adapters = [(); 3].map(|()| {
+        let stack = quick()
+            .retry(None)
+            .bulkhead(BulkheadConfig::new().max_concurrent(50));
+        let stack = StandardStack::new(stack).unwrap();
+        BrightDataAdapter::with_budget(&config(&server), stack, budget.clone()).unwrap()
+    });
+    let calls = (0..30).map(|n| call(&adapters[n % 3], page()));
+    let outcomes = futures_util::future::join_all(calls).await;
+    let errors = outcomes.into_iter().map(Result::unwrap_err);
+    let sent = errors.filter(|error| !error.is_rejection()).count();
+    assert_eq!((sent, server.requests().len()), (8, 8));
+    assert_eq!((budget.left(), budget.under_way()), (0, 0));
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_make_room() {
+    let server = ScriptedServer::start(vec![Scripted::hang()]).await;
+    let adapter = with_stack(&config(&server), quick().retry(None));
+    let budget = adapter.throttle_budget();
+    let abandoned: Vec<_> = (0..8)
+        .map(|_| {
+            let pages = adapter.capabilities().handle::<FetchPage>().unwrap();
+            tokio::spawn(async move { pages.call(page()).await })
+        })
+        .collect();
+    wait_for(|| server.requests().len() == 8).await;
+    assert_eq!(budget.under_way(), 8);
+    for call in abandoned {
+        call.abort();
+    }
+    wait_for(|| budget.under_way() == 0).await;
+    assert_eq!(budget.left(), 8);
+}
+
+async fn wait_for(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, met)
+        .await
+        .expect("it is met in time");
 }
 
 #[tokio::test]

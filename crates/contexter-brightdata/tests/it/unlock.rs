@@ -1,11 +1,13 @@
 //! The unlocker: exact requests, redirects, pages, pictures.
 
-use contexter_brightdata::{DataFormat, Envelope, Expect, TakeScreenshot, Unlock};
+use std::time::Duration;
+
+use contexter_brightdata::{DataFormat, Envelope, Expect, MAX_REDIRECTS, TakeScreenshot, Unlock};
 use contexter_model::{ErrorKind, FetchPage, PageFormat};
-use contexter_testkit::{Recorded, Scripted};
+use contexter_testkit::{Recorded, Scripted, ScriptedServer};
 use serde_json::{Value, json};
 
-use super::fixture::{KEY, adapter, call, config, start};
+use super::fixture::{KEY, adapter, call, config, quick, start, with_stack};
 
 fn page(text: &str) -> Scripted {
     Scripted::status(200)
@@ -280,4 +282,38 @@ async fn headers_and_body_are_not_for_another_origin() {
         assert_eq!(kept, [true, are_kept, are_kept], "{location}");
         assert_eq!(requests[1].json().get("body").is_some(), are_kept);
     }
+}
+
+#[tokio::test]
+async fn all_redirects_of_a_call_share_its_time() {
+    let hop = Scripted::status(200)
+        .header("x-brd-status-code", "302")
+        .header("location", "/again")
+        .delay(Duration::from_millis(400));
+    let server = ScriptedServer::start(vec![hop]).await;
+    let stack = quick().retry(None).deadline(Duration::from_secs(1));
+    let adapter = with_stack(&config(&server), stack);
+    let error = call(&adapter, Unlock::new("https://example.org/"))
+        .await
+        .unwrap_err();
+    // A limit for each of them would have come to an end by their number.
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(
+        (error.service(), error.operation()),
+        (Some("brightdata"), Some("unlock"))
+    );
+    assert!(server.requests().len() <= MAX_REDIRECTS);
+}
+
+#[tokio::test]
+async fn a_text_to_wait_for_may_have_any_letters() {
+    let (server, adapter) = start(vec![Scripted::text(200, "page")]).await;
+    let expect = Expect::Text("caf\u{e9} \u{1f980}\n".to_owned());
+    call(&adapter, Unlock::new("https://example.org/").expect(expect))
+        .await
+        .unwrap();
+    assert_eq!(
+        server.requests()[0].header("x-unblock-expect"),
+        Some(r#"{"text":"caf\u00e9 \ud83e\udd80\n"}"#)
+    );
 }

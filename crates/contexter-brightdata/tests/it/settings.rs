@@ -1,0 +1,71 @@
+//! Settings made in code.
+
+use std::time::Duration;
+
+use contexter_brightdata::{BrightDataAdapter, Config, Engine, RetrySettings};
+use contexter_model::FetchPage;
+use contexter_resilience::StandardStack;
+use contexter_testkit::{Scripted, ScriptedServer};
+
+use super::fixture::{KEY, call, config, quick};
+
+#[test]
+fn every_setting_can_be_set_in_code() {
+    let second = Duration::from_secs(1);
+    let retry = RetrySettings::default()
+        .max_attempts(5)
+        .base_delay(second)
+        .max_delay(9 * second);
+    let config = Config::new(KEY)
+        .base_url("https://api.example.org")
+        .zone("web_unlocker1")
+        .serp_zone("serp_api1")
+        .customer("hl_1")
+        .country("de")
+        .search_engine(Engine::Bing)
+        .timeout(200 * second)
+        .retry_config(retry)
+        .rate_limit(600)
+        .bills_failures(true)
+        .debug(false)
+        .max_body(1_000)
+        .max_snapshot(2_000)
+        .poll_interval(second, 3 * second);
+    config.validate().unwrap();
+    let read: Config = serde_json::from_value(serde_json::json!({
+        "api_key": KEY,
+        "base_url": "https://api.example.org",
+        "zone": "web_unlocker1",
+        "serp_zone": "serp_api1",
+        "customer": "hl_1",
+        "country": "de",
+        "search_engine": "bing",
+        "timeout": 200,
+        "retry_config": { "max_attempts": 5, "base_delay": 1, "max_delay": 9 },
+        "rate_limit": 600,
+        "bills_failures": true,
+        "debug": false,
+        "max_body": 1_000,
+        "max_snapshot": 2_000,
+        "poll_interval": 1,
+        "max_poll_interval": 3,
+    }))
+    .unwrap();
+    assert_eq!(format!("{config:?}"), format!("{read:?}"));
+}
+
+#[tokio::test]
+async fn calls_go_by_the_client_that_is_given() {
+    let server = ScriptedServer::start(vec![Scripted::text(200, "page")]).await;
+    let settings = contexter_http::Config::default().user_agent("somebody/1");
+    let http = contexter_http::Client::new(&settings).unwrap();
+    let stack = StandardStack::new(quick()).unwrap();
+    let adapter = BrightDataAdapter::with_http(&config(&server), &http, stack).unwrap();
+    call(&adapter, FetchPage::new("https://example.org/"))
+        .await
+        .unwrap();
+    assert_eq!(
+        server.requests()[0].header("user-agent"),
+        Some("somebody/1")
+    );
+}
