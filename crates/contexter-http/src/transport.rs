@@ -72,6 +72,10 @@ impl HttpTransport {
     /// As [`Request::send`](crate::Request::send); the kind of a status that is no success
     /// ([`Reply::error`](crate::Reply::error)); `Protocol` for a body that is not the JSON
     /// expected.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Request::send`](crate::Request::send).
     pub async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -90,6 +94,10 @@ impl HttpTransport {
     /// # Errors
     ///
     /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Request::send`](crate::Request::send): the service may have acted on the request.
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -97,7 +97,8 @@ impl StackConfig {
     ///
     /// Creating a job or unlocking by `POST` is not idempotent: say so in the
     /// [`Cx`](contexter_service::Cx), and only what was surely not sent is repeated. Errors and
-    /// limits: <https://docs.brightdata.com/api-reference/unlocker/error-catalog>.
+    /// limits: <https://docs.brightdata.com/proxy-networks/errorCatalog>,
+    /// <https://docs.brightdata.com/products/scrapers/limits>.
     #[must_use]
     pub fn bright_data() -> Self {
         Self::new()
