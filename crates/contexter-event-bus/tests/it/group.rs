@@ -8,6 +8,7 @@ use std::time::Duration;
 use contexter_event_bus::{
     Acceptance, Bus, Delivery, HandlerError, Outcome, Overflow, Start, SubscriptionConfig,
 };
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -237,29 +238,27 @@ async fn attempts_in_one_go_come_before_the_first_delay() {
     assert_eq!(seen.all().len(), 5);
 }
 
-/// A handler that is in the middle of a computation cannot be stopped, and its member has left.
-async fn computing(gate: &Arc<Gate>, delivery: &Delivery) -> Result<(), HandlerError> {
-    if number(delivery.event()) == 0 {
-        gate.compute();
-    }
-    Ok(())
-}
-
-/// Holds a thread until it is opened, without an `.await`.
+/// Holds a thread in a computation until it is opened, without an `.await`.
 #[derive(Debug, Default)]
 struct Gate {
     inside: AtomicBool,
-    open: AtomicBool,
+    open: Mutex<bool>,
+    opened: Condvar,
 }
 
 impl Gate {
     fn compute(&self) {
         self.inside.store(true, Ordering::SeqCst);
-        let begun = Instant::now();
-        while !self.open.load(Ordering::SeqCst) {
-            assert!(begun.elapsed() < PATIENCE, "nobody opens it");
-            std::thread::sleep(Duration::from_millis(1));
+        let mut open = self.open.lock();
+        while !*open {
+            let waited = self.opened.wait_for(&mut open, PATIENCE);
+            assert!(!waited.timed_out(), "nobody opens it");
         }
+    }
+
+    fn open(&self) {
+        *self.open.lock() = true;
+        self.opened.notify_all();
     }
 }
 
@@ -274,7 +273,12 @@ async fn a_member_that_leaves_in_the_middle_of_a_computation_takes_nothing_more(
         let of_leaver = Arc::clone(&gate);
         let leaver = bus.subscribe("a.b", group.clone(), move |delivery: Delivery| {
             let gate = Arc::clone(&of_leaver);
-            async move { computing(&gate, &delivery).await }
+            async move {
+                if number(delivery.event()) == 0 {
+                    gate.compute();
+                }
+                Ok(())
+            }
         });
         let leaver = leaver.unwrap();
         bus.publish(event(0)).await.unwrap();
@@ -287,12 +291,10 @@ async fn a_member_that_leaves_in_the_middle_of_a_computation_takes_nothing_more(
         drop(leaver);
         let seen = Seen::default();
         let stays = joins.then(|| bus.subscribe("a.b", group.clone(), noting(&seen)).unwrap());
-        gate.open.store(true, Ordering::SeqCst);
-        let stays = stays.unwrap_or_else(|| {
-            // Time for the old worker to take what it must not.
-            std::thread::sleep(Duration::from_millis(20));
-            bus.subscribe("a.b", group, noting(&seen)).unwrap()
-        });
+        gate.open();
+        // The old worker may take what it must not.
+        quiet().await;
+        let stays = stays.unwrap_or_else(|| bus.subscribe("a.b", group, noting(&seen)).unwrap());
         assert!(bus.idle(PATIENCE).await, "{:?}", stays.stats());
         let mut numbers = seen.numbers();
         numbers.sort_unstable();

@@ -631,9 +631,10 @@ async fn a_dead_letter_without_a_group_stays_when_nobody_is_there_to_take_it() {
     let handler = move |_: Delivery| {
         let healed = now.load(Ordering::SeqCst);
         async move {
-            match healed {
-                true => Ok(()),
-                false => Err(HandlerError::permanent("no")),
+            if healed {
+                Ok(())
+            } else {
+                Err(HandlerError::permanent("no"))
             }
         }
     };
@@ -666,9 +667,10 @@ async fn a_redriven_event_is_for_the_group_with_the_pattern_that_failed() {
         failing.note(&delivery);
         let first = failing.all().len() == 1;
         async move {
-            match first {
-                true => Err(HandlerError::permanent("no")),
-                false => Ok(()),
+            if first {
+                Err(HandlerError::permanent("no"))
+            } else {
+                Ok(())
             }
         }
     };
