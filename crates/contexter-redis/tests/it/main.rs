@@ -4,6 +4,7 @@
 
 mod bus;
 mod dead_letters;
+mod dedupe;
 mod delivery;
 mod ends;
 mod faults;
