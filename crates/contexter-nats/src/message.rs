@@ -54,9 +54,9 @@ impl Outgoing {
     /// and its id, of which none has a space when it is encoded.
     pub(crate) fn named(
         event: &IntegrationEvent,
-        encoder: &mut Encoder,
+        codec: &mut Encoder,
     ) -> Result<(Self, String), TransportError> {
-        let encoded = encoder.encode_binary(event).map_err(|error| {
+        let encoded = codec.encode_binary(event).map_err(|error| {
             let kind = contexter_event_bus::transport::TransportErrorKind::TooLarge;
             TransportError::new(kind, error.to_string())
         })?;

@@ -181,9 +181,10 @@ impl Inner {
     ) -> Result<(), Interrupted> {
         let mut broken = std::pin::pin!(self.link.broken(generation));
         let mut late = std::pin::pin!(sleep_until(deadline));
-        let mut inbox = match self.inboxes.take() {
-            Some(inbox) => inbox,
-            None => tokio::select! {
+        let mut inbox = if let Some(inbox) = self.inboxes.take() {
+            inbox
+        } else {
+            tokio::select! {
                 biased;
                 opened = Inbox::open(self.link.client()) => match opened {
                     Ok(inbox) => inbox,
@@ -191,7 +192,7 @@ impl Inner {
                 },
                 () = &mut broken => return Err(Interrupted::Broken),
                 () = &mut late => return Err(Interrupted::Late),
-            },
+            }
         };
         let mut round = Round {
             turns: Turns::new(all.len()),

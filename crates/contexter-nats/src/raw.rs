@@ -167,6 +167,7 @@ impl Inner {
 /// For the fuzz target: reads an answer of the server, and returns what is wrong with the message in
 /// it and the message as it is; none if it is no answer.
 #[cfg(feature = "fuzzing")]
+#[must_use]
 pub fn read_stored(answer: &[u8]) -> Option<(Option<&'static str>, RawMessage)> {
     let answer: Answer = serde_json::from_slice(answer).ok()?;
     let stored = Stored::decode(answer).ok()?;
