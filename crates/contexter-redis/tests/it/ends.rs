@@ -23,6 +23,15 @@ fn patient(server: &Server) -> RedisConfig {
     config(server).with_timeouts(Duration::from_secs(2), long, long)
 }
 
+/// As a process that is stopped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing on this thread may run meanwhile"
+)]
+fn stand_still(time: Duration) {
+    std::thread::sleep(time);
+}
+
 async fn begin(future: &mut (impl Future<Output = ()> + Unpin)) {
     tokio::select! {
         biased;
@@ -175,7 +184,7 @@ async fn a_lease_begins_no_later_than_the_read_that_brought_it() {
         ];
         command(&server, &entry);
         // Nothing of this process runs until the lease at the server is over.
-        std::thread::sleep(lease + Duration::from_millis(20));
+        stand_still(lease + Duration::from_millis(20));
         let incoming = receive(&*source).await;
         assert_eq!(id_of(&incoming), number);
         assert_eq!(incoming.delivery_count, 2, "its first lease was over");
