@@ -9,7 +9,12 @@ pub(crate) async fn open(choice: &EmbedderChoice, offline: bool) -> Result<Embed
     let sources = ModelSources::default().offline(offline);
     let file = match choice {
         EmbedderChoice::Lexical => return Ok(Embedder::lexical()),
-        EmbedderChoice::Path(path) => ModelFile::read(path)?,
+        EmbedderChoice::Path(path) => ModelFile::read(path).with_context(|| {
+            format!(
+                "--embedder takes auto, minilm, lexical or the path of a model, got {}",
+                path.display()
+            )
+        })?,
         EmbedderChoice::MiniLm => acquire(&sources).await?,
         EmbedderChoice::Auto => match acquire(&sources).await {
             Ok(file) => file,

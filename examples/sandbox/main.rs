@@ -16,15 +16,18 @@
 //! ```
 #![expect(clippy::print_stderr, reason = "a program prints")]
 
+mod config_file;
 mod embedder;
+mod stop;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use contexter_local::EmbedderChoice;
-use contexter_sandbox::{FaultScript, Sandbox, SandboxConfig, Server, VoyageConfig};
+use contexter_sandbox::{Error, FaultScript, Sandbox, SandboxConfig, Server, VoyageConfig};
 use tracing_subscriber::EnvFilter;
 
 /// Local servers that speak the protocols of Voyage AI, Context7, Bright Data and Qdrant.
@@ -39,7 +42,7 @@ struct Cli {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Writes the configuration that points Contexter at these servers.
+    /// Writes the configuration that points Contexter at these servers, in place of one of before.
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
 
@@ -56,17 +59,18 @@ struct Cli {
     port: Vec<(Server, u16)>,
 }
 
-/// What `rag_pipeline -- index` fetches when nothing else is said: what Context7's server has.
-const LIBRARIES: &str = "libraries:
-  - /contexter-rs/contexter-retry
-  - /contexter-rs/contexter-breaker
-  - /contexter-rs/contexter-limit
-  - /websites/contexter_dev
-";
-
 #[tokio::main]
-async fn main() -> Result<()> {
-    let cli = Cli::parse();
+async fn main() -> ExitCode {
+    match run(Cli::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(cli: Cli) -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
         .with_writer(std::io::stderr)
@@ -74,6 +78,9 @@ async fn main() -> Result<()> {
         .init();
 
     let mut config = SandboxConfig::new();
+    if let Some(file) = &cli.write_config {
+        config_file::check(file)?;
+    }
     if let Some(file) = &cli.faults {
         let script = FaultScript::from_file(file)?;
         config = config.faults(script);
@@ -87,19 +94,23 @@ async fn main() -> Result<()> {
     let embedder = embedder::open(&cli.embedder, cli.offline).await?;
     config = config.voyage(VoyageConfig::new().embedder(embedder));
 
-    let sandbox = Sandbox::start(config).await?;
+    let mut stop = stop::Stop::listen()?;
+    let sandbox = Sandbox::start(config).await.map_err(explained)?;
     if let Some(file) = &cli.write_config {
-        let config = format!("{}{LIBRARIES}", sandbox.config_yaml());
-        std::fs::write(file, config).with_context(|| format!("cannot write {}", file.display()))?;
+        config_file::write(file, &sandbox)?;
     }
     let mut stdout = std::io::stdout();
     serde_json::to_writer(&mut stdout, sandbox.addresses())?;
     writeln!(stdout)?;
     stdout.flush()?;
 
-    stopped().await?;
+    stop.asked().await;
     let faults = sandbox.faults().clone();
-    sandbox.shutdown().await;
+    tokio::select! {
+        () = sandbox.shutdown() => {}
+        // Asked again, it waits for no request.
+        () = stop.asked() => {}
+    }
     for server in Server::ALL {
         let requests = faults.requests(server);
         if requests > 0 {
@@ -110,22 +121,16 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Waits for Ctrl-C, or for the signal by which a supervisor stops programs.
-async fn stopped() -> Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        tokio::select! {
-            signal = tokio::signal::ctrl_c() => signal.context("cannot listen for Ctrl-C"),
-            _ = terminate.recv() => Ok(()),
+/// Says what can be done about a port that is taken.
+fn explained(error: Error) -> anyhow::Error {
+    match &error {
+        Error::Listen { server, .. } => {
+            let way_out =
+                format!("choose another port with --port {server}=PORT, 0 for a free one");
+            anyhow!("{:#}; {way_out}", anyhow!(error))
         }
+        _ => error.into(),
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c()
-        .await
-        .context("cannot listen for Ctrl-C")
 }
 
 fn port(text: &str) -> Result<(Server, u16)> {

@@ -125,6 +125,25 @@ async fn the_script_that_comes_with_it_works() {
 }
 
 #[tokio::test]
+async fn a_configuration_of_before_is_replaced_and_one_of_somebody_else_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sandbox.yaml");
+    let name = file.to_str().unwrap();
+    for _ in 0..2 {
+        let (child, addresses) = started(&["--write-config", name]).await;
+        let url = addresses["qdrant_url"].as_str().unwrap();
+        let config = std::fs::read_to_string(&file).unwrap();
+        assert!(config.contains(url), "{url} is missing: {config}");
+        assert_eq!(stopped(child, "-INT").await.0, Some(0));
+    }
+    std::fs::write(&file, "services: {}\n").unwrap();
+    let said = refused(&["--write-config", name]).await;
+    assert!(said.contains("not written by the sandbox"), "{said}");
+    let kept = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(kept, "services: {}\n");
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_said_and_nothing_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("faults.yaml");
@@ -132,6 +151,11 @@ async fn what_cannot_be_is_said_and_nothing_is_printed() {
     let said = refused(&["--faults", script.to_str().unwrap()]).await;
     assert!(said.contains("faults.yaml:2:7"), "{said}");
     assert!(said.contains("fautl"), "{said}");
+    assert_eq!(said.lines().count(), 1, "one line says all: {said}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = format!("voyage={}", taken.local_addr().unwrap().port());
+    let said = refused(&["--port", &port]).await;
+    assert!(said.contains("--port voyage=PORT"), "{said}");
     let said = refused(&["--port", "google=1"]).await;
     assert!(said.contains("brightdata_proxy"), "{said}");
     let said = refused(&["--faults", "/nonexistent.yaml"]).await;

@@ -1,0 +1,37 @@
+//! The configuration that points Contexter at the servers.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use contexter_sandbox::Sandbox;
+
+/// Its first line, by which it is known again.
+const MARK: &str = "# Written by the sandbox, which replaces this file each time it starts.\n";
+
+/// What `rag_pipeline -- index` fetches when nothing else is said: what Context7's server has.
+const LIBRARIES: &str = "libraries:
+  - /contexter-rs/contexter-retry
+  - /contexter-rs/contexter-breaker
+  - /contexter-rs/contexter-limit
+  - /websites/contexter_dev
+";
+
+/// Refuses a file that somebody else wrote.
+pub(crate) fn check(file: &Path) -> Result<()> {
+    match fs::read(file) {
+        Ok(bytes) if bytes.is_empty() || bytes.starts_with(MARK.as_bytes()) => Ok(()),
+        Ok(_) => bail!(
+            "{} is there already and was not written by the sandbox; name another file or remove it",
+            file.display()
+        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot write {}", file.display())),
+    }
+}
+
+pub(crate) fn write(file: &Path, sandbox: &Sandbox) -> Result<()> {
+    let text = format!("{MARK}{}{LIBRARIES}", sandbox.config_yaml());
+    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
