@@ -71,7 +71,7 @@ async fn errors(answer: Scripted) -> Vec<Error> {
 #[tokio::test]
 async fn a_secret_is_hidden_before_a_text_is_cut() {
     // Words are cut at 300 characters, and no more than 2,000 bytes of a body are read.
-    for filling in [0, 200, 251, 262, 268, 275, 283, 295, 1_960, 1_972, 1_985] {
+    for filling in [0, 262, 275, 290, 1_960, 1_985] {
         for secret in [KEY, PASSWORD] {
             let text = format!("{}: {secret} is not allowed here", "x".repeat(filling));
             // Cleaning puts it together again.
