@@ -1,6 +1,7 @@
 //! The server as the registry sees it.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_adapter::{
@@ -16,7 +17,7 @@ use contexter_service::{Cx, Service};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::config::Config;
+use super::config::{Config, GRACE};
 use super::health::CLIENT_VERSION;
 use super::store::{RemoteStore, invalid};
 use crate::spec::SERVICE;
@@ -30,6 +31,8 @@ use crate::spec::SERVICE;
 /// [`Delete`](contexter_model::Delete) and [`Retrieve`](contexter_model::Retrieve) of many ids,
 /// [`EnsureCollection`](contexter_model::EnsureCollection), which makes one index after the other,
 /// and [`Optimize`](contexter_model::Optimize), which asks until the server is done.
+/// [`CreateSnapshot`](contexter_model::CreateSnapshot) has a stack of its own with the same settings, as
+/// it takes longer than other calls.
 ///
 /// # Examples
 ///
@@ -84,6 +87,7 @@ impl QdrantAdapter {
     )]
     pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
         let store = RemoteStore::new(&config)?;
+        let patient = patient(&stack, &config)?;
         let piecewise = Piecewise {
             store: store.clone(),
             stack: stack.clone(),
@@ -111,7 +115,7 @@ impl QdrantAdapter {
                     .context_by(once::<DropCollection>),
             )
             .with::<CreateSnapshot>(
-                stack
+                patient
                     .service(store.clone())
                     .context_by(once::<CreateSnapshot>),
             )
@@ -133,6 +137,16 @@ impl QdrantAdapter {
     pub fn store(&self) -> &RemoteStore {
         &self.store
     }
+}
+
+/// A stack of the same settings, whose attempts may take as long as a snapshot.
+fn patient(stack: &StandardStack, config: &Config) -> Result<StandardStack, Error> {
+    let settings = stack.config();
+    let attempt = config.snapshot_timeout.saturating_add(GRACE);
+    let longer = |limit: Option<Duration>| limit.map(|limit| limit.max(attempt));
+    let (attempt, deadline) = (longer(settings.attempt_timeout), longer(settings.deadline));
+    let patient = settings.attempt_timeout(attempt).deadline(deadline).build();
+    Ok(patient.map_err(invalid)?.named(SERVICE))
 }
 
 /// What must not be sent again once it may have arrived: a second snapshot would be made, and what

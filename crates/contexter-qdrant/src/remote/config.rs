@@ -52,6 +52,7 @@ const MAX_CONNECTIONS: usize = 32;
 /// | `collection_config` | nothing | what collections are expected to be |
 /// | `upload` | 500 points, 4 MiB, 2 at once | how points are sent |
 /// | `optimize_timeout` | 10 min | how long [`Optimize`](contexter_model::Optimize) waits |
+/// | `snapshot_timeout` | 10 min | how long [`CreateSnapshot`](contexter_model::CreateSnapshot) waits |
 ///
 /// Durations are text such as `"30s"` or a number of seconds. A key is sent over `http://` to this
 /// machine only.
@@ -104,6 +105,10 @@ pub struct Config {
     /// How long an [`Optimize`](contexter_model::Optimize) waits for the server.
     #[serde(with = "contexter_service::duration")]
     pub optimize_timeout: Duration,
+    /// How long a [`CreateSnapshot`](contexter_model::CreateSnapshot) waits for the server, which copies
+    /// the whole collection meanwhile.
+    #[serde(with = "contexter_service::duration")]
+    pub snapshot_timeout: Duration,
 }
 
 impl Default for Config {
@@ -121,6 +126,7 @@ impl Default for Config {
             collection_config: CollectionConfig::default(),
             upload: UploadConfig::default(),
             optimize_timeout: Duration::from_mins(10),
+            snapshot_timeout: Duration::from_mins(10),
         }
     }
 }
@@ -264,6 +270,7 @@ impl Config {
                 ("connect_timeout", positive(self.connect_timeout)),
                 ("connections", within(self.connections, MAX_CONNECTIONS)),
                 ("optimize_timeout", positive(self.optimize_timeout)),
+                ("snapshot_timeout", positive(self.snapshot_timeout)),
                 (
                     "collection_config.vector_size",
                     (self.collection_config.vector_size == Some(0))

@@ -171,26 +171,25 @@ impl Connection {
         &self,
         call: impl Future<Output = Result<Response<R>, Status>> + Send,
     ) -> impl Future<Output = Result<R, Error>> + Send {
-        let answer = self.status_or_answer(call);
+        self.answer_within(self.inner.timeout, call)
+    }
+
+    /// As [`answer`](Self::answer), for calls that may take another time.
+    pub(super) fn answer_within<R>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<Response<R>, Status>> + Send,
+    ) -> impl Future<Output = Result<R, Error>> + Send {
+        let answer = timed(limit, call);
         async move { answer.await.map_err(|status| self.failed(status)) }
     }
 
     /// As [`answer`](Self::answer), for callers that look at the status themselves.
-    ///
-    /// The limit is here and not in the endpoint, where `tonic` stops counting at the head of the
-    /// reply: a server that sends no more than that would never be given up. The call, of many
-    /// kilobytes, is boxed, so that those who wait for it do not each hold its size.
     pub(super) fn status_or_answer<R>(
         &self,
         call: impl Future<Output = Result<Response<R>, Status>> + Send,
     ) -> impl Future<Output = Result<R, Status>> + Send {
-        let call = Box::pin(tokio::time::timeout(self.inner.timeout, call));
-        async move {
-            match call.await {
-                Ok(reply) => reply.map(Response::into_inner),
-                Err(_elapsed) => Err(Status::from_error(Box::new(TimeoutExpired(())))),
-            }
-        }
+        timed(self.inner.timeout, call)
     }
 
     /// Maps a call that did not succeed.
@@ -218,6 +217,24 @@ impl Connection {
             .await
         })
         .await
+    }
+}
+
+/// Waits for the whole reply to a call.
+///
+/// The limit is here and not in the endpoint, where `tonic` stops counting at the head of the reply: a
+/// server that sends no more than that would never be given up. The call, of many kilobytes, is boxed, so
+/// that those who wait for it do not each hold its size.
+fn timed<R>(
+    limit: Duration,
+    call: impl Future<Output = Result<Response<R>, Status>> + Send,
+) -> impl Future<Output = Result<R, Status>> + Send {
+    let call = Box::pin(tokio::time::timeout(limit, call));
+    async move {
+        match call.await {
+            Ok(reply) => reply.map(Response::into_inner),
+            Err(_elapsed) => Err(Status::from_error(Box::new(TimeoutExpired(())))),
+        }
     }
 }
 

@@ -266,14 +266,22 @@ fn said(status: &Status, secret: Option<&str>) -> String {
     message
 }
 
-/// Makes `text` fit for one line of a log.
+/// Makes `text` fit for one line of a log: without controls, and without letters that show nothing or
+/// change the direction of others.
 fn one_line(text: &str) -> String {
+    let shown = |letter: &char| {
+        !matches!(
+            letter,
+            '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+        )
+    };
     let mut line: String = text
         .chars()
+        .filter(shown)
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .take(MAX_MESSAGE)
         .collect();
-    if text.chars().nth(MAX_MESSAGE).is_some() {
+    if text.chars().filter(shown).nth(MAX_MESSAGE).is_some() {
         line.push('…');
     }
     line.trim().to_owned()

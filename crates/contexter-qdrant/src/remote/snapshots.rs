@@ -15,7 +15,10 @@ impl RemoteStore {
             collection_name: collection,
         };
         let reply = connection
-            .answer(connection.snapshots().create(connection.request(request)))
+            .answer_within(
+                self.snapshot_timeout(),
+                connection.snapshots().create(connection.request(request)),
+            )
             .await?;
         reply
             .snapshot_description

@@ -35,6 +35,7 @@ struct Inner {
     expected: CollectionConfig,
     upload: UploadConfig,
     optimize_timeout: Duration,
+    snapshot_timeout: Duration,
 }
 
 impl RemoteStore {
@@ -56,6 +57,7 @@ impl RemoteStore {
                 expected: config.collection_config,
                 upload: config.upload,
                 optimize_timeout: config.optimize_timeout,
+                snapshot_timeout: config.snapshot_timeout,
             }),
         })
     }
@@ -84,6 +86,10 @@ impl RemoteStore {
 
     pub(super) fn optimize_timeout(&self) -> Duration {
         self.inner.optimize_timeout
+    }
+
+    pub(super) fn snapshot_timeout(&self) -> Duration {
+        self.inner.snapshot_timeout
     }
 
     /// Asks the server for a collection.

@@ -5,12 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter;
-use contexter_model::{Delete, EnsureCollection, ErrorKind, PointId, Selector, Upsert};
+use contexter_model::{
+    CreateSnapshot, Delete, EnsureCollection, ErrorKind, PointId, Selector, Upsert,
+};
 use contexter_qdrant::remote::{QdrantAdapter, RemoteStore};
 use contexter_service::{Again, Service, Verdict};
+use qdrant_client::qdrant::points_client::PointsClient;
+use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
+use qdrant_client::qdrant::{DeletePoints, PointsIdsList, PointsSelector};
 use tonic::Status;
 
 use super::before::Before;
+use super::served::{KEY, Served};
 use crate::fixture::{CHUNKS, many, spec};
 
 /// Answers the calls of `path` that `refused` names, by their number, with `status`; counts them.
@@ -111,4 +117,33 @@ async fn of_many_deletions_only_the_one_that_failed_is_sent_again() {
         4,
         "three calls, one of them twice"
     );
+}
+
+#[tokio::test]
+async fn a_snapshot_may_take_longer_than_other_calls() {
+    let served = Served::start().await;
+    let config = served.config().timeout(Duration::from_millis(100));
+    let adapter = QdrantAdapter::new(config).unwrap();
+    let store = RemoteStore::new(&served.config()).unwrap();
+    store.call(EnsureCollection(spec(3))).await.unwrap();
+    // The snapshot waits for the change, which nobody waits for.
+    let long = Duration::from_secs(3);
+    served.server.delay_next_change(CHUNKS, long).unwrap();
+    let mut points = PointsClient::connect(served.url()).await.unwrap();
+    let mut change = tonic::Request::new(DeletePoints {
+        collection_name: CHUNKS.into(),
+        points: Some(PointsSelector {
+            points_selector_one_of: Some(PointsSelectorOneOf::Points(PointsIdsList::default())),
+        }),
+        ..DeletePoints::default()
+    });
+    change
+        .metadata_mut()
+        .insert("api-key", KEY.parse().unwrap());
+    points.delete(change).await.unwrap();
+
+    let create = adapter.capabilities().handle::<CreateSnapshot>().unwrap();
+    let collection = CHUNKS.to_owned();
+    let snapshot = create.call(CreateSnapshot { collection }).await.unwrap();
+    assert!(snapshot.name.starts_with(CHUNKS), "{snapshot:?}");
 }

@@ -256,7 +256,7 @@ fn troubles() -> Vec<Case> {
             "the server failed: lost",
         ),
         case(
-            || Status::unavailable("two\nlines"),
+            || Status::unavailable("two\n\u{202E}lines\u{200B}"),
             ErrorKind::Unavailable,
             YES,
             Sample::Failure,
