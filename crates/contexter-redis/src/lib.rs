@@ -80,6 +80,7 @@
 mod config;
 mod dead;
 mod dedupe;
+mod dial;
 mod entry;
 mod error;
 mod keys;

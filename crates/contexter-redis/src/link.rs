@@ -7,33 +7,21 @@ use std::time::Duration;
 
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHealth};
-use contexter_service::{Backoff, Delays};
+use contexter_service::Delays;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value,
-};
-use tokio::net::TcpStream;
+use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::error::{
-    describe, describe_connecting, is_answer, refused, unavailable, unconfirmed, unexpected,
-};
+use crate::dial::{Dial, Failure};
+use crate::error::{describe, is_answer, refused, unavailable, unconfirmed, unexpected};
 
 /// How long a connection is waited for when everything ends.
 const PARTING: Duration = Duration::from_millis(250);
 
 /// What is said where an answer is waited for no longer.
-pub(crate) const SILENT: &str = "no answer in time";
-
-/// What a link needs to know to connect.
-#[derive(Clone)]
-pub(crate) struct Dial {
-    pub(crate) info: ConnectionInfo,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) backoff: Backoff,
-}
+const SILENT: &str = "no answer in time";
 
 /// One connection, made when it is needed and again when it broke.
 pub(crate) struct Link {
@@ -60,7 +48,7 @@ struct Attempts {
 /// A connection as it is now.
 #[derive(Clone)]
 pub(crate) struct Live {
-    connection: MultiplexedConnection,
+    pub(crate) connection: MultiplexedConnection,
     driver: Arc<Driver>,
     watch: Arc<Watch>,
     /// The server's number for it.
@@ -84,6 +72,16 @@ impl Drop for Driver {
 }
 
 impl Live {
+    /// A connection, and what drives it, which ends with it.
+    pub(crate) fn new(connection: MultiplexedConnection, driver: AbortHandle) -> Self {
+        Self {
+            connection,
+            driver: Arc::new(Driver(driver)),
+            watch: Arc::default(),
+            client_id: 0,
+        }
+    }
+
     fn is_dead(&self) -> bool {
         self.driver.0.is_finished() || self.watch.silent.load(Ordering::Acquire)
     }
@@ -353,83 +351,6 @@ impl Link {
             self.response_timeout.min(PARTING)
         };
         Instant::now() + patience
-    }
-}
-
-enum Failure {
-    /// Trying again may help.
-    Io(String),
-    /// The server does not want this client.
-    ForGood(String),
-}
-
-impl Failure {
-    fn text(&self) -> &str {
-        match self {
-            Self::Io(text) | Self::ForGood(text) => text,
-        }
-    }
-}
-
-impl From<RedisError> for Failure {
-    fn from(error: RedisError) -> Self {
-        let text = describe_connecting(&error);
-        let for_good = error.kind() == redis::ErrorKind::AuthenticationFailed
-            || matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "NOPERM"));
-        if for_good {
-            Self::ForGood(text)
-        } else {
-            Self::Io(text)
-        }
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error.to_string())
-    }
-}
-
-impl Dial {
-    /// Connects, and makes sure that the server works: while it loads its data, it refuses.
-    async fn connect(&self, response_timeout: Duration) -> Result<Live, Failure> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
-            .set_response_timeout(Some(response_timeout));
-        let settings = self.info.redis_settings();
-        let (connection, task) = match self.info.addr() {
-            ConnectionAddr::Tcp(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
-                let (connection, driver) =
-                    MultiplexedConnection::new_with_config(settings, stream, config).await?;
-                (connection, tokio::spawn(driver).abort_handle())
-            }
-            #[cfg(unix)]
-            ConnectionAddr::Unix(path) => {
-                let stream = tokio::net::UnixStream::connect(path).await?;
-                let (connection, driver) =
-                    MultiplexedConnection::new_with_config(settings, stream, config).await?;
-                (connection, tokio::spawn(driver).abort_handle())
-            }
-            _ => return Err(Failure::ForGood("no such kind of address".to_owned())),
-        };
-        let mut live = Live {
-            connection,
-            driver: Arc::new(Driver(task)),
-            watch: Arc::default(),
-            client_id: 0,
-        };
-        let ping = redis::cmd("PING");
-        let answer = live.connection.send_packed_command(&ping).await;
-        answer.and_then(Value::extract_error)?;
-        // A server may forbid it; then old connections are left to their time limits.
-        let mut id = redis::cmd("CLIENT");
-        id.arg("ID");
-        if let Ok(Value::Int(id)) = live.connection.send_packed_command(&id).await {
-            live.client_id = id;
-        }
-        Ok(live)
     }
 }
 

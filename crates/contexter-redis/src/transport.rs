@@ -21,8 +21,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::RedisConfig;
+use crate::dial::Dial;
 use crate::keys::Keys;
-use crate::link::{Dial, Link};
+use crate::link::Link;
 use crate::request::{Asker, RedisResponder};
 use crate::source::{Consumer, RedisSource};
 
