@@ -1,7 +1,8 @@
 //! Jobs of data sets: trigger, progress, snapshot.
 //!
 //! Any id that begins with `gd_` is a data set: each input is a page of the built-in website, each record
-//! its title and text. The data set `gd_failing` has jobs that fail.
+//! its title and text. With `type=discover_new` the pages are found by the words of the inputs. The data
+//! set `gd_failing` has jobs that fail.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::Office;
+use super::pages::PAGES;
 use super::rest::{Params, Shared, json_reply, text};
 use super::site::{self, Outcome};
 
@@ -185,6 +187,12 @@ fn job(
     if inputs.is_empty() {
         return Err(refused(400, "No data to trigger"));
     }
+    if params
+        .get("type")
+        .is_some_and(|kind| kind == "discover_new")
+    {
+        return Ok((dataset.clone(), discovered(&inputs)));
+    }
     let is_good = |input: &Value| {
         input["url"]
             .as_str()
@@ -201,6 +209,26 @@ fn job(
         )));
     }
     Ok((dataset.clone(), inputs))
+}
+
+/// Finds the pages that have the words of the inputs, such as `{"keyword": "copy"}`.
+fn discovered(inputs: &[Value]) -> Vec<Value> {
+    let texts = inputs
+        .iter()
+        .filter_map(Value::as_object)
+        .flat_map(|input| {
+            let values = input.values();
+            values.filter_map(Value::as_str)
+        });
+    let words: Vec<String> = texts
+        .flat_map(str::split_whitespace)
+        .map(str::to_lowercase)
+        .collect();
+    PAGES
+        .iter()
+        .filter(|page| page.score(&words) > 0)
+        .map(|page| json!({ "url": format!("https://docs.example.com{}", page.path) }))
+        .collect()
 }
 
 /// Collects one record for each input; failed ones are told or left out.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use super::rest::{Params, Shared, json_reply, text};
+use super::rest::{Params, Shared, invalid, json_reply, target, text};
 use super::site::{self, Outcome};
 use super::{Office, search};
 
@@ -43,13 +43,14 @@ pub(super) async fn submit_page(
     if let Some(refused) = refused_zone(&params, &office.config.zone) {
         return refused;
     }
-    let url = serde_json::from_slice::<Value>(&body)
-        .ok()
-        .and_then(|body| Url::parse(body.get("url")?.as_str()?).ok())
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    match url {
-        Some(url) => accept(&office, &url),
-        None => text(400, "url is required"),
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text_of = |name: &str| asked.get(name).and_then(Value::as_str);
+    let Some(url) = text_of("url") else {
+        return text(400, "url is required");
+    };
+    match target(url, text_of("country"), text_of("method")) {
+        Ok(url) => accept(&office, &url),
+        Err(problem) => invalid(problem),
     }
 }
 
@@ -63,7 +64,10 @@ pub(super) async fn submit_search(
     }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let url = match (body.get("url").and_then(Value::as_str), body.get("query")) {
-        (Some(url), _) => Url::parse(url).ok(),
+        (Some(url), _) => match target(url, None, None) {
+            Ok(url) => Some(url),
+            Err(problem) => return invalid(problem),
+        },
         (None, Some(query)) => {
             let words = query.get("q").and_then(Value::as_str).unwrap_or_default();
             let mut params = vec![("q", words)];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
@@ -17,6 +17,9 @@ use url::Url;
 use super::refusal::Refusal;
 use super::site::{self, Answer, Outcome};
 use super::{Office, account, dataset, jobs, search};
+
+/// How many bytes a body holds at most: 1 GB, as the inputs of a job do.
+const MAX_BODY: usize = 1 << 30;
 
 pub(super) type Params = Query<BTreeMap<String, String>>;
 pub(super) type Shared = State<Arc<Office>>;
@@ -33,6 +36,7 @@ pub(super) fn router(office: Arc<Office>) -> Router {
         .route("/status", get(status))
         .merge(dataset::routes())
         .fallback(|| async { text(404, "Not found") })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&office), door))
         .with_state(office)
 }
@@ -75,7 +79,7 @@ fn reply(status: u16, content_type: &'static str, body: impl Into<Body>) -> Resp
     reply
 }
 
-fn invalid(problem: &str) -> Response {
+pub(super) fn invalid(problem: &str) -> Response {
     json_reply(
         400,
         &json!({
@@ -86,9 +90,8 @@ fn invalid(problem: &str) -> Response {
     )
 }
 
-/// What can be asked of the unlocker.
+/// What can be asked of the unlocker. The vendor's clients send more, such as `sdk_function`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Ask {
     zone: String,
     url: String,
@@ -172,28 +175,29 @@ fn check(office: &Office, ask: &Ask) -> Result<Url, Box<Response>> {
         let words = format!("zone \"{}\" not found", ask.zone);
         return Err(Box::new(text(400, &words)));
     }
-    let url = Url::parse(&ask.url)
+    target(&ask.url, ask.country.as_deref(), ask.method.as_deref())
+        .map_err(|problem| Box::new(invalid(problem)))
+}
+
+/// Reads what is to be fetched, and from where, and how.
+pub(super) fn target(
+    url: &str,
+    country: Option<&str>,
+    method: Option<&str>,
+) -> Result<Url, &'static str> {
+    let url = Url::parse(url)
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .ok_or_else(|| {
-            Box::new(invalid(
-                "\"url\" must be a valid uri with a scheme of http or https",
-            ))
-        })?;
-    let country_is_good = ask.country.as_ref().is_none_or(|country| {
-        country.len() == 2 && country.bytes().all(|b| b.is_ascii_lowercase())
-    });
-    if !country_is_good {
-        return Err(Box::new(invalid(
-            "\"country\" must be two lower-case letters",
-        )));
+        .ok_or("\"url\" must be a valid uri with a scheme of http or https")?;
+    let is_country =
+        |country: &str| country.len() == 2 && country.bytes().all(|b| b.is_ascii_lowercase());
+    if country.is_some_and(|country| !is_country(country)) {
+        return Err("\"country\" must be two lower-case letters");
     }
-    let method_is_good = ask
-        .method
-        .as_ref()
-        .is_none_or(|method| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase()));
-    if !method_is_good {
-        return Err(Box::new(invalid("\"method\" must be a method")));
+    let is_method =
+        |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+    if method.is_some_and(|method| !is_method(method)) {
+        return Err("\"method\" must be a method");
     }
     Ok(url)
 }

@@ -51,8 +51,8 @@ const MAX_RULES: usize = 1000;
 /// `brightdata_proxy` is a request with method `CONNECT`, and so is each request within it with its
 /// own method; faults of the body are about the latter alone.
 ///
-/// From `hang` up, and with `disconnect`, the request does not reach the server; with the others it
-/// does, and takes effect.
+/// With `status`, `rate_limit`, `grpc_status`, `hang` and `disconnect` the request does not reach the
+/// server; with the others it does, and takes effect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

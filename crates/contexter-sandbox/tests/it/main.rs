@@ -6,6 +6,7 @@
     reason = "a test may panic"
 )]
 
+mod brightdata;
 mod client;
 mod context7;
 mod faults;
