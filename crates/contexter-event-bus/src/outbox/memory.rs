@@ -1,6 +1,7 @@
 //! An outbox in memory: for tests, and where losing it with the process is fine.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,16 @@ use super::{OutboxEntry, OutboxId, OutboxStore};
 use crate::bus::MAX_WITHIN;
 use crate::transport::{TransportError, TransportErrorKind};
 
+/// An event that can never be published, and why.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RefusedEntry {
+    /// The event, under its name.
+    pub entry: OutboxEntry,
+    /// Why, in one line.
+    pub reason: String,
+}
+
 /// An outbox in the memory of this process.
 #[derive(Debug)]
 pub struct MemoryOutbox {
@@ -24,11 +35,12 @@ pub struct MemoryOutbox {
 struct State {
     next: u64,
     entries: BTreeMap<OutboxId, Arc<IntegrationEvent>>,
+    refused: Vec<RefusedEntry>,
     owner: Option<(String, Instant)>,
 }
 
 impl MemoryOutbox {
-    /// Has room for `capacity` events.
+    /// Has room for `capacity` events, those that were [refused](OutboxStore::refuse) included.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Self {
@@ -48,13 +60,19 @@ impl MemoryOutbox {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Takes out what was refused, oldest first, which makes room.
+    #[must_use]
+    pub fn take_refused(&self) -> Vec<RefusedEntry> {
+        std::mem::take(&mut self.state.lock().refused)
+    }
 }
 
 #[async_trait]
 impl OutboxStore for MemoryOutbox {
     async fn append(&self, event: Arc<IntegrationEvent>) -> Result<OutboxId, TransportError> {
         let mut state = self.state.lock();
-        if state.entries.len() >= self.capacity {
+        if state.entries.len() + state.refused.len() >= self.capacity {
             let message = format!("outbox holds {} events, and takes no more", self.capacity);
             return Err(TransportError::new(TransportErrorKind::Full, message));
         }
@@ -77,12 +95,28 @@ impl OutboxStore for MemoryOutbox {
         Ok(free)
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<OutboxEntry>, TransportError> {
+    async fn oldest(
+        &self,
+        after: Option<OutboxId>,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, TransportError> {
         let state = self.state.lock();
-        let entries = state.entries.iter().take(limit);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = state.entries.range((from, Bound::Unbounded)).take(limit);
         Ok(entries
             .map(|(id, event)| OutboxEntry::new(*id, Arc::clone(event)))
             .collect())
+    }
+
+    async fn refuse(&self, id: OutboxId, reason: &str) -> Result<(), TransportError> {
+        let mut state = self.state.lock();
+        if let Some(event) = state.entries.remove(&id) {
+            state.refused.push(RefusedEntry {
+                entry: OutboxEntry::new(id, event),
+                reason: reason.to_owned(),
+            });
+        }
+        Ok(())
     }
 
     async fn remove(&self, ids: &[OutboxId]) -> Result<(), TransportError> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contexter_protocol::IntegrationEvent;
 
-pub use memory::MemoryOutbox;
+pub use memory::{MemoryOutbox, RefusedEntry};
 pub use relay::{Relay, RelayReport};
 
 use crate::transport::TransportError;
@@ -63,8 +63,16 @@ pub trait OutboxStore: fmt::Debug + Send + Sync + 'static {
     /// Only one owner has it at a time, so that the order of a key holds with several relays.
     async fn lock(&self, owner: &str, lease: Duration) -> Result<bool, TransportError>;
 
-    /// Returns the oldest entries, at most `limit` of them.
-    async fn oldest(&self, limit: usize) -> Result<Vec<OutboxEntry>, TransportError>;
+    /// Returns the oldest entries behind `after`, or of all, at most `limit` of them.
+    async fn oldest(
+        &self,
+        after: Option<OutboxId>,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, TransportError>;
+
+    /// Sets an entry aside that can never be published, and keeps it with the reason for people to
+    /// look at; it is not read any more.
+    async fn refuse(&self, id: OutboxId, reason: &str) -> Result<(), TransportError>;
 
     /// Forgets entries; one that is not there is no error.
     async fn remove(&self, ids: &[OutboxId]) -> Result<(), TransportError>;

@@ -11,10 +11,13 @@ use uuid::Uuid;
 use super::{OutboxEntry, OutboxStore};
 use crate::bus::Bus;
 use crate::error::PublishError;
-use crate::transport::TransportError;
+use crate::receipt::{Acceptance, Receipt};
+use crate::transport::{TransportError, TransportErrorKind};
 
 /// How many events are read from the outbox at once.
 const BATCH: usize = 256;
+/// How many events that are held up are passed over in search of others.
+const LOOKS_PAST: usize = 16 * BATCH;
 /// How long a relay that says nothing any more keeps others from publishing.
 const LEASE: Duration = Duration::from_secs(30);
 /// The first and the longest pause while there is nothing to do, or nothing can be done.
@@ -61,8 +64,7 @@ pub struct RelayReport {
     pub published: usize,
     /// How many were not confirmed and stay, those behind them on the same key included.
     pub held_up: usize,
-    /// How many can never be published, because they are no valid events; they were forgotten, and
-    /// logged.
+    /// How many can never be published; the store has [set them aside](OutboxStore::refuse).
     pub refused: usize,
     /// Whether another relay has the right to publish, so that nothing was done.
     pub elsewhere: bool,
@@ -102,7 +104,11 @@ impl Relay {
         }
     }
 
-    /// Publishes the oldest events once, 256 at most.
+    /// Publishes the oldest events once, 256 at a time, until a batch was published; those that are
+    /// held up are passed over, 4,096 of them at most.
+    ///
+    /// What can never be published is set aside: no valid event, one that is too large, and one that
+    /// the broker refuses while it takes others.
     ///
     /// # Errors
     ///
@@ -117,11 +123,31 @@ impl Relay {
             report.elsewhere = true;
             return Ok(report);
         }
-        let mut rest = self.store.oldest(BATCH).await?;
         // Keys of which an event was not confirmed: nothing may overtake it.
         let mut stuck = HashSet::new();
+        let mut after = None;
+        for _batch in 0..LOOKS_PAST / BATCH {
+            let batch = self.store.oldest(after, BATCH).await?;
+            let is_last = batch.len() < BATCH;
+            after = batch.last().map(|entry| entry.id);
+            let goes_on = self.pass(batch, &mut stuck, &mut report).await?;
+            if is_last || !goes_on || report.published > 0 {
+                break;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Publishes a batch, and returns whether it makes sense to go on with the next.
+    async fn pass(
+        &self,
+        batch: Vec<OutboxEntry>,
+        stuck: &mut HashSet<String>,
+        report: &mut RelayReport,
+    ) -> Result<bool, TransportError> {
+        let mut rest = batch;
         while !rest.is_empty() {
-            let (round, later) = first_of_each_key(rest, &stuck, &mut report);
+            let (round, later) = first_of_each_key(rest, stuck, report);
             rest = later;
             if round.is_empty() {
                 break;
@@ -130,49 +156,101 @@ impl Relay {
             if !self.store.lock(&self.owner, LEASE).await? {
                 report.held_up += round.len() + rest.len();
                 report.elsewhere = true;
-                break;
+                return Ok(false);
             }
-            self.publish(round, &mut stuck, &mut report).await?;
+            if !self.publish(round, stuck, report).await? {
+                report.held_up += rest.len();
+                return Ok(false);
+            }
         }
-        Ok(report)
+        Ok(true)
     }
 
+    /// Publishes events at once, and returns whether the bus still takes any.
     async fn publish(
         &self,
         round: Vec<OutboxEntry>,
         stuck: &mut HashSet<String>,
         report: &mut RelayReport,
-    ) -> Result<(), TransportError> {
+    ) -> Result<bool, TransportError> {
         let events = round.iter().map(|entry| Arc::clone(&entry.event)).collect();
         let receipts = self.bus.publish_all(events).await;
+        let is_through = |receipt: &Result<Receipt, _>| {
+            // What a policy has dropped would be dropped again, and come twice to all others.
+            let is_refused = |(_, how)| how == Acceptance::Rejected;
+            let receipt = receipt.as_ref().ok();
+            receipt.is_some_and(|receipt| !receipt.deliveries().any(is_refused))
+        };
         let mut through = Vec::with_capacity(round.len());
+        through.extend(
+            round
+                .iter()
+                .zip(&receipts)
+                .filter(|(_, receipt)| is_through(receipt))
+                .map(|(entry, _)| entry.id),
+        );
+        self.store.remove(&through).await?;
+        report.published += through.len();
+        // One that was not confirmed while others were says nothing about the next.
+        let mut is_open = true;
         for (entry, receipt) in round.iter().zip(receipts) {
+            if is_through(&receipt) {
+                continue;
+            }
             let event = &entry.event;
             match receipt {
-                Ok(receipt) if receipt.is_complete() => {
-                    report.published += 1;
-                    through.push(entry.id);
-                    continue;
-                }
-                Ok(_not_by_all) => {}
-                Err(PublishError::InvalidType { .. }) => {
+                Err(error) if is_final(&error, report.published > 0) => {
+                    let reason = one_line(&error);
                     tracing::error!(
                         event.id = event.id(),
                         event.kind = event.event_type(),
+                        reason,
                         "event of an outbox can never be published"
                     );
+                    self.store.refuse(entry.id, &reason).await?;
                     report.refused += 1;
-                    through.push(entry.id);
                     continue;
                 }
                 Err(error) => {
+                    is_open &= !(through.is_empty() && is_transient(&error));
                     tracing::warn!(event.id = event.id(), %error, "event stays in the outbox");
                 }
+                Ok(_not_by_all) => {}
             }
             report.held_up += 1;
             stuck.extend(event.partition_key().map(str::to_owned));
         }
-        self.store.remove(&through).await
+        Ok(is_open)
+    }
+}
+
+/// Returns whether no later attempt can succeed. A broker that refuses everything may be set up
+/// wrongly; one that takes `others` refuses what is wrong with the event.
+fn is_final(error: &PublishError, others: bool) -> bool {
+    match error {
+        PublishError::InvalidType { .. } | PublishError::Build(_) => true,
+        PublishError::Transport(error) => match error.kind() {
+            TransportErrorKind::TooLarge => true,
+            TransportErrorKind::Refused | TransportErrorKind::Protocol => others,
+            _ => false,
+        },
+        PublishError::Closed | PublishError::Unsupported { .. } => false,
+    }
+}
+
+/// Returns whether the bus or the broker takes nothing at the moment.
+fn is_transient(error: &PublishError) -> bool {
+    match error {
+        PublishError::Closed => true,
+        PublishError::Transport(error) => error.kind().is_transient(),
+        _ => false,
+    }
+}
+
+fn one_line(error: &PublishError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 

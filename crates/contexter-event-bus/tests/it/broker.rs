@@ -152,7 +152,7 @@ impl MessageTransport for Fake {
         &self,
         events: &[Arc<IntegrationEvent>],
     ) -> Vec<Result<Confirmation, TransportError>> {
-        let store = |event| {
+        let store = |event: &Arc<IntegrationEvent>| {
             if self.0.closed.load(Ordering::SeqCst) {
                 return Err(TransportError::closed());
             }
@@ -165,6 +165,15 @@ impl MessageTransport for Fake {
                 self.0.fail_next.store(left - 1, Ordering::SeqCst);
                 let kind = TransportErrorKind::Unconfirmed;
                 return Err(TransportError::new(kind, "no answer"));
+            }
+            // The types of what this broker does not take.
+            let refusal = match event.event_type() {
+                "fake.too_large" => Some(TransportErrorKind::TooLarge),
+                "fake.refused" => Some(TransportErrorKind::Refused),
+                _ => None,
+            };
+            if let Some(kind) = refusal {
+                return Err(TransportError::new(kind, "not that one"));
             }
             Ok(self.0.store(event, None))
         };

@@ -67,9 +67,18 @@ impl OutboxStore for Dying {
         Self::outcome(last, Ok(true))
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<OutboxEntry>, TransportError> {
+    async fn oldest(
+        &self,
+        after: Option<OutboxId>,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, TransportError> {
         let last = self.step()?;
-        Self::outcome(last, self.store.oldest(limit).await)
+        Self::outcome(last, self.store.oldest(after, limit).await)
+    }
+
+    async fn refuse(&self, id: OutboxId, reason: &str) -> Result<(), TransportError> {
+        let last = self.step()?;
+        Self::outcome(last, self.store.refuse(id, reason).await)
     }
 
     async fn remove(&self, ids: &[OutboxId]) -> Result<(), TransportError> {
@@ -202,6 +211,66 @@ async fn nothing_overtakes_an_event_of_its_key_that_was_not_confirmed() {
     let stored = bus.history(&EventFilter::all()).await.unwrap();
     let numbers: Vec<_> = stored.events.iter().map(|event| number(event)).collect();
     assert_eq!(numbers, [10, 11, 0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_broker_never_takes_is_set_aside_and_holds_nothing_up() {
+    let broker = Broker::new();
+    let bus = Bus::over(Arc::new(Fake(Arc::clone(&broker))), &BusConfig::default());
+    let store = Arc::new(MemoryOutbox::new(1_000));
+    for number in 0..300 {
+        let event = crate::support::typed("fake.too_large", number);
+        store.append(Arc::new(event)).await.unwrap();
+    }
+    store.append(Arc::new(event(7))).await.unwrap();
+    let relay = relay(&store, &bus);
+    let report = relay.run_once().await.unwrap();
+    assert_eq!(
+        (report.published, report.refused, report.held_up),
+        (1, 300, 0)
+    );
+    assert!(store.is_empty());
+    let refused = store.take_refused();
+    assert_eq!(refused.len(), 300);
+    assert_eq!(refused[0].reason, "event was not confirmed: not that one");
+    assert_eq!(refused[299].entry.event.event_type(), "fake.too_large");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_the_events_only_where_others_are_taken() {
+    let broker = Broker::new();
+    let bus = Bus::over(Arc::new(Fake(Arc::clone(&broker))), &BusConfig::default());
+    let store = Arc::new(MemoryOutbox::new(1_000));
+    for number in 0..300 {
+        let event = crate::support::typed("fake.refused", number);
+        store.append(Arc::new(event)).await.unwrap();
+    }
+    let relay = relay(&store, &bus);
+    // A broker that takes nothing may be set up wrongly.
+    let report = relay.run_once().await.unwrap();
+    assert_eq!((report.refused, report.held_up), (0, 300));
+    // What is held up is passed over.
+    store.append(Arc::new(event(7))).await.unwrap();
+    let report = relay.run_once().await.unwrap();
+    assert_eq!(report.published, 1);
+    assert!(store.len() < 300, "{report:?}");
+    let kept = store.len() + store.take_refused().len();
+    assert_eq!(kept, 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_policy_drops_is_not_published_to_all_others_again() {
+    let bus = Bus::default();
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let tiny = config().with_queue(1, Overflow::DropNewest);
+    let _slow = bus.subscribe("a.b", tiny, gated(&seen, &gate)).unwrap();
+    let store = Arc::new(MemoryOutbox::new(100));
+    for number in 0..10 {
+        store.append(Arc::new(event(number))).await.unwrap();
+    }
+    let report = relay(&store, &bus).run_once().await.unwrap();
+    assert_eq!((report.published, report.held_up), (10, 0));
+    assert!(store.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,9 +53,18 @@ impl OutboxStore for Deadly {
         self.told(Ok(true)).await
     }
 
-    async fn oldest(&self, limit: usize) -> Result<Vec<OutboxEntry>, TransportError> {
-        let entries = self.inside.oldest(limit).await;
+    async fn oldest(
+        &self,
+        after: Option<OutboxId>,
+        limit: usize,
+    ) -> Result<Vec<OutboxEntry>, TransportError> {
+        let entries = self.inside.oldest(after, limit).await;
         self.told(entries).await
+    }
+
+    async fn refuse(&self, id: OutboxId, reason: &str) -> Result<(), TransportError> {
+        let refused = self.inside.refuse(id, reason).await;
+        self.told(refused).await
     }
 
     async fn remove(&self, ids: &[OutboxId]) -> Result<(), TransportError> {
