@@ -68,8 +68,12 @@ impl NotGrpc {
         let is_typed = headers
             .get(CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(GRPC));
-        let is_grpc = headers.contains_key(GRPC_STATUS) || (status == StatusCode::OK && is_typed);
-        if is_grpc {
+        let is_ok = status == StatusCode::OK;
+        // A success of gRPC within a failure of HTTP is neither.
+        let is_told = headers
+            .get(GRPC_STATUS)
+            .is_some_and(|code| is_ok || code.as_bytes() != b"0");
+        if is_told || (is_ok && is_typed) {
             return None;
         }
         Some(Self {

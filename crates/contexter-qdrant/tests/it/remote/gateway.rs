@@ -15,6 +15,7 @@ use super::served::PATIENCE;
 
 const HTML: &[(&str, &str)] = &[("content-type", "text/html")];
 const SECONDS: &[(&str, &str)] = &[("content-type", "text/html"), ("retry-after", "7")];
+const SUCCESS: &[(&str, &str)] = &[("content-type", "application/grpc"), ("grpc-status", "0")];
 const PAST: &[(&str, &str)] = &[("retry-after", "Thu, 01 Jan 1970 00:01:00 GMT")];
 
 #[tokio::test]
@@ -91,6 +92,13 @@ async fn plain_http_before_the_server_has_its_kind_verdict_and_message() {
         (302, HTML, Kind::Protocol, no, "does not speak gRPC"),
         (204, &[][..], Kind::Protocol, no, "does not speak gRPC"),
         (200, HTML, Kind::Protocol, no, "does not speak gRPC"),
+        (
+            503,
+            SUCCESS,
+            Kind::Unavailable,
+            yes,
+            "cannot reach the server",
+        ),
     ] {
         let body = if status == 204 { "" } else { "<html>no</html>" };
         let before = Before::start(move |_| Some(page(status, headers, body))).await;
