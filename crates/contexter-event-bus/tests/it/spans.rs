@@ -12,7 +12,8 @@ use contexter_protocol::{IntegrationEvent, TraceContext};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Span, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 
 use crate::broker::{Broker, Fake};
 use crate::support::{LONG, event};
@@ -109,6 +110,8 @@ fn trace(bus: &Bus, system: &Arc<System>) -> bool {
 /// Publishes an event to a handler that fails once, and returns the spans.
 async fn flow(bus: &Bus, relation: TraceRelation, event: IntegrationEvent) -> Spans {
     let spans = Spans::default();
+    // A lone subscriber loses what another thread came by first, for good.
+    let _second = Dispatch::new(NoSubscriber::default());
     let _default = tracing::subscriber::set_default(spans.clone());
     let config = SubscriptionConfig::default()
         .with_group("g")
@@ -220,7 +223,7 @@ async fn without_a_tracing_system_events_keep_what_they_carry_and_spans_show_it(
 #[tokio::test(start_paused = true)]
 async fn without_a_subscriber_nothing_is_copied() {
     // One of its own, since those of other tests are seen from here otherwise.
-    let nobody = tracing::subscriber::NoSubscriber::default();
+    let nobody = NoSubscriber::default();
     let _default = tracing::subscriber::set_default(nobody);
     let bus = Bus::default();
     bus.set_trace_propagator(Arc::new(System::default()));
