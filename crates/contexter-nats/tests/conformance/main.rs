@@ -11,6 +11,5 @@ use contexter_conformance::events::{self, Suite};
 #[tokio::main(flavor = "multi_thread", worker_threads = 4)]
 async fn main() -> ExitCode {
     contexter_testkit::require!("nats-server"; ExitCode::SUCCESS);
-    // Each run makes connections and consumers of its own, which is what takes time here.
-    events::main(Suite::new("nats", fixture::make).stress(5)).await
+    events::main(Suite::new("nats", fixture::make)).await
 }
