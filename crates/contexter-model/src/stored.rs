@@ -40,7 +40,7 @@ pub struct Count {
 ///
 /// Pages do not overlap and leave nothing out of what is there throughout; what is stored or deleted
 /// meanwhile may be seen or not. Vectors are as the store keeps them: those of
-/// [`Distance::Cosine`] may come back at length one.
+/// [`Distance::Cosine`](crate::Distance::Cosine) may come back at length one.
 ///
 /// # Examples
 ///
