@@ -4,6 +4,7 @@
 //! The program starts itself as the process that dies.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test may panic, and it says what it found"
