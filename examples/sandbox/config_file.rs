@@ -31,7 +31,17 @@ pub(crate) fn check(file: &Path) -> Result<()> {
     }
 }
 
+/// Writes it, and beside it the certificate by which the proxy is trusted.
 pub(crate) fn write(file: &Path, sandbox: &Sandbox) -> Result<()> {
-    let text = format!("{MARK}{}{LIBRARIES}", sandbox.config_yaml());
-    fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    let certificate = file.with_extension("brightdata-ca.pem");
+    let text = format!(
+        "{MARK}# Clients of the proxy trust it by the certificate in {}.\n{}{LIBRARIES}",
+        certificate.display(),
+        sandbox.config_yaml()
+    );
+    let write = |file: &Path, text: &str| {
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    write(&certificate, sandbox.brightdata().ca_pem())?;
+    write(file, &text)
 }

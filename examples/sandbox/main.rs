@@ -42,7 +42,8 @@ struct Cli {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Writes the configuration that points Contexter at these servers, in place of one of before.
+    /// Writes the configuration that points Contexter at these servers, in place of one of before,
+    /// and beside it, in FILE with the ending .brightdata-ca.pem, what the proxy is trusted by.
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
 

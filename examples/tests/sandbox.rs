@@ -46,8 +46,8 @@ async fn started(args: &[&str]) -> (Child, Value) {
 
 /// Sends a signal and returns the exit code and what was said on the standard error stream.
 async fn stopped(child: Child, signal: &str) -> (Option<i32>, String) {
-    let pid = child.id().unwrap().to_string();
-    let sent = Command::new("kill").args([signal, &pid]).status().await;
+    let kill = format!("kill {signal} {}", child.id().unwrap());
+    let sent = Command::new("sh").args(["-c", &kill]).status().await;
     assert!(sent.unwrap().success());
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output());
     let output = output.await.unwrap().unwrap();
@@ -68,6 +68,9 @@ async fn it_prints_one_line_serves_and_ends_at_ctrl_c() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sandbox.yaml");
     let (child, addresses) = started(&["--write-config", file.to_str().unwrap()]).await;
+    let certificate = folder.path().join("sandbox.brightdata-ca.pem");
+    let certificate = std::fs::read_to_string(certificate).unwrap();
+    assert!(certificate.starts_with("-----BEGIN CERTIFICATE-----"));
     let mut keys: Vec<&str> = addresses
         .as_object()
         .unwrap()
