@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, UNIX_EPOCH};
 
 use contexter_retry::parse_retry_after;
+use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use tonic::body::Body;
 use tonic::codegen::http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
@@ -14,6 +15,9 @@ use tonic::transport::Channel;
 
 /// The header that a reply with nothing but a status has; all others end with it.
 const GRPC_STATUS: &str = "grpc-status";
+
+/// The header with the details of a status, in base64.
+const GRPC_DETAILS: &str = "grpc-status-details-bin";
 
 /// How the content type of every gRPC reply begins
 /// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses>).
@@ -44,13 +48,26 @@ impl Service<Request<Body>> for GrpcOnly {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let reply = self.0.call(request);
         Box::pin(async move {
-            let reply = reply.await?;
-            match NotGrpc::of(reply.status(), reply.headers()) {
-                Some(other) => Err(other.into()),
-                None => Ok(reply),
+            let mut reply = reply.await?;
+            if let Some(other) = NotGrpc::of(reply.status(), reply.headers()) {
+                return Err(other.into());
             }
+            leave_out_details(reply.headers_mut());
+            Ok(reply.map(|body| {
+                Body::new(body.map_frame(|mut frame| {
+                    if let Some(trailers) = frame.trailers_mut() {
+                        leave_out_details(trailers);
+                    }
+                    frame
+                }))
+            }))
         })
     }
+}
+
+/// Takes out what nobody here reads, and `tonic` (0.14, `status.rs`) panics on where it is no base64.
+pub(super) fn leave_out_details(headers: &mut HeaderMap) {
+    headers.remove(GRPC_DETAILS);
 }
 
 /// What a reply says that is not in gRPC.

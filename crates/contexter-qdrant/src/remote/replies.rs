@@ -18,7 +18,7 @@ use tonic::Status;
 use tonic::codegen::http::StatusCode;
 use tonic::codegen::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::gateway::NotGrpc;
+use super::gateway::{NotGrpc, leave_out_details};
 use super::write::{all_applied, is_applied};
 use super::{fault, record, value};
 
@@ -120,7 +120,7 @@ pub fn failure<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
     secret: Option<&str>,
 ) -> Option<Error> {
-    let headers: HeaderMap = headers
+    let mut headers: HeaderMap = headers
         .into_iter()
         .filter_map(|(name, value)| {
             let name: HeaderName = name.parse().ok()?;
@@ -132,6 +132,7 @@ pub fn failure<'a>(
     if let Some(other) = NotGrpc::of(status, &headers) {
         return Some(fault::gateway(&other));
     }
+    leave_out_details(&mut headers);
     let status = Status::from_header_map(&headers)?;
     if status.code() == tonic::Code::Ok {
         return None;

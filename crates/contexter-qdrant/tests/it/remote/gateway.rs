@@ -7,8 +7,9 @@ use contexter_model::{ErrorKind as Kind, ListAliases};
 use contexter_qdrant::remote::RemoteStore;
 use contexter_service::{Again, Sample, Service, Verdict};
 use http_body_util::channel::Channel;
+use http_body_util::{BodyExt as _, Empty};
 use tonic::body::Body;
-use tonic::codegen::http::Response;
+use tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::before::{Before, page};
 use super::served::PATIENCE;
@@ -139,4 +140,38 @@ async fn a_server_that_sends_the_head_of_a_reply_and_no_more_is_given_up() {
 
     assert_eq!(error.kind(), Kind::Timeout, "{error:?}");
     assert_eq!(error.message(), "the server did not answer in time");
+}
+
+#[tokio::test]
+async fn details_that_are_no_base64_are_no_panic() {
+    let details = HeaderMap::from_iter([
+        (
+            HeaderName::from_static("grpc-status"),
+            HeaderValue::from_static("5"),
+        ),
+        (
+            HeaderName::from_static("grpc-status-details-bin"),
+            HeaderValue::from_static("CAgS:"),
+        ),
+    ]);
+    for trailing in [false, true] {
+        let details = details.clone();
+        let before = Before::start(move |_| {
+            let mut reply = Response::new(Body::empty());
+            if trailing {
+                let trailers = details.clone();
+                let body = Empty::<Bytes>::new().with_trailers(async { Some(Ok(trailers)) });
+                *reply.body_mut() = Body::new(body);
+            } else {
+                *reply.headers_mut() = details.clone();
+            }
+            let grpc = HeaderValue::from_static("application/grpc");
+            reply.headers_mut().insert("content-type", grpc);
+            Some(reply)
+        })
+        .await;
+        let store = RemoteStore::new(&before.config()).unwrap();
+        let error = store.call(ListAliases).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
+    }
 }
