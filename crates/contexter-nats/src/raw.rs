@@ -97,7 +97,7 @@ fn fault(headers: &[u8]) -> Option<&'static str> {
     let Ok(text) = std::str::from_utf8(headers) else {
         return Some("headers are not utf-8");
     };
-    let mut lines = text.lines();
+    let mut lines = text.lines().peekable();
     let Some(rest) = lines.next().and_then(|line| line.strip_prefix(VERSION)) else {
         return Some("headers of an unknown version");
     };
@@ -105,9 +105,8 @@ fn fault(headers: &[u8]) -> Option<&'static str> {
     if !status.is_empty() && status.parse::<async_nats::StatusCode>().is_err() {
         return Some("headers with a status that is no number");
     }
-    for line in lines {
-        // What begins with space goes on with the value before.
-        if line.is_empty() || line.starts_with(char::is_whitespace) {
+    while let Some(line) = lines.next() {
+        if line.is_empty() {
             continue;
         }
         let Some((name, value)) = line.split_once(':') else {
@@ -116,7 +115,12 @@ fn fault(headers: &[u8]) -> Option<&'static str> {
         if HeaderName::from_str(name).is_err() {
             return Some("a header name that is not printable ascii");
         }
-        if value.trim().contains('\r') {
+        let mut value = value.trim_start().to_owned();
+        // What begins with space goes on with the value before.
+        while let Some(more) = lines.next_if(|line| line.starts_with(char::is_whitespace)) {
+            value.push_str(more);
+        }
+        if value.trim_end().contains('\r') {
             return Some("a header value with a carriage return");
         }
     }
@@ -183,7 +187,8 @@ mod tests {
         for good in [
             "NATS/1.0\r\n\r\n",
             "NATS/1.0\r\na: b\r\nce-subject:x\r\n\r\n",
-            "NATS/1.0\r\na: b\r\n goes on\r\n\r\n",
+            "NATS/1.0\r\na: b\r\n goes on\r\n\tand on\r\n\r\n",
+            "NATS/1.0\r\na: b\r\u{b}\r\n\r\n",
             "NATS/1.0 503\r\n\r\n",
         ] {
             assert_eq!(fault(good.as_bytes()), None, "{good:?}");
@@ -194,6 +199,10 @@ mod tests {
             b"NATS/1.0\r\nno colon\r\n\r\n",
             b"NATS/1.0\r\na b: 7\r\n\r\n",
             b"NATS/1.0\r\na: b\rc\r\n\r\n",
+            b"NATS/1.0\r\na: b\r\n c\rd\r\n\r\n",
+            b"NATS/1.0\r\na: b\r\r\n c\r\n\r\n",
+            b"NATS/1.0\r\n a: b\r\n\r\n",
+            b"NATS/1.0\r\na: b\r\n\r\n goes: on\r\n\r\n",
             b"NATS/2.0\r\na: b\r\n\r\n",
             b"NATS/1.0 many\r\n\r\n",
         ] {

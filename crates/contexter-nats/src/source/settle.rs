@@ -53,6 +53,27 @@ impl Drop for Batch<'_> {
     }
 }
 
+/// So many settlements that the server has not answered. They make room for new messages at once:
+/// the server gets them before it is asked for those.
+struct SentAway<'c> {
+    consumer: &'c Consumer,
+    many: usize,
+}
+
+impl<'c> SentAway<'c> {
+    fn new(consumer: &'c Consumer, many: usize) -> Self {
+        consumer.table.lock().sent_away += many;
+        consumer.room.notify_one();
+        Self { consumer, many }
+    }
+}
+
+impl Drop for SentAway<'_> {
+    fn drop(&mut self) {
+        self.consumer.table.lock().sent_away -= self.many;
+    }
+}
+
 impl Consumer {
     /// Settles all of them in one round trip: the server works on them in their order, so its
     /// answer to the last one is its answer to all.
@@ -123,6 +144,10 @@ impl Consumer {
                 let (reply, body) = (one.reply.clone(), body(one.disposition));
                 failed |= client.publish(reply, body).await.is_err();
             }
+            let leaving = others
+                .iter()
+                .filter(|one| one.disposition != Disposition::InProgress);
+            let _sent_away = SentAway::new(self, leaving.count());
             let patience = deadline.saturating_duration_since(sent);
             let request = Request::new()
                 .payload(body(last.disposition))

@@ -38,6 +38,9 @@ pub(super) struct Table {
     withheld: bool,
     /// How many more the open pulls may bring.
     pub(super) outstanding: usize,
+    /// How many of those that are held have their settlement on its way to the server, which gets it
+    /// before whatever is asked for after that.
+    pub(super) sent_away: usize,
     /// The last message of the stream that was seen.
     pub(super) position: u64,
     /// The number of the last delivery that arrived, among all of the consumer at the server.
@@ -70,9 +73,10 @@ enum State {
 }
 
 impl Table {
-    /// Returns how many messages are held or may come.
+    /// Returns how many messages are held or may come, by the time at which the server gets what is
+    /// sent now.
     pub(super) fn used(&self) -> usize {
-        self.held.len() + self.outstanding
+        (self.held.len() + self.outstanding).saturating_sub(self.sent_away)
     }
 
     pub(super) fn is_empty(&self) -> bool {
