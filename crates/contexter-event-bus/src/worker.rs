@@ -30,25 +30,19 @@ pub(crate) async fn work<H: Handler>(
     limit: Duration,
 ) {
     let slot = place.slot();
-    let guarded = queue.is_guarded();
+    if queue.is_guarded() {
+        // Boxed, so that the way without a guard stays small; and once for all events.
+        return Box::pin(work_guarded(queue, handler, slot, limit)).await;
+    }
     let working = Working::default();
     let turns = &working.0;
     let mut done = false;
-    let mut in_a_row = 0_u32;
+    let mut in_a_row = 0;
     loop {
         match queue.next(slot, done) {
             Next::Work(delivery) => {
-                // A handler that never waits must not keep its thread from everybody else.
-                in_a_row = in_a_row.wrapping_add(1);
-                if in_a_row.is_multiple_of(IN_A_ROW) {
-                    tokio::task::yield_now().await;
-                }
-                done = if guarded {
-                    // Boxed, so that the way without a guard stays small.
-                    Box::pin(guard(&queue, &*handler, turns, slot, delivery, limit)).await
-                } else {
-                    handle(&queue, &*handler, turns, slot, delivery, limit).await
-                };
+                rest(&mut in_a_row).await;
+                done = handle(&queue, &*handler, turns, slot, delivery, limit).await;
             }
             Next::Nothing { until } => {
                 done = false;
@@ -56,6 +50,40 @@ pub(crate) async fn work<H: Handler>(
             }
             Next::End => return,
         }
+    }
+}
+
+/// Does so where events have to pass a check first.
+async fn work_guarded<H: Handler>(
+    queue: Arc<Queue>,
+    handler: Arc<H>,
+    slot: usize,
+    limit: Duration,
+) {
+    let working = Working::default();
+    let turns = &working.0;
+    let mut done = false;
+    let mut in_a_row = 0;
+    loop {
+        match queue.next(slot, done) {
+            Next::Work(delivery) => {
+                rest(&mut in_a_row).await;
+                done = guard(&queue, &*handler, turns, slot, delivery, limit).await;
+            }
+            Next::Nothing { until } => {
+                done = false;
+                queue.sleep(until).await;
+            }
+            Next::End => return,
+        }
+    }
+}
+
+/// Lets others have the thread now and then: a handler that never waits must not keep it.
+async fn rest(in_a_row: &mut u32) {
+    *in_a_row = in_a_row.wrapping_add(1);
+    if in_a_row.is_multiple_of(IN_A_ROW) {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Admitted(Option<(DedupeKey, DeliveryId)>);
 /// What there is to know about the item of a worker.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four questions that have nothing to do with each other"
+    reason = "questions that have nothing to do with each other"
 )]
 struct Found {
     /// It belongs to another consumer by now.
@@ -38,7 +38,9 @@ struct Found {
     redriven: bool,
     begun: bool,
     by: Option<DeliveryId>,
-    /// This process has seen it fail.
+    /// It was tried too often already.
+    over: bool,
+    /// It was, and this process has seen it fail.
     failed: bool,
     deliveries: u32,
 }
@@ -56,7 +58,7 @@ impl Queue {
         delivery: &mut Delivery,
         limit: Duration,
     ) -> Option<Admitted> {
-        let found = self.look(slot)?;
+        let found = self.look(slot, delivery.attempt())?;
         if found.lost {
             // What comes after it of its key must not overtake it, if it comes again.
             if delivery.event().partition_key().is_some() && self.may_come_again(slot) {
@@ -98,8 +100,7 @@ impl Queue {
             }
         }
         // What is done needs no guard, so this comes after the deduplication.
-        let over = delivery.attempt() > self.attempts.max;
-        if over
+        if found.over
             && (suspect || found.failed || found.deliveries / FAR_OVER > self.attempts.deliveries())
         {
             let (kind, error) = self.poison(slot);
@@ -107,7 +108,7 @@ impl Queue {
             self.conclude(delivery.event(), admitted, false).await;
             return None;
         }
-        if over {
+        if found.over {
             // It was only near what killed its process.
             self.has_last_attempt(slot);
             delivery.attempt = self.attempts.max;
@@ -141,7 +142,8 @@ impl Queue {
         }
     }
 
-    fn look(&self, slot: usize) -> Option<Found> {
+    fn look(&self, slot: usize, attempt: u32) -> Option<Found> {
+        let over = attempt > self.attempts.max;
         let state = self.state.lock();
         let (seq, item) = state.slots.get(slot)?.running.as_ref()?;
         let leased = self.remote.as_ref().zip(item.leased());
@@ -153,7 +155,8 @@ impl Queue {
                 .dedupe
                 .as_ref()
                 .map(|dedupe| dedupe.delivery(*seq, item)),
-            failed: leased.is_some_and(|(remote, leased)| remote.has_failed(&leased.id)),
+            over,
+            failed: over && leased.is_some_and(|(remote, leased)| remote.has_failed(&leased.id)),
             deliveries: leased.map_or(1, |(_, leased)| leased.delivery_count),
         })
     }

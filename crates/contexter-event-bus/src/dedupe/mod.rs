@@ -3,7 +3,7 @@
 mod guard;
 mod memory;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ pub use memory::MemoryDedupe;
 use crate::lanes::Item;
 use crate::pattern::Pattern;
 use crate::transport::TransportError;
+
+/// The most bytes of a length and the colon behind it.
+const DIGITS: usize = 21;
 
 /// Names an event for one group: its source, its id, the group and its pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,12 +35,12 @@ impl DedupeKey {
     fn within(event: &IntegrationEvent, group: &str) -> Self {
         let (source, id) = (event.source(), event.id());
         // With the lengths in it, no two different triples have the same text.
-        let (first, second) = (group.len().to_string(), source.len().to_string());
-        Self(
-            [&*first, ":", group, &*second, ":", source, id]
-                .concat()
-                .into(),
-        )
+        let (first, second) = (group.len(), source.len());
+        let room = first + second + id.len() + 2 * DIGITS;
+        let mut name = String::with_capacity(room);
+        // A text takes whatever is written.
+        let _written = write!(name, "{first}:{group}{second}:{source}{id}");
+        Self(name.into())
     }
 
     /// Returns the name as a text.

@@ -118,7 +118,7 @@ fn header_name(name: &[u8]) -> Result<&str, DecodeError> {
 /// Returns the attribute that a header carries, in lower case.
 fn attribute_of(name: &str) -> Option<Cow<'_, str>> {
     let (prefix, attribute) = name.split_at_checked(PREFIX.len())?;
-    if !prefix.eq_ignore_ascii_case(PREFIX) {
+    if prefix != PREFIX && !prefix.eq_ignore_ascii_case(PREFIX) {
         return None;
     }
     if attribute.bytes().any(|byte| byte.is_ascii_uppercase()) {
