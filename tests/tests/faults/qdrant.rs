@@ -38,7 +38,8 @@ async fn ground() -> Ground<QdrantAdapter> {
     config.retry_config.base_delay = Some(Duration::from_millis(10));
     config.retry_config.max_delay = Some(Duration::from_millis(50));
     let make = move |limit| {
-        let config = config.clone().timeout(limit);
+        let mut config = config.clone().timeout(limit);
+        config.snapshot_timeout = limit;
         let stack = config.stack().deadline(deadline(limit)).build().unwrap();
         QdrantAdapter::with_stack(config, stack).unwrap()
     };
