@@ -29,8 +29,8 @@ const REMEMBERED: usize = 10_000;
 
 /// How many leases an event that was lost keeps its place among those of its key, counted from when
 /// the broker can be reached: one until the broker notices, one for a transport that waits for that,
-/// and one more.
-const KEEPS_ITS_PLACE: u32 = 3;
+/// one more, and as many again for a broker that hangs without its connection breaking.
+const KEEPS_ITS_PLACE: u32 = 6;
 
 /// What an item from a broker carries with it.
 #[derive(Debug)]
