@@ -1,7 +1,8 @@
 //! Dead letters: a stream of their own.
 //!
 //! A letter has the data of its message, the headers of it under names that cannot be mistaken, and
-//! one more header with everything else as JSON.
+//! one more header with everything else as JSON. Where headers have no room for that, the JSON is at
+//! the beginning of the data, with the headers of the message in it.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{
     Confirmation, DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, REDRIVE_GROUP,
-    REDRIVE_LETTER, RawMessage,
+    REDRIVE_LETTER, RawMessage, TransportErrorKind,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,6 +25,10 @@ use crate::transport::Inner;
 
 /// Everything but the message, as JSON.
 const LETTER: &str = "contexter-letter";
+/// How many bytes of JSON are before the data, where there is room in no header.
+const LENGTH: &str = "contexter-letter-bytes";
+/// What the headers of such a letter take at most, and their names.
+const ROOM: usize = 8 * 1_024;
 /// The subject of a message that is no event.
 const SUBJECT: &str = "contexter-letter-subject";
 /// What the names of the original headers begin with, if the message is no event.
@@ -33,31 +38,20 @@ impl Inner {
     pub(crate) async fn bury(&self, letter: &DeadLetter) -> Result<DeadLetterId, TransportError> {
         let deadline = Instant::now() + self.config.publish_timeout;
         let mut known = letter.clone();
-        known.message = DeadMessage::Raw(RawMessage::default());
         known.error = shortened(&letter.error, self.limits.letter / 4);
-        let mut outgoing = match &letter.message {
-            DeadMessage::Event(event) => Outgoing::event(event)?,
-            DeadMessage::Raw(raw) => {
-                let mut outgoing = Outgoing::new(Bytes::from(raw.body.clone()));
-                let mut rest = RawMessage::default();
-                for (name, value) in &raw.headers {
-                    let text = std::str::from_utf8(value).ok();
-                    let name_there = [ORIGINAL, name].concat();
-                    if text.is_none_or(|text| outgoing.add(&name_there, text).is_err()) {
-                        rest.headers.push((name.clone(), value.clone()));
-                    }
-                }
-                known.message = DeadMessage::Raw(rest);
-                if let Some(subject) = self.subject_of(letter.origin.as_deref(), deadline).await {
-                    outgoing.add(SUBJECT, &subject)?;
-                }
-                outgoing
-            }
-            _ => return Err(unexpected("a dead letter of an unknown kind")),
+        let subject = match &letter.message {
+            DeadMessage::Raw(_) => self.subject_of(letter.origin.as_deref(), deadline).await,
+            _ => None,
         };
-        let known = serde_json::to_string(&known)
-            .map_err(|error| refused("dead letter cannot be encoded").with_source(error))?;
-        outgoing.add(LETTER, &known)?;
+        let subject = subject.as_deref();
+        let within = in_headers(letter, known.clone(), subject)
+            .and_then(|outgoing| outgoing.check(self.limits.server).map(|()| outgoing));
+        let mut outgoing = match within {
+            Err(error) if error.kind() == TransportErrorKind::TooLarge => {
+                in_body(known, subject, self.limits.server)?
+            }
+            outgoing => outgoing?,
+        };
         // What a broken connection makes be sent twice is stored once.
         outgoing.set(NATS_MESSAGE_ID, &name_of(letter))?;
         outgoing.check(self.limits.server)?;
@@ -161,22 +155,30 @@ impl Inner {
         letter: &DeadLetter,
     ) -> Result<Confirmation, TransportError> {
         let deadline = Instant::now() + self.config.publish_timeout;
-        let (subject, mut outgoing) = match &letter.message {
-            DeadMessage::Event(event) => (
-                self.names.event(event.event_type())?,
-                Outgoing::event(event)?,
-            ),
+        let mark = |mut outgoing: Outgoing| {
+            let key = format!("{} {}", outgoing.key(), letter.id);
+            outgoing.set(REDRIVE_GROUP, &letter.redrive_group())?;
+            outgoing.set(REDRIVE_LETTER, letter.id.as_str())?;
+            outgoing.set(NATS_MESSAGE_ID, &key)?;
+            outgoing.check(self.limits.stored).map(|()| outgoing)
+        };
+        let (subject, outgoing) = match &letter.message {
+            DeadMessage::Event(event) => {
+                let subject = self.names.event(event.event_type())?;
+                let outgoing = match Outgoing::event(event).and_then(mark) {
+                    Err(error) if error.kind() == TransportErrorKind::TooLarge => {
+                        Outgoing::structured(event).and_then(mark)?
+                    }
+                    outgoing => outgoing?,
+                };
+                (subject, outgoing)
+            }
             DeadMessage::Raw(raw) => {
                 let subject = self.original_subject(letter).await?;
-                (subject, Outgoing::raw(raw)?)
+                (subject, Outgoing::raw(raw).and_then(mark)?)
             }
             _ => return Err(unexpected("a dead letter of an unknown kind")),
         };
-        let key = format!("{} {}", outgoing.key(), letter.id);
-        outgoing.set(REDRIVE_GROUP, &letter.redrive_group())?;
-        outgoing.set(REDRIVE_LETTER, letter.id.as_str())?;
-        outgoing.set(NATS_MESSAGE_ID, &key)?;
-        outgoing.check(self.limits.stored)?;
         self.publish_one(&subject, outgoing, deadline).await
     }
 
@@ -200,6 +202,72 @@ impl Inner {
         }
         subject.ok_or_else(|| refused("subject of the message is not known"))
     }
+}
+
+/// A letter whose message is as it was, with everything else in headers.
+fn in_headers(
+    letter: &DeadLetter,
+    mut known: DeadLetter,
+    subject: Option<&str>,
+) -> Result<Outgoing, TransportError> {
+    let mut rest = RawMessage::default();
+    let mut outgoing = match &letter.message {
+        DeadMessage::Event(event) => Outgoing::event(event)?,
+        DeadMessage::Raw(raw) => {
+            let mut outgoing = Outgoing::new(Bytes::from(raw.body.clone()));
+            for (name, value) in &raw.headers {
+                let text = std::str::from_utf8(value).ok();
+                let name_there = [ORIGINAL, name].concat();
+                if text.is_none_or(|text| outgoing.add(&name_there, text).is_err()) {
+                    rest.headers.push((name.clone(), value.clone()));
+                }
+            }
+            outgoing
+        }
+        _ => return Err(unexpected("a dead letter of an unknown kind")),
+    };
+    known.message = DeadMessage::Raw(rest);
+    if let Some(subject) = subject {
+        outgoing.add(SUBJECT, subject)?;
+    }
+    let known = serde_json::to_string(&known).map_err(not_encoded)?;
+    outgoing.add(LETTER, &known)?;
+    Ok(outgoing)
+}
+
+/// A letter with everything but the data of its message as JSON before that; what of the data has
+/// no room is cut off, since a letter that cannot be stored would be tried for ever.
+fn in_body(
+    mut known: DeadLetter,
+    subject: Option<&str>,
+    limit: usize,
+) -> Result<Outgoing, TransportError> {
+    let mut rest = match &mut known.message {
+        DeadMessage::Raw(raw) => std::mem::take(&mut raw.body),
+        _ => Vec::new(),
+    };
+    let mut body = serde_json::to_vec(&known).map_err(not_encoded)?;
+    let length = body.len().to_string();
+    let room = limit.saturating_sub(ROOM + body.len());
+    if rest.len() > room {
+        tracing::warn!(
+            bytes = rest.len(),
+            kept = room,
+            "the data of a dead letter is cut: the server takes no larger one"
+        );
+        rest.truncate(room);
+    }
+    body.append(&mut rest);
+    let mut outgoing = Outgoing::new(Bytes::from(body));
+    outgoing.add(LENGTH, &length)?;
+    if let Some(subject) = subject {
+        outgoing.add(SUBJECT, subject)?;
+    }
+    Ok(outgoing)
+}
+
+fn not_encoded(error: serde_json::Error) -> TransportError {
+    refused("dead letter cannot be encoded").with_source(error)
 }
 
 /// Names a letter by its group, its place and its message, so that one of the same is recognised.
@@ -229,6 +297,14 @@ fn shortened(text: &str, bytes: usize) -> String {
 
 /// Reads a letter; its name is not in it.
 fn letter(message: Message) -> Option<DeadLetter> {
+    if let Some(length) = header(&message, LENGTH) {
+        let (known, body) = message.payload.split_at_checked(length.parse().ok()?)?;
+        let mut letter: DeadLetter = serde_json::from_slice(known).ok()?;
+        if let DeadMessage::Raw(raw) = &mut letter.message {
+            raw.body = body.to_vec();
+        }
+        return Some(letter);
+    }
     let mut letter: DeadLetter = serde_json::from_str(header(&message, LETTER)?).ok()?;
     let is_raw = message.headers.as_ref()?.get("ce-specversion").is_none();
     let body = message.payload.to_vec();

@@ -8,7 +8,7 @@ use async_nats::header::IntoHeaderName;
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Message};
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
-use contexter_event_bus::transport::{REDRIVE_GROUP, RawMessage, Undecodable};
+use contexter_event_bus::transport::{REDRIVE_GROUP, RawMessage, TransportErrorKind, Undecodable};
 use contexter_protocol::codec::Encoder;
 use contexter_protocol::{IntegrationEvent, codec};
 
@@ -19,6 +19,9 @@ const FRAME: usize = "NATS/1.0\r\n\r\n".len();
 
 const SOURCE: &str = "ce-source";
 const ID: &str = "ce-id";
+
+/// The most bytes of all headers of a message: JetStream keeps their length in two bytes.
+const MOST_HEADERS: usize = u16::MAX as usize;
 
 /// What a header that is set is counted for, besides its value.
 const SET_NAME: usize = 32;
@@ -50,16 +53,26 @@ impl Outgoing {
         Self::named(event, &mut Encoder::default()).map(|(outgoing, _)| outgoing)
     }
 
+    /// Encodes an event so that its attributes are in the body, where there is more room.
+    pub(crate) fn structured(event: &IntegrationEvent) -> Result<Self, TransportError> {
+        let encoded =
+            codec::encode_structured(event).map_err(|error| too_large(error.to_string()))?;
+        let mut outgoing = Self::new(encoded.body);
+        for (name, value) in &encoded.headers {
+            outgoing.add(name, value)?;
+        }
+        Ok(outgoing)
+    }
+
     /// Encodes an event, and returns the name by which the server recognises it with it: its source
     /// and its id, of which none has a space when it is encoded.
     pub(crate) fn named(
         event: &IntegrationEvent,
         codec: &mut Encoder,
     ) -> Result<(Self, String), TransportError> {
-        let encoded = codec.encode_binary(event).map_err(|error| {
-            let kind = contexter_event_bus::transport::TransportErrorKind::TooLarge;
-            TransportError::new(kind, error.to_string())
-        })?;
+        let encoded = codec
+            .encode_binary(event)
+            .map_err(|error| too_large(error.to_string()))?;
         let mut outgoing = Self::new(encoded.body);
         let (mut source, mut id) = ("", "");
         for (name, value) in &encoded.headers {
@@ -117,8 +130,14 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Returns an error if it is larger than that.
+    /// Returns an error if it is larger than that, or its headers than the server takes.
     pub(crate) fn check(&self, limit: usize) -> Result<(), TransportError> {
+        let headers = self.size - self.body.len();
+        if headers > MOST_HEADERS {
+            return Err(too_large(format!(
+                "headers of {headers} bytes, at most {MOST_HEADERS} are allowed"
+            )));
+        }
         if self.size > limit {
             return Err(TransportError::too_large(self.size, limit));
         }
@@ -130,6 +149,10 @@ impl Outgoing {
         let text = |name: &str| self.headers.get(name).map_or("", |value| value.as_str());
         [text(SOURCE), " ", text(ID)].concat()
     }
+}
+
+fn too_large(message: String) -> TransportError {
+    TransportError::new(TransportErrorKind::TooLarge, message)
 }
 
 fn header_name(name: &str) -> Result<HeaderName, TransportError> {

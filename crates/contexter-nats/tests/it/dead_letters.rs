@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use contexter_event_bus::transport::{
     DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, Disposition, MessageTransport,
+    RawMessage, TransportErrorKind,
 };
+use contexter_protocol::IntegrationEvent;
 use contexter_testkit::require;
 
 use crate::support::{event, publish, settle, spec, start, take};
@@ -51,6 +53,86 @@ async fn a_dead_letter_is_kept_whole_and_comes_again_for_its_group() {
             .await
             .unwrap()
     );
+}
+
+/// An event of attributes of so many bytes each.
+fn wide(subject: usize, attributes: usize) -> Arc<IntegrationEvent> {
+    let mut builder = IntegrationEvent::builder("tests", "a.b").data(serde_json::json!({ "n": 1 }));
+    if subject > 0 {
+        builder = builder.subject("s".repeat(subject));
+    }
+    for number in 0..attributes {
+        builder = builder.extension(format!("wide{number}"), "x".repeat(8_000));
+    }
+    Arc::new(builder.build().unwrap())
+}
+
+#[tokio::test]
+async fn what_has_no_room_in_headers_is_a_letter_all_the_same() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let text = |number: usize| (format!("h{number}"), b"value of it".to_vec());
+    let many = (0..2_000).map(text).collect();
+    let binary = vec![("h".to_owned(), vec![0xff; 20_000])];
+    let raw = |headers| DeadMessage::Raw(RawMessage::new(headers, b"data".to_vec()));
+    // The first has an attribute that no header may hold, the second more than all of them may.
+    for (message, origin) in [
+        (DeadMessage::Event(wide(9_000, 0)), "1"),
+        (DeadMessage::Event(wide(0, 9)), "2"),
+        (raw(binary), "3"),
+        (raw(many), "4"),
+    ] {
+        let dead = letter(&message, origin);
+        let id = transport.dead_letter(&dead).await.unwrap();
+        let one = DeadLetterQuery::one(id.clone());
+        let kept = transport.dead_letters(&one).await.unwrap();
+        assert_eq!(kept, [dead.with_id(id)]);
+    }
+    assert!(transport.health().await.is_up());
+}
+
+#[tokio::test]
+async fn an_event_that_has_no_room_in_headers_comes_again_for_its_group() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let source = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    for event in [wide(9_000, 0), wide(0, 9)] {
+        let dead = letter(&DeadMessage::Event(Arc::clone(&event)), "1");
+        let id = transport.dead_letter(&dead).await.unwrap();
+        transport.redeliver(&dead.with_id(id)).await.unwrap();
+        let again = take(&*source, 1).await.remove(0);
+        assert_eq!(again.redrive_group.as_deref(), Some("g"));
+        assert_eq!(again.message.unwrap(), event);
+        settle(&*source, again.token, Disposition::Ack).await;
+    }
+}
+
+#[tokio::test]
+async fn headers_that_the_server_does_not_take_are_too_large() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let answers = transport.publish(&[wide(0, 9), event("a.b")]).await;
+    let error = answers[0].as_ref().unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::TooLarge, "{error}");
+    assert!(error.to_string().contains("65535"), "{error}");
+    assert!(answers[1].is_ok());
+}
+
+#[tokio::test]
+async fn data_that_has_no_room_beside_its_headers_is_cut_and_the_letter_kept() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let headers = vec![("h".to_owned(), vec![0xff; 60_000])];
+    let data = vec![7; 1_000_000];
+    let dead = letter(&DeadMessage::Raw(RawMessage::new(headers, data)), "1");
+    let id = transport.dead_letter(&dead).await.unwrap();
+    let one = DeadLetterQuery::one(id);
+    let kept = transport.dead_letters(&one).await.unwrap().remove(0);
+    let (DeadMessage::Raw(was), DeadMessage::Raw(is)) = (&dead.message, &kept.message) else {
+        panic!("{kept:?}");
+    };
+    assert_eq!(is.headers, was.headers);
+    assert!(was.body.starts_with(&is.body) && is.body.len() > 500_000);
 }
 
 #[tokio::test]
