@@ -88,7 +88,7 @@ fn is_subject(text: &str) -> bool {
 }
 
 /// What a name, of a group for example, looks like within a subject.
-pub(crate) fn token(name: &str) -> String {
+fn token(name: &str) -> String {
     name.chars()
         .take(40)
         .map(|c| {

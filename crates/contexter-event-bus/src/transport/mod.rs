@@ -206,7 +206,8 @@ pub trait MessageTransport: fmt::Debug + Send + Sync + 'static {
     /// # Behavior
     ///
     /// Of [`SubscriptionSpec`], `pattern`, `group` and `prefetch` count: the responders of one group
-    /// share the requests. When this returns, requests are delivered.
+    /// share the requests, and each request goes to one of the groups that answer its type. When
+    /// this returns, requests are delivered.
     ///
     /// Needs [`Capability::RequestReply`].
     async fn respond(

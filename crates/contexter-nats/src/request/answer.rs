@@ -15,17 +15,16 @@ use tokio::sync::{Mutex, watch};
 
 use crate::error::{refused, unavailable};
 use crate::message::{Outgoing, decode};
-use crate::names::token;
 use crate::transport::Inner;
 
-/// The queue of responders without a group.
-const NO_GROUP: &str = "responders";
+/// The queue of all responders: of those of one queue the server chooses one, whatever their
+/// patterns. With a queue for each group, several groups would carry out one request.
+const QUEUE: &str = "responders";
 
 /// One responder.
 pub(crate) struct Answering {
     inner: Arc<Inner>,
     subject: String,
-    queue: String,
     /// Held by whoever receives. (An async lock.)
     requests: Mutex<Subscriber>,
     closing: watch::Sender<bool>,
@@ -37,15 +36,10 @@ impl Answering {
         spec: &SubscriptionSpec,
     ) -> Result<Self, TransportError> {
         let subject = inner.names.requests(&spec.pattern);
-        let queue = spec
-            .group
-            .as_deref()
-            .map_or_else(|| NO_GROUP.to_owned(), token);
-        let subscriber = listen(&inner, &subject, &queue).await?;
+        let subscriber = listen(&inner, &subject).await?;
         Ok(Self {
             inner,
             subject,
-            queue,
             requests: Mutex::new(subscriber),
             closing: watch::Sender::new(false),
         })
@@ -53,11 +47,11 @@ impl Answering {
 }
 
 /// Subscribes to requests. When this returns, they are delivered.
-async fn listen(inner: &Inner, subject: &str, queue: &str) -> Result<Subscriber, TransportError> {
+async fn listen(inner: &Inner, subject: &str) -> Result<Subscriber, TransportError> {
     inner.link.ready(Some(inner.link.deadline())).await?;
     let client = inner.link.client();
     let subscriber = client
-        .queue_subscribe(subject.to_owned(), queue.to_owned())
+        .queue_subscribe(subject.to_owned(), QUEUE.to_owned())
         .await
         .map_err(|error| unavailable("requests cannot be subscribed to").with_source(error))?;
     // When the server answers this, it knows the subscription.
@@ -89,7 +83,7 @@ impl RequestSource for Answering {
                 tokio::select! {
                     biased;
                     _ = &mut closing => return Err(TransportError::closed()),
-                    again = listen(&self.inner, &self.subject, &self.queue) => *requests = again?,
+                    again = listen(&self.inner, &self.subject) => *requests = again?,
                 }
                 continue;
             };

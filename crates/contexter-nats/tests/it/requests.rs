@@ -1,9 +1,10 @@
 //! Requests and replies.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::RequestError;
-use contexter_event_bus::transport::MessageTransport;
+use contexter_event_bus::transport::{MessageTransport, RequestSource};
 use contexter_testkit::require;
 use tokio::time::Instant;
 
@@ -36,6 +37,38 @@ async fn a_request_gets_its_reply_and_without_a_responder_fails_at_once() {
     assert_eq!(answer.unwrap(), reply);
     assert_eq!(asked, question);
     responder.close().await;
+}
+
+#[tokio::test]
+async fn a_request_is_carried_out_once_also_where_several_groups_answer_its_type() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let wide = transport.respond(&spec("job.*", "job.*")).await.unwrap();
+    let narrow = transport
+        .respond(&spec("job.run", "job.run"))
+        .await
+        .unwrap();
+    let (within, carried_out) = (Duration::from_secs(10), AtomicUsize::new(0));
+    let answering = async |responder: &dyn RequestSource| {
+        while let Ok(asked) = responder.receive(8).await {
+            for one in asked {
+                carried_out.fetch_add(1, Ordering::Relaxed);
+                let reply = event("job.done");
+                responder.reply(one.token, &reply).await.unwrap();
+            }
+        }
+    };
+    let asking = async {
+        for _ in 0..10 {
+            transport.request(&event("job.run"), within).await.unwrap();
+        }
+        // What a second group had been given is before this.
+        transport.health().await;
+        wide.close().await;
+        narrow.close().await;
+    };
+    tokio::join!(answering(&*wide), answering(&*narrow), asking);
+    assert_eq!(carried_out.into_inner(), 10);
 }
 
 #[tokio::test]
