@@ -83,7 +83,7 @@ impl Link {
         self.stack
             .run(cx, move |cx| operation(cx.attempt()))
             .await
-            .map_err(|error| named(error, name))
+            .map_err(|error| error.or_of(NAME, name))
     }
 
     /// Sends a request as soon as the budget admits it.
@@ -97,7 +97,7 @@ impl Link {
             .operation(attempt.operation)
             .send()
             .await
-            .map_err(|error| named(error, attempt.operation))?;
+            .map_err(|error| error.or_of(NAME, attempt.operation))?;
         Ok(Answer {
             reply,
             under_way: None,
@@ -109,7 +109,7 @@ impl Link {
         self.budget
             .admit()
             .await
-            .map_err(|limited| named(limited.into(), attempt.operation))
+            .map_err(|limited| Error::from(limited).or_of(NAME, attempt.operation))
     }
 
     /// Sends a request that is billed by its outcome.
@@ -130,7 +130,7 @@ impl Link {
                 if !error.sent() {
                     under_way.not_sent();
                 }
-                Err(named(error, attempt.operation))
+                Err(error.or_of(NAME, attempt.operation))
             }
         }
     }
@@ -246,7 +246,7 @@ impl Link {
 
     #[expect(clippy::unused_self, reason = "every error of a link is signed by it")]
     pub(crate) fn signed(&self, error: Error, attempt: Attempt<'_>) -> Error {
-        named(error, attempt.operation)
+        error.or_of(NAME, attempt.operation)
     }
 
     /// Makes a text of the vendor fit to be shown: one line, not too long, without what it may have
@@ -282,20 +282,6 @@ impl Link {
             .collect();
         all.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
         all
-    }
-}
-
-/// Names service and operation of an error that names none.
-fn named(error: Error, operation: &'static str) -> Error {
-    let error = if error.service().is_none() {
-        error.with_service(NAME)
-    } else {
-        error
-    };
-    if error.operation().is_none() {
-        error.with_operation(operation)
-    } else {
-        error
     }
 }
 

@@ -139,6 +139,25 @@ impl Error {
         self
     }
 
+    /// Names the service and the operation where the error names none; what it names stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_model::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::Timeout, "no answer in 3 s").with_service("proxy");
+    /// let error = error.or_of("voyage_ai", "embed");
+    /// assert_eq!((error.service(), error.operation()), (Some("proxy"), Some("embed")));
+    /// ```
+    #[must_use]
+    pub fn or_of(mut self, service: &str, operation: &'static str) -> Self {
+        let inner = &mut self.inner;
+        inner.service.get_or_insert_with(|| service.to_owned());
+        inner.operation.get_or_insert(operation);
+        self
+    }
+
     /// Keeps the vendor's request id, which its support asks for.
     #[must_use]
     pub fn with_request_id(mut self, request_id: impl Into<String>) -> Self {

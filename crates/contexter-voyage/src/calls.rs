@@ -273,20 +273,6 @@ fn caps(model: &Model, max_batch: usize) -> Caps {
         .context(model.context)
 }
 
-/// Names the service and operation of an error that no reply gave.
-fn named(error: Error, operation: &'static str) -> Error {
-    let error = if error.service().is_none() {
-        error.with_service(NAME)
-    } else {
-        error
-    };
-    if error.operation().is_none() {
-        error.with_operation(operation)
-    } else {
-        error
-    }
-}
-
 impl Service<Embed> for Calls {
     type Response = Embeddings;
     type Error = Error;
@@ -297,10 +283,7 @@ impl Service<Embed> for Calls {
             .await?;
         let usage = reply.usage;
         let vectors = reply.vectors.into_float().ok_or_else(|| {
-            named(
-                Error::new(ErrorKind::Unexpected, "the vectors are no floats"),
-                "embed",
-            )
+            Error::new(ErrorKind::Unexpected, "the vectors are no floats").or_of(NAME, "embed")
         })?;
         Ok(Embeddings { vectors, usage })
     }
@@ -326,7 +309,7 @@ impl Service<EmbedTexts> for Calls {
             let model = self.prepare(&mut request.options, ModelKind::Text, default)?;
             self.packed(&model, request).await
         };
-        called.await.map_err(|error| named(error, "embed"))
+        called.await.map_err(|error| error.or_of(NAME, "embed"))
     }
 }
 
@@ -349,13 +332,13 @@ impl Service<RerankTexts> for Calls {
             .get_or_insert_with(|| self.config().rerank_model.clone());
         let model = Model::named(name, ModelKind::Rerank);
         let checked = self.checked(&model, ModelKind::Rerank, None, Dtype::Float);
-        checked.map_err(|error| named(error, "rerank"))?;
+        checked.map_err(|error| error.or_of(NAME, "rerank"))?;
         if request.order.limit == Some(0) {
             return Ok(Reranked::default());
         }
         self.packed(&model, request)
             .await
-            .map_err(|error| named(error, "rerank"))
+            .map_err(|error| error.or_of(NAME, "rerank"))
     }
 }
 
@@ -370,7 +353,9 @@ impl Service<EmbedChunks> for Calls {
             let model = self.prepare(&mut request.options, kind, default)?;
             self.packed(&model, request).await
         };
-        called.await.map_err(|error| named(error, "embed_chunks"))
+        called
+            .await
+            .map_err(|error| error.or_of(NAME, "embed_chunks"))
     }
 }
 
@@ -387,6 +372,6 @@ impl Service<EmbedMultimodal> for Calls {
         };
         called
             .await
-            .map_err(|error| named(error, "embed_multimodal"))
+            .map_err(|error| error.or_of(NAME, "embed_multimodal"))
     }
 }
