@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Verdict;
+use crate::events::stage::LEASE;
 use crate::verdict::Checked;
 
 /// How long anything may take that is to happen, on a busy machine.
@@ -183,6 +184,15 @@ impl Log {
     /// Watches for a short time that something does not become so.
     pub(crate) async fn never(&self, what: &str, holds: impl Fn(&Calls) -> bool) -> Checked {
         if self.holds_within(WATCH, holds).await {
+            return Err(Verdict::Fail(format!("expected not that {what}, saw it")));
+        }
+        Ok(())
+    }
+
+    /// Watches for longer than a lease that what was settled stays so: until then, a broker that
+    /// never got the acknowledgement does not give the event again either.
+    pub(crate) async fn stays(&self, what: &str, broken: impl Fn(&Calls) -> bool) -> Checked {
+        if self.holds_within(LEASE * 3 / 2, broken).await {
             return Err(Verdict::Fail(format!("expected not that {what}, saw it")));
         }
         Ok(())

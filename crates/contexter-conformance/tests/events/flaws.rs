@@ -38,7 +38,7 @@ async fn a_flaw_in_who_gets_what_is_found() {
 
 #[tokio::test(start_paused = true)]
 async fn a_flaw_in_settling_is_found() {
-    breaks(Flaw::DropsAcks, &["E1", "E6"], &["W1"]).await;
+    breaks(Flaw::DropsAcks, &["A2", "E1", "E6"], &["W1"]).await;
     breaks(Flaw::LosesNacks, &["A1", "A7", "W13", "W4", "W8"], &["W1"]).await;
     breaks(Flaw::NacksAtOnce, &["A7"], &["W4"]).await;
     breaks(Flaw::SettlesTwice, &["E6"], &["W1"]).await;
