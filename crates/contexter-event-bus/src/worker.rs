@@ -29,20 +29,30 @@ pub(crate) async fn work<H: Handler>(
     place: Place,
     limit: Duration,
 ) {
-    let slot = place.slot();
+    let working = Working::default();
+    let plain = Plain {
+        queue: &queue,
+        handler: &*handler,
+        turns: &working.0,
+        slot: place.slot(),
+        limit,
+    };
     if queue.is_guarded() {
         // Boxed, so that the way without a guard stays small; and once for all events.
-        return Box::pin(work_guarded(queue, handler, slot, limit)).await;
+        Box::pin(serve(&queue, place.slot(), &Guarded(plain))).await;
+    } else {
+        serve(&queue, place.slot(), &plain).await;
     }
-    let working = Working::default();
-    let turns = &working.0;
+}
+
+async fn serve<W: Way>(queue: &Queue, slot: usize, way: &W) {
     let mut done = false;
     let mut in_a_row = 0;
     loop {
         match queue.next(slot, done) {
             Next::Work(delivery) => {
                 rest(&mut in_a_row).await;
-                done = handle(&queue, &*handler, turns, slot, delivery, limit).await;
+                done = way.take(delivery).await;
             }
             Next::Nothing { until } => {
                 done = false;
@@ -53,29 +63,68 @@ pub(crate) async fn work<H: Handler>(
     }
 }
 
-/// Does so where events have to pass a check first.
-async fn work_guarded<H: Handler>(
-    queue: Arc<Queue>,
-    handler: Arc<H>,
+/// What is done with an event.
+trait Way: Sync {
+    /// Returns whether the event was handled; if not, the queue knows.
+    fn take(&self, delivery: Delivery) -> impl Future<Output = bool> + Send;
+}
+
+/// Handles it.
+struct Plain<'w, H> {
+    queue: &'w Queue,
+    handler: &'w H,
+    turns: &'w Arc<Turns>,
     slot: usize,
     limit: Duration,
-) {
-    let working = Working::default();
-    let turns = &working.0;
-    let mut done = false;
-    let mut in_a_row = 0;
-    loop {
-        match queue.next(slot, done) {
-            Next::Work(delivery) => {
-                rest(&mut in_a_row).await;
-                done = guard(&queue, &*handler, turns, slot, delivery, limit).await;
+}
+
+impl<H: Handler> Way for Plain<'_, H> {
+    async fn take(&self, mut delivery: Delivery) -> bool {
+        loop {
+            delivery.turn = Some(self.turns.begin());
+            let span = self.queue.handling(&delivery);
+            let outcome = if span.is_disabled() {
+                attempt(self.handler, delivery, self.limit).await
+            } else {
+                // Boxed, so that the way that nobody watches stays small.
+                let traced = attempt(self.handler, delivery, self.limit).instrument(span.clone());
+                let outcome = Box::pin(traced).await;
+                handled(&span, &outcome);
+                outcome
+            };
+            self.turns.end();
+            let Err(error) = outcome else {
+                return true;
+            };
+            match self.queue.failed(self.slot, &error) {
+                After::Again(next) => delivery = next,
+                After::Later => return false,
+                After::Dead => {
+                    self.queue
+                        .bury(self.slot, error.kind(), error.chain())
+                        .await;
+                    return false;
+                }
             }
-            Next::Nothing { until } => {
-                done = false;
-                queue.sleep(until).await;
-            }
-            Next::End => return,
         }
+    }
+}
+
+/// Handles it, unless it must not reach the handler.
+struct Guarded<'w, H>(Plain<'w, H>);
+
+impl<H: Handler> Way for Guarded<'_, H> {
+    async fn take(&self, mut delivery: Delivery) -> bool {
+        let Plain {
+            queue, slot, limit, ..
+        } = self.0;
+        let Some(admitted) = queue.admit(slot, &mut delivery, limit).await else {
+            return false;
+        };
+        let event = Arc::clone(delivery.event());
+        let done = self.0.take(delivery).await;
+        queue.conclude(&event, admitted, done).await;
+        done
     }
 }
 
@@ -84,60 +133,6 @@ async fn rest(in_a_row: &mut u32) {
     *in_a_row = in_a_row.wrapping_add(1);
     if in_a_row.is_multiple_of(IN_A_ROW) {
         tokio::task::yield_now().await;
-    }
-}
-
-/// Handles an event, unless it must not reach the handler.
-async fn guard<H: Handler>(
-    queue: &Queue,
-    handler: &H,
-    turns: &Arc<Turns>,
-    slot: usize,
-    mut delivery: Delivery,
-    limit: Duration,
-) -> bool {
-    let Some(admitted) = queue.admit(slot, &mut delivery, limit).await else {
-        return false;
-    };
-    let event = Arc::clone(delivery.event());
-    let done = handle(queue, handler, turns, slot, delivery, limit).await;
-    queue.conclude(&event, admitted, done).await;
-    done
-}
-
-/// Returns whether the event was handled; if not, the queue knows.
-async fn handle<H: Handler>(
-    queue: &Queue,
-    handler: &H,
-    turns: &Arc<Turns>,
-    slot: usize,
-    mut delivery: Delivery,
-    limit: Duration,
-) -> bool {
-    loop {
-        delivery.turn = Some(turns.begin());
-        let span = queue.handling(&delivery);
-        let outcome = if span.is_disabled() {
-            attempt(handler, delivery, limit).await
-        } else {
-            // Boxed, so that the way that nobody watches stays small.
-            let traced = attempt(handler, delivery, limit).instrument(span.clone());
-            let outcome = Box::pin(traced).await;
-            handled(&span, &outcome);
-            outcome
-        };
-        turns.end();
-        let Err(error) = outcome else {
-            return true;
-        };
-        match queue.failed(slot, &error) {
-            After::Again(next) => delivery = next,
-            After::Later => return false,
-            After::Dead => {
-                queue.bury(slot, error.kind(), error.chain()).await;
-                return false;
-            }
-        }
     }
 }
 
