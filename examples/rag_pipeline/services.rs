@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use contexter_adapter::ServiceAdapter;
 use contexter_local::{EmbedderChoice, LocalEmbedder, ModelSources};
 use contexter_model::{CountTokens, EmbeddingSpace, Error, SpaceKind};
@@ -139,6 +139,7 @@ pub(crate) async fn register(
     patience: Duration,
 ) -> Result<()> {
     let name = adapter.name().to_owned();
+    let mut last = String::new();
     let again = async {
         loop {
             match registry.register(Arc::clone(&adapter)).await {
@@ -148,16 +149,34 @@ pub(crate) async fn register(
                     if patience.is_zero() || !is_passing(&error) {
                         return Err(error);
                     }
-                    eprintln!("note: {error:#}; trying again");
+                    let said = brief(&error);
+                    if said != last {
+                        eprintln!("note: {said}; trying again for {} s", patience.as_secs());
+                        last = said;
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }
         }
     };
     // Even without patience a first try is made.
-    tokio::time::timeout(patience.max(PAUSE * 10), again)
-        .await
-        .with_context(|| format!("{name} cannot be used"))?
+    match tokio::time::timeout(patience.max(PAUSE * 10), again).await {
+        Ok(registered) => registered,
+        Err(_elapsed) if last.is_empty() => Err(anyhow!("{name} does not answer")),
+        Err(_elapsed) => Err(anyhow!("{last}; tried for {} s", patience.as_secs())),
+    }
+}
+
+/// Says what is wrong up to the adapter's own words; its causes are for logs.
+fn brief(error: &anyhow::Error) -> String {
+    let mut said = Vec::new();
+    for cause in error.chain() {
+        said.push(cause.to_string());
+        if cause.is::<Error>() {
+            break;
+        }
+    }
+    said.join(": ")
 }
 
 /// Waits until every service is well: a single reply that went wrong is no reason to give up.
