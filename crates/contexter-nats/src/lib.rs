@@ -45,7 +45,7 @@
 //!   once. A consumer that is alone in its group handles the events of a key in that order for as
 //!   long as it keeps their leases. When its connection broke, it asks for nothing new until what was
 //!   on its way comes again, which takes about a lease, two at most. An event whose lease ran out
-//!   keeps its place before the others of its key for three leases, counted from when the server can
+//!   keeps its place before the others of its key for six leases, counted from when the server can
 //!   be reached. What takes longer than that to come again is overtaken; so is what a server gives
 //!   that has lost its own record of what it had delivered. Among several consumers of a group there
 //!   is no order.
@@ -61,6 +61,10 @@
 //!   not printable ASCII) end its connection. The connection is made again, and the message is
 //!   fetched through the server's interface, given to the bus as undecodable, and settled like any
 //!   other; so it becomes a dead letter, and the next one arrives.
+//!
+//! - **Headers have 64 KiB.** JetStream takes no more; an event with more is refused as too large. A
+//!   dead letter that needs more has everything at the beginning of its data; if the server takes no
+//!   message so large, the end of the original data is cut off, and that is logged.
 //!
 //! Headers of a message have no order here, because the client library keeps none.
 
