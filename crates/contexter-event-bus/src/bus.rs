@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::BusConfig;
 use crate::dedupe::{DedupeStore, MemoryDedupe};
 use crate::health::{BusHealth, SubscriptionHealth};
+use crate::observe::Observing;
 use crate::queue::Queue;
 use crate::receipt::DrainReport;
 use crate::request::Responders;
@@ -197,6 +198,8 @@ impl Bus {
         self.inner.routes.write().open = false;
         let flushed = async {
             join_all(remotes.iter().map(|remote| remote.flush())).await;
+            let observed = queues.iter().filter_map(|queue| queue.observing.as_ref());
+            join_all(observed.map(Observing::told)).await;
             let nothing = || self.inner.ledger.publishing() == 0;
             self.inner.ledger.idle(nothing).await;
         };

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::attempts::MAX_WAIT;
 use crate::handler::{Delivery, FailureKind, HandlerError};
 use crate::lanes::{Failed, Item};
+use crate::observe::{Unhandled, UnhandledReason};
 use crate::queue::{Phase, Queue, State};
 use crate::receipt::Outcome;
 use crate::remote::Leased;
@@ -56,11 +57,15 @@ impl Queue {
         } else {
             None
         };
-        let found = self.find(&mut state, slot);
+        let mut expired = Vec::new();
+        let found = self.find(&mut state, slot, &mut expired);
         let idle = matches!(found, Next::Nothing { .. }) && state.is_idle();
         drop(state);
         if let Some((_, item)) = done {
             self.handled(item);
+        }
+        if !expired.is_empty() {
+            self.expire(expired);
         }
         if idle {
             self.ledger.woke_idle();
@@ -76,21 +81,29 @@ impl Queue {
         }
     }
 
-    fn find(&self, state: &mut State, slot: usize) -> Next {
+    #[cold]
+    fn expire(&self, expired: Vec<Item>) {
+        for mut item in expired {
+            item.tell(|| Outcome::Expired);
+            if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+                remote.ack(&leased.id);
+            }
+            self.observe(&item, || UnhandledReason::Expired);
+        }
+    }
+
+    fn find(&self, state: &mut State, slot: usize, expired: &mut Vec<Item>) -> Next {
         if state.phase == Phase::Closed {
             return Next::End;
         }
-        while let Some((seq, mut item)) = state.lanes.take(Instant::now) {
+        while let Some((seq, item)) = state.lanes.take(Instant::now) {
             if state.blocked.wake() {
                 self.room.wake_one();
             }
             if item.is_expired() {
                 state.lanes.release(&item.event);
                 state.stats.expired += 1;
-                item.tell(|| Outcome::Expired);
-                if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-                    remote.ack(&leased.id);
-                }
+                expired.push(item);
                 continue;
             }
             let delivery = self.delivery(&item);
@@ -124,6 +137,7 @@ impl Queue {
             event: Arc::clone(&item.event),
             attempt: item.attempt(),
             max_attempts: self.attempts.max,
+            redriven: item.is_redriven(),
             turn: None,
         }
     }
@@ -260,6 +274,9 @@ impl Queue {
                 Pass::Lost => remote.give_up(&leased.id),
             }
         }
+        if why == Pass::Duplicate {
+            self.observe(&item, || UnhandledReason::Duplicate);
+        }
     }
 
     /// Makes the item of a worker a dead letter, unless it cannot be stored: then it stays.
@@ -278,31 +295,40 @@ impl Queue {
         );
         let (attempts, error) = (letter.attempts, letter.error.clone());
         let stored = match &self.remote {
-            None => {
-                self.ledger.dead.add(letter, self.id);
-                true
-            }
+            None => Some(self.ledger.dead.add(letter, self.id)),
             Some(remote) => remote.bury(&letter).await,
         };
         let mut state = self.state.lock();
-        if !stored {
+        let Some(id) = stored else {
             if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
                 item.more().attempt = self.attempts.max.saturating_add(1);
                 let delay = self.attempts.delay_after(1);
                 self.later(state, slot, delay, kind, || error);
             }
             return;
-        }
+        };
         let Some((_, mut item)) = state.vacate(slot) else {
             return;
         };
         state.stats.dead_lettered += 1;
         state.lanes.release(&item.event);
         drop(state);
-        item.tell(|| Outcome::DeadLettered { attempts, error });
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
             remote.ack(&leased.id);
         }
+        self.observe_with(|queue| Unhandled {
+            subscription: Arc::clone(&queue.name),
+            group: queue.group.clone(),
+            message: DeadMessage::Event(Arc::clone(&item.event)),
+            origin: item.leased().map(|leased| Arc::clone(&leased.id)),
+            attempts,
+            reason: UnhandledReason::DeadLettered {
+                id,
+                kind,
+                error: error.clone(),
+            },
+        });
+        item.tell(|| Outcome::DeadLettered { attempts, error });
     }
 
     fn letter(&self, slot: usize, kind: FailureKind, error: String) -> Option<DeadLetter> {

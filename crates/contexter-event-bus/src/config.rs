@@ -1,11 +1,13 @@
 //! What can be set on a bus and on a subscription.
 
+use std::future::Future;
 use std::time::Duration;
 
 use contexter_service::{Backoff, InvalidConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::attempts::Attempts;
+use crate::observe::{Observer, Unhandled};
 use crate::pattern::Pattern;
 use crate::trace::TraceRelation;
 use crate::transport::{Start, SubscriptionSpec};
@@ -163,6 +165,9 @@ pub struct SubscriptionConfig {
     /// How the span of an attempt is related to the one that published the event. Default
     /// [`TraceRelation::Link`].
     pub trace: TraceRelation,
+    /// Who is told of what no handler has handled. Default: nobody.
+    #[serde(skip)]
+    pub(crate) observer: Option<Observer>,
 }
 
 impl Default for SubscriptionConfig {
@@ -182,6 +187,7 @@ impl Default for SubscriptionConfig {
             lease: Duration::from_secs(30),
             deduplicate: None,
             trace: TraceRelation::Link,
+            observer: None,
         }
     }
 }
@@ -257,6 +263,43 @@ impl SubscriptionConfig {
     #[must_use]
     pub fn with_trace_relation(mut self, relation: TraceRelation) -> Self {
         self.trace = relation;
+        self
+    }
+
+    /// Sets who is told of the events that are settled without having been handled: dead letters
+    /// of every kind (also of those that never reached the handler, as poison and what cannot be
+    /// decoded), and what had expired, was handled before or was dropped by the full queue.
+    ///
+    /// Each is told once, in the process that has settled it, after that: a dead letter is stored by
+    /// then, and on a broker the acknowledgement is on its way. One after the other, in a task of its
+    /// own, so that settling never waits for it; what more than 10,000 ends that wait to be told
+    /// leave no room for is counted ([`SubscriptionStats::untold`]). A call ends after the
+    /// [handler timeout](Self::handler_timeout) at the latest, and a panic stays inside its call. A
+    /// drain waits a few seconds for it.
+    ///
+    /// A process that dies between storing a dead letter and acknowledging its event has the letter
+    /// stored, and told, again by whoever gets the event next. Events that a subscription leaves when
+    /// it ends are not settled, and not told.
+    ///
+    /// [`SubscriptionStats::untold`]: crate::SubscriptionStats::untold
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_event_bus::{SubscriptionConfig, Unhandled};
+    ///
+    /// let config = SubscriptionConfig::default().with_observer(|end: Unhandled| async move {
+    ///     let id = end.event().map_or("no event", |event| event.id());
+    ///     eprintln!("{}: {id}: {:?}", end.subscription, end.reason);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with_observer<F, Fut>(mut self, observer: F) -> Self
+    where
+        F: Fn(Unhandled) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.observer = Some(Observer::new(observer));
         self
     }
 

@@ -81,16 +81,18 @@ impl DeadLetters {
     }
 
     /// Keeps a letter under a new id; the oldest makes room.
-    pub(crate) fn add(&self, letter: DeadLetter, queue: u64) {
+    pub(crate) fn add(&self, letter: DeadLetter, queue: u64) -> DeadLetterId {
         let mut letters = self.letters.lock();
         let number = letters.next;
         letters.next += 1;
+        let id = DeadLetterId::new(number.to_string());
         letters.kept.push_back(Kept {
             number,
             queue,
-            letter: letter.with_id(DeadLetterId::new(number.to_string())),
+            letter: letter.with_id(id.clone()),
         });
         letters.trim(self.capacity);
+        id
     }
 
     /// Puts a letter back where it was.

@@ -13,6 +13,7 @@ use contexter_service::{Again, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
+use crate::middleware::{Middleware, Wrapped};
 use crate::turn::Turn;
 
 /// Handles the events of a subscription.
@@ -31,6 +32,15 @@ pub trait Handler: Send + Sync + 'static {
     /// The future is dropped when the handler timeout is over, when the subscription is dropped
     /// and when a drain gives up. A later attempt must be able to take up from there.
     fn handle(&self, delivery: Delivery) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Puts a middleware around this handler. What is put last is outermost: see
+    /// [`Middleware`](Middleware#order).
+    fn wrap<M: Middleware<Self>>(self, middleware: M) -> Wrapped<Self, M>
+    where
+        Self: Sized,
+    {
+        Wrapped::new(self, middleware)
+    }
 }
 
 impl<F, Fut> Handler for F
@@ -49,6 +59,7 @@ pub struct Delivery {
     pub(crate) event: Arc<IntegrationEvent>,
     pub(crate) attempt: u32,
     pub(crate) max_attempts: u32,
+    pub(crate) redriven: bool,
     /// None until a worker begins the attempt.
     pub(crate) turn: Option<Turn>,
 }
@@ -70,6 +81,13 @@ impl Delivery {
     #[must_use]
     pub fn is_last_attempt(&self) -> bool {
         self.attempt >= self.max_attempts
+    }
+
+    /// Returns whether the event is given again on somebody's wish: it was a dead letter that was
+    /// [redriven](crate::Bus::redrive), or was [replayed](crate::Bus::replay). So it is at its later attempts.
+    #[must_use]
+    pub fn is_redriven(&self) -> bool {
+        self.redriven
     }
 
     /// Returns whether this attempt is over: its handler has come to an end, took too long, or its

@@ -72,8 +72,8 @@ impl Bus {
     ///
     /// Only the group that failed gets it, and deduplication lets it through. A subscription
     /// without a group gets it if it is one of this very bus, since no broker keeps anything for it
-    /// while it is away. In process, if that subscription has ended, another of the same name takes
-    /// it.
+    /// while it is away. In process, if that subscription has ended, another of the same name and
+    /// group takes it.
     ///
     /// # Errors
     ///
@@ -136,8 +136,14 @@ impl Bus {
         let routes = self.inner.routes.read();
         let queues = routes.queues();
         let same = queues.iter().find(|queue| queue.id == kept.queue);
-        let namesake = || queues.iter().find(|queue| queue.name == subscription);
-        let Some((queue, event)) = same.or_else(namesake).zip(kept.letter.event()) else {
+        let letter = &kept.letter;
+        let namesake = |queue: &&Arc<Queue>| {
+            queue.name == letter.subscription
+                && *queue.group_name() == letter.group
+                && queue.redrive_pattern() == letter.pattern
+        };
+        let namesake = || queues.iter().find(namesake);
+        let Some((queue, event)) = same.or_else(namesake).zip(letter.event()) else {
             dead.put_back(kept);
             return Err(RedriveError::NoSubscription { subscription });
         };

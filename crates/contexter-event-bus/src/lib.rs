@@ -101,6 +101,13 @@
 //!   Redrive the letters of the kind `Poison` one by one, into a subscription with a capacity and a
 //!   concurrency of 1: the one that kills shows itself, and the others are handled.
 //!
+//! # Around handlers
+//!
+//! [`Handler::wrap`] puts a [`Middleware`] around a handler: the one that was put last is outermost.
+//! A [`SubscriptionConfig::with_observer`] is told of every event that is settled without having been
+//! handled: a dead letter of whatever kind, one that had expired, that was handled before, or that a
+//! full queue has dropped.
+//!
 //! # Besides
 //!
 //! [`Bus::request`] and [`Bus::respond`] ask and answer. [`outbox`] publishes events exactly when a
@@ -133,8 +140,10 @@ mod inspect;
 mod lanes;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+mod middleware;
 #[cfg(all(test, contexter_loom))]
 mod models;
+mod observe;
 pub mod outbox;
 mod pattern;
 mod publish;
@@ -160,6 +169,8 @@ pub use error::{PublishError, SubscribeError};
 pub use event_store::{EventFilter, Gap, History};
 pub use handler::{Delivery, FailureKind, Handler, HandlerError};
 pub use health::{BusHealth, SubscriptionHealth};
+pub use middleware::{Middleware, Next, Wrapped, decoded};
+pub use observe::{Unhandled, UnhandledReason};
 pub use pattern::{InvalidPattern, Pattern};
 pub use receipt::{Abandoned, Acceptance, DrainReport, Outcome, Receipt, Settlement};
 pub use request::{Request, Responder, ResponderConfig};

@@ -39,6 +39,7 @@ fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
         ledger: Arc::new(Ledger::new(&BusConfig::default())),
         dedupe: None,
         remote: None,
+        observing: None,
         state: Mutex::default(),
         work: Signal::default(),
         room: Signal::default(),

@@ -10,11 +10,12 @@ use crate::attempts::Attempts;
 use crate::config::Overflow;
 use crate::dedupe::Dedupe;
 use crate::lanes::{Item, Lanes, Owner};
+use crate::observe::{Observing, UnhandledReason};
 use crate::pattern::Pattern;
 use crate::receipt::{Abandoned, Acceptance, Outcome};
 use crate::remote::{BrokenOff, Remote};
 use crate::stats::{Ledger, SubscriptionStats};
-use crate::sync::{Mutex, Signal, Waiting};
+use crate::sync::{Mutex, MutexGuard, Signal, Waiting};
 use crate::trace::TraceRelation;
 use crate::transport::is_for;
 
@@ -35,6 +36,8 @@ pub(crate) struct Queue {
     pub(crate) dedupe: Option<Dedupe>,
     /// Where the events come from, unless they are published in this process.
     pub(crate) remote: Option<Arc<Remote>>,
+    /// Who is told of what no handler has handled, if anybody is.
+    pub(crate) observing: Option<Observing>,
     pub(crate) state: Mutex<State>,
     /// Wakes a worker: an item may run, or the next due time has changed.
     pub(crate) work: Signal,
@@ -196,7 +199,7 @@ impl Queue {
             return Ok(Acceptance::Closed);
         }
         if self.is_full(&state) {
-            return self.push_full(&mut state, item);
+            return self.push_full(state, item);
         }
         state.lanes.push(item);
         let wake = state.sleeping.wake();
@@ -224,7 +227,11 @@ impl Queue {
     }
 
     #[cold]
-    fn push_full(&self, state: &mut State, mut item: Item) -> Result<Acceptance, Item> {
+    fn push_full(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        mut item: Item,
+    ) -> Result<Acceptance, Item> {
         match self.overflow {
             // Nobody is there who could ever make room.
             Overflow::Block if state.workers == 0 => {}
@@ -232,6 +239,7 @@ impl Queue {
             Overflow::Reject => {}
             Overflow::DropNewest => {
                 state.stats.dropped += 1;
+                drop(state);
                 self.dropped(&mut item);
                 return Ok(Acceptance::Dropped);
             }
@@ -242,6 +250,7 @@ impl Queue {
                 if state.lanes.is_ready() && state.sleeping.wake() {
                     self.work.wake_one();
                 }
+                drop(state);
                 if let Some(mut displaced) = displaced {
                     self.dropped(&mut displaced);
                 }
@@ -258,6 +267,7 @@ impl Queue {
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
             remote.ack(&leased.id);
         }
+        self.observe(item, || UnhandledReason::Dropped);
     }
 
     /// Adds an item, waiting for room if that is the policy, at most until `deadline`.

@@ -80,6 +80,9 @@ pub struct SubscriptionStats {
     pub duplicates: u64,
     /// How many events turned out to belong to another consumer by now: their lease had run out.
     pub fenced: u64,
+    /// How many ends the [observer](crate::SubscriptionConfig::with_observer) was not told of,
+    /// because it is too slow.
+    pub untold: u64,
 }
 
 impl SubscriptionStats {
@@ -102,6 +105,7 @@ impl AddAssign<&Self> for SubscriptionStats {
         self.abandoned += other.abandoned;
         self.duplicates += other.duplicates;
         self.fenced += other.fenced;
+        self.untold += other.untold;
     }
 }
 

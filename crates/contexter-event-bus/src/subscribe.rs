@@ -11,6 +11,8 @@ use crate::config::SubscriptionConfig;
 use crate::dedupe::Dedupe;
 use crate::error::SubscribeError;
 use crate::handler::{Delivery, Handler, HandlerError};
+use crate::middleware::decoded;
+use crate::observe::Observing;
 use crate::pattern::Pattern;
 use crate::queue::{Place, Queue};
 use crate::remote::{Remote, pump, settle};
@@ -29,10 +31,6 @@ impl Bus {
     ///
     /// Returns an error if the pattern or a setting cannot be used, after a drain, and outside a
     /// tokio runtime.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "every subscription has its own settings, usually made in the call"
-    )]
     pub fn subscribe<H: Handler>(
         &self,
         pattern: &str,
@@ -55,7 +53,13 @@ impl Bus {
         let queue = if let Some(queue) = known {
             queue
         } else {
-            let queue = Arc::new(self.queue(routes.next_id(), pattern, &config)?);
+            let mut queue = self.queue(routes.next_id(), pattern, &config)?;
+            if let Some(observer) = config.observer {
+                let (observing, task) = Observing::new(observer, config.handler_timeout);
+                queue.observing = Some(observing);
+                runtime.spawn(task);
+            }
+            let queue = Arc::new(queue);
             routes.add(Arc::clone(&queue));
             if let Some(remote) = &queue.remote {
                 runtime.spawn(settle(Arc::clone(remote)));
@@ -122,6 +126,7 @@ impl Bus {
             ledger: Arc::clone(&self.inner.ledger),
             dedupe,
             remote,
+            observing: None,
             state: Mutex::default(),
             work: Signal::default(),
             room: Signal::default(),
@@ -145,13 +150,7 @@ impl Bus {
         F: Fn(P, Delivery) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), HandlerError>> + Send,
     {
-        self.subscribe(P::TYPE, config, move |delivery: Delivery| {
-            let handling = delivery
-                .event()
-                .payload::<P>()
-                .map(|payload| handler(payload, delivery));
-            async move { handling?.await }
-        })
+        self.subscribe(P::TYPE, config, decoded(handler))
     }
 
     /// Forgets a group in process that has no members: what waits in its queue is abandoned.

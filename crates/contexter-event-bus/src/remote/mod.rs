@@ -20,8 +20,8 @@ use crate::error::SubscribeError;
 use crate::handler::FailureKind;
 use crate::stats::Ledger;
 use crate::transport::{
-    Connection, DeadLetter, DeliveryToken, Disposition, Incoming, MessageTransport, Source,
-    SubscriptionSpec, TransportHealth,
+    Connection, DeadLetter, DeadLetterId, DeliveryToken, Disposition, Incoming, MessageTransport,
+    Source, SubscriptionSpec, TransportHealth,
 };
 
 /// How many failed events are remembered by their first failure, to date their dead letters.
@@ -288,17 +288,17 @@ impl Remote {
         }
     }
 
-    /// Stores a dead letter, and returns whether the broker has confirmed it.
-    pub(crate) async fn bury(&self, letter: &DeadLetter) -> bool {
+    /// Stores a dead letter, and returns its name if the broker has confirmed it.
+    pub(crate) async fn bury(&self, letter: &DeadLetter) -> Option<DeadLetterId> {
         match self.transport.dead_letter(letter).await {
-            Ok(_id) => true,
+            Ok(id) => Some(id),
             Err(error) => {
                 tracing::warn!(
                     subscription = &*letter.subscription,
                     %error,
                     "dead letter could not be stored, its event stays where it is"
                 );
-                false
+                None
             }
         }
     }

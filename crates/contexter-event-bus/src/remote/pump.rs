@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{Leased, Ready, Remote};
 use crate::handler::FailureKind;
 use crate::lanes::{Item, Owner};
+use crate::observe::{Unhandled, UnhandledReason};
 use crate::queue::Queue;
 use crate::receipt::Acceptance;
 use crate::transport::{
@@ -221,9 +222,21 @@ impl Remote {
             first_failed: now,
             last_failed: now,
         };
-        if self.bury(&letter).await {
+        if let Some(stored) = self.bury(&letter).await {
             queue.state.lock().stats.dead_lettered += 1;
             self.ack(id);
+            queue.observe_with(|queue| Unhandled {
+                subscription: Arc::clone(&queue.name),
+                group: queue.group.clone(),
+                message: letter.message,
+                origin: Some(Arc::clone(id)),
+                attempts: 0,
+                reason: UnhandledReason::DeadLettered {
+                    id: stored,
+                    kind,
+                    error: letter.error,
+                },
+            });
         } else {
             let after = queue.attempts.delay_after(delivery_count);
             self.let_go(self.held.lock(), id, Disposition::Nack { after }, None);

@@ -314,3 +314,52 @@ async fn dead_letters_are_bounded_and_can_be_purged() {
     assert_eq!(bus.purge_all().await.unwrap(), 1);
     assert_eq!(bus.stats().dead_letters, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_sees_that_an_event_was_redriven() {
+    let (bus, redriven) = (
+        Bus::default(),
+        Arc::new(parking_lot::Mutex::new(Vec::new())),
+    );
+    let noted = Arc::clone(&redriven);
+    let fail = move |delivery: Delivery| {
+        noted
+            .lock()
+            .push((delivery.attempt(), delivery.is_redriven()));
+        async { Err::<(), _>(HandlerError::retryable("no")) }
+    };
+    let twice = config().with_attempts(2, Duration::from_secs(1), Duration::from_secs(1));
+    let _kept = bus.subscribe("a.b", twice, fail).unwrap();
+    bus.publish(event(0)).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    let id = bus.dead_letters().await.unwrap()[0].id.clone();
+    bus.redrive(&id).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    let expected = [(1, false), (2, false), (1, true), (2, true)];
+    assert_eq!(*redriven.lock(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namesake_of_another_group_takes_no_letter() {
+    let bus = Bus::default();
+    let fail = |_| async { Err::<(), _>(HandlerError::permanent("no")) };
+    let named = config().with_name("step");
+    let failing = bus
+        .subscribe("a.b", named.clone().with_group("one"), fail)
+        .unwrap();
+    bus.publish(event(0)).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    drop(failing);
+    assert_eq!(bus.forget_group("one"), Some(0));
+    let seen = Seen::default();
+    let two = named.clone().with_group("two");
+    let _other = bus.subscribe("a.b", two, noting(&seen)).unwrap();
+    let id = bus.dead_letters().await.unwrap()[0].id.clone();
+    let none = bus.redrive(&id).await.unwrap_err();
+    assert!(matches!(none, RedriveError::NoSubscription { .. }));
+    let one = named.with_group("one");
+    let _same = bus.subscribe("a.b", one, noting(&seen)).unwrap();
+    bus.redrive(&id).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    assert_eq!(seen.numbers(), [0]);
+}

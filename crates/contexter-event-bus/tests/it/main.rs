@@ -13,6 +13,8 @@ mod dedupe;
 mod delivery;
 mod group;
 mod lifecycle;
+mod middleware;
+mod observer;
 mod order;
 mod outbox;
 mod pattern;
