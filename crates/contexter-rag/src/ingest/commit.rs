@@ -334,7 +334,10 @@ mod tests {
             _folder,
         } = fixture();
         let library = "/a/b".parse().unwrap();
-        let _ended = [tracker.expect(&library, "1"), tracker.expect(&library, "2")];
+        let _ended = [
+            tracker.expect(&library, "1", "run"),
+            tracker.expect(&library, "2", "run"),
+        ];
         let started = tokio::time::Instant::now();
         let (first, second) =
             tokio::join!(committer.commit(write("1")), committer.commit(write("2")));
@@ -352,7 +355,10 @@ mod tests {
             _folder,
         } = fixture();
         let library = "/a/b".parse().unwrap();
-        let _ended = [tracker.expect(&library, "1"), tracker.expect(&library, "2")];
+        let _ended = [
+            tracker.expect(&library, "1", "run"),
+            tracker.expect(&library, "2", "run"),
+        ];
         let started = tokio::time::Instant::now();
         committer.commit(write("1")).await.unwrap();
         assert!(started.elapsed() >= LINGER, "{:?}", started.elapsed());
@@ -367,7 +373,7 @@ mod tests {
             _folder,
         } = fixture();
         let library = "/a/b".parse().unwrap();
-        let _ended = tracker.expect(&library, "1");
+        let _ended = tracker.expect(&library, "1", "run");
         let more = tracker.more_to_come();
         let started = tokio::time::Instant::now();
         let waiting = LINGER / 2;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_event_bus::{Bus, Delivery, HandlerError, Subscription, SubscriptionConfig};
+use contexter_model::LibraryId;
 use contexter_protocol::rag::{
     DocumentIngested, EmbeddingCompleted, EmbeddingRequested, ProcessingCompleted,
     ProcessingFailed, ProcessingStatus, VectorIndexRequested, VectorIndexed,
@@ -14,8 +15,9 @@ use contexter_storage::StorageError;
 
 use super::commit::CommitError;
 use super::ledger::Ledger;
+use super::lost::lost;
 use super::steps::{Failure, Steps};
-use super::tracker::{Reason, Tracker};
+use super::tracker::{Outcome, Reason};
 use crate::IntegrationError;
 
 /// How often a step is tried before its document is given up. The calls inside have retries of
@@ -31,6 +33,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(500);
 const STEP_TIMEOUT: Duration = Duration::from_hours(1);
 /// What the `source` of the flow's events begins with; the name of the index follows.
 const SOURCE: &str = "contexter/ingestion";
+/// What the groups of the flow begin with; the names of the step and of the index follow.
+const GROUP: &str = "contexter-rag";
 
 /// The `source` of the events of one index, by which they are told from those of others that share
 /// the bus.
@@ -39,13 +43,22 @@ pub(super) fn source(ledger: &Ledger) -> String {
 }
 
 /// An event about one document, and what is done at it.
-trait Step: EventPayload + Sync {
+pub(super) trait Step: EventPayload + Sync {
     /// The name of the step in errors and dead letters.
     const NAME: &'static str;
     /// How many documents it works on at the same time.
     const CONCURRENCY: usize = COMMITTING;
 
     fn document(&self) -> (&str, &str);
+
+    /// Returns whether there is anything to do when a dead letter of an earlier run is redriven.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if doing it would undo what was done since.
+    fn is_left(&self, _ledger: &Ledger) -> Result<bool, Failure> {
+        Ok(true)
+    }
 
     fn run(&self, flow: &Flow) -> impl Future<Output = Result<(), Failure>> + Send;
 }
@@ -57,8 +70,23 @@ impl Step for DocumentIngested {
         (&self.library_id, &self.path)
     }
 
+    fn is_left(&self, ledger: &Ledger) -> Result<bool, Failure> {
+        let library = self.library_id.parse()?;
+        match ledger.entry(&library, &self.path) {
+            None => Ok(true),
+            Some(entry) if entry.chunks == self.chunks => Ok(false),
+            Some(_other) => Err(
+                "the index has another version of the document, and the next run \
+                 takes the one that its source has then"
+                    .into(),
+            ),
+        }
+    }
+
     async fn run(&self, flow: &Flow) -> Result<(), Failure> {
-        flow.steps.index_words(self).await
+        flow.steps.index_words(self).await?;
+        flow.settle(self, Ok(()));
+        Ok(())
     }
 }
 
@@ -125,15 +153,13 @@ impl Step for VectorIndexed {
             completion_time: jiff::Timestamp::now(),
         };
         flow.publish(&completed).await?;
-        flow.steps
-            .tracker
-            .settle(&self.library_id, &self.path, Ok(()));
+        flow.settle(self, Ok(()));
         Ok(())
     }
 }
 
 /// One delivery of an event: the steps, and the event that the next one follows from.
-struct Flow {
+pub(super) struct Flow {
     steps: Arc<Steps>,
     bus: Bus,
     cause: Arc<IntegrationEvent>,
@@ -147,13 +173,44 @@ impl Flow {
         self.bus.publish(event).await?;
         Ok(())
     }
+
+    /// The run that the event is part of.
+    fn run(&self) -> &str {
+        self.cause.correlation_id().unwrap_or_default()
+    }
+
+    /// Says how a document ended.
+    fn settle<P: Step>(&self, event: &P, outcome: Outcome) {
+        let (library, path) = event.document();
+        let tracker = &self.steps.tracker;
+        tracker.settle(library, path, Some(self.run()), outcome);
+    }
+}
+
+/// The subscriptions of the steps. Dropping it ends them.
+#[derive(Debug)]
+pub(super) struct Subscriptions {
+    bus: Bus,
+    pub(super) all: Vec<Subscription>,
+}
+
+impl Drop for Subscriptions {
+    fn drop(&mut self) {
+        let ended = std::mem::take(&mut self.all);
+        let groups: Vec<_> = ended
+            .iter()
+            .filter_map(|subscription| subscription.group().map(str::to_owned))
+            .collect();
+        drop(ended);
+        for group in groups {
+            // In process nobody takes up what is left: the next run does it all the same.
+            let _left = self.bus.forget_group(&group);
+        }
+    }
 }
 
 /// Subscribes every step.
-pub(super) fn subscribe(
-    bus: &Bus,
-    steps: &Arc<Steps>,
-) -> Result<Vec<Subscription>, IntegrationError> {
+pub(super) fn subscribe(bus: &Bus, steps: &Arc<Steps>) -> Result<Subscriptions, IntegrationError> {
     let subscriptions = [
         subscribe_step::<DocumentIngested>(bus, steps),
         subscribe_step::<EmbeddingRequested>(bus, steps),
@@ -161,15 +218,26 @@ pub(super) fn subscribe(
         subscribe_step::<VectorIndexRequested>(bus, steps),
         subscribe_step::<VectorIndexed>(bus, steps),
     ];
-    subscriptions.into_iter().collect()
+    let mut subscribed = Subscriptions {
+        bus: bus.clone(),
+        all: Vec::new(),
+    };
+    for subscription in subscriptions {
+        subscribed.all.push(subscription?);
+    }
+    Ok(subscribed)
 }
 
 fn subscribe_step<P: Step>(
     bus: &Bus,
     steps: &Arc<Steps>,
 ) -> Result<Subscription, IntegrationError> {
+    let (told, announcer) = (Arc::clone(steps), bus.clone());
     let config = SubscriptionConfig::default()
         .with_name(P::NAME)
+        // A group, so that a broker keeps a redriven letter while no process of this index is there.
+        .with_group(format!("{GROUP}.{}.{}", P::NAME, steps.ledger.index()))
+        .with_observer(move |end| lost(P::NAME, end, Arc::clone(&told), announcer.clone()))
         .with_concurrency(P::CONCURRENCY)
         .with_attempts(ATTEMPTS, RETRY_DELAY, RETRY_DELAY)
         .with_handler_timeout(STEP_TIMEOUT);
@@ -192,26 +260,21 @@ async fn handle<P: Step>(event: P, delivery: Delivery, flow: Flow) -> Result<(),
         // Another ingestion has its documents, and takes the same event.
         return Ok(());
     }
-    let (library, path) = event.document();
-    // A step that panics or takes too long drops this, so that nobody waits for its document.
-    let mut unsettled = Unsettled {
-        tracker: &flow.steps.tracker,
-        library,
-        path,
-        armed: delivery.is_last_attempt(),
-    };
-    let outcome = event.run(&flow).await;
-    unsettled.armed = false;
-    let Err(error) = outcome else {
+    if !is_wanted(&event, &delivery, &flow).map_err(HandlerError::permanent)? {
+        tracing::debug!(event.id = flow.cause.id(), "event of a run that has ended");
+        return Ok(());
+    }
+    let Err(error) = event.run(&flow).await else {
         return Ok(());
     };
+    let (library, path) = event.document();
     if delivery.is_last_attempt() {
         let failed = failure(library, Some(path), P::NAME, &*error);
         let reason = Reason {
             text: failed.error.clone(),
             out_of_service: is_out_of_service(&*error),
         };
-        flow.steps.tracker.settle(library, path, Err(reason));
+        flow.settle(&event, Err(reason));
         if let Err(unheard) = flow.publish(&failed).await {
             tracing::warn!(step = P::NAME, error = %unheard, "a failure could not be announced");
         }
@@ -219,20 +282,20 @@ async fn handle<P: Step>(event: P, delivery: Delivery, flow: Flow) -> Result<(),
     Err(HandlerError::retryable(error))
 }
 
-struct Unsettled<'a> {
-    tracker: &'a Tracker,
-    library: &'a str,
-    path: &'a str,
-    armed: bool,
-}
-
-impl Drop for Unsettled<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            let reason = Reason::new("its step panicked or took too long");
-            self.tracker.settle(self.library, self.path, Err(reason));
-        }
+/// Returns whether a step is to be done: its document is under way, or somebody has redriven it.
+///
+/// The rest was left at the broker by a run that was killed. The next run puts in again whatever
+/// did not come through.
+fn is_wanted<P: Step>(event: &P, delivery: &Delivery, flow: &Flow) -> Result<bool, Failure> {
+    let (library, path) = event.document();
+    let library: LibraryId = library.parse()?;
+    let (tracker, run) = (&flow.steps.tracker, flow.run());
+    if tracker.expects(&library, path, run) {
+        return Ok(true);
     }
+    Ok(delivery.is_redriven()
+        && event.is_left(&flow.steps.ledger)?
+        && tracker.adopt(&library, path, run))
 }
 
 /// Describes a failure, with all its causes in one line.

@@ -11,15 +11,24 @@
 //! | `vector.index_requested` | indexes words and vectors |
 //! | `vector.indexed` | announces `processing.completed` |
 //!
-//! A step that fails for good announces `processing.failed` and goes to the bus's dead letters.
-//! When a library ends, `document.processed` is published. Payloads carry references; the bytes
-//! are in the storage under their hash.
+//! A step that fails for good announces `processing.failed` and goes to the bus's dead letters. So
+//! does a document whose event never reaches its step, because it became poison or could not be
+//! decoded, as far as the message still says which document it is. When a library ends,
+//! `document.processed` is published. Payloads carry references; the bytes are in the storage under
+//! their hash.
 //!
 //! The flow runs on any bus: in process, or [over a broker](contexter_event_bus::Bus::over). The
 //! `source` of its events names the index, and other ingestions on the same bus let them pass. Both
 //! halves of a run have one correlation id. A document whose event is
 //! lost (by a broker that keeps nothing over a restart) is listed as failed after three hours
 //! without progress, and taken up by the next run.
+//!
+//! Each step is a group of its own for each index, `contexter-rag.STEP.INDEX`. So a dead letter can
+//! be [redriven](contexter_event_bus::Bus::redrive) by any process, also while none has the index
+//! open: a broker keeps it for the group, and whoever opens the index next does the rest of its way.
+//! A letter whose document was indexed in another version since is not done any more. What a killed
+//! run has left at the broker is passed over, because the next run puts in again whatever did not
+//! come through. A broker keeps the groups of an index that is no more until somebody deletes them.
 //!
 //! Every step may be repeated: what is already there is found by its hash. So a killed run is
 //! resumed by running it again, and ends in the same index.
@@ -29,6 +38,7 @@ mod commit;
 mod driver;
 mod flow;
 mod ledger;
+mod lost;
 mod prepare;
 mod report;
 mod run;

@@ -146,8 +146,8 @@ mod tests {
         let tracker = Arc::new(Tracker::default());
         let library = "/a/b".parse().unwrap();
         let mut run = LibraryRun::new(&library, &tracker);
-        let outcome = tracker.expect(&library, "lost.md");
-        let mut another = tracker.expect(&"/a/c".parse().unwrap(), "alive.md");
+        let outcome = tracker.expect(&library, "lost.md", "run");
+        let mut another = tracker.expect(&"/a/c".parse().unwrap(), "alive.md", "run");
         run.wait_for("lost.md".to_owned(), outcome).await;
         run.finish().await;
         assert_eq!(run.skipped.len(), 1);

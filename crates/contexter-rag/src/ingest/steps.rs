@@ -49,7 +49,6 @@ impl Steps {
             .await?;
         self.progress
             .send_modify(|progress| progress.chunks_indexed += count);
-        self.tracker.settle(&event.library_id, &event.path, Ok(()));
         Ok(())
     }
 

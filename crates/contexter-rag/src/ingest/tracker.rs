@@ -40,18 +40,55 @@ pub(super) struct Tracker {
 
 #[derive(Debug, Default)]
 struct UnderWay {
-    waiting: HashMap<Key, oneshot::Sender<Outcome>>,
+    waiting: HashMap<Key, Waiting>,
     /// How many drivers are about to put more documents in.
     drivers: usize,
 }
 
+#[derive(Debug)]
+struct Waiting {
+    /// The correlation of the run that it is part of.
+    run: String,
+    /// None for a document that no driver has put in.
+    driver: Option<oneshot::Sender<Outcome>>,
+}
+
 impl Tracker {
-    /// Announces a document; the receiver learns how it ended.
-    pub(super) fn expect(&self, library: &LibraryId, path: &str) -> oneshot::Receiver<Outcome> {
+    /// Announces a document of a run; the receiver learns how it ended.
+    pub(super) fn expect(
+        &self,
+        library: &LibraryId,
+        path: &str,
+        run: &str,
+    ) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
+        let waiting = Waiting {
+            run: run.to_owned(),
+            driver: Some(sender),
+        };
         let key = (library.clone(), path.to_owned());
-        self.under_way.lock().waiting.insert(key, sender);
+        self.under_way.lock().waiting.insert(key, waiting);
         receiver
+    }
+
+    /// Announces a document of a run that has ended, unless it is under way in another one. Returns
+    /// whether it is under way now.
+    pub(super) fn adopt(&self, library: &LibraryId, path: &str, run: &str) -> bool {
+        let key = (library.clone(), path.to_owned());
+        let mut under_way = self.under_way.lock();
+        let waiting = under_way.waiting.entry(key).or_insert_with(|| Waiting {
+            run: run.to_owned(),
+            driver: None,
+        });
+        waiting.run == run
+    }
+
+    /// Returns whether a document is under way in this run.
+    pub(super) fn expects(&self, library: &LibraryId, path: &str, run: &str) -> bool {
+        let key = (library.clone(), path.to_owned());
+        let under_way = self.under_way.lock();
+        let waiting = under_way.waiting.get(&key);
+        waiting.is_some_and(|waiting| waiting.run == run)
     }
 
     /// Announces that more documents are to come, until the guard is dropped.
@@ -85,23 +122,45 @@ impl Tracker {
             keys.iter().filter_map(|key| waiting.remove(key)).collect()
         };
         self.fewer.notify_one();
-        for sender in lost {
-            // The driver may have been dropped meanwhile.
-            let _ = sender.send(Err(Reason::new(reason)));
+        for waiting in lost {
+            waiting.tell(Err(Reason::new(reason)));
         }
     }
 
-    /// Says how a document ended; nothing happens if nobody waits for it.
-    pub(super) fn settle(&self, library: &str, path: &str, outcome: Outcome) {
+    /// Says how a document ended in a run, and returns whether it was under way there. Without a run,
+    /// it is whichever the document is under way in.
+    pub(super) fn settle(
+        &self,
+        library: &str,
+        path: &str,
+        run: Option<&str>,
+        outcome: Outcome,
+    ) -> bool {
         let Ok(library) = library.parse::<LibraryId>() else {
-            return;
+            return false;
         };
         let key = (library, path.to_owned());
-        let waiting = self.under_way.lock().waiting.remove(&key);
-        if let Some(sender) = waiting {
-            self.fewer.notify_one();
+        let waiting = {
+            let mut under_way = self.under_way.lock();
+            let ours = |waiting: &Waiting| run.is_none_or(|run| waiting.run == run);
+            if !under_way.waiting.get(&key).is_some_and(ours) {
+                return false;
+            }
+            under_way.waiting.remove(&key)
+        };
+        self.fewer.notify_one();
+        if let Some(waiting) = waiting {
+            waiting.tell(outcome);
+        }
+        true
+    }
+}
+
+impl Waiting {
+    fn tell(self, outcome: Outcome) {
+        if let Some(driver) = self.driver {
             // The driver may have been dropped meanwhile.
-            let _ = sender.send(outcome);
+            let _ = driver.send(outcome);
         }
     }
 }
@@ -114,5 +173,34 @@ impl Drop for MoreToCome {
     fn drop(&mut self) {
         self.0.under_way.lock().drivers -= 1;
         self.0.fewer.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_run_has_left_behind_settles_nothing() {
+        let tracker = Tracker::default();
+        let library = "/a/b".parse().unwrap();
+        let mut outcome = tracker.expect(&library, "c.md", "now");
+        assert!(!tracker.expects(&library, "c.md", "before"));
+        assert!(!tracker.adopt(&library, "c.md", "before"));
+        assert!(!tracker.settle("/a/b", "c.md", Some("before"), Ok(())));
+        outcome.try_recv().expect_err("it is still under way");
+        assert!(tracker.settle("/a/b", "c.md", Some("now"), Ok(())));
+        assert!(!tracker.settle("/a/b", "c.md", Some("now"), Ok(())));
+        outcome.try_recv().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_document_without_a_driver_is_under_way_until_it_is_settled() {
+        let tracker = Tracker::default();
+        let library = "/a/b".parse().unwrap();
+        assert!(tracker.adopt(&library, "c.md", "before"));
+        assert!(tracker.expects(&library, "c.md", "before"));
+        assert!(tracker.settle("/a/b", "c.md", None, Ok(())));
+        assert!(!tracker.expects(&library, "c.md", "before"));
     }
 }

@@ -41,7 +41,7 @@ impl Ingestion {
         });
         let mut run = LibraryRun::new(library, &self.tracker);
         for entry in pending {
-            let outcome = self.tracker.expect(library, &entry.path);
+            let outcome = self.tracker.expect(library, &entry.path, &correlation_id);
             let payload = EmbeddingRequested {
                 library_id: library.to_string(),
                 path: entry.path.clone(),

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::collection::{Finder, open_collection};
 use super::commit::{Committer, Store, Write};
-use super::flow::{failure, is_out_of_service, publish, source, subscribe};
+use super::flow::{Subscriptions, failure, is_out_of_service, publish, source, subscribe};
 use super::ledger::Ledger;
 use super::prepare::{Cutter, Prepared, prepare};
 use super::report::{ProcessingStarted, Progress};
@@ -79,7 +79,7 @@ pub struct Ingestion {
     tracker: Arc<Tracker>,
     progress: Arc<watch::Sender<Progress>>,
     optimize: Handle<Optimize>,
-    _subscriptions: Vec<contexter_event_bus::Subscription>,
+    _subscriptions: Subscriptions,
 }
 
 impl fmt::Debug for Ingestion {
@@ -141,7 +141,7 @@ impl Ingestion {
             source: source.clone(),
         };
         let subscriptions = subscribe(&environment.bus, &Arc::new(steps))?;
-        for subscription in &subscriptions {
+        for subscription in &subscriptions.all {
             subscription.ready().await.map_err(|error| {
                 IntegrationError::new("open", format!("cannot subscribe {}", subscription.name()))
                     .with_source(error)
@@ -284,7 +284,7 @@ impl Ingestion {
                     chunks,
                     chunk_count,
                 }) => {
-                    let outcome = self.tracker.expect(&library, &path);
+                    let outcome = self.tracker.expect(&library, &path, correlation_id);
                     let payload = DocumentIngested {
                         library_id: library.to_string(),
                         path: path.clone(),
@@ -315,7 +315,7 @@ impl Ingestion {
     ) {
         let reason = reason_of(error);
         self.tracker
-            .settle(library.as_str(), &path, Err(reason.clone()));
+            .settle(library.as_str(), &path, None, Err(reason.clone()));
         run.refuse(path, reason);
     }
 
