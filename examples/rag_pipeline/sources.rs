@@ -124,7 +124,7 @@ async fn open_remote(settings: &Settings, only: Option<LibraryId>) -> Result<Doc
         .filter(|id| only.as_ref().is_none_or(|only| only == id))
         .collect();
     let web = match &services.brightdata {
-        Some(config) if !pages.is_empty() => Some(BrightDataAdapter::new(config)?),
+        Some(config) if !pages.is_empty() => Some(BrightDataAdapter::new((**config).clone())?),
         _ => None,
     };
     let named: Vec<String> = match &only {
@@ -133,7 +133,7 @@ async fn open_remote(settings: &Settings, only: Option<LibraryId>) -> Result<Doc
         None => settings.libraries.clone(),
     };
     let context7 = match &services.context7 {
-        Some(config) if !named.is_empty() => Some(Context7Adapter::new(config)?),
+        Some(config) if !named.is_empty() => Some(Context7Adapter::new((**config).clone())?),
         None if !named.is_empty() => bail!(
             "library {} cannot be fetched: services.context7 is not configured",
             named.join(", ")

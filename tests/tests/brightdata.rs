@@ -44,13 +44,13 @@ fn config(sandbox: &Sandbox, user: ProxyUser, password: &str) -> Config {
     let (_, proxy) = addresses.brightdata_proxy.rsplit_once('@').unwrap();
     let (host, port) = proxy.rsplit_once(':').unwrap();
     let proxy = ProxyConfig::new(user, password)
-        .at(host, port.parse().unwrap())
-        .ca(sandbox.brightdata().ca_pem());
+        .with_address(host, port.parse().unwrap())
+        .with_ca(sandbox.brightdata().ca_pem());
     let mut config = Config::new(addresses.brightdata_api_key.as_str())
-        .base_url(addresses.brightdata_base_url.as_str())
-        .zone(addresses.brightdata_zone.as_str())
-        .serp_zone(sandbox.brightdata().serp_zone())
-        .proxy(proxy);
+        .with_base_url(addresses.brightdata_base_url.as_str())
+        .with_zone(addresses.brightdata_zone.as_str())
+        .with_serp_zone(sandbox.brightdata().serp_zone())
+        .with_proxy(proxy);
     config.poll_interval = Duration::from_millis(20);
     config.max_poll_interval = Duration::from_millis(50);
     config
@@ -61,7 +61,7 @@ fn with(config: &Config) -> BrightDataAdapter {
         .retry(Retry::constant(Duration::from_millis(1)))
         .breaker(None);
     let stack = StandardStack::new(stack).unwrap();
-    BrightDataAdapter::with_budget(config, stack, ThrottleBudget::new()).unwrap()
+    BrightDataAdapter::with_budget(config.clone(), stack, ThrottleBudget::new()).unwrap()
 }
 
 fn adapter(sandbox: &Sandbox) -> BrightDataAdapter {
@@ -216,7 +216,7 @@ async fn a_wrong_key_and_a_wrong_zone_are_told_apart() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
-    let wrong_zone = config(&sandbox, user(&sandbox), "x1234567").zone("other_zone");
+    let wrong_zone = config(&sandbox, user(&sandbox), "x1234567").with_zone("other_zone");
     let adapter = with(&wrong_zone);
     let error = call(&adapter, FetchPage::new("https://a.example/"))
         .await
@@ -251,7 +251,7 @@ async fn a_search_finds_pages_that_can_be_fetched() {
     // The unlocker zone does not parse, and answers 200 all the same.
     let unparsed = config(&sandbox, user(&sandbox), "x1234567");
     let zone = sandbox.brightdata().zone().to_owned();
-    let error = call(&with(&unparsed.serp_zone(zone)), SearchWeb::new("x"))
+    let error = call(&with(&unparsed.with_serp_zone(zone)), SearchWeb::new("x"))
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
@@ -421,7 +421,7 @@ async fn web_pages_become_documents_and_blocked_ones_do_not() {
     for format in [PageFormat::Markdown, PageFormat::Html] {
         let library = WebLibrary::new(id.clone(), urls.clone()).format(format);
         let password = sandbox.brightdata().zone_password();
-        let config = config(&sandbox, user(&sandbox), password).libraries([library]);
+        let config = config(&sandbox, user(&sandbox), password).with_libraries([library]);
         let adapter = with(&config);
         let mut documents = Vec::new();
         let mut skipped = Vec::new();
@@ -472,7 +472,7 @@ async fn the_budget_keeps_a_caller_from_being_blocked() {
     config.debug = false;
     let stack = StackConfig::bright_data().retry(None).breaker(None);
     let stack = StandardStack::new(stack).unwrap();
-    let adapter = BrightDataAdapter::with_budget(&config, stack, ThrottleBudget::new()).unwrap();
+    let adapter = BrightDataAdapter::with_budget(config, stack, ThrottleBudget::new()).unwrap();
     for _ in 0..40 {
         // A long wait is refused here, a short one would be waited for.
         let _outcome = tokio::time::timeout(

@@ -24,20 +24,21 @@ struct Rig {
 /// Three attempts with short pauses.
 fn quick(sandbox: &Sandbox) -> Config {
     let addresses = sandbox.addresses();
-    Config::new()
+    Config::default()
         .with_base_url(addresses.context7_base_url.as_str())
         .with_api_key(addresses.context7_api_key.as_str())
-        .with_retry(
+        .with_retry_config(
             RetryConfig::new()
-                .max_attempts(3)
-                .delays(Duration::from_millis(1), Duration::from_millis(2)),
+                .with_max_attempts(3)
+                .with_base_delay(Duration::from_millis(1))
+                .with_max_delay(Duration::from_millis(2)),
         )
         .with_not_finalized_wait(Duration::from_millis(1))
 }
 
 async fn rig_with(config: SandboxConfig, change: impl FnOnce(Config) -> Config) -> Rig {
     let sandbox = Sandbox::start(config).await.unwrap();
-    let adapter = Context7Adapter::new(&change(quick(&sandbox))).unwrap();
+    let adapter = Context7Adapter::new(change(quick(&sandbox))).unwrap();
     Rig { sandbox, adapter }
 }
 
@@ -243,7 +244,7 @@ async fn a_library_that_is_being_finalized_is_waited_for() {
 #[tokio::test]
 async fn the_two_limits_are_told_apart() {
     let minute = Context7Config::new().requests_per_minute(1);
-    let once = |config: Config| config.with_retry(RetryConfig::new().max_attempts(1));
+    let once = |config: Config| config.with_retry_config(RetryConfig::new().with_max_attempts(1));
     let rig_minute = rig_with(SandboxConfig::new().context7(minute), once).await;
     rig_minute.call(ask(RETRY)).await.unwrap();
     let other = FetchContext::new(id(RETRY), "hedge");
@@ -305,7 +306,7 @@ async fn documents_are_whole_or_not_there_under_every_fault() {
         // Without a breaker, so that what is tried next is asked at once.
         let config = quick(&sandbox);
         let stack = config.stack().breaker(None).build().unwrap();
-        let adapter = Context7Adapter::with_stack(&config, stack).unwrap();
+        let adapter = Context7Adapter::with_stack(config, stack).unwrap();
         let rig = Rig { sandbox, adapter };
         // Errors that the stack does not repeat are the caller's to repeat; what is kept helps.
         let mut outcome = rig.documents(RETRY).await;

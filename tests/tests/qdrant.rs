@@ -36,9 +36,9 @@ impl Subject for Sandboxed {
 
 fn config(sandbox: &Sandbox) -> Config {
     let addresses = sandbox.addresses();
-    Config::new()
-        .url(addresses.qdrant_url.clone().unwrap())
-        .api_key(addresses.qdrant_api_key.clone().unwrap())
+    Config::default()
+        .with_url(addresses.qdrant_url.clone().unwrap())
+        .with_api_key(addresses.qdrant_api_key.clone().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +136,7 @@ async fn list(sandbox: &Sandbox, fault: Fault) -> (Result<usize, Error>, u64) {
         .faults()
         .replace(FaultScript::new().rule(rule))
         .unwrap();
-    let mut config = config(sandbox).timeout(limit);
+    let mut config = config(sandbox).with_timeout(limit);
     config.retry_config.max_attempts = Some(1);
     let adapter = QdrantAdapter::new(config).unwrap();
     let handle = adapter.capabilities().handle::<ListAliases>().unwrap();

@@ -11,8 +11,8 @@ use contexter_model::{Embed, Error, ErrorKind, Purpose, Rerank};
 use contexter_sandbox::{Sandbox, SandboxConfig, Tier, VoyageConfig};
 use contexter_service::{Capability, Cx, Service as _};
 use contexter_voyage::{
-    Chunking, Config, Content, Dtype, EmbedChunks, EmbedMultimodal, EmbedTexts, Polling, Transport,
-    Vectors, VoyageAdapter, Work,
+    Chunking, Config, Content, Dtype, EmbedChunks, EmbedMultimodal, EmbedTexts, Polling,
+    RetryConfig, Transport, Vectors, VoyageAdapter, Work,
 };
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -34,7 +34,12 @@ fn config(sandbox: &Sandbox) -> Config {
     Config::new(sandbox.voyage().api_key())
         .with_base_url(sandbox.addresses().voyage_base_url.clone())
         .with_output_dimension(256)
-        .with_retry(1, millisecond, millisecond)
+        .with_retry_config(
+            RetryConfig::new()
+                .with_max_attempts(1)
+                .with_base_delay(millisecond)
+                .with_max_delay(millisecond),
+        )
 }
 
 async fn call<R>(adapter: &VoyageAdapter, request: R) -> Result<R::Response, Error>

@@ -16,7 +16,7 @@ use std::time::Instant;
 use contexter_adapter::ServiceAdapter as _;
 use contexter_benches::{MIN_RUNS, Row, grouped, median, size};
 use contexter_model::{EnsureCollection, Optimize, Query, Upsert};
-use contexter_qdrant::remote::{Config, QdrantAdapter};
+use contexter_qdrant::remote::{Config, QdrantAdapter, UploadConfig};
 use contexter_qdrant::server::{LocalServer, Options};
 use contexter_service::{Handle, Service as _};
 use qdrant_client::Qdrant;
@@ -76,7 +76,12 @@ impl Bench {
         let url = format!("http://{}", listener.local_addr()?);
         // It serves as long as the process lives.
         tokio::spawn(server.serve(listener, std::future::pending()));
-        let config = Config::new().url(&url).upload(BATCH, 64 << 20, 1);
+        let config = Config::default().with_url(&url).with_upload(
+            UploadConfig::new()
+                .with_batch_points(BATCH)
+                .with_batch_bytes(64 << 20)
+                .with_concurrency(1),
+        );
         let adapter = QdrantAdapter::new(config)?;
         let client = Qdrant::from_url(&url)
             .timeout(std::time::Duration::from_secs(30))

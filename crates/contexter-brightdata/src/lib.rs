@@ -22,7 +22,7 @@
 //! use contexter_service::Service;
 //!
 //! # async fn example(key: String) -> Result<(), Box<dyn std::error::Error>> {
-//! let adapter = BrightDataAdapter::new(&Config::new(key).zone("web_unlocker1"))?;
+//! let adapter = BrightDataAdapter::new(Config::new(key).with_zone("web_unlocker1"))?;
 //! let pages = adapter.capabilities().handle::<FetchPage>().ok_or("no zone")?;
 //! let page = pages.call(FetchPage::new("https://example.org/")).await?;
 //! println!("{}", page.text);
@@ -53,7 +53,7 @@ mod user;
 
 pub use adapter::{BrightDataAdapter, HEALTH_KEPT, HEALTH_TIMEOUT};
 pub use catalogue::CodeEntry;
-pub use config::{Config, ProxyConfig, RetrySettings};
+pub use config::{Config, ProxyConfig, RetryConfig};
 pub use dataset::{
     CancelSnapshot, CountParts, DatasetId, DatasetRecord, Download, FetchSnapshot, JobStatus, Part,
     Progress, RecordError, Records, ScrapeDataset, Scraped, SnapshotFormat, SnapshotId,

@@ -62,7 +62,7 @@ pub const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// use contexter_service::Service;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let adapter = Context7Adapter::new(&Config::new().with_api_key("ctx7sk-…"))?;
+/// let adapter = Context7Adapter::new(Config::new("ctx7sk-…"))?;
 /// let context = adapter.capabilities().handle::<FetchContext>().ok_or("no such ability")?;
 /// let request = FetchContext::new("/tokio-rs/tokio".parse()?, "graceful shutdown");
 /// for snippet in &context.call(request).await?.content.snippets().ok_or("no snippets")?.code {
@@ -83,7 +83,7 @@ impl Context7Adapter {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] with every setting that cannot be used.
-    pub fn new(config: &Config) -> Result<Self, Error> {
+    pub fn new(config: Config) -> Result<Self, Error> {
         config.validate().map_err(invalid)?;
         let stack = config.stack().build().map_err(invalid)?;
         Self::with_stack(config, stack)
@@ -95,7 +95,7 @@ impl Context7Adapter {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn with_stack(config: &Config, stack: StandardStack) -> Result<Self, Error> {
+    pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
         // The stack knows how long an attempt may take; the transport only must not be quicker.
         let http = HttpConfig::default();
         let http = if config.timeout > Duration::from_secs(30) {
@@ -113,7 +113,7 @@ impl Context7Adapter {
     ///
     /// As [`new`](Self::new).
     pub fn with_http(
-        config: &Config,
+        config: Config,
         http: &contexter_http::Client,
         stack: StandardStack,
     ) -> Result<Self, Error> {
@@ -127,7 +127,7 @@ impl Context7Adapter {
                 "the key does not begin as keys of Context7 do"
             );
         }
-        let client = Client::new(config, http)?;
+        let client = Client::new(&config, http)?;
         let stack = stack.named(NAME);
         let owner = Owner {
             base_url: client.base_url().into(),
@@ -147,7 +147,7 @@ impl Context7Adapter {
         let legacy = around::<ReadLegacy, _>(legacy, cache, &owner).map_err(invalid)?;
         let old_search = guarded(operation::SEARCH_LEGACY);
         let old_search = around::<SearchLegacy, _>(old_search, cache, &owner).map_err(invalid)?;
-        let docs = Docs::new(context.clone(), config.docs.clone());
+        let docs = Docs::new(context.clone(), config.docs);
         let capabilities = Capabilities::new()
             .with::<ResolveLibrary>(Resolver(libraries.clone()))
             .with::<FetchDocs>(docs)

@@ -9,7 +9,7 @@ use contexter_resilience::StackConfig;
 use contexter_service::InvalidConfig;
 use serde::{Deserialize, Serialize};
 
-use crate::query::MAX_QUERY_CHARS;
+use crate::config_docs::DocsConfig;
 
 /// Where the API is unless told otherwise.
 ///
@@ -19,21 +19,6 @@ pub const DEFAULT_BASE_URL: &str = "https://context7.com/api";
 /// What keys begin with. A key that does not is used all the same, with a warning, as the vendor's
 /// own client does.
 pub const KEY_PREFIX: &str = "ctx7sk";
-
-/// How many topics a library may be asked about: each costs a call of the monthly allowance.
-pub const MAX_TOPICS: usize = 64;
-
-/// What a library is asked about unless told otherwise; each costs one call.
-pub const DEFAULT_TOPICS: [&str; 8] = [
-    "overview and getting started",
-    "installation and setup",
-    "configuration options",
-    "core concepts",
-    "api reference",
-    "usage examples",
-    "error handling and troubleshooting",
-    "advanced usage and integration",
-];
 
 /// How a [`Context7Adapter`](crate::Context7Adapter) reaches Context7, and what it asks for.
 ///
@@ -51,7 +36,7 @@ pub const DEFAULT_TOPICS: [&str; 8] = [
 /// ```
 /// use contexter_context7::Config;
 ///
-/// let config = Config::new().with_api_key("ctx7sk-example");
+/// let config = Config::new("ctx7sk-example");
 /// config.validate()?;
 /// assert!(!format!("{config:?}").contains("ctx7sk-example"));
 /// # Ok::<(), contexter_service::InvalidConfig>(())
@@ -117,16 +102,22 @@ impl RetryConfig {
 
     /// Sets how many attempts are made at most, the first one included.
     #[must_use]
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
+    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// Sets the delay before the second attempt and the longest one.
+    /// Sets the delay before the second attempt.
     #[must_use]
-    pub fn delays(mut self, base: Duration, max: Duration) -> Self {
-        self.base_delay = Some(base);
-        self.max_delay = Some(max);
+    pub fn with_base_delay(mut self, delay: Duration) -> Self {
+        self.base_delay = Some(delay);
+        self
+    }
+
+    /// Sets the longest delay.
+    #[must_use]
+    pub fn with_max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = Some(delay);
         self
     }
 }
@@ -174,15 +165,22 @@ impl CacheSettings {
 
     /// Sets how long an answer is given again without asking the service; 6 h by default.
     #[must_use]
-    pub fn fresh_for(mut self, duration: Duration) -> Self {
+    pub fn with_fresh_for(mut self, duration: Duration) -> Self {
         self.fresh_for = duration;
         self
     }
 
     /// Sets how much longer it may stand in when the service cannot answer; 7 days by default.
     #[must_use]
-    pub fn stale_if_error_for(mut self, duration: Duration) -> Self {
+    pub fn with_stale_if_error_for(mut self, duration: Duration) -> Self {
         self.stale_if_error_for = duration;
+        self
+    }
+
+    /// Sets how much is kept for each kind of request, in KiB; 65,536 by default.
+    #[must_use]
+    pub fn with_max_kib(mut self, kib: u64) -> Self {
+        self.max_kib = kib;
         self
     }
 
@@ -192,86 +190,6 @@ impl CacheSettings {
             .fresh_for(self.fresh_for)
             .stale_if_error_for(self.stale_if_error_for)
             .max_weight(self.max_kib)
-    }
-}
-
-/// What is fetched when the documents of a whole library are asked for.
-///
-/// Context7 lists no documents: it answers questions about a library, with as much as it sees fit.
-/// So a library is asked about a set of topics, and what comes back is put together by the page that
-/// it is from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct DocsConfig {
-    /// What is asked, 1 to [`MAX_TOPICS`] topics; each costs one call of the monthly allowance.
-    /// Default [`DEFAULT_TOPICS`].
-    pub topics: Vec<String>,
-    /// How many tokens of an answer are taken at most, by the service's count; whole snippets in
-    /// the order of their relevance. Default none: all that comes.
-    pub max_tokens: Option<u64>,
-    /// Whether a version that the service does not have is answered by the library's default
-    /// version. Default no: what is indexed would be of another version than asked.
-    pub tag_fallback: bool,
-    /// Whether the service leaves out its slower ranking. Default no.
-    pub fast: bool,
-}
-
-impl Default for DocsConfig {
-    fn default() -> Self {
-        Self {
-            topics: DEFAULT_TOPICS.map(str::to_owned).to_vec(),
-            max_tokens: None,
-            tag_fallback: false,
-            fast: false,
-        }
-    }
-}
-
-impl DocsConfig {
-    /// Creates the default settings.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets what is asked.
-    #[must_use]
-    pub fn topics<S: Into<String>>(mut self, topics: impl IntoIterator<Item = S>) -> Self {
-        self.topics = topics.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Sets how many tokens of an answer are taken at most.
-    #[must_use]
-    pub fn max_tokens(mut self, tokens: impl Into<Option<u64>>) -> Self {
-        self.max_tokens = tokens.into();
-        self
-    }
-
-    /// Sets whether a version that the service does not have is answered by the default version.
-    #[must_use]
-    pub fn tag_fallback(mut self, allowed: bool) -> Self {
-        self.tag_fallback = allowed;
-        self
-    }
-
-    fn fault(&self) -> Option<String> {
-        let count = self.topics.len();
-        if count == 0 || count > MAX_TOPICS {
-            return Some(format!("must be 1 to {MAX_TOPICS} topics, got {count}"));
-        }
-        self.topics.iter().enumerate().find_map(|(index, topic)| {
-            if topic.trim().is_empty() {
-                return Some(format!("must not be blank, but topic {index} is"));
-            }
-            (topic.len() > MAX_QUERY_CHARS).then(|| {
-                format!(
-                    "must have at most {MAX_QUERY_CHARS} bytes each, got {} in topic {index}",
-                    topic.len()
-                )
-            })
-        })
     }
 }
 
@@ -293,10 +211,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Creates the default settings: anonymous, at the vendor.
+    /// The defaults, with a key. Without one, [`Config::default`], calls are anonymous.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(api_key: impl Into<Secret>) -> Self {
+        Self::default().with_api_key(api_key)
     }
 
     /// Sets the key.
@@ -329,7 +247,7 @@ impl Config {
 
     /// Sets how failed calls are repeated.
     #[must_use]
-    pub fn with_retry(mut self, retry: RetryConfig) -> Self {
+    pub fn with_retry_config(mut self, retry: RetryConfig) -> Self {
         self.retry_config = retry;
         self
     }

@@ -15,7 +15,7 @@
 //! use contexter_service::Service;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let adapter = Context7Adapter::new(&Config::new().with_api_key("ctx7sk-…"))?;
+//! let adapter = Context7Adapter::new(Config::new("ctx7sk-…"))?;
 //! let capabilities = adapter.capabilities();
 //! let resolve = capabilities.handle::<ResolveLibrary>().ok_or("no such ability")?;
 //! let found = resolve.call(ResolveLibrary { name: "tokio".to_owned(), limit: 1 }).await?;
@@ -76,6 +76,7 @@ mod asked;
 mod cache;
 mod client;
 mod config;
+mod config_docs;
 mod context;
 mod documents;
 mod failure;
@@ -90,10 +91,8 @@ mod wire;
 
 pub use adapter::{Context7Adapter, HEALTH_TIMEOUT};
 pub use client::MAX_MOVES;
-pub use config::{
-    CacheSettings, Config, DEFAULT_BASE_URL, DEFAULT_TOPICS, DocsConfig, KEY_PREFIX, MAX_TOPICS,
-    RetryConfig,
-};
+pub use config::{CacheSettings, Config, DEFAULT_BASE_URL, KEY_PREFIX, RetryConfig};
+pub use config_docs::{DEFAULT_TOPICS, DocsConfig, MAX_TOPICS};
 pub use context::{Content, Context, FetchContext, Form};
 pub use failure::Failure;
 pub use id::{Context7Id, IdFault, IdKind, InvalidId, MAX_ID_CHARS};

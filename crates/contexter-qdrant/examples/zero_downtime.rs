@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
 
-    let qdrant = QdrantAdapter::new(Config::new().url(url))?;
+    let qdrant = QdrantAdapter::new(Config::default().with_url(url))?;
     qdrant.initialize().await?;
     let able = qdrant.capabilities();
     for version in ["docs-1", "docs-2"] {

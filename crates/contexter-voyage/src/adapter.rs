@@ -179,6 +179,20 @@ impl VoyageAdapter {
         Self::builder().stack(stack).build(config)
     }
 
+    /// Makes the adapter with an HTTP client of the caller's, such as through a proxy or with further
+    /// certificates, and with `stack` around all calls. Its time limits should be no shorter than
+    /// `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn with_http(config: Config, http: &Http, stack: StandardStack) -> Result<Self, Error> {
+        Self::builder()
+            .http(http.clone())
+            .stack(stack)
+            .build(config)
+    }
+
     /// Begins an adapter with more to choose.
     #[must_use]
     pub fn builder() -> Builder {

@@ -117,6 +117,35 @@ pub struct RetryConfig {
     pub max_delay: Option<Duration>,
 }
 
+impl RetryConfig {
+    /// Creates settings that change nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how many attempts are made at most, the first one included.
+    #[must_use]
+    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets the delay before the second attempt.
+    #[must_use]
+    pub fn with_base_delay(mut self, delay: Duration) -> Self {
+        self.base_delay = Some(delay);
+        self
+    }
+
+    /// Sets the longest delay.
+    #[must_use]
+    pub fn with_max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = Some(delay);
+        self
+    }
+}
+
 fn default_timeout() -> Duration {
     Duration::from_mins(1)
 }
@@ -171,6 +200,13 @@ impl Config {
         }
     }
 
+    /// Sets the key.
+    #[must_use]
+    pub fn with_api_key(mut self, key: impl Into<Secret>) -> Self {
+        self.api_key = key.into();
+        self
+    }
+
     /// Sets where the API is, with its version: a local server, or a proxy of the vendor.
     #[must_use]
     pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
@@ -200,6 +236,34 @@ impl Config {
         self
     }
 
+    /// Sets what orders documents.
+    #[must_use]
+    pub fn with_rerank_model(mut self, name: impl Into<String>) -> Self {
+        self.rerank_model = name.into();
+        self
+    }
+
+    /// Sets what embeds chunks that know their document.
+    #[must_use]
+    pub fn with_context_model(mut self, name: impl Into<String>) -> Self {
+        self.context_model = name.into();
+        self
+    }
+
+    /// Sets what embeds images and videos.
+    #[must_use]
+    pub fn with_multimodal_model(mut self, name: impl Into<String>) -> Self {
+        self.multimodal_model = name.into();
+        self
+    }
+
+    /// Sets the file `tokenizer.json` of the embedding model.
+    #[must_use]
+    pub fn with_tokenizer(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tokenizer = Some(file.into());
+        self
+    }
+
     /// Sets what the account is allowed.
     #[must_use]
     pub fn with_tier(mut self, tier: Tier) -> Self {
@@ -207,17 +271,17 @@ impl Config {
         self
     }
 
-    /// Sets the requests a minute, of each model.
+    /// Sets the requests a minute, of each model; `None` is what the tier allows.
     #[must_use]
-    pub fn with_rate_limit(mut self, requests_per_minute: u64) -> Self {
-        self.rate_limit = Some(requests_per_minute);
+    pub fn with_rate_limit(mut self, requests_per_minute: impl Into<Option<u64>>) -> Self {
+        self.rate_limit = requests_per_minute.into();
         self
     }
 
-    /// Sets the tokens a minute, of each model.
+    /// Sets the tokens a minute, of each model; `None` is what the tier allows.
     #[must_use]
-    pub fn with_token_limit(mut self, tokens_per_minute: u64) -> Self {
-        self.token_limit = Some(tokens_per_minute);
+    pub fn with_token_limit(mut self, tokens_per_minute: impl Into<Option<u64>>) -> Self {
+        self.token_limit = tokens_per_minute.into();
         self
     }
 
@@ -230,17 +294,8 @@ impl Config {
 
     /// Sets how failed requests are repeated.
     #[must_use]
-    pub fn with_retry(
-        mut self,
-        max_attempts: u32,
-        base_delay: Duration,
-        max_delay: Duration,
-    ) -> Self {
-        self.retry_config = RetryConfig {
-            max_attempts: Some(max_attempts),
-            base_delay: Some(base_delay),
-            max_delay: Some(max_delay),
-        };
+    pub fn with_retry_config(mut self, retry: RetryConfig) -> Self {
+        self.retry_config = retry;
         self
     }
 

@@ -67,13 +67,13 @@ async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<B
     let (host, port) = proxy.rsplit_once(':').unwrap();
     let user = ProxyUser::new(servers.customer(), servers.zone());
     let proxy = ProxyConfig::new(user, servers.zone_password())
-        .at(host, port.parse().unwrap())
-        .ca(servers.ca_pem());
+        .with_address(host, port.parse().unwrap())
+        .with_ca(servers.ca_pem());
     let config = Config::new(addresses.brightdata_api_key.as_str())
-        .base_url(addresses.brightdata_base_url.as_str())
-        .zone(addresses.brightdata_zone.as_str())
-        .serp_zone(servers.serp_zone())
-        .proxy(proxy);
+        .with_base_url(addresses.brightdata_base_url.as_str())
+        .with_zone(addresses.brightdata_zone.as_str())
+        .with_serp_zone(servers.serp_zone())
+        .with_proxy(proxy);
     let make = move |limit| {
         let mut config = config.clone();
         config.timeout = limit;
@@ -85,7 +85,7 @@ async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<B
             .build()
             .unwrap();
         // One of its own: that of the process would soon be used up.
-        BrightDataAdapter::with_budget(&config, stack, ThrottleBudget::new()).unwrap()
+        BrightDataAdapter::with_budget(config, stack, ThrottleBudget::new()).unwrap()
     };
     let prepared = Prepared::new(&make(PATIENT)).await;
     Ground {

@@ -27,18 +27,18 @@ async fn ground() -> Ground<Context7Adapter> {
         .unwrap();
     let addresses = sandbox.addresses();
     let retry = RetryConfig::new()
-        .max_attempts(2)
-        .delays(Duration::from_millis(10), Duration::from_millis(50));
-    let config = Config::new()
-        .with_api_key(addresses.context7_api_key.clone())
+        .with_max_attempts(2)
+        .with_base_delay(Duration::from_millis(10))
+        .with_max_delay(Duration::from_millis(50));
+    let config = Config::new(addresses.context7_api_key.clone())
         .with_base_url(addresses.context7_base_url.clone())
         .with_rate_limit(None)
-        .with_retry(retry)
+        .with_retry_config(retry)
         .with_cache(None);
     let make = move |limit| {
         let config = config.clone().with_timeout(limit);
         let stack = config.stack().deadline(deadline(limit)).build().unwrap();
-        Context7Adapter::with_stack(&config, stack).unwrap()
+        Context7Adapter::with_stack(config, stack).unwrap()
     };
     Ground {
         sandbox,

@@ -31,14 +31,14 @@ async fn ground() -> Ground<QdrantAdapter> {
         .await
         .unwrap();
     let addresses = sandbox.addresses();
-    let mut config = Config::new()
-        .url(addresses.qdrant_url.clone().unwrap())
-        .api_key(addresses.qdrant_api_key.clone().unwrap());
+    let mut config = Config::default()
+        .with_url(addresses.qdrant_url.clone().unwrap())
+        .with_api_key(addresses.qdrant_api_key.clone().unwrap());
     config.retry_config.max_attempts = Some(2);
     config.retry_config.base_delay = Some(Duration::from_millis(10));
     config.retry_config.max_delay = Some(Duration::from_millis(50));
     let make = move |limit| {
-        let mut config = config.clone().timeout(limit);
+        let mut config = config.clone().with_timeout(limit);
         config.snapshot_timeout = limit;
         let stack = config.stack().deadline(deadline(limit)).build().unwrap();
         QdrantAdapter::with_stack(config, stack).unwrap()

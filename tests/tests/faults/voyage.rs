@@ -10,7 +10,7 @@ use contexter_sandbox::{Sandbox, SandboxConfig, Server, VoyageConfig};
 use contexter_service::{Capability, Cx, Service};
 use contexter_voyage::{
     Chunking, Config, Content, Dtype, EmbedChunks, EmbedMultimodal, EmbedTexts, Job, Polling,
-    RerankTexts, Transport, VoyageAdapter, Work,
+    RerankTexts, RetryConfig, Transport, VoyageAdapter, Work,
 };
 use serde_json::json;
 
@@ -35,7 +35,12 @@ async fn ground() -> Ground<VoyageAdapter> {
         .with_base_url(addresses.voyage_base_url.clone())
         .with_output_dimension(256)
         .with_rate_limit(1_000_000)
-        .with_retry(2, Duration::from_millis(10), Duration::from_millis(50));
+        .with_retry_config(
+            RetryConfig::new()
+                .with_max_attempts(2)
+                .with_base_delay(Duration::from_millis(10))
+                .with_max_delay(Duration::from_millis(50)),
+        );
     let make = move |limit| {
         let config = config.clone().with_timeout(limit);
         let stack = config.stack().deadline(deadline(limit)).build().unwrap();

@@ -31,10 +31,9 @@ async fn voyage_keeps_the_promises() {
 async fn context7_keeps_the_promises() {
     let sandbox = sandbox().await;
     let addresses = sandbox.addresses();
-    let config = contexter_context7::Config::new()
-        .with_api_key(addresses.context7_api_key.clone())
+    let config = contexter_context7::Config::new(addresses.context7_api_key.clone())
         .with_base_url(addresses.context7_base_url.clone());
-    let adapter = Context7Adapter::new(&config).unwrap();
+    let adapter = Context7Adapter::new(config).unwrap();
     docs::source(&adapter, "contexter-retry").await;
 }
 
@@ -43,9 +42,9 @@ async fn brightdata_keeps_the_promises() {
     let sandbox = sandbox().await;
     let addresses = sandbox.addresses();
     let config = contexter_brightdata::Config::new(addresses.brightdata_api_key.clone())
-        .base_url(addresses.brightdata_base_url.clone())
-        .zone(addresses.brightdata_zone.clone());
-    let adapter = BrightDataAdapter::new(&config).unwrap();
+        .with_base_url(addresses.brightdata_base_url.clone())
+        .with_zone(addresses.brightdata_zone.clone());
+    let adapter = BrightDataAdapter::new(config).unwrap();
     docs::pages(&adapter, "https://docs.example.com/guide/install").await;
 }
 
@@ -53,9 +52,9 @@ async fn brightdata_keeps_the_promises() {
 async fn qdrant_keeps_the_promises() {
     let sandbox = sandbox().await;
     let addresses = sandbox.addresses();
-    let config = contexter_qdrant::remote::Config::new()
-        .url(addresses.qdrant_url.clone().unwrap())
-        .api_key(addresses.qdrant_api_key.clone().unwrap());
+    let config = contexter_qdrant::remote::Config::default()
+        .with_url(addresses.qdrant_url.clone().unwrap())
+        .with_api_key(addresses.qdrant_api_key.clone().unwrap());
     let adapter = QdrantAdapter::new(config).unwrap();
     store::store(&adapter, "promises").await;
 }
@@ -84,24 +83,23 @@ async fn a_wrong_key_is_told_by_every_adapter() {
     };
     assert_wrong_key(&ask(&adapter, embed).await.unwrap_err(), "voyage_ai");
 
-    let config = contexter_context7::Config::new()
-        .with_api_key(format!("ctx7sk-{WRONG}"))
+    let config = contexter_context7::Config::new(format!("ctx7sk-{WRONG}"))
         .with_base_url(addresses.context7_base_url.clone());
-    let adapter = Context7Adapter::new(&config).unwrap();
+    let adapter = Context7Adapter::new(config).unwrap();
     let name = "retry".to_owned();
     let resolve = ResolveLibrary { name, limit: 1 };
     assert_wrong_key(&ask(&adapter, resolve).await.unwrap_err(), "context7");
 
     let config = contexter_brightdata::Config::new(WRONG)
-        .base_url(addresses.brightdata_base_url.clone())
-        .zone(addresses.brightdata_zone.clone());
-    let adapter = BrightDataAdapter::new(&config).unwrap();
+        .with_base_url(addresses.brightdata_base_url.clone())
+        .with_zone(addresses.brightdata_zone.clone());
+    let adapter = BrightDataAdapter::new(config).unwrap();
     let fetch = FetchPage::new("https://docs.example.com/");
     assert_wrong_key(&ask(&adapter, fetch).await.unwrap_err(), "brightdata");
 
-    let config = contexter_qdrant::remote::Config::new()
-        .url(addresses.qdrant_url.clone().unwrap())
-        .api_key(WRONG);
+    let config = contexter_qdrant::remote::Config::default()
+        .with_url(addresses.qdrant_url.clone().unwrap())
+        .with_api_key(WRONG);
     let adapter = QdrantAdapter::new(config).unwrap();
     assert_wrong_key(&ask(&adapter, ListAliases).await.unwrap_err(), "qdrant");
 }

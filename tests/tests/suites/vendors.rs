@@ -28,8 +28,8 @@ async fn voyage_at_the_vendor_keeps_the_promises() {
 #[tokio::test]
 async fn context7_at_the_vendor_keeps_the_promises() {
     let [key] = require_env!("CONTEXT7_API_KEY");
-    let config = contexter_context7::Config::new().with_api_key(key);
-    let adapter = Context7Adapter::new(&config).unwrap();
+    let config = contexter_context7::Config::new(key);
+    let adapter = Context7Adapter::new(config).unwrap();
     let name = "tokio".to_owned();
     let one = ResolveLibrary { name, limit: 1 };
     first(&adapter, "CONTEXT7_API_KEY", one).await;
@@ -39,8 +39,8 @@ async fn context7_at_the_vendor_keeps_the_promises() {
 #[tokio::test]
 async fn brightdata_at_the_vendor_keeps_the_promises() {
     let [key, zone] = require_env!("BRIGHTDATA_API_KEY", "BRIGHTDATA_ZONE");
-    let config = contexter_brightdata::Config::new(key).zone(zone);
-    let adapter = BrightDataAdapter::new(&config).unwrap();
+    let config = contexter_brightdata::Config::new(key).with_zone(zone);
+    let adapter = BrightDataAdapter::new(config).unwrap();
     let page = "https://example.org/";
     let variables = "BRIGHTDATA_API_KEY, BRIGHTDATA_ZONE";
     first(&adapter, variables, FetchPage::new(page)).await;
@@ -50,9 +50,9 @@ async fn brightdata_at_the_vendor_keeps_the_promises() {
 #[tokio::test]
 async fn a_real_qdrant_server_keeps_the_promises() {
     let [url] = require_env!("QDRANT_URL");
-    let mut config = contexter_qdrant::remote::Config::new().url(url);
+    let mut config = contexter_qdrant::remote::Config::default().with_url(url);
     if let Some(key) = std::env::var_os("QDRANT_API_KEY") {
-        config = config.api_key(key.to_string_lossy().into_owned());
+        config = config.with_api_key(key.to_string_lossy().into_owned());
     }
     let adapter = QdrantAdapter::new(config).unwrap();
     let collection = format!("contexter-live-{}", std::process::id());

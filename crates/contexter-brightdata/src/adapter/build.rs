@@ -34,7 +34,7 @@ impl BrightDataAdapter {
     ///
     /// [`ErrorKind::Invalid`] with everything that is wrong with the configuration, and if a certificate
     /// cannot be read.
-    pub fn new(config: &Config) -> Result<Self, Error> {
+    pub fn new(config: Config) -> Result<Self, Error> {
         config.validate().map_err(|faults| invalid(&faults))?;
         let stack = StandardStack::new(config.stack()).map_err(|faults| invalid(&faults))?;
         Self::with_stack(config, stack)
@@ -45,8 +45,9 @@ impl BrightDataAdapter {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn with_stack(config: &Config, stack: StandardStack) -> Result<Self, Error> {
-        Self::with_budget(config, stack, ThrottleBudget::shared(&config.base_url))
+    pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
+        let budget = ThrottleBudget::shared(&config.base_url);
+        Self::with_budget(config, stack, budget)
     }
 
     /// As [`with_stack`](Self::with_stack), with a budget that is not that of the process: for a process
@@ -55,8 +56,12 @@ impl BrightDataAdapter {
     /// # Errors
     ///
     /// As [`new`](Self::new).
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a configuration that holds a key is handed over, not kept by the caller"
+    )]
     pub fn with_budget(
-        config: &Config,
+        config: Config,
         stack: StandardStack,
         budget: ThrottleBudget,
     ) -> Result<Self, Error> {
@@ -67,7 +72,7 @@ impl BrightDataAdapter {
                 .read_timeout(timeout)
                 .total_timeout(timeout),
         )?;
-        Self::build(config, &http, stack, budget)
+        Self::build(&config, &http, stack, budget)
     }
 
     /// As [`with_stack`](Self::with_stack), with an HTTP client of the caller's for the REST interface:
@@ -78,9 +83,13 @@ impl BrightDataAdapter {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub fn with_http(config: &Config, http: &Client, stack: StandardStack) -> Result<Self, Error> {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a configuration that holds a key is handed over, not kept by the caller"
+    )]
+    pub fn with_http(config: Config, http: &Client, stack: StandardStack) -> Result<Self, Error> {
         let budget = ThrottleBudget::shared(&config.base_url);
-        Self::build(config, http, stack, budget)
+        Self::build(&config, http, stack, budget)
     }
 
     fn build(

@@ -44,7 +44,7 @@ use crate::usage::BilledUsage;
 /// use contexter_adapter::ServiceAdapter;
 /// use contexter_brightdata::{BrightDataAdapter, Config};
 ///
-/// let adapter = BrightDataAdapter::new(&Config::new("s3cret").zone("web_unlocker1"))?;
+/// let adapter = BrightDataAdapter::new(Config::new("s3cret").with_zone("web_unlocker1"))?;
 /// assert!(adapter.capabilities().contains("fetch_page"));
 /// assert!(!adapter.capabilities().contains("web_search"));
 /// # Ok::<(), contexter_model::Error>(())

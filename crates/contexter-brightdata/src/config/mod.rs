@@ -10,7 +10,7 @@ use contexter_config::Secret;
 use serde::{Deserialize, Serialize};
 
 pub use proxy::ProxyConfig;
-pub use stack::RetrySettings;
+pub use stack::RetryConfig;
 
 use crate::pages::WebLibrary;
 use crate::serp::Engine;
@@ -88,7 +88,7 @@ pub struct Config {
     #[serde(with = "contexter_service::duration")]
     pub timeout: Duration,
     /// Attempts and delays.
-    pub retry_config: RetrySettings,
+    pub retry_config: RetryConfig,
     /// Requests a minute.
     pub rate_limit: Option<u64>,
     /// Whether the zone bills failures.
@@ -121,7 +121,7 @@ impl Default for Config {
             search_engine: Engine::default(),
             proxy: None,
             timeout: TIMEOUT,
-            retry_config: RetrySettings::default(),
+            retry_config: RetryConfig::default(),
             rate_limit: None,
             bills_failures: false,
             debug: true,
@@ -136,129 +136,140 @@ impl Default for Config {
 
 impl Config {
     /// The defaults, with a key.
+    #[must_use]
     pub fn new(api_key: impl Into<Secret>) -> Self {
-        Self {
-            api_key: Some(api_key.into()),
-            ..Self::default()
-        }
+        Self::default().with_api_key(api_key)
     }
 
     /// The defaults, with a proxy and nothing else: what needs a key of the REST interface is not there.
     #[must_use]
     pub fn proxied(proxy: ProxyConfig) -> Self {
-        Self::default().proxy(proxy)
+        Self::default().with_proxy(proxy)
+    }
+
+    /// Sets the key.
+    #[must_use]
+    pub fn with_api_key(mut self, key: impl Into<Secret>) -> Self {
+        self.api_key = Some(key.into());
+        self
     }
 
     /// Sets the address of the interface.
     #[must_use]
-    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+    pub fn with_base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
     /// Sets the unlocker zone.
     #[must_use]
-    pub fn zone(mut self, zone: impl Into<String>) -> Self {
+    pub fn with_zone(mut self, zone: impl Into<String>) -> Self {
         self.zone = Some(zone.into());
         self
     }
 
     /// Sets the search zone.
     #[must_use]
-    pub fn serp_zone(mut self, zone: impl Into<String>) -> Self {
+    pub fn with_serp_zone(mut self, zone: impl Into<String>) -> Self {
         self.serp_zone = Some(zone.into());
         self
     }
 
     /// Sets the customer's id.
     #[must_use]
-    pub fn customer(mut self, customer: impl Into<String>) -> Self {
+    pub fn with_customer(mut self, customer: impl Into<String>) -> Self {
         self.customer = Some(customer.into());
         self
     }
 
     /// Sets the native proxy.
     #[must_use]
-    pub fn proxy(mut self, proxy: ProxyConfig) -> Self {
+    pub fn with_proxy(mut self, proxy: ProxyConfig) -> Self {
         self.proxy = Some(proxy);
         self
     }
 
     /// Sets the web pages to be indexed.
     #[must_use]
-    pub fn libraries(mut self, libraries: impl IntoIterator<Item = WebLibrary>) -> Self {
+    pub fn with_libraries(mut self, libraries: impl IntoIterator<Item = WebLibrary>) -> Self {
         self.libraries = libraries.into_iter().collect();
         self
     }
 
     /// Sets the country of the visitor: two lower-case letters.
     #[must_use]
-    pub fn country(mut self, country: impl Into<String>) -> Self {
+    pub fn with_country(mut self, country: impl Into<String>) -> Self {
         self.country = Some(country.into());
         self
     }
 
     /// Sets where a search is made.
     #[must_use]
-    pub fn search_engine(mut self, engine: Engine) -> Self {
+    pub fn with_search_engine(mut self, engine: Engine) -> Self {
         self.search_engine = engine;
         self
     }
 
     /// Sets the time of one attempt.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
     /// Sets attempts and delays.
     #[must_use]
-    pub fn retry_config(mut self, retry: RetrySettings) -> Self {
+    pub fn with_retry_config(mut self, retry: RetryConfig) -> Self {
         self.retry_config = retry;
         self
     }
 
-    /// Sets how many requests are sent in a minute at most.
+    /// Sets how many requests are sent in a minute at most; no limit by default.
     #[must_use]
-    pub fn rate_limit(mut self, requests: u64) -> Self {
-        self.rate_limit = Some(requests);
+    pub fn with_rate_limit(mut self, requests: impl Into<Option<u64>>) -> Self {
+        self.rate_limit = requests.into();
         self
     }
 
     /// Sets whether the zone bills failures.
     #[must_use]
-    pub fn bills_failures(mut self, bills: bool) -> Self {
+    pub fn with_bills_failures(mut self, bills: bool) -> Self {
         self.bills_failures = bills;
         self
     }
 
     /// Sets whether to ask for `x-brd-debug`.
     #[must_use]
-    pub fn debug(mut self, debug: bool) -> Self {
+    pub fn with_debug(mut self, debug: bool) -> Self {
         self.debug = debug;
         self
     }
 
     /// Sets the largest page, in bytes.
     #[must_use]
-    pub fn max_body(mut self, bytes: u64) -> Self {
+    pub fn with_max_body(mut self, bytes: u64) -> Self {
         self.max_body = bytes;
         self
     }
 
     /// Sets the largest snapshot or part, in bytes, decompressed.
     #[must_use]
-    pub fn max_snapshot(mut self, bytes: u64) -> Self {
+    pub fn with_max_snapshot(mut self, bytes: u64) -> Self {
         self.max_snapshot = bytes;
         self
     }
 
-    /// Sets the first and the longest pause between questions for a job.
+    /// Sets the first pause between questions for a job.
     #[must_use]
-    pub fn poll_interval(mut self, first: Duration, longest: Duration) -> Self {
-        self.poll_interval = first;
-        self.max_poll_interval = longest;
+    pub fn with_poll_interval(mut self, pause: Duration) -> Self {
+        self.poll_interval = pause;
+        self
+    }
+
+    /// Sets the longest pause between questions for a job.
+    #[must_use]
+    pub fn with_max_poll_interval(mut self, pause: Duration) -> Self {
+        self.max_poll_interval = pause;
         self
     }
 }

@@ -73,22 +73,29 @@ impl ProxyConfig {
 
     /// Sets where the proxy is.
     #[must_use]
-    pub fn at(mut self, host: impl Into<String>, port: u16) -> Self {
+    pub fn with_address(mut self, host: impl Into<String>, port: u16) -> Self {
         self.host = host.into();
         self.port = port;
         self
     }
 
-    /// Sets the vendor's certificate.
+    /// Sets the vendor's certificate, as PEM.
     #[must_use]
-    pub fn ca(mut self, pem: impl Into<String>) -> Self {
+    pub fn with_ca(mut self, pem: impl Into<String>) -> Self {
         self.ca = Some(pem.into());
+        self
+    }
+
+    /// Sets a file with the vendor's certificate as PEM, in place of [`with_ca`](Self::with_ca).
+    #[must_use]
+    pub fn with_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(file.into());
         self
     }
 
     /// Sets the page that is asked for when a tunnel cannot be opened.
     #[must_use]
-    pub fn diagnosis_url(mut self, url: impl Into<String>) -> Self {
+    pub fn with_diagnosis_url(mut self, url: impl Into<String>) -> Self {
         self.diagnosis_url = url.into();
         self
     }

@@ -13,7 +13,7 @@ use super::Config;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct RetrySettings {
+pub struct RetryConfig {
     /// Attempts, the first one included. Default 3.
     pub max_attempts: Option<u32>,
     /// The delay before the second attempt. Default 2 s.
@@ -24,24 +24,30 @@ pub struct RetrySettings {
     pub max_delay: Option<Duration>,
 }
 
-impl RetrySettings {
-    /// Sets the attempts, the first one included.
+impl RetryConfig {
+    /// Creates settings that change nothing.
     #[must_use]
-    pub fn max_attempts(mut self, attempts: u32) -> Self {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how many attempts are made at most, the first one included.
+    #[must_use]
+    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
     /// Sets the delay before the second attempt.
     #[must_use]
-    pub fn base_delay(mut self, delay: Duration) -> Self {
+    pub fn with_base_delay(mut self, delay: Duration) -> Self {
         self.base_delay = Some(delay);
         self
     }
 
     /// Sets the longest delay.
     #[must_use]
-    pub fn max_delay(mut self, delay: Duration) -> Self {
+    pub fn with_max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = Some(delay);
         self
     }

@@ -55,7 +55,7 @@ fn every_setting_is_read() {
     assert_eq!(retry.base_delay, Duration::from_millis(500));
     assert_eq!(retry.max_delay, Duration::from_secs(10));
     assert_eq!(stack.rate_limit.unwrap().requests.unwrap().limit, 600);
-    let adapter = BrightDataAdapter::new(&config).unwrap();
+    let adapter = BrightDataAdapter::new(config.clone()).unwrap();
     let names: Vec<_> = adapter.capabilities().names().collect();
     assert_eq!(
         names,
@@ -98,15 +98,15 @@ fn the_defaults_are_those_of_the_preset_and_the_vendor() {
 #[test]
 fn all_faults_are_told_at_once_and_without_secrets() {
     let mut config = Config::new("")
-        .zone("Bad-Zone")
-        .serp_zone("_x_")
-        .customer("a-b")
-        .proxy(
+        .with_zone("Bad-Zone")
+        .with_serp_zone("_x_")
+        .with_customer("a-b")
+        .with_proxy(
             ProxyConfig::new(ProxyUser::new("c-d", "ok1").session("a-b"), "")
-                .at("bad host", 0)
-                .diagnosis_url("https://example.org/"),
+                .with_address("bad host", 0)
+                .with_diagnosis_url("https://example.org/"),
         )
-        .libraries([
+        .with_libraries([
             WebLibrary::new(
                 "/web/a".parse().unwrap(),
                 ["https://127.0.0.1/", "https://a.org/"],
@@ -126,7 +126,7 @@ fn all_faults_are_told_at_once_and_without_secrets() {
     config.timeout = Duration::ZERO;
     config.rate_limit = Some(0);
     config.max_poll_interval = Duration::ZERO;
-    let error = BrightDataAdapter::new(&config).unwrap_err();
+    let error = BrightDataAdapter::new(config).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     let message = error.message();
     for fault in [
@@ -159,8 +159,8 @@ fn all_faults_are_told_at_once_and_without_secrets() {
 
 #[test]
 fn a_key_is_not_sent_in_the_clear() {
-    let config = Config::new("k-123456").base_url("http://api.example.org");
-    let error = BrightDataAdapter::new(&config).unwrap_err();
+    let config = Config::new("k-123456").with_base_url("http://api.example.org");
+    let error = BrightDataAdapter::new(config).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(!format!("{error:?}").contains("k-123456"));
 }
@@ -170,20 +170,21 @@ fn a_certificate_that_cannot_be_read_is_told_when_the_adapter_is_made() {
     let user = ProxyUser::new("hl_1", "residential1");
     let mut proxy = ProxyConfig::new(user, "pw-123456");
     proxy.ca_file = Some("/nowhere/brightdata.crt".into());
-    let error = BrightDataAdapter::new(&Config::new("k-123456").proxy(proxy.clone())).unwrap_err();
+    let error =
+        BrightDataAdapter::new(Config::new("k-123456").with_proxy(proxy.clone())).unwrap_err();
     assert_eq!(
         error.message(),
         "proxy.ca_file /nowhere/brightdata.crt cannot be read"
     );
     proxy.ca_file = None;
-    let error =
-        BrightDataAdapter::new(&Config::new("k-123456").proxy(proxy.ca("no pem"))).unwrap_err();
+    let error = BrightDataAdapter::new(Config::new("k-123456").with_proxy(proxy.with_ca("no pem")))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 
 #[test]
 fn a_zone_decides_what_the_adapter_can_do() {
-    let bare = BrightDataAdapter::new(&Config::new("k-123456")).unwrap();
+    let bare = BrightDataAdapter::new(Config::new("k-123456")).unwrap();
     assert_eq!(
         bare.capabilities().names().collect::<Vec<_>>(),
         ["datasets"]

@@ -18,7 +18,7 @@ async fn library(
     script: Vec<Scripted>,
 ) -> (ScriptedServer, BrightDataAdapter) {
     let server = ScriptedServer::start(script).await;
-    let adapter = adapter(&config(&server).libraries([library]));
+    let adapter = adapter(&config(&server).with_libraries([library]));
     (server, adapter)
 }
 

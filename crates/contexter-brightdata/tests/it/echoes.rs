@@ -51,8 +51,8 @@ async fn errors(answer: Scripted) -> Vec<Error> {
     let server = ScriptedServer::start(vec![answer]).await;
     let address = server.address();
     let proxy = ProxyConfig::new(ProxyUser::new("hl_1", "residential1"), PASSWORD)
-        .at(address.ip().to_string(), address.port());
-    let adapter = adapter(&config(&server).proxy(proxy));
+        .with_address(address.ip().to_string(), address.port());
+    let adapter = adapter(&config(&server).with_proxy(proxy));
     let snapshot: contexter_brightdata::SnapshotId = "s_1".parse().unwrap();
     let trigger = TriggerDataset::new("gd_1".parse().unwrap()).input(json!({ "x": 1 }));
     let page = "https://example.org/a";

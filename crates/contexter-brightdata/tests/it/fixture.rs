@@ -17,9 +17,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) fn config(server: &ScriptedServer) -> Config {
     let mut config = Config::new(KEY)
-        .base_url(server.base_url())
-        .zone("web_unlocker1")
-        .serp_zone("serp_api1");
+        .with_base_url(server.base_url())
+        .with_zone("web_unlocker1")
+        .with_serp_zone("serp_api1");
     config.debug = false;
     config.timeout = Duration::from_secs(20);
     config.poll_interval = Duration::from_millis(5);
@@ -40,7 +40,7 @@ pub(crate) fn adapter(config: &Config) -> BrightDataAdapter {
 
 pub(crate) fn with_stack(config: &Config, stack: StackConfig) -> BrightDataAdapter {
     let stack = StandardStack::new(stack).unwrap();
-    BrightDataAdapter::with_budget(config, stack, ThrottleBudget::new()).unwrap()
+    BrightDataAdapter::with_budget(config.clone(), stack, ThrottleBudget::new()).unwrap()
 }
 
 /// Starts a server that answers so, and an adapter for it.

@@ -23,8 +23,9 @@ async fn every_call() -> (ScriptedServer, BrightDataAdapter) {
     let server = ScriptedServer::start(vec![answer]).await;
     let address = server.address();
     let user = ProxyUser::new("hl_1", "residential1").country("de");
-    let proxy = ProxyConfig::new(user, "pw:1/2").at(address.ip().to_string(), address.port());
-    let adapter = adapter(&config(&server).proxy(proxy).debug(true));
+    let proxy =
+        ProxyConfig::new(user, "pw:1/2").with_address(address.ip().to_string(), address.port());
+    let adapter = adapter(&config(&server).with_proxy(proxy).with_debug(true));
     (server, adapter)
 }
 

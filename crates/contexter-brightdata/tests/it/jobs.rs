@@ -67,7 +67,7 @@ async fn the_id_is_read_from_the_body_too_and_the_customer_is_named() {
         Scripted::text(200, "x"),
     ])
     .await;
-    let adapter = adapter(&config(&server).customer("hl_1"));
+    let adapter = adapter(&config(&server).with_customer("hl_1"));
     let unlock = Unlock::new("https://example.org/").method("POST").body("b");
     let submit = SubmitPage::new(unlock).webhook_url("https://hook.example.org/x");
     let job = call(&adapter, submit).await.unwrap();

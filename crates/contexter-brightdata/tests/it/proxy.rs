@@ -18,8 +18,12 @@ fn user() -> ProxyUser {
 }
 
 fn by(host: &str, port: u16, user: ProxyUser, password: &str) -> BrightDataAdapter {
-    let proxy = ProxyConfig::new(user, password).at(host, port);
-    adapter(&Config::new(KEY).base_url("http://127.0.0.1:9").proxy(proxy))
+    let proxy = ProxyConfig::new(user, password).with_address(host, port);
+    adapter(
+        &Config::new(KEY)
+            .with_base_url("http://127.0.0.1:9")
+            .with_proxy(proxy),
+    )
 }
 
 async fn scripted(user: ProxyUser, script: Vec<Scripted>) -> (ScriptedServer, BrightDataAdapter) {

@@ -76,7 +76,7 @@ async fn what_is_well_again_is_found_out_soon() {
 fn by_proxy(server: &ScriptedServer) -> BrightDataAdapter {
     let address = server.address();
     let proxy = ProxyConfig::new(ProxyUser::new("hl_1", "residential1"), "pw-123456")
-        .at(address.ip().to_string(), address.port());
+        .with_address(address.ip().to_string(), address.port());
     adapter(&Config::proxied(proxy))
 }
 
@@ -126,8 +126,8 @@ async fn a_proxy_that_refuses_the_password_is_unhealthy() {
 fn a_zone_beside_the_proxy_needs_the_key() {
     let proxy = || ProxyConfig::new(ProxyUser::new("hl_1", "residential1"), "pw-123456");
     for config in [
-        Config::proxied(proxy()).zone("web_unlocker1"),
-        Config::proxied(proxy()).serp_zone("serp_api1"),
+        Config::proxied(proxy()).with_zone("web_unlocker1"),
+        Config::proxied(proxy()).with_serp_zone("serp_api1"),
         Config::default(),
     ] {
         let error = config.validate().unwrap_err();
@@ -136,6 +136,6 @@ fn a_zone_beside_the_proxy_needs_the_key() {
     Config::proxied(proxy()).validate().unwrap();
     let mut with_key = Config::proxied(proxy());
     with_key.api_key = Some(KEY.into());
-    let adapter = BrightDataAdapter::new(&with_key).unwrap();
+    let adapter = BrightDataAdapter::new(with_key).unwrap();
     assert!(adapter.capabilities().contains("datasets"));
 }

@@ -41,8 +41,8 @@ async fn by_the_proxy_a_429_of_the_vendor_counts_and_one_of_the_target_does_not(
         let server = ScriptedServer::start(vec![answer]).await;
         let address = server.address();
         let proxy = ProxyConfig::new(ProxyUser::new("hl_1", "residential1"), "pw-123456")
-            .at(address.ip().to_string(), address.port());
-        let mut settings = config(&server).proxy(proxy);
+            .with_address(address.ip().to_string(), address.port());
+        let mut settings = config(&server).with_proxy(proxy);
         settings.zone = None;
         let adapter = adapter(&settings);
         let page = FetchPage::new("http://example.org/");

@@ -137,8 +137,9 @@ async fn nothing_secret_is_shown_whatever_the_vendor_echoes() {
         let server = ScriptedServer::start(vec![echo]).await;
         let address = server.address();
         let user = ProxyUser::new("hl_5ecret", "residential1");
-        let proxy = ProxyConfig::new(user, PASSWORD).at(address.ip().to_string(), address.port());
-        let settings = config(&server).proxy(proxy);
+        let proxy =
+            ProxyConfig::new(user, PASSWORD).with_address(address.ip().to_string(), address.port());
+        let settings = config(&server).with_proxy(proxy);
         let adapter = with_stack(&settings, quick().retry(None));
         for error in provoke(&adapter).await {
             count += 1;
@@ -149,7 +150,7 @@ async fn nothing_secret_is_shown_whatever_the_vendor_echoes() {
             }
         }
         let server = ScriptedServer::start(vec![quiet]).await;
-        let settings = settings.base_url(server.base_url());
+        let settings = settings.with_base_url(server.base_url());
         let quiet = with_stack(&settings, quick().retry(None));
         let health = quiet.health_check().await;
         shown.extend([

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_brightdata::{BrightDataAdapter, Config, Engine, RetrySettings};
+use contexter_brightdata::{BrightDataAdapter, Config, Engine, RetryConfig};
 use contexter_model::FetchPage;
 use contexter_resilience::StandardStack;
 use contexter_testkit::{Scripted, ScriptedServer};
@@ -12,25 +12,26 @@ use super::fixture::{KEY, call, config, quick};
 #[test]
 fn every_setting_can_be_set_in_code() {
     let second = Duration::from_secs(1);
-    let retry = RetrySettings::default()
-        .max_attempts(5)
-        .base_delay(second)
-        .max_delay(9 * second);
+    let retry = RetryConfig::default()
+        .with_max_attempts(5)
+        .with_base_delay(second)
+        .with_max_delay(9 * second);
     let config = Config::new(KEY)
-        .base_url("https://api.example.org")
-        .zone("web_unlocker1")
-        .serp_zone("serp_api1")
-        .customer("hl_1")
-        .country("de")
-        .search_engine(Engine::Bing)
-        .timeout(200 * second)
-        .retry_config(retry)
-        .rate_limit(600)
-        .bills_failures(true)
-        .debug(false)
-        .max_body(1_000)
-        .max_snapshot(2_000)
-        .poll_interval(second, 3 * second);
+        .with_base_url("https://api.example.org")
+        .with_zone("web_unlocker1")
+        .with_serp_zone("serp_api1")
+        .with_customer("hl_1")
+        .with_country("de")
+        .with_search_engine(Engine::Bing)
+        .with_timeout(200 * second)
+        .with_retry_config(retry)
+        .with_rate_limit(600)
+        .with_bills_failures(true)
+        .with_debug(false)
+        .with_max_body(1_000)
+        .with_max_snapshot(2_000)
+        .with_poll_interval(second)
+        .with_max_poll_interval(3 * second);
     config.validate().unwrap();
     let read: Config = serde_json::from_value(serde_json::json!({
         "api_key": KEY,
@@ -60,7 +61,7 @@ async fn calls_go_by_the_client_that_is_given() {
     let settings = contexter_http::Config::default().user_agent("somebody/1");
     let http = contexter_http::Client::new(&settings).unwrap();
     let stack = StandardStack::new(quick()).unwrap();
-    let adapter = BrightDataAdapter::with_http(&config(&server), &http, stack).unwrap();
+    let adapter = BrightDataAdapter::with_http(config(&server), &http, stack).unwrap();
     call(&adapter, FetchPage::new("https://example.org/"))
         .await
         .unwrap();

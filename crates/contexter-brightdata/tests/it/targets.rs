@@ -210,8 +210,9 @@ async fn nothing_is_sent_by_the_proxy_either() {
     let server = contexter_testkit::ScriptedServer::start(vec![Scripted::text(200, "x")]).await;
     let address = server.address();
     let user = ProxyUser::new("hl_1", "residential1");
-    let proxy = ProxyConfig::new(user, "pw-123456").at(address.ip().to_string(), address.port());
-    let adapter = adapter(&config(&server).proxy(proxy));
+    let proxy =
+        ProxyConfig::new(user, "pw-123456").with_address(address.ip().to_string(), address.port());
+    let adapter = adapter(&config(&server).with_proxy(proxy));
     for text in FORBIDDEN {
         let error = call(&adapter, FetchByProxy::new(*text)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{text}");

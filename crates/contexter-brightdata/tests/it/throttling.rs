@@ -58,7 +58,7 @@ async fn calls_at_once_do_not_exceed_the_budget() {
             .retry(None)
             .bulkhead(BulkheadConfig::new().max_concurrent(50));
         let stack = StandardStack::new(stack).unwrap();
-        BrightDataAdapter::with_budget(&config(&server), stack, budget.clone()).unwrap()
+        BrightDataAdapter::with_budget(config(&server), stack, budget.clone()).unwrap()
     });
     let calls = (0..30).map(|n| call(&adapters[n % 3], page()));
     let outcomes = futures_util::future::join_all(calls).await;
@@ -130,7 +130,7 @@ async fn adapters_of_one_process_share_the_budget_of_an_interface() {
     let other_server = ScriptedServer::start(vec![refused()]).await;
     let make = |server| {
         let stack = StandardStack::new(quick().retry(None)).unwrap();
-        BrightDataAdapter::with_stack(&config(server), stack).unwrap()
+        BrightDataAdapter::with_stack(config(server), stack).unwrap()
     };
     let (one, two) = (make(&server), make(&server));
     let elsewhere = make(&other_server);

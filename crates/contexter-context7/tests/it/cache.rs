@@ -120,8 +120,8 @@ async fn documentation_that_is_being_prepared_is_not_kept() {
 async fn what_says_nothing_is_not_kept_for_long() {
     let brief = keeping().with_cache(
         CacheSettings::new()
-            .fresh_for(Duration::from_millis(1))
-            .stale_if_error_for(Duration::from_hours(1)),
+            .with_fresh_for(Duration::from_millis(1))
+            .with_stale_if_error_for(Duration::from_hours(1)),
     );
     let rig = rig_with(vec![Scripted::text(200, " "), found()], brief).await;
     let text = || ask("/a/b").form(Form::Text);
@@ -139,7 +139,7 @@ async fn what_says_nothing_is_not_kept_for_long() {
 
 #[tokio::test]
 async fn old_documentation_stands_in_for_a_service_that_cannot_answer() {
-    let brief = keeping().with_cache(CacheSettings::new().fresh_for(Duration::from_nanos(1)));
+    let brief = keeping().with_cache(CacheSettings::new().with_fresh_for(Duration::from_nanos(1)));
     let rig = rig_with(
         vec![
             Scripted::text(200, "documentation"),

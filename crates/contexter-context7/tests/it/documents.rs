@@ -20,7 +20,7 @@ fn fetch(cursor: Option<&str>, limit: usize) -> FetchDocs {
 fn about(topics: &[&str]) -> Config {
     plain()
         .with_cache(CacheSettings::new())
-        .with_docs(DocsConfig::new().topics(topics.iter().copied()))
+        .with_docs(DocsConfig::new().with_topics(topics.iter().copied()))
 }
 
 /// An answer with prose on each of these pages.
@@ -206,7 +206,11 @@ async fn the_version_of_a_library_is_not_swapped_unless_configured() {
         strict.call(versioned()).await.unwrap_err().kind(),
         ErrorKind::NotFound
     );
-    let config = plain().with_docs(DocsConfig::new().topics(["one"]).tag_fallback(true));
+    let config = plain().with_docs(
+        DocsConfig::new()
+            .with_topics(["one"])
+            .with_tag_fallback(true),
+    );
     let lenient = rig_with(script(), config).await;
     let page = lenient.call(versioned()).await.unwrap();
     assert_eq!(page.documents[0].library, id("/tokio-rs/tokio/v9"));
@@ -214,7 +218,7 @@ async fn the_version_of_a_library_is_not_swapped_unless_configured() {
 
 #[tokio::test]
 async fn no_more_tokens_are_taken_than_configured() {
-    let config = plain().with_docs(DocsConfig::new().topics(["one"]).max_tokens(100));
+    let config = plain().with_docs(DocsConfig::new().with_topics(["one"]).with_max_tokens(100));
     let rig = rig_with(vec![found()], config).await;
     let page = rig.call(fetch(None, 10)).await.unwrap();
     let paths: Vec<_> = page.documents.iter().map(|d| d.path.as_str()).collect();

@@ -74,13 +74,10 @@ async fn nothing_that_is_shown_holds_the_key() {
 
 #[test]
 fn a_key_goes_to_no_other_machine_in_the_clear() {
-    let config = Config::new()
-        .with_api_key(KEY)
-        .with_base_url("http://context7.example/api");
-    let error = Context7Adapter::new(&config).unwrap_err();
+    let config = Config::new(KEY).with_base_url("http://context7.example/api");
+    let error = Context7Adapter::new(config).unwrap_err();
     assert_clean(&error);
-    let config = Config::new()
-        .with_api_key("ctx7sk-line\nbreak-hidden")
-        .with_base_url("https://context7.example/api");
-    assert_clean(&Context7Adapter::new(&config).unwrap_err());
+    let config =
+        Config::new("ctx7sk-line\nbreak-hidden").with_base_url("https://context7.example/api");
+    assert_clean(&Context7Adapter::new(config).unwrap_err());
 }

@@ -14,10 +14,11 @@ const SOON: Duration = Duration::from_millis(20);
 
 fn patient() -> Config {
     plain()
-        .with_retry(
+        .with_retry_config(
             RetryConfig::new()
-                .max_attempts(3)
-                .delays(Duration::from_millis(1), Duration::from_millis(2)),
+                .with_max_attempts(3)
+                .with_base_delay(Duration::from_millis(1))
+                .with_max_delay(Duration::from_millis(2)),
         )
         .with_not_finalized_wait(SOON)
 }
@@ -133,7 +134,7 @@ async fn a_silent_service_ends_in_time() {
 async fn a_call_that_is_dropped_leaves_nothing_behind() {
     let server = ScriptedServer::start(vec![Scripted::hang(), found()]).await;
     let config = plain().with_base_url(format!("{}/api", server.base_url()));
-    let adapter = Context7Adapter::new(&config).unwrap();
+    let adapter = Context7Adapter::new(config).unwrap();
     let handle = adapter
         .capabilities()
         .handle::<contexter_context7::FetchContext>()
@@ -167,10 +168,10 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
 
 #[test]
 fn the_settings_are_laid_over_the_preset() {
-    let config = Config::new()
+    let config = Config::default()
         .with_timeout(Duration::from_mins(5))
         .with_rate_limit(60)
-        .with_retry(RetryConfig::new().max_attempts(7))
+        .with_retry_config(RetryConfig::new().with_max_attempts(7))
         .with_max_retry_after(Duration::from_secs(5));
     let (stack, preset) = (config.stack(), StackConfig::context7());
     assert_eq!(stack.attempt_timeout, Some(Duration::from_mins(5)));
@@ -182,7 +183,7 @@ fn the_settings_are_laid_over_the_preset() {
     assert_eq!(stack.bulkhead, preset.bulkhead);
     assert_eq!(stack.rate_limit.unwrap().requests.unwrap().limit, 60);
     assert_eq!(stack.cache.unwrap().fresh_for, Duration::from_hours(6));
-    let plain = Config::new().with_cache(None).stack();
+    let plain = Config::default().with_cache(None).stack();
     assert_eq!(plain.rate_limit, None);
     assert_eq!(plain.cache, None);
     assert_eq!(plain.retry, preset.retry);
@@ -191,9 +192,9 @@ fn the_settings_are_laid_over_the_preset() {
 #[tokio::test]
 async fn a_stack_of_the_callers_is_used_as_it_is() {
     let server = ScriptedServer::start(vec![Scripted::status(503), found()]).await;
-    let config = Config::new().with_base_url(format!("{}/api", server.base_url()));
+    let config = Config::default().with_base_url(format!("{}/api", server.base_url()));
     let stack = StandardStack::new(StackConfig::new().retry(None)).unwrap();
-    let adapter = Context7Adapter::with_stack(&config, stack).unwrap();
+    let adapter = Context7Adapter::with_stack(config, stack).unwrap();
     let rig = crate::support::Rig { server, adapter };
     assert_eq!(
         rig.call(ask("/a/b")).await.unwrap_err().kind(),

@@ -19,16 +19,16 @@ pub(crate) struct Rig {
 
 /// One attempt, nothing kept, one topic: what is sent is what is asked.
 pub(crate) fn plain() -> Config {
-    Config::new()
-        .with_api_key(KEY)
+    Config::new(KEY)
         .with_timeout(Duration::from_secs(30))
-        .with_retry(
+        .with_retry_config(
             RetryConfig::new()
-                .max_attempts(1)
-                .delays(Duration::from_millis(1), Duration::from_millis(2)),
+                .with_max_attempts(1)
+                .with_base_delay(Duration::from_millis(1))
+                .with_max_delay(Duration::from_millis(2)),
         )
         .with_cache(None)
-        .with_docs(DocsConfig::new().topics(["overview"]))
+        .with_docs(DocsConfig::new().with_topics(["overview"]))
 }
 
 pub(crate) async fn rig(script: Vec<Scripted>) -> Rig {
@@ -38,7 +38,7 @@ pub(crate) async fn rig(script: Vec<Scripted>) -> Rig {
 pub(crate) async fn rig_with(script: Vec<Scripted>, config: Config) -> Rig {
     let server = ScriptedServer::start(script).await;
     let config = config.with_base_url(format!("{}/api", server.base_url()));
-    let adapter = Context7Adapter::new(&config).unwrap();
+    let adapter = Context7Adapter::new(config).unwrap();
     Rig { server, adapter }
 }
 

@@ -16,6 +16,7 @@ use contexter_resilience::{ResilientAdapter, StandardStack};
 use contexter_service::{Cx, Service};
 use jiff::Timestamp;
 use tokio::time::Instant;
+use tonic::transport::Channel;
 
 use super::config::{Config, GRACE};
 use super::health::CLIENT_VERSION;
@@ -43,7 +44,7 @@ use crate::spec::SERVICE;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), contexter_model::Error> {
-/// let qdrant = QdrantAdapter::new(Config::new().url("https://qdrant.example.com").api_key("k3y"))?;
+/// let qdrant = QdrantAdapter::new(Config::new("k3y").with_url("https://qdrant.example.com"))?;
 /// assert_eq!(qdrant.name(), "qdrant");
 /// assert!(qdrant.capabilities().handle::<Query>().is_some());
 /// # Ok(())
@@ -86,8 +87,29 @@ impl QdrantAdapter {
         reason = "a configuration that holds a key is handed over, not kept by the caller"
     )]
     pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
-        let store = RemoteStore::new(&config)?;
-        let patient = patient(&stack, &config)?;
+        Self::over(RemoteStore::new(&config)?, &config, stack)
+    }
+
+    /// Takes a channel of the caller's in place of connections as configured, under `stack`; see
+    /// [`RemoteStore::with_channel`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RemoteStore::with_channel`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a configuration that holds a key is handed over, not kept by the caller"
+    )]
+    pub fn with_channel(
+        config: Config,
+        channel: Channel,
+        stack: StandardStack,
+    ) -> Result<Self, Error> {
+        Self::over(RemoteStore::with_channel(&config, channel)?, &config, stack)
+    }
+
+    fn over(store: RemoteStore, config: &Config, stack: StandardStack) -> Result<Self, Error> {
+        let patient = patient(&stack, config)?;
         let piecewise = Piecewise {
             store: store.clone(),
             stack: stack.clone(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, with_port};
 use super::expected::CollectionConfig;
+use super::sending::{RetryConfig, UploadConfig};
 
 /// The server's gRPC port (<https://qdrant.tech/documentation/interfaces/#grpc-interface>).
 pub const GRPC_PORT: u16 = 6334;
@@ -20,13 +21,6 @@ pub const REST_PORT: u16 = 6333;
 /// How much longer a call is waited for here than the server may take: its own report that time is
 /// up says more than a connection that was given up.
 pub const GRACE: Duration = Duration::from_secs(1);
-
-/// Points of one upload batch: vendor reports recommend 100 to 500
-/// (<https://github.com/qdrant/qdrant/issues/1470>).
-const BATCH_POINTS: usize = 500;
-
-/// Bytes of one upload batch: reports recommend less than 5 MB.
-const BATCH_BYTES: usize = 4 << 20;
 
 /// The most bytes that one upload batch may be set to.
 const MAX_BATCH_BYTES: usize = 64 << 20;
@@ -74,7 +68,7 @@ const MAX_CONNECTIONS: usize = 32;
 /// config.validate()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
@@ -131,80 +125,102 @@ impl Default for Config {
     }
 }
 
-/// How failed calls are repeated; what is not set is as in [`StackConfig::qdrant`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RetryConfig {
-    /// How often a call is tried in all.
-    pub max_attempts: Option<u32>,
-    /// The wait before the second attempt.
-    #[serde(with = "contexter_service::duration::option")]
-    pub base_delay: Option<Duration>,
-    /// The longest wait between two attempts.
-    #[serde(with = "contexter_service::duration::option")]
-    pub max_delay: Option<Duration>,
-}
-
-/// How points are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct UploadConfig {
-    /// How many points one call carries at most; 500 by default.
-    pub batch_points: usize,
-    /// How many bytes one call carries at most, unless a single point is larger; 4 MiB by default.
-    pub batch_bytes: usize,
-    /// How many calls of one upload are on their way at once; 2 by default.
-    pub concurrency: usize,
-}
-
-impl Default for UploadConfig {
-    fn default() -> Self {
-        Self {
-            batch_points: BATCH_POINTS,
-            batch_bytes: BATCH_BYTES,
-            concurrency: 2,
-        }
-    }
-}
-
 impl Config {
-    /// Creates the defaults: a server on this machine without a key.
+    /// The defaults, with a key. [`Config::default`] is a server on this machine without one.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(api_key: impl Into<Secret>) -> Self {
+        Self::default().with_api_key(api_key)
     }
 
-    /// Sets where the server is.
+    /// Sets the server's name or address; `localhost` by default.
     #[must_use]
-    pub fn url(mut self, url: impl Into<String>) -> Self {
+    pub fn with_host(mut self, name: impl Into<String>) -> Self {
+        self.host = name.into();
+        self
+    }
+
+    /// Sets the server's gRPC port; 6334 by default.
+    #[must_use]
+    pub fn with_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets where the server is, in place of host and port.
+    #[must_use]
+    pub fn with_url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self
     }
 
     /// Sets the key or JSON web token.
     #[must_use]
-    pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
+    pub fn with_api_key(mut self, key: impl Into<Secret>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// Sets how long the server may take for one call.
+    /// Sets how long the server may take for one call; 30 s by default.
     #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.timeout = limit;
+        self
+    }
+
+    /// Sets how long a connection may take; 5 s by default.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// Sets how many connections calls take turns on; 3 by default.
+    #[must_use]
+    pub fn with_connections(mut self, count: usize) -> Self {
+        self.connections = count;
+        self
+    }
+
+    /// Sets a file of certificates in PEM that are trusted besides those of the system.
+    #[must_use]
+    pub fn with_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(file.into());
+        self
+    }
+
+    /// Sets how failed calls are repeated.
+    #[must_use]
+    pub fn with_retry_config(mut self, retry: RetryConfig) -> Self {
+        self.retry_config = retry;
+        self
+    }
+
+    /// Sets what collections are expected to be.
+    #[must_use]
+    pub fn with_collection_config(mut self, expected: CollectionConfig) -> Self {
+        self.collection_config = expected;
         self
     }
 
     /// Sets how points are sent.
     #[must_use]
-    pub fn upload(mut self, points: usize, bytes: usize, concurrency: usize) -> Self {
-        self.upload = UploadConfig {
-            batch_points: points,
-            batch_bytes: bytes,
-            concurrency,
-        };
+    pub fn with_upload(mut self, upload: UploadConfig) -> Self {
+        self.upload = upload;
+        self
+    }
+
+    /// Sets how long an [`Optimize`](contexter_model::Optimize) waits for the server; 10 min by default.
+    #[must_use]
+    pub fn with_optimize_timeout(mut self, limit: Duration) -> Self {
+        self.optimize_timeout = limit;
+        self
+    }
+
+    /// Sets how long a [`CreateSnapshot`](contexter_model::CreateSnapshot) waits for the server; 10 min by
+    /// default.
+    #[must_use]
+    pub fn with_snapshot_timeout(mut self, limit: Duration) -> Self {
+        self.snapshot_timeout = limit;
         self
     }
 

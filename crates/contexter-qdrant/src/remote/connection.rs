@@ -16,7 +16,7 @@ use qdrant_client::qdrant::snapshots_client::SnapshotsClient;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Response, Status, TimeoutExpired};
 
 use super::codec::Encoded;
@@ -97,6 +97,18 @@ impl Connection {
             }
             endpoint = endpoint.tls_config(tls).map_err(unusable)?;
         }
+        let lines = (0..config.connections)
+            .map(|_| Line::new(&endpoint, config.connect_timeout))
+            .collect();
+        Self::over(lines, config)
+    }
+
+    /// Takes a channel of the caller's.
+    pub(super) fn given(channel: Channel, config: &Config) -> Result<Self, Error> {
+        Self::over(vec![Line::given(channel)], config)
+    }
+
+    fn over(lines: Vec<Line>, config: &Config) -> Result<Self, Error> {
         let key = match &config.api_key {
             None => None,
             Some(key) => {
@@ -111,13 +123,11 @@ impl Connection {
         let rounded_up = u64::from(config.timeout.subsec_nanos() > 0);
         Ok(Self {
             inner: Arc::new(Inner {
-                lines: (0..config.connections)
-                    .map(|_| Line::new(&endpoint, config.connect_timeout))
-                    .collect(),
+                lines,
                 next: AtomicUsize::new(0),
                 key,
                 secret: config.api_key.clone(),
-                endpoint: address,
+                endpoint: config.endpoint(),
                 // Before the stack gives up: this error says whose it is. The server's own comes
                 // first.
                 timeout: config.timeout.saturating_add(GRACE),

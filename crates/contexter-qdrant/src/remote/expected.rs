@@ -55,6 +55,26 @@ impl From<Metric> for Distance {
 }
 
 impl CollectionConfig {
+    /// Expects nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the dimensions of the dense vectors.
+    #[must_use]
+    pub fn with_vector_size(mut self, dimensions: usize) -> Self {
+        self.vector_size = Some(dimensions);
+        self
+    }
+
+    /// Sets how near two dense vectors are.
+    #[must_use]
+    pub fn with_distance_metric(mut self, metric: Metric) -> Self {
+        self.distance_metric = Some(metric);
+        self
+    }
+
     /// Refuses a collection that is not as expected.
     pub(super) fn check(self, spec: &CollectionSpec) -> Result<(), Error> {
         let invalid = |message: String| Err(spec::error(ErrorKind::Invalid, message));

@@ -15,7 +15,7 @@ use qdrant_client::qdrant::snapshots_client::SnapshotsClient;
 use tokio::net::TcpStream;
 use tonic::codegen::http::Uri;
 use tonic::codegen::{BoxFuture, Service, StdError};
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 use super::connection::MAX_REPLY_BYTES;
 use super::gateway::GrpcOnly;
@@ -24,8 +24,8 @@ use super::health::ServerVersion;
 /// One connection, made anew when it is needed and gone.
 pub(super) struct Line {
     channel: GrpcOnly,
-    /// How often it was made.
-    made: Arc<AtomicU64>,
+    /// How often it was made; `None` for a channel of the caller's, which does not say.
+    made: Option<Arc<AtomicU64>>,
     /// The version of the server, and how often the connection had been made when it said so.
     version: Mutex<Option<(u64, ServerVersion)>>,
 }
@@ -45,7 +45,16 @@ impl Line {
         };
         Self {
             channel: GrpcOnly::new(endpoint.connect_with_connector_lazy(dialer)),
-            made,
+            made: Some(made),
+            version: Mutex::new(None),
+        }
+    }
+
+    /// Takes a channel of the caller's.
+    pub(super) fn given(channel: Channel) -> Self {
+        Self {
+            channel: GrpcOnly::new(channel),
+            made: None,
             version: Mutex::new(None),
         }
     }
@@ -72,13 +81,16 @@ impl Line {
 
     /// How often the connection was made.
     pub(super) fn made(&self) -> u64 {
-        self.made.load(Ordering::Acquire)
+        let made = self.made.as_ref();
+        made.map_or(0, |made| made.load(Ordering::Acquire))
     }
 
-    /// Returns what the server said of its version, if it is still the same connection.
+    /// Returns what the server said of its version, if it is still the same connection. Of a channel that
+    /// was given nobody knows that.
     pub(super) fn version(&self) -> Option<ServerVersion> {
+        let current = self.made.as_ref()?.load(Ordering::Acquire);
         let (made, version) = (*self.version.lock())?;
-        (made == self.made()).then_some(version)
+        (made == current).then_some(version)
     }
 
     /// Keeps what the server said while the connection had been made `made` times.

@@ -42,7 +42,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! let qdrant = QdrantAdapter::new(Config::new().url("http://localhost:6334"))?;
+//! let qdrant = QdrantAdapter::new(Config::default())?;
 //! qdrant.initialize().await?;
 //! let count = qdrant.capabilities().handle::<Count>().ok_or("cannot count")?;
 //! let chunks = Count { collection: "chunks".into(), filter: Filter::all() };
@@ -68,6 +68,7 @@ mod line;
 mod record;
 pub mod replies;
 mod search;
+mod sending;
 mod service;
 mod snapshots;
 mod store;
@@ -76,11 +77,12 @@ mod value;
 mod write;
 
 pub use adapter::QdrantAdapter;
-pub use config::{Config, GRACE, GRPC_PORT, REST_PORT, RetryConfig, UploadConfig};
+pub use config::{Config, GRACE, GRPC_PORT, REST_PORT};
 pub use connection::MAX_REPLY_BYTES;
 pub use expected::{CollectionConfig, Metric};
 pub use health::{CLIENT_VERSION, ServerVersion, WEIGHTED_FUSION_VERSION};
 pub use record::KEY as METADATA_KEY;
+pub use sending::{RetryConfig, UploadConfig};
 pub use store::RemoteStore;
 pub use upload::Progress;
 pub use value::MAX_DEPTH;

@@ -9,11 +9,13 @@ use contexter_model::{CollectionSpec, Error, ErrorKind};
 use contexter_resilience::StandardStack;
 use contexter_service::{Cx, InvalidConfig};
 use qdrant_client::qdrant::{CollectionInfo, GetCollectionInfoRequest};
+use tonic::transport::Channel;
 
-use super::config::{Config, UploadConfig};
+use super::config::Config;
 use super::connection::Connection;
 use super::expected::CollectionConfig;
 use super::known::Known;
+use super::sending::UploadConfig;
 use super::{fault, record};
 
 /// The collections of a Qdrant server.
@@ -50,16 +52,33 @@ impl RemoteStore {
     /// Outside of a tokio runtime.
     pub fn new(config: &Config) -> Result<Self, Error> {
         config.validate().map_err(invalid)?;
-        Ok(Self {
+        Ok(Self::over(Connection::new(config)?, config))
+    }
+
+    /// Takes a channel of the caller's in place of connections as configured: through a proxy, with a
+    /// client certificate, or over another socket. Of the configuration, `connect_timeout`, `connections`
+    /// and `ca_file` mean nothing then; `url` or `host` should be what the channel leads to, as it is what
+    /// errors name, and what decides whether a key would travel in clear text.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if a setting cannot be used; all of them are named.
+    pub fn with_channel(config: &Config, channel: Channel) -> Result<Self, Error> {
+        config.validate().map_err(invalid)?;
+        Ok(Self::over(Connection::given(channel, config)?, config))
+    }
+
+    fn over(connection: Connection, config: &Config) -> Self {
+        Self {
             inner: Arc::new(Inner {
-                connection: Connection::new(config)?,
+                connection,
                 known: Known::default(),
                 expected: config.collection_config,
                 upload: config.upload,
                 optimize_timeout: config.optimize_timeout,
                 snapshot_timeout: config.snapshot_timeout,
             }),
-        })
+        }
     }
 
     /// Returns the address of the server.

@@ -16,7 +16,7 @@ use qdrant_client::qdrant::{
     points_selector::PointsSelectorOneOf,
 };
 
-use super::config::UploadConfig;
+use super::sending::UploadConfig;
 use super::store::{RemoteStore, under};
 use super::write::{all_applied, is_applied};
 use super::{fault, value};

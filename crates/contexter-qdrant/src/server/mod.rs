@@ -123,7 +123,7 @@ impl Options {
 /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
 /// let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
 ///
-/// let config = Config::new().url(format!("http://{address}")).api_key("k3y");
+/// let config = Config::default().with_url(format!("http://{address}")).with_api_key("k3y");
 /// let store = RemoteStore::new(&config)?;
 /// assert!(store.call(ListAliases).await?.is_empty());
 ///

@@ -8,7 +8,7 @@ use contexter_model::ErrorKind::{
 };
 use contexter_service::{Again, Sample, Verdict as _};
 use contexter_testkit::{Scripted, ScriptedServer};
-use contexter_voyage::{Tier, TokenOverflow, VoyageAdapter};
+use contexter_voyage::{RetryConfig, Tier, TokenOverflow, VoyageAdapter};
 use serde_json::json;
 
 use crate::support::{adapter, config, embed, good};
@@ -140,7 +140,12 @@ async fn a_missing_payment_method_is_no_throttling_and_says_what_to_do() {
         Scripted::json(429, body.clone()).header("retry-after", "1"),
     ])
     .await;
-    let settings = config(&server).with_retry(4, SECOND / 1_000, SECOND / 1_000);
+    let settings = config(&server).with_retry_config(
+        RetryConfig::new()
+            .with_max_attempts(4)
+            .with_base_delay(SECOND / 1_000)
+            .with_max_delay(SECOND / 1_000),
+    );
     let adapter = VoyageAdapter::new(settings).unwrap();
     let error = embed(&adapter, &["text"]).await.unwrap_err();
     assert_eq!(error.kind(), QuotaExhausted);
@@ -181,7 +186,12 @@ async fn the_numbers_of_an_overflow_are_kept() {
 async fn what_can_pass_is_repeated_and_what_cannot_is_not() {
     for (status, requests) in [(500, 2), (503, 2), (429, 2), (400, 1), (401, 1), (410, 1)] {
         let server = ScriptedServer::start(vec![Scripted::status(status), good(1)]).await;
-        let settings = config(&server).with_retry(2, SECOND / 1_000, SECOND / 1_000);
+        let settings = config(&server).with_retry_config(
+            RetryConfig::new()
+                .with_max_attempts(2)
+                .with_base_delay(SECOND / 1_000)
+                .with_max_delay(SECOND / 1_000),
+        );
         let adapter = VoyageAdapter::new(settings).unwrap();
         let outcome = embed(&adapter, &["text"]).await;
         assert_eq!(outcome.is_ok(), requests == 2, "{status}");

@@ -6,7 +6,7 @@ use contexter_model::{ErrorKind, Purpose, Rerank};
 use contexter_service::{Clock as _, Cx, DefaultClock};
 use contexter_testkit::{Recorded, Scripted, ScriptedServer};
 use contexter_voyage::{
-    EmbedTexts, Job, JobStatus, Jobs, Polling, RerankTexts, VoyageAdapter, Work,
+    EmbedTexts, Job, JobStatus, Jobs, Polling, RerankTexts, RetryConfig, VoyageAdapter, Work,
 };
 use serde_json::{Value, json};
 
@@ -264,7 +264,12 @@ async fn a_broken_file_is_opened_again_and_read_on_behind_the_last_line() {
         lines(&[]),
     ])
     .await;
-    let settings = config(&server).with_retry(5, MILLISECOND, MILLISECOND);
+    let settings = config(&server).with_retry_config(
+        RetryConfig::new()
+            .with_max_attempts(5)
+            .with_base_delay(MILLISECOND)
+            .with_max_delay(MILLISECOND),
+    );
     let adapter = VoyageAdapter::new(settings).unwrap();
     let (jobs, work) = (adapter.jobs(), work(&["a", "b", "c", "d"]));
     let job = ended(jobs).await;
@@ -324,7 +329,12 @@ async fn more_notes_than_a_job_has_are_refused() {
 #[tokio::test]
 async fn a_job_is_never_made_twice_but_asked_for_again() {
     let server = ScriptedServer::start(vec![file(), Scripted::status(503), job("completed")]).await;
-    let settings = config(&server).with_retry(3, MILLISECOND, MILLISECOND);
+    let settings = config(&server).with_retry_config(
+        RetryConfig::new()
+            .with_max_attempts(3)
+            .with_base_delay(MILLISECOND)
+            .with_max_delay(MILLISECOND),
+    );
     let adapter = VoyageAdapter::new(settings).unwrap();
     let error = adapter.jobs().submit(&work(&["a"])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -334,7 +344,12 @@ async fn a_job_is_never_made_twice_but_asked_for_again() {
     );
 
     let server = ScriptedServer::start(vec![Scripted::status(503), job("cancelling")]).await;
-    let settings = config(&server).with_retry(3, MILLISECOND, MILLISECOND);
+    let settings = config(&server).with_retry_config(
+        RetryConfig::new()
+            .with_max_attempts(3)
+            .with_base_delay(MILLISECOND)
+            .with_max_delay(MILLISECOND),
+    );
     let adapter = VoyageAdapter::new(settings).unwrap();
     let job = within(adapter.jobs().cancel("batch-1")).await.unwrap();
     assert_eq!(job.status, JobStatus::Cancelling);

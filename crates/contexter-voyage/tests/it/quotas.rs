@@ -11,7 +11,7 @@ use std::time::Duration;
 use contexter_model::{Embed, ErrorKind, Purpose};
 use contexter_resilience::{StackConfig, StandardStack};
 use contexter_service::{ByVerdict, Clock as _, Cx, ManualClock, Service as _};
-use contexter_voyage::{Caps, Config, Lane, Model, ModelKind, Packed, TokenEstimate};
+use contexter_voyage::{Caps, Config, Lane, Model, ModelKind, Packed, RetryConfig, TokenEstimate};
 
 use crate::support::KEY;
 use crate::vendor::{Vendor, mark};
@@ -106,10 +106,14 @@ fn a_refusal_makes_all_calls_pause_whether_it_names_a_wait_or_not() {
         vendor.quota = 300_000;
         vendor.names_wait = names_wait;
         let vendor = Arc::new(vendor);
-        let config =
-            Config::new(KEY)
-                .with_model("voyage-4-large")
-                .with_retry(30, SECOND, 16 * SECOND);
+        let config = Config::new(KEY)
+            .with_model("voyage-4-large")
+            .with_retry_config(
+                RetryConfig::new()
+                    .with_max_attempts(30)
+                    .with_base_delay(SECOND)
+                    .with_max_delay(16 * SECOND),
+            );
         let settings = settings(&config);
         let mut retry = settings.retry.unwrap();
         retry.budget = None;
@@ -135,7 +139,12 @@ fn a_pause_without_a_named_wait_grows_while_refusals_go_on() {
     let mut vendor = Vendor::new(&ManualClock::new());
     vendor.quota = 1;
     let vendor = Arc::new(vendor);
-    let config = Config::new(KEY).with_retry(3, SECOND / 1_000, SECOND / 1_000);
+    let config = Config::new(KEY).with_retry_config(
+        RetryConfig::new()
+            .with_max_attempts(3)
+            .with_base_delay(SECOND / 1_000)
+            .with_max_delay(SECOND / 1_000),
+    );
     let settings = settings(&config);
     let mut retry = settings.retry.unwrap();
     retry.budget = None;

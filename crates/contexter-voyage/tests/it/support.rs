@@ -8,7 +8,7 @@ use contexter_adapter::ServiceAdapter as _;
 use contexter_model::{Embed, Embeddings, Error, Purpose};
 use contexter_service::{Capability, Service as _};
 use contexter_testkit::{Scripted, ScriptedServer};
-use contexter_voyage::{Config, VoyageAdapter};
+use contexter_voyage::{Config, RetryConfig, VoyageAdapter};
 use serde_json::{Value, json};
 
 /// It is in no error, no `Debug` and no log.
@@ -24,7 +24,12 @@ pub(crate) fn config(server: &ScriptedServer) -> Config {
         .with_base_url(format!("{}/v1", server.base_url()))
         .with_output_dimension(256)
         .with_timeout(DEADLINE)
-        .with_retry(1, millisecond, millisecond)
+        .with_retry_config(
+            RetryConfig::new()
+                .with_max_attempts(1)
+                .with_base_delay(millisecond)
+                .with_max_delay(millisecond),
+        )
 }
 
 pub(crate) fn adapter(server: &ScriptedServer) -> VoyageAdapter {

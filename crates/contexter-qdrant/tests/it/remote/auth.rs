@@ -27,8 +27,8 @@ async fn health_also_checks_the_key() {
     let served = Served::start().await;
     let wrong = "wrong-key-9876543210";
     for config in [
-        Config::new().url(served.url()),
-        Config::new().url(served.url()).api_key(wrong),
+        Config::default().with_url(served.url()),
+        Config::default().with_url(served.url()).with_api_key(wrong),
     ] {
         let adapter = QdrantAdapter::new(config).unwrap();
         let health = adapter.health_check().await;
@@ -47,7 +47,9 @@ async fn health_also_checks_the_key() {
 #[tokio::test]
 async fn a_read_only_key_may_not_write() {
     let served = Served::start().await;
-    let config = Config::new().url(served.url()).api_key("read-only-key");
+    let config = Config::default()
+        .with_url(served.url())
+        .with_api_key("read-only-key");
     let store = RemoteStore::new(&config).unwrap();
     assert_eq!(store.call(ListAliases).await.unwrap(), []);
 

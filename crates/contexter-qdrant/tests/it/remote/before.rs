@@ -51,7 +51,9 @@ impl Drop for Before {
 }
 
 pub(crate) fn config_of(address: SocketAddr) -> Config {
-    Config::new().url(format!("http://{address}")).api_key(KEY)
+    Config::default()
+        .with_url(format!("http://{address}"))
+        .with_api_key(KEY)
 }
 
 /// A reply in plain HTTP.

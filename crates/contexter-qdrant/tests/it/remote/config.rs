@@ -67,7 +67,7 @@ fn an_address_gets_the_grpc_port() {
         ("http://[::1]", "http://[::1]:6334"),
         ("http://[::1]:7000", "http://[::1]:7000"),
     ] {
-        let config = Config::new().url(url);
+        let config = Config::default().with_url(url);
         assert_eq!(config.endpoint(), endpoint);
         config.validate().unwrap();
     }
@@ -76,7 +76,9 @@ fn an_address_gets_the_grpc_port() {
 #[test]
 fn what_cannot_work_is_refused_all_at_once_and_without_secrets() {
     let secret = "key with spaces";
-    let mut config = Config::new().url("http://far.example").api_key(secret);
+    let mut config = Config::default()
+        .with_url("http://far.example")
+        .with_api_key(secret);
     config.timeout = Duration::ZERO;
     config.connections = 0;
     config.upload.concurrency = 99;
@@ -100,14 +102,18 @@ fn what_cannot_work_is_refused_all_at_once_and_without_secrets() {
         "http://localhost:0",
         "http://local host",
     ] {
-        let text = Config::new().url(url).validate().unwrap_err().to_string();
+        let text = Config::default()
+            .with_url(url)
+            .validate()
+            .unwrap_err()
+            .to_string();
         assert!(
             text.contains("must be http://HOST or https://HOST"),
             "{url}: {text}"
         );
         assert!(!text.contains("p4ss"), "{text}");
     }
-    let rest = Config::new().url("http://localhost:6333");
+    let rest = Config::default().with_url("http://localhost:6333");
     let text = rest.validate().unwrap_err().to_string();
     assert!(
         text.contains("6333, which is REST: gRPC is on 6334"),
@@ -117,7 +123,7 @@ fn what_cannot_work_is_refused_all_at_once_and_without_secrets() {
 
 #[tokio::test]
 async fn an_adapter_of_a_wrong_configuration_is_refused() {
-    let error = QdrantAdapter::new(Config::new().url("nonsense")).unwrap_err();
+    let error = QdrantAdapter::new(Config::default().with_url("nonsense")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(
         error

@@ -57,9 +57,9 @@ impl Failing {
     }
 
     fn config(&self) -> Config {
-        Config::new()
-            .url(format!("http://{}", self.address))
-            .api_key(KEY)
+        Config::default()
+            .with_url(format!("http://{}", self.address))
+            .with_api_key(KEY)
     }
 
     fn calls(&self) -> usize {
@@ -158,7 +158,7 @@ async fn counted(config: &Config) -> Error {
 #[tokio::test]
 async fn a_server_that_is_not_there_was_not_reached() {
     let (_held, address) = silent_port();
-    let config = Config::new().url(format!("http://{address}"));
+    let config = Config::default().with_url(format!("http://{address}"));
     let error = counted(&config).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(!error.sent() && !error.is_rejection(), "{error:?}");
@@ -184,9 +184,9 @@ async fn a_server_that_hangs_is_given_up_once() {
             counting.fetch_add(1, Ordering::SeqCst);
         }
     });
-    let config = Config::new()
-        .url(format!("http://{address}"))
-        .timeout(Duration::from_millis(200));
+    let config = Config::default()
+        .with_url(format!("http://{address}"))
+        .with_timeout(Duration::from_millis(200));
     let error = counted(&config).await;
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     assert_eq!(error.message(), "the server did not answer in time");
@@ -203,7 +203,7 @@ async fn a_connection_that_is_cut_is_a_failure_of_the_connection() {
             drop(listener.accept().await.unwrap());
         }
     });
-    let error = counted(&Config::new().url(format!("http://{address}"))).await;
+    let error = counted(&Config::default().with_url(format!("http://{address}"))).await;
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
     assert_eq!(error.again(), YES);
     cutting.abort();
@@ -222,7 +222,7 @@ async fn a_server_of_another_protocol_is_no_panic() {
                 .await;
         }
     });
-    let error = counted(&Config::new().url(format!("http://{address}"))).await;
+    let error = counted(&Config::default().with_url(format!("http://{address}"))).await;
     assert!(
         matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Protocol),
         "{error:?}"

@@ -132,7 +132,7 @@ async fn a_server_that_sends_the_head_of_a_reply_and_no_more_is_given_up() {
         Some(reply.body(Body::new(body)).unwrap())
     };
     let before = Before::start(hanging).await;
-    let config = before.config().timeout(Duration::from_millis(200));
+    let config = before.config().with_timeout(Duration::from_millis(200));
     let store = RemoteStore::new(&config).unwrap();
 
     let call = tokio::time::timeout(PATIENCE, store.call(ListAliases));

@@ -122,7 +122,7 @@ async fn of_many_deletions_only_the_one_that_failed_is_sent_again() {
 #[tokio::test]
 async fn a_snapshot_may_take_longer_than_other_calls() {
     let served = Served::start().await;
-    let config = served.config().timeout(Duration::from_millis(100));
+    let config = served.config().with_timeout(Duration::from_millis(100));
     let adapter = QdrantAdapter::new(config).unwrap();
     let store = RemoteStore::new(&served.config()).unwrap();
     store.call(EnsureCollection(spec(3))).await.unwrap();

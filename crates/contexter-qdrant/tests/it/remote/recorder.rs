@@ -91,7 +91,7 @@ impl Golden {
             .add_routes(server.routes())
             .serve_with_incoming(TcpIncoming::from(listener));
         tokio::spawn(async move { serving.await.unwrap() });
-        let store = RemoteStore::new(&Config::new().url(url).api_key(KEY)).unwrap();
+        let store = RemoteStore::new(&Config::default().with_url(url).with_api_key(KEY)).unwrap();
         Self { store, log }
     }
 

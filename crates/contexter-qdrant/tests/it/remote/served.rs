@@ -42,7 +42,7 @@ impl Served {
     }
 
     pub(crate) fn config(&self) -> Config {
-        Config::new().url(self.url()).api_key(KEY)
+        Config::default().with_url(self.url()).with_api_key(KEY)
     }
 
     pub(crate) fn adapter(&self) -> QdrantAdapter {

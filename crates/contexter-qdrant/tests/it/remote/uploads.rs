@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter;
 use contexter_model::{Count, EnsureCollection, ErrorKind, Filter, Leg, Point, Query, Upsert};
-use contexter_qdrant::remote::{MAX_DEPTH, Progress, RemoteStore};
+use contexter_qdrant::remote::{MAX_DEPTH, Progress, RemoteStore, UploadConfig};
 use contexter_service::Service;
 use qdrant_client::qdrant::collections_client::CollectionsClient;
 use qdrant_client::qdrant::{StrictModeConfig, UpdateCollection};
@@ -57,7 +57,12 @@ async fn batches_are_bounded_by_count_and_by_bytes() {
     let served = Served::start().await;
     // 384 dimensions are 1,536 bytes and a bit.
     for (points, bytes, batches) in [(10, 1 << 20, 4), (1_000, 16_000, 4), (1_000, 100, 35)] {
-        let config = served.config().upload(points, bytes, 1);
+        let config = served.config().with_upload(
+            UploadConfig::new()
+                .with_batch_points(points)
+                .with_batch_bytes(bytes)
+                .with_concurrency(1),
+        );
         let store = RemoteStore::new(&config).unwrap();
         collection(&store, 384).await;
         let before = served.server.changes(CHUNKS).unwrap();
@@ -71,7 +76,12 @@ async fn batches_are_bounded_by_count_and_by_bytes() {
 #[tokio::test]
 async fn progress_tells_what_is_stored() {
     let served = Served::start().await;
-    let config = served.config().upload(100, 1 << 20, 3);
+    let config = served.config().with_upload(
+        UploadConfig::new()
+            .with_batch_points(100)
+            .with_batch_bytes(1 << 20)
+            .with_concurrency(3),
+    );
     let store = RemoteStore::new(&config).unwrap();
     collection(&store, 384).await;
     let mut seen: Vec<Progress> = Vec::new();
@@ -116,7 +126,7 @@ async fn a_batch_that_the_server_finds_too_large_is_halved() {
 #[tokio::test]
 async fn what_was_accepted_but_not_applied_in_time_is_waited_for_and_not_sent_again() {
     let served = Served::start().await;
-    let config = served.config().timeout(Duration::from_secs(1));
+    let config = served.config().with_timeout(Duration::from_secs(1));
     let store = RemoteStore::new(&config).unwrap();
     collection(&store, 3).await;
     let before = served.server.changes(CHUNKS).unwrap();
@@ -208,7 +218,12 @@ async fn a_payload_that_the_server_cannot_hold_is_named() {
 #[tokio::test]
 async fn a_dropped_upload_leaves_the_collection_usable() {
     let served = Served::start().await;
-    let config = served.config().upload(10, 1 << 20, 2);
+    let config = served.config().with_upload(
+        UploadConfig::new()
+            .with_batch_points(10)
+            .with_batch_bytes(1 << 20)
+            .with_concurrency(2),
+    );
     let store = RemoteStore::new(&config).unwrap();
     collection(&store, 384).await;
     let mut batches = 0;
@@ -231,7 +246,12 @@ async fn a_dropped_upload_leaves_the_collection_usable() {
 #[tokio::test]
 async fn uploads_go_through_the_stack_batch_by_batch() {
     let served = Served::start().await;
-    let config = served.config().upload(10, 1 << 20, 2);
+    let config = served.config().with_upload(
+        UploadConfig::new()
+            .with_batch_points(10)
+            .with_batch_bytes(1 << 20)
+            .with_concurrency(2),
+    );
     let adapter = contexter_qdrant::remote::QdrantAdapter::new(config).unwrap();
     let capabilities = adapter.capabilities();
     let ensure = capabilities.handle::<EnsureCollection>().unwrap();
