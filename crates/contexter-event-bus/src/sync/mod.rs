@@ -1,11 +1,15 @@
 //! The locks and signals of the queue, or loom's models of them.
 
 #[cfg(all(test, contexter_loom))]
-use std::future::Future;
+pub(crate) mod notify;
 
 #[cfg(not(all(test, contexter_loom)))]
 pub(crate) use parking_lot::MutexGuard;
+#[cfg(not(all(test, contexter_loom)))]
+use tokio::sync::Notify;
 
+#[cfg(all(test, contexter_loom))]
+use self::notify::Notify;
 #[cfg(all(test, contexter_loom))]
 pub(crate) use loom::sync::MutexGuard;
 
@@ -35,15 +39,9 @@ impl<T> Mutex<T> {
 /// Wakes one of those who wait, the one that has waited longest.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
-    #[cfg(not(all(test, contexter_loom)))]
-    inner: tokio::sync::Notify,
-    #[cfg(all(test, contexter_loom))]
-    wakes: loom::sync::Mutex<usize>,
-    #[cfg(all(test, contexter_loom))]
-    woken: loom::sync::Condvar,
+    inner: Notify,
 }
 
-#[cfg(not(all(test, contexter_loom)))]
 impl Signal {
     pub(crate) fn wake_one(&self) {
         self.inner.notify_one();
@@ -66,31 +64,6 @@ impl Signal {
             return;
         }
         woken.await;
-    }
-}
-
-#[cfg(all(test, contexter_loom))]
-impl Signal {
-    pub(crate) fn wake_one(&self) {
-        *self.wakes.lock().unwrap() += 1;
-        self.woken.notify_one();
-    }
-
-    pub(crate) fn wake_all(&self) {
-        *self.wakes.lock().unwrap() += 8;
-        self.woken.notify_all();
-    }
-
-    /// Waits by blocking its thread: a model has no tasks.
-    pub(crate) fn wait(&self, sleeps: impl FnOnce() -> bool) -> impl Future<Output = ()> {
-        if sleeps() {
-            let mut wakes = self.wakes.lock().unwrap();
-            while *wakes == 0 {
-                wakes = self.woken.wait(wakes).unwrap();
-            }
-            *wakes -= 1;
-        }
-        std::future::ready(())
     }
 }
 

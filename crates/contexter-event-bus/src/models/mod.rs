@@ -1,6 +1,11 @@
-//! Every interleaving of a publisher and workers on one queue, by loom.
+//! Every interleaving of publishers and workers on one queue, by loom.
 //!
 //! `RUSTFLAGS="--cfg contexter_loom" cargo test --profile ci -p contexter-event-bus --lib models`
+//!
+//! What waits does so on the queue's own futures; a task is a thread of the model.
+
+mod leave;
+mod room;
 
 use std::sync::Arc;
 
@@ -18,6 +23,7 @@ use crate::lanes::{Item, Owner};
 use crate::queue::Queue;
 use crate::receipt::Acceptance;
 use crate::stats::Ledger;
+use crate::sync::notify::block_on;
 use crate::sync::{Mutex, Signal};
 use crate::trace::TraceRelation;
 
@@ -70,21 +76,25 @@ struct Counts {
     running: AtomicUsize,
 }
 
-/// Handles what comes until the queue ends; `most` may do so at once.
-fn work(queue: &Queue, slot: usize, counts: &Counts, most: usize) {
+impl Counts {
+    fn note_handled(&self) {
+        *self.handled.lock().unwrap() += 1;
+        self.more.notify_one();
+    }
+}
+
+/// Handles what comes until the queue ends.
+fn work(queue: &Queue, slot: usize, handle: impl Fn()) {
     let mut done = false;
     loop {
         match queue.next(slot, done) {
             Next::Work(_delivery) => {
-                assert!(counts.running.fetch_add(1, Ordering::SeqCst) < most);
-                counts.running.fetch_sub(1, Ordering::SeqCst);
-                *counts.handled.lock().unwrap() += 1;
-                counts.more.notify_one();
+                handle();
                 done = true;
             }
             Next::Nothing { until } => {
                 done = false;
-                queue.sleep_blocking(until);
+                block_on(queue.sleep(until));
             }
             Next::End => return,
         }
@@ -98,11 +108,17 @@ struct Model {
 }
 
 impl Model {
+    /// Lets so many workers handle events, `most` of them at once.
     fn new(queue: Arc<Queue>, workers: usize, most: usize) -> Self {
         let counts = Arc::new(Counts::default());
         let spawn = |slot| {
             let (queue, counts) = (Arc::clone(&queue), Arc::clone(&counts));
-            thread::spawn(move || work(&queue, slot, &counts, most))
+            let handle = move || {
+                assert!(counts.running.fetch_add(1, Ordering::SeqCst) < most);
+                counts.running.fetch_sub(1, Ordering::SeqCst);
+                counts.note_handled();
+            };
+            thread::spawn(move || work(&queue, slot, handle))
         };
         let workers = (0..workers).map(spawn).collect();
         Self {
@@ -153,6 +169,50 @@ fn two_workers_handle_everything_once() {
         let model = Model::new(queue(4, Overflow::Reject, 2), 2, 2);
         push(&model.queue, &event);
         push(&model.queue, &event);
+        model.wait_for(2);
+        assert_eq!(model.finish(), 2);
+    });
+}
+
+/// Handlers that come to an end only together.
+#[derive(Default)]
+struct Meeting {
+    there: loom::sync::Mutex<usize>,
+    more: Condvar,
+}
+
+impl Meeting {
+    fn wait_for(&self, number: usize) {
+        let mut there = self.there.lock().unwrap();
+        *there += 1;
+        self.more.notify_all();
+        while *there < number {
+            there = self.more.wait(there).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_events_wake_two_workers() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(|| {
+        let event = event(None);
+        let mut model = Model::new(queue(4, Overflow::Reject, 2), 0, 0);
+        let meeting = Arc::new(Meeting::default());
+        for slot in 0..2 {
+            let (queue, counts) = (Arc::clone(&model.queue), Arc::clone(&model.counts));
+            let meeting = Arc::clone(&meeting);
+            let handle = move || {
+                meeting.wait_for(2);
+                counts.note_handled();
+            };
+            let worker = thread::spawn(move || work(&queue, slot, handle));
+            model.workers.push(worker);
+        }
+        push(&model.queue, &event);
+        push(&model.queue, &event);
+        // If one were left asleep, the other's handler would never come to an end.
         model.wait_for(2);
         assert_eq!(model.finish(), 2);
     });
