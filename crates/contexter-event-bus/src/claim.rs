@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contexter_protocol::IntegrationEvent;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::attempts::MAX_WAIT;
-use crate::handler::{Delivery, FailureKind, HandlerError};
+use crate::handler::{FailureKind, HandlerError};
 use crate::lanes::{Failed, Item};
 use crate::observe::{Unhandled, UnhandledReason};
 use crate::queue::{Phase, Queue, State};
@@ -15,9 +16,17 @@ use crate::receipt::Outcome;
 use crate::remote::Leased;
 use crate::transport::{DeadLetter, DeadLetterId, DeadMessage};
 
+/// An event that a worker is to handle.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) event: Arc<IntegrationEvent>,
+    pub(crate) attempt: u32,
+    pub(crate) redriven: bool,
+}
+
 /// What a worker finds.
 pub(crate) enum Next {
-    Work(Delivery),
+    Work(Claim),
     Nothing { until: Option<Instant> },
     End,
 }
@@ -25,7 +34,7 @@ pub(crate) enum Next {
 /// What follows a failed attempt.
 pub(crate) enum After {
     /// Another attempt, now.
-    Again(Delivery),
+    Again(Claim),
     /// Another attempt, later; the worker is free.
     Later,
     /// None: the event becomes a dead letter.
@@ -41,36 +50,122 @@ pub(crate) enum Pass {
     Lost,
 }
 
+impl Claim {
+    #[inline]
+    pub(crate) fn of(item: &Item) -> Self {
+        Self {
+            event: Arc::clone(&item.event),
+            attempt: item.attempt(),
+            redriven: item.is_redriven(),
+        }
+    }
+}
+
+impl State {
+    /// Counts the item of a worker as handled; it is cleared away by whoever comes after it.
+    #[inline]
+    fn note_handled(&mut self, slot: usize) -> bool {
+        let place = self.slots.get(slot);
+        let Some(item) = place.and_then(|place| place.running.as_ref()) else {
+            return false;
+        };
+        self.in_flight -= 1;
+        self.stats.delivered += 1;
+        self.lanes.release(&item.event);
+        true
+    }
+}
+
 impl Queue {
     /// Notes whether the worker has handled what it was at, and takes the next item for it.
     ///
     /// Both in one go, because that is what happens all the time.
     pub(crate) fn next(&self, slot: usize, handled: bool) -> Next {
         let mut state = self.state.lock();
-        let done = if handled {
-            let done = state.vacate(slot);
-            if let Some((_, item)) = &done {
-                state.stats.delivered += 1;
-                state.lanes.release(&item.event);
-            }
-            done
-        } else {
-            None
-        };
+        let handled = handled && state.note_handled(slot);
         let mut expired = Vec::new();
-        let found = self.find(&mut state, slot, &mut expired);
-        let idle = matches!(found, Next::Nothing { .. }) && state.is_idle();
+        if let Some((seq, item)) = self.take(&mut state, slot, &mut expired) {
+            let claim = Claim::of(&item);
+            // It takes the place of the one that is handled.
+            let done = state.occupy(slot, seq, item);
+            // This worker is busy now, so another one looks after what is left and what is due.
+            self.wake_another(&mut state);
+            drop(state);
+            self.settle(done, expired);
+            return Next::Work(claim);
+        }
+        let done = if handled { state.clear(slot) } else { None };
+        let idle = state.is_idle();
+        let ends = match state.phase {
+            Phase::Open => false,
+            Phase::Finishing => idle,
+            Phase::Closed => true,
+        };
+        let left = state.slots.get(slot).is_none_or(|place| place.left);
+        let until = state.lanes.next_due();
+        if left {
+            // It may have been woken for what another one has to do now.
+            self.wake_another(&mut state);
+        }
         drop(state);
-        if let Some((_, item)) = done {
+        self.settle(done, expired);
+        if idle {
+            self.ledger.woke_idle();
+        }
+        if ends {
+            self.work.wake_all();
+        }
+        if ends || left {
+            return Next::End;
+        }
+        Next::Nothing { until }
+    }
+
+    /// Takes the item that is next, unless its worker is to stop.
+    #[inline]
+    fn take(
+        &self,
+        state: &mut State,
+        slot: usize,
+        expired: &mut Vec<Item>,
+    ) -> Option<(u64, Item)> {
+        let left = state.slots.get(slot).is_none_or(|place| place.left);
+        if left || state.phase == Phase::Closed {
+            return None;
+        }
+        loop {
+            let (seq, item) = state.lanes.take(Instant::now)?;
+            if state.blocked.wake() {
+                self.room.wake_one();
+            }
+            if !item.is_expired() {
+                return Some((seq, item));
+            }
+            state.lanes.release(&item.event);
+            state.stats.expired += 1;
+            expired.push(item);
+        }
+    }
+
+    #[inline]
+    fn wake_another(&self, state: &mut State) {
+        let more = state.lanes.is_ready() || state.lanes.next_due().is_some();
+        if more && state.sleeping.wake() {
+            self.work.wake_one();
+        }
+    }
+
+    /// Tells whoever wants to know what has come to an end.
+    #[inline]
+    fn settle(&self, done: Option<Item>, expired: Vec<Item>) {
+        if let Some(item) = done
+            && !item.is_plain()
+        {
             self.handled(item);
         }
         if !expired.is_empty() {
             self.expire(expired);
         }
-        if idle {
-            self.ledger.woke_idle();
-        }
-        found
     }
 
     fn handled(&self, mut item: Item) {
@@ -92,56 +187,6 @@ impl Queue {
         }
     }
 
-    fn find(&self, state: &mut State, slot: usize, expired: &mut Vec<Item>) -> Next {
-        if state.phase == Phase::Closed {
-            return Next::End;
-        }
-        while let Some((seq, item)) = state.lanes.take(Instant::now) {
-            if state.blocked.wake() {
-                self.room.wake_one();
-            }
-            if item.is_expired() {
-                state.lanes.release(&item.event);
-                state.stats.expired += 1;
-                expired.push(item);
-                continue;
-            }
-            let delivery = self.delivery(&item);
-            let Some(place) = state.slots.get_mut(slot).filter(|place| !place.left) else {
-                state.lanes.put_back_ready(seq, item);
-                if state.sleeping.wake() {
-                    self.work.wake_one();
-                }
-                return Next::End;
-            };
-            place.running = Some((seq, item));
-            state.in_flight += 1;
-            // This worker is busy now, so another one looks after what is left and what is due.
-            let more = state.lanes.is_ready() || state.lanes.next_due().is_some();
-            if more && state.sleeping.wake() {
-                self.work.wake_one();
-            }
-            return Next::Work(delivery);
-        }
-        if state.phase == Phase::Finishing && state.is_idle() {
-            self.work.wake_all();
-            return Next::End;
-        }
-        Next::Nothing {
-            until: state.lanes.next_due(),
-        }
-    }
-
-    pub(crate) fn delivery(&self, item: &Item) -> Delivery {
-        Delivery {
-            event: Arc::clone(&item.event),
-            attempt: item.attempt(),
-            max_attempts: self.attempts.max,
-            redriven: item.is_redriven(),
-            turn: None,
-        }
-    }
-
     /// Waits until there may be something to do.
     ///
     /// Cancel safe: whoever waits is counted for exactly as long as it does.
@@ -160,11 +205,24 @@ impl Queue {
         }
     }
 
+    /// Waits as [`sleep`](Self::sleep) does, by blocking the thread: a model has no tasks.
+    #[cfg(all(test, contexter_loom))]
+    pub(crate) fn sleep_blocking(&self, until: Option<Instant>) {
+        use futures_util::FutureExt as _;
+
+        let mut sleeper = Sleeper {
+            queue: self,
+            counted: false,
+        };
+        let woken = self.work.wait(|| sleeper.sleep(until)).now_or_never();
+        assert_eq!(woken, Some(()), "a model waits before it returns");
+    }
+
     /// Notes that an attempt failed, and returns what follows.
     pub(crate) fn failed(&self, slot: usize, error: &HandlerError) -> After {
         let mut state = self.state.lock();
         state.stats.failed += 1;
-        let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) else {
+        let Some(item) = state.item_mut(slot) else {
             return After::Later;
         };
         let attempt = item.attempt();
@@ -181,7 +239,7 @@ impl Queue {
             first: Timestamp::now(),
         });
         if error.retry_after().is_none() && young && self.attempts.is_at_once_after(attempt) {
-            return After::Again(self.delivery(item));
+            return After::Again(Claim::of(item));
         }
         let delay = if remote {
             self.attempts.delay_after(attempt)
@@ -287,7 +345,7 @@ impl Queue {
         };
         let mut state = self.state.lock();
         let Some(id) = stored else {
-            if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
+            if let Some(item) = state.item_mut(slot) {
                 item.more().attempt = self.attempts.max.saturating_add(1);
                 let delay = self.attempts.delay_after(1);
                 self.later(state, slot, delay, kind, || error);
@@ -320,7 +378,7 @@ impl Queue {
 
     fn letter(&self, slot: usize, kind: FailureKind, error: String) -> Option<DeadLetter> {
         let state = self.state.lock();
-        let (_, item) = state.slots.get(slot)?.running.as_ref()?;
+        let item = state.item(slot)?;
         let last_failed = Timestamp::now();
         let known = self.remote.as_ref().zip(item.leased());
         let before = known.and_then(|(remote, leased)| remote.failure(&leased.id));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
 use jiff::Timestamp;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -200,20 +200,15 @@ pub(crate) struct EventStore {
 
 #[derive(Debug, Default)]
 struct Kept {
-    events: VecDeque<Stored>,
+    /// With the memory that each takes.
+    events: VecDeque<(Arc<IntegrationEvent>, usize)>,
+    /// When each of them was stored, if that matters.
+    times: VecDeque<Instant>,
     bytes: usize,
     evicted: u64,
     published: u64,
     without_subscriber: u64,
     last: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-struct Stored {
-    event: Arc<IntegrationEvent>,
-    bytes: usize,
-    /// When it was stored, if that matters.
-    at: Option<Instant>,
 }
 
 /// What a store says about itself.
@@ -239,7 +234,6 @@ impl EventStore {
     pub(crate) fn record(&self, event: &Arc<IntegrationEvent>, wanted: bool) {
         let keeps = self.max_events > 0 && self.max_bytes > 0;
         let bytes = if keeps { size(event) } else { 0 };
-        let at = self.max_age.map(|_| Instant::now());
         // Dropped when the lock is free again.
         let mut old = None;
         let mut kept = self.kept.lock();
@@ -250,19 +244,22 @@ impl EventStore {
             kept.evicted += 1;
             return;
         }
-        kept.events.push_back(Stored {
-            event: Arc::clone(event),
-            bytes,
-            at,
-        });
-        kept.bytes += bytes;
-        while kept.events.len() > self.max_events || kept.bytes > self.max_bytes {
+        if let Some(age) = self.max_age {
+            kept.forget_older_than(age);
+            kept.times.push_back(Instant::now());
+        }
+        while kept.events.len() >= self.max_events || kept.bytes + bytes > self.max_bytes {
             match kept.evict() {
                 Some(event) => old = Some(event),
                 None => break,
             }
         }
-        self.forget_old(&mut kept);
+        kept.events.push_back((Arc::clone(event), bytes));
+        kept.bytes += bytes;
+        if kept.bytes > self.max_bytes {
+            // It is too large for any room.
+            kept.evict();
+        }
         drop(kept);
         drop(old);
     }
@@ -284,21 +281,17 @@ impl EventStore {
         Some(self.history(&filter).events)
     }
 
-    fn forget_old(&self, kept: &mut Kept) {
-        let Some(age) = self.max_age else { return };
-        while kept
-            .events
-            .front()
-            .and_then(|stored| stored.at)
-            .is_some_and(|at| at.elapsed() > age)
-        {
-            kept.evict();
+    /// Returns what is kept and not too old.
+    fn current(&self) -> MutexGuard<'_, Kept> {
+        let mut kept = self.kept.lock();
+        if let Some(age) = self.max_age {
+            kept.forget_older_than(age);
         }
+        kept
     }
 
     pub(crate) fn history(&self, filter: &EventFilter) -> History {
-        let mut kept = self.kept.lock();
-        self.forget_old(&mut kept);
+        let kept = self.current();
         let first = kept.evicted + 1;
         let from = match filter.wanted_after().map(str::parse::<u64>) {
             Some(Ok(after)) => after.saturating_add(1),
@@ -309,17 +302,18 @@ impl EventStore {
         let skip = usize::try_from(from.saturating_sub(first)).unwrap_or(usize::MAX);
         let mut events = Vec::new();
         let mut last = None;
-        for (stored, place) in kept.events.iter().zip(first..).skip(skip) {
+        let stored = kept.events.iter().map(|(event, _)| event);
+        for (event, place) in stored.zip(first..).skip(skip) {
             if events.len() >= filter.wanted_limit() {
                 break;
             }
             last = Some(place.to_string());
-            if filter.wants(&stored.event) {
-                events.push(Arc::clone(&stored.event));
+            if filter.wants(event) {
+                events.push(Arc::clone(event));
             }
         }
         let lost_before = |since: Timestamp| {
-            let oldest = kept.events.front().and_then(|stored| stored.event.time());
+            let oldest = kept.events.front().and_then(|(event, _)| event.time());
             kept.evicted > 0 && oldest.is_none_or(|oldest| oldest > since)
         };
         let missing = first.saturating_sub(from);
@@ -338,8 +332,7 @@ impl EventStore {
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        let mut kept = self.kept.lock();
-        self.forget_old(&mut kept);
+        let kept = self.current();
         Summary {
             stored: kept.events.len(),
             published: kept.published,
@@ -351,10 +344,18 @@ impl EventStore {
 
 impl Kept {
     fn evict(&mut self) -> Option<Arc<IntegrationEvent>> {
-        let stored = self.events.pop_front()?;
-        self.bytes -= stored.bytes;
+        let (event, bytes) = self.events.pop_front()?;
+        self.times.pop_front();
+        self.bytes -= bytes;
         self.evicted += 1;
-        Some(stored.event)
+        Some(event)
+    }
+
+    #[cold]
+    fn forget_older_than(&mut self, age: Duration) {
+        while self.times.front().is_some_and(|at| at.elapsed() > age) {
+            self.evict();
+        }
     }
 }
 

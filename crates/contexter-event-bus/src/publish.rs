@@ -16,8 +16,8 @@ use crate::lanes::{Item, Owner};
 use crate::queue::Queue;
 use crate::receipt::{Acceptance, Outcome, Receipt, Settlement, Taken};
 use crate::route::{Route, check_type};
-use crate::stats::Publishing;
-use crate::trace::not_sent;
+use crate::stats::{Ledger, Publishing};
+use crate::trace::{is_watched, not_sent};
 use crate::transport::{Capability, MessageTransport, TransportError, TransportErrorKind};
 
 impl Bus {
@@ -40,13 +40,24 @@ impl Bus {
         &self,
         event: impl Into<Arc<IntegrationEvent>>,
     ) -> Result<Receipt, PublishError> {
-        let mut event = event.into();
-        let span = self.sending(std::slice::from_mut(&mut event));
-        if span.is_disabled() {
-            return self.put(event).await;
+        let event = event.into();
+        if self.transport().is_some() || is_watched() {
+            // Boxed, so that the way inside a process that nobody watches stays small.
+            return Box::pin(self.publish_watched(event)).await;
         }
-        // Boxed, so that the way that nobody watches stays small.
-        let outcome = Box::pin(self.put(event).instrument(span.clone())).await;
+        let taken = match self.dispatch(&event, |_| Owner::Nobody)? {
+            Dispatched::Everywhere(taken) => taken,
+            Dispatched::Waiting(waiting) => waiting.push(None).await,
+        };
+        Ok(Receipt { event, taken })
+    }
+
+    async fn publish_watched(
+        &self,
+        mut event: Arc<IntegrationEvent>,
+    ) -> Result<Receipt, PublishError> {
+        let span = self.sending(std::slice::from_mut(&mut event));
+        let outcome = self.put(event).instrument(span.clone()).await;
         if let Err(error) = &outcome {
             not_sent(&span, error);
         }
@@ -104,7 +115,7 @@ impl Bus {
             let confirmation = answer.map_err(PublishError::from);
             let confirmation = confirmation.inspect_err(|error| not_sent(&span, error))?;
             self.inner.ledger.store.count(&event);
-            let taken = Taken::Broker(confirmation);
+            let taken = Taken::Broker(Box::new(confirmation));
             Ok(Receipt { event, taken })
         };
         let errors = refused.iter_mut().map(Option::take);
@@ -218,7 +229,7 @@ impl Bus {
         let answer = answers.into_iter().next();
         let confirmation = answer.unwrap_or_else(|| Err(no_answer()))?;
         self.inner.ledger.store.count(event);
-        Ok(Taken::Broker(confirmation))
+        Ok(Taken::Broker(Box::new(confirmation)))
     }
 
     /// Gives the event to every queue that has room.
@@ -246,6 +257,7 @@ impl Bus {
         Ok(self.fan_out(event, &route, owner))
     }
 
+    #[inline]
     fn fan_out(
         &self,
         event: &Arc<IntegrationEvent>,
@@ -254,27 +266,45 @@ impl Bus {
     ) -> Dispatched<'_> {
         let ledger = &*self.inner.ledger;
         ledger.store.record(event, !route.queues.is_empty());
-        let mut each = Vec::new();
-        let mut full = Vec::new();
+        let mut rest: Option<Box<NotPlain>> = None;
         for (at, (queue, name)) in route.queues.iter().zip(&*route.names).enumerate() {
-            let how = match queue.accept(event, owner(name)) {
-                Ok(Acceptance::Accepted) if each.is_empty() => continue,
-                Ok(how) => how,
-                Err(item) => {
-                    full.push((at, Arc::clone(queue), item));
-                    Acceptance::Rejected
-                }
-            };
-            each.resize(at, Acceptance::Accepted);
-            each.push(how);
+            let how = queue.accept(event, owner(name));
+            if !matches!(how, Ok(Acceptance::Accepted)) || rest.is_some() {
+                rest.get_or_insert_default().note(at, queue, how);
+            }
         }
         let names = Arc::clone(&route.names);
-        if each.is_empty() {
-            return Dispatched::Everywhere(Taken::Everywhere(names));
+        match rest {
+            None => Dispatched::Everywhere(Taken::Everywhere(names)),
+            Some(rest) => rest.into_dispatched(names, ledger),
         }
-        each.resize(names.len(), Acceptance::Accepted);
+    }
+}
+
+/// How queues took an event that did not all accept it.
+#[derive(Default)]
+struct NotPlain {
+    each: Vec<Acceptance>,
+    full: Vec<(usize, Arc<Queue>, Item)>,
+}
+
+impl NotPlain {
+    #[cold]
+    fn note(&mut self, at: usize, queue: &Arc<Queue>, how: Result<Acceptance, Item>) {
+        let how = how.unwrap_or_else(|item| {
+            self.full.push((at, Arc::clone(queue), item));
+            Acceptance::Rejected
+        });
+        // Whoever was asked before has accepted.
+        self.each.resize(at, Acceptance::Accepted);
+        self.each.push(how);
+    }
+
+    #[cold]
+    fn into_dispatched(self, names: Arc<[Arc<str>]>, ledger: &Ledger) -> Dispatched<'_> {
+        let Self { each, full } = self;
         if full.is_empty() {
-            return Dispatched::Everywhere(Taken::Each(names, each));
+            return Dispatched::Everywhere(Taken::Each(Box::new((names, each))));
         }
         Dispatched::Waiting(Box::new(WaitingForRoom {
             names,
@@ -315,6 +345,6 @@ impl WaitingForRoom<'_> {
                 *taken = how;
             }
         }
-        Taken::Each(self.names, self.each)
+        Taken::Each(Box::new((self.names, self.each)))
     }
 }

@@ -62,7 +62,9 @@ pub(crate) struct State {
 /// The place of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
-    pub(crate) running: Option<(u64, Item)>,
+    pub(crate) running: Option<Item>,
+    /// The age of what it is at.
+    pub(crate) seq: u64,
     pub(crate) taken: bool,
     /// Its worker is to stop and may not know yet. Until it has, nobody else gets the place.
     pub(crate) left: bool,
@@ -108,6 +110,7 @@ impl Drop for Place {
 }
 
 impl State {
+    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight == 0 && self.lanes.len() == 0
     }
@@ -117,10 +120,35 @@ impl State {
     }
 
     /// Empties the place of a worker.
+    #[inline]
     pub(crate) fn vacate(&mut self, slot: usize) -> Option<(u64, Item)> {
-        let taken = self.slots.get_mut(slot)?.running.take()?;
+        let place = self.slots.get_mut(slot)?;
+        let item = place.running.take()?;
         self.in_flight -= 1;
-        Some(taken)
+        Some((place.seq, item))
+    }
+
+    /// Gives a worker something to do, and returns what was in its place.
+    #[inline]
+    pub(crate) fn occupy(&mut self, slot: usize, seq: u64, item: Item) -> Option<Item> {
+        let place = self.slots.get_mut(slot)?;
+        self.in_flight += 1;
+        place.seq = seq;
+        place.running.replace(item)
+    }
+
+    /// Takes what was handled out of the place of a worker.
+    pub(crate) fn clear(&mut self, slot: usize) -> Option<Item> {
+        self.slots.get_mut(slot)?.running.take()
+    }
+
+    /// What a worker is at.
+    pub(crate) fn item(&self, slot: usize) -> Option<&Item> {
+        self.slots.get(slot)?.running.as_ref()
+    }
+
+    pub(crate) fn item_mut(&mut self, slot: usize) -> Option<&mut Item> {
+        self.slots.get_mut(slot)?.running.as_mut()
     }
 }
 
@@ -193,6 +221,7 @@ impl Queue {
     }
 
     /// Adds an item by the overflow policy; gives it back if the policy is to wait.
+    #[inline]
     pub(crate) fn try_push(&self, item: Item) -> Result<Acceptance, Item> {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
@@ -214,6 +243,7 @@ impl Queue {
         Ok(Acceptance::Accepted)
     }
 
+    #[inline]
     fn is_full(&self, state: &State) -> bool {
         state.lanes.len() >= self.capacity && state.lanes.len() >= self.widened()
     }
@@ -391,6 +421,7 @@ impl Queue {
     }
 
     /// Returns what a publisher's event looks like in this queue.
+    #[inline]
     pub(crate) fn accept(
         &self,
         event: &Arc<IntegrationEvent>,

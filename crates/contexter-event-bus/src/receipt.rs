@@ -40,12 +40,13 @@ pub struct Receipt {
     pub(crate) taken: Taken,
 }
 
-/// Who took an event. Nothing is allocated for it as long as everybody accepts.
+/// Who took an event. Nothing is allocated for it as long as everybody accepts; the rest is boxed,
+/// so that a receipt is small.
 #[derive(Clone, Debug)]
 pub(crate) enum Taken {
     Everywhere(Arc<[Arc<str>]>),
-    Each(Arc<[Arc<str>]>, Vec<Acceptance>),
-    Broker(Confirmation),
+    Each(Box<(Arc<[Arc<str>]>, Vec<Acceptance>)>),
+    Broker(Box<Confirmation>),
 }
 
 impl Receipt {
@@ -61,7 +62,7 @@ impl Receipt {
     pub fn deliveries(&self) -> impl ExactSizeIterator<Item = (&str, Acceptance)> {
         let (names, each): (&[Arc<str>], &[Acceptance]) = match &self.taken {
             Taken::Everywhere(names) => (names, &[]),
-            Taken::Each(names, each) => (names, each),
+            Taken::Each(each) => (&each.0, &each.1),
             Taken::Broker(_) => (&[], &[]),
         };
         names.iter().enumerate().map(|(at, name)| {

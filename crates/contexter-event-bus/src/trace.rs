@@ -41,7 +41,8 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::bus::Bus;
-use crate::handler::{Delivery, HandlerError};
+use crate::claim::Claim;
+use crate::handler::HandlerError;
 use crate::queue::Queue;
 
 /// The target of all spans of the bus, for filters.
@@ -72,6 +73,13 @@ pub trait TracePropagator: fmt::Debug + Send + Sync + 'static {
 
     /// Makes a span the child of another one, which may be of another process.
     fn parent(&self, span: &Span, of: &TraceContext);
+}
+
+/// Returns whether somebody may be interested in spans: the quick question, before the one about a
+/// particular span.
+#[inline]
+pub(crate) fn is_watched() -> bool {
+    tracing::level_enabled!(tracing::Level::INFO)
 }
 
 impl Bus {
@@ -146,8 +154,8 @@ fn carry(
 
 impl Queue {
     /// Begins the span of an attempt.
-    pub(crate) fn handling(&self, delivery: &Delivery) -> Span {
-        let event = &*delivery.event;
+    pub(crate) fn handling(&self, claim: &Claim) -> Span {
+        let event = &*claim.event;
         let remote = self.remote.as_ref();
         let span = tracing::info_span!(
             target: TARGET,
@@ -161,7 +169,7 @@ impl Queue {
             messaging.message.id = event.id(),
             messaging.message.conversation_id = event.correlation_id(),
             messaging.consumer.group.name = &**self.group_name(),
-            contexter.attempt = delivery.attempt,
+            contexter.attempt = claim.attempt,
             "error.type" = Empty,
             link.trace_id = Empty,
             link.span_id = Empty,

@@ -32,8 +32,13 @@ impl Turns {
     }
 
     /// Ends the attempt that was begun last.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(self: &Arc<Self>) {
         let over = self.over.load(Ordering::Relaxed);
+        // Nobody has kept an attempt of this worker, and only the worker gives them out.
+        if Arc::strong_count(self) == 1 {
+            self.over.store(over + 1, Ordering::Relaxed);
+            return;
+        }
         // Either a watcher that looks after this sees it, or it counted itself before and is woken.
         self.over.store(over + 1, Ordering::SeqCst);
         if self.watchers.load(Ordering::SeqCst) > 0 {

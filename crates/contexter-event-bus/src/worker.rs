@@ -1,26 +1,29 @@
 //! Runs the handler on what a queue gives.
 
-use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::poll_fn;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 
-use crate::claim::{After, Next};
+use crate::claim::{After, Claim, Next};
 use crate::handler::{Delivery, Handler, HandlerError};
 use crate::queue::{Place, Queue};
-use crate::trace::handled;
+use crate::trace::{handled, is_watched};
 use crate::turn::{Turns, Working};
 
-/// How many events a worker handles before it lets others have its thread: as many as tokio's own
-/// channels give away.
-const IN_A_ROW: u32 = 128;
+/// For how long a worker handles one event after the other before it lets others have its thread.
+/// Giving it away costs a few microseconds, which a quick handler should not pay often.
+const STINT: Duration = Duration::from_micros(100);
+/// After how many events it looks at the clock.
+const LOOKS_AFTER: u32 = 32;
+/// How many events it handles at most, whatever the clock says.
+const MOST: u32 = 1_024;
 
 /// Handles one event after the other until the queue has come to its end.
 pub(crate) async fn work<H: Handler>(
@@ -47,15 +50,18 @@ pub(crate) async fn work<H: Handler>(
 
 async fn serve<W: Way>(queue: &Queue, slot: usize, way: &W) {
     let mut done = false;
-    let mut in_a_row = 0;
+    let mut stint = Stint::default();
     loop {
         match queue.next(slot, done) {
-            Next::Work(delivery) => {
-                rest(&mut in_a_row).await;
-                done = way.take(delivery).await;
+            Next::Work(claim) => {
+                if stint.is_over() {
+                    tokio::task::yield_now().await;
+                }
+                done = way.take(claim).await;
             }
             Next::Nothing { until } => {
                 done = false;
+                stint = Stint::default();
                 queue.sleep(until).await;
             }
             Next::End => return,
@@ -66,7 +72,7 @@ async fn serve<W: Way>(queue: &Queue, slot: usize, way: &W) {
 /// What is done with an event.
 trait Way: Sync {
     /// Returns whether the event was handled; if not, the queue knows.
-    fn take(&self, delivery: Delivery) -> impl Future<Output = bool> + Send;
+    fn take(&self, claim: Claim) -> impl Future<Output = bool> + Send;
 }
 
 /// Handles it.
@@ -79,25 +85,20 @@ struct Plain<'w, H> {
 }
 
 impl<H: Handler> Way for Plain<'_, H> {
-    async fn take(&self, mut delivery: Delivery) -> bool {
+    async fn take(&self, mut claim: Claim) -> bool {
         loop {
-            delivery.turn = Some(self.turns.begin());
-            let span = self.queue.handling(&delivery);
-            let outcome = if span.is_disabled() {
-                attempt(self.handler, delivery, self.limit).await
-            } else {
+            let outcome = if is_watched() {
                 // Boxed, so that the way that nobody watches stays small.
-                let traced = attempt(self.handler, delivery, self.limit).instrument(span.clone());
-                let outcome = Box::pin(traced).await;
-                handled(&span, &outcome);
-                outcome
+                Box::pin(self.watched(claim)).await
+            } else {
+                self.attempt(claim).await
             };
             self.turns.end();
             let Err(error) = outcome else {
                 return true;
             };
             match self.queue.failed(self.slot, &error) {
-                After::Again(next) => delivery = next,
+                After::Again(next) => claim = next,
                 After::Later => return false,
                 After::Dead => {
                     self.queue
@@ -110,45 +111,104 @@ impl<H: Handler> Way for Plain<'_, H> {
     }
 }
 
+impl<H: Handler> Plain<'_, H> {
+    async fn watched(&self, claim: Claim) -> Result<(), HandlerError> {
+        let span = self.queue.handling(&claim);
+        let outcome = self.attempt(claim).instrument(span.clone()).await;
+        handled(&span, &outcome);
+        outcome
+    }
+
+    /// Calls the handler for at most as long as it may take. One that is ready at once costs no
+    /// timer.
+    async fn attempt(&self, claim: Claim) -> Result<(), HandlerError> {
+        let Self {
+            queue,
+            handler,
+            turns,
+            limit,
+            ..
+        } = *self;
+        // The call and the end of it are inside as well, since they may panic, too.
+        let mut call = pin!(async move {
+            let Claim {
+                event,
+                attempt,
+                redriven,
+            } = claim;
+            let delivery = Delivery {
+                event,
+                attempt,
+                max_attempts: queue.attempts.max,
+                redriven,
+                turn: Some(turns.begin()),
+            };
+            within(limit, handler.handle(delivery)).await
+        });
+        match poll_fn(|cx| poll_caught(call.as_mut(), cx)).await {
+            Ok(Some(outcome)) => outcome.map_err(HandlerError::rendered),
+            Ok(None) => Err(HandlerError::timed_out(limit)),
+            Err(panic) => Err(HandlerError::panicked(&*panic)),
+        }
+    }
+}
+
+/// Polls what may panic.
+///
+/// Nothing of an attempt is used after a panic, except the handler's own shared state, for which a
+/// panic is like its other failures.
+#[inline]
+fn poll_caught<F: Future>(call: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Caught<F::Output>> {
+    match catch_unwind(AssertUnwindSafe(|| call.poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    }
+}
+
+type Caught<T> = Result<T, Box<dyn Any + Send>>;
+
 /// Handles it, unless it must not reach the handler.
 struct Guarded<'w, H>(Plain<'w, H>);
 
 impl<H: Handler> Way for Guarded<'_, H> {
-    async fn take(&self, mut delivery: Delivery) -> bool {
+    async fn take(&self, mut claim: Claim) -> bool {
         let Plain {
             queue, slot, limit, ..
         } = self.0;
-        let Some(admitted) = queue.admit(slot, &mut delivery, limit).await else {
+        let Some(admitted) = queue.admit(slot, &mut claim, limit).await else {
             return false;
         };
-        let event = Arc::clone(delivery.event());
-        let done = self.0.take(delivery).await;
+        let event = Arc::clone(&claim.event);
+        let done = self.0.take(claim).await;
         queue.conclude(&event, admitted, done).await;
         done
     }
 }
 
-/// Lets others have the thread now and then: a handler that never waits must not keep it.
-async fn rest(in_a_row: &mut u32) {
-    *in_a_row = in_a_row.wrapping_add(1);
-    if in_a_row.is_multiple_of(IN_A_ROW) {
-        tokio::task::yield_now().await;
-    }
+/// The events that a worker handles without a pause: a handler that never waits must not keep a
+/// thread.
+#[derive(Default)]
+struct Stint {
+    handled: u32,
+    since: Option<Instant>,
 }
 
-pub(crate) async fn attempt<H: Handler>(
-    handler: &H,
-    delivery: Delivery,
-    limit: Duration,
-) -> Result<(), HandlerError> {
-    // Nothing of the attempt is used after a panic, except the handler's own shared state, for
-    // which a panic is like one of its other failures.
-    // The timeout is inside, so that a future that panics when it is dropped is caught, too.
-    let call = async { within(limit, handler.handle(delivery)).await };
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(Some(result)) => result.map_err(HandlerError::rendered),
-        Ok(None) => Err(HandlerError::timed_out(limit)),
-        Err(panic) => Err(HandlerError::panicked(&*panic)),
+impl Stint {
+    /// Notes one more event, and returns whether others are to have the thread first.
+    #[inline]
+    fn is_over(&mut self) -> bool {
+        self.handled += 1;
+        self.handled.is_multiple_of(LOOKS_AFTER) && self.look()
+    }
+
+    fn look(&mut self) -> bool {
+        let now = Instant::now();
+        let since = *self.since.get_or_insert(now);
+        let over = self.handled >= MOST || now.duration_since(since) >= STINT;
+        if over {
+            *self = Self::default();
+        }
+        over
     }
 }
 

@@ -7,8 +7,9 @@ use contexter_protocol::IntegrationEvent;
 
 use super::{Begin, DedupeKey, DeliveryId};
 use crate::bus::MAX_WITHIN;
-use crate::claim::Pass;
-use crate::handler::{Delivery, FailureKind};
+use crate::claim::{Claim, Pass};
+use crate::handler::FailureKind;
+use crate::lanes::Item;
 use crate::queue::Queue;
 
 /// How long an event waits that somebody else is handling, or whose state is not known.
@@ -55,13 +56,13 @@ impl Queue {
     pub(crate) async fn admit(
         &self,
         slot: usize,
-        delivery: &mut Delivery,
+        claim: &mut Claim,
         limit: Duration,
     ) -> Option<Admitted> {
-        let found = self.look(slot, delivery.attempt())?;
+        let found = self.look(slot, claim.attempt)?;
         if found.lost {
             // What comes after it of its key must not overtake it, if it comes again.
-            if delivery.event().partition_key().is_some() && self.may_come_again(slot) {
+            if claim.event.partition_key().is_some() && self.may_come_again(slot) {
                 self.defer(slot, AWAITED);
             } else {
                 self.pass(slot, Pass::Lost);
@@ -71,7 +72,7 @@ impl Queue {
         // Without a store that would know better, whoever held it may have died of it.
         let mut suspect = true;
         let dedupe = self.dedupe.as_ref();
-        let key = dedupe.map(|dedupe| dedupe.key(delivery.event()));
+        let key = dedupe.map(|dedupe| dedupe.key(&claim.event));
         let admitted = Admitted(key.zip(found.by));
         if let (Some(dedupe), Some((key, by))) = (dedupe, &admitted.0)
             && !found.begun
@@ -105,13 +106,13 @@ impl Queue {
         {
             let (kind, error) = self.poison(slot);
             self.bury(slot, kind, error).await;
-            self.conclude(delivery.event(), admitted, false).await;
+            self.conclude(&claim.event, admitted, false).await;
             return None;
         }
         if found.over {
             // It was only near what killed its process.
             self.has_last_attempt(slot);
-            delivery.attempt = self.attempts.max;
+            claim.attempt = self.attempts.max;
         }
         Some(admitted)
     }
@@ -145,7 +146,8 @@ impl Queue {
     fn look(&self, slot: usize, attempt: u32) -> Option<Found> {
         let over = attempt > self.attempts.max;
         let state = self.state.lock();
-        let (seq, item) = state.slots.get(slot)?.running.as_ref()?;
+        let place = state.slots.get(slot)?;
+        let item = place.running.as_ref()?;
         let leased = self.remote.as_ref().zip(item.leased());
         Some(Found {
             lost: leased.is_some_and(|(remote, leased)| !remote.holds(&leased.id)),
@@ -154,7 +156,7 @@ impl Queue {
             by: self
                 .dedupe
                 .as_ref()
-                .map(|dedupe| dedupe.delivery(*seq, item)),
+                .map(|dedupe| dedupe.delivery(place.seq, item)),
             over,
             failed: over && leased.is_some_and(|(remote, leased)| remote.has_failed(&leased.id)),
             deliveries: leased.map_or(1, |(_, leased)| leased.delivery_count),
@@ -164,8 +166,8 @@ impl Queue {
     fn may_come_again(&self, slot: usize) -> bool {
         let id = {
             let state = self.state.lock();
-            let item = state.slots.get(slot).and_then(|s| s.running.as_ref());
-            item.and_then(|(_, item)| Some(Arc::clone(&item.leased()?.id)))
+            let item = state.item(slot);
+            item.and_then(|item| Some(Arc::clone(&item.leased()?.id)))
         };
         let known = self.remote.as_ref().zip(id);
         known.is_some_and(|(remote, id)| remote.may_come_again(&id))
@@ -173,14 +175,14 @@ impl Queue {
 
     fn has_last_attempt(&self, slot: usize) {
         let mut state = self.state.lock();
-        if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
+        if let Some(item) = state.item_mut(slot) {
             item.more().attempt = self.attempts.max;
         }
     }
 
     fn set_begun(&self, slot: usize) {
         let mut state = self.state.lock();
-        if let Some((_, item)) = state.slots.get_mut(slot).and_then(|s| s.running.as_mut()) {
+        if let Some(item) = state.item_mut(slot) {
             item.more().begun = true;
         }
     }
@@ -189,8 +191,7 @@ impl Queue {
     /// process has seen it fail, and otherwise that nobody has.
     fn poison(&self, slot: usize) -> (FailureKind, String) {
         let state = self.state.lock();
-        let item = state.slots.get(slot).and_then(|s| s.running.as_ref());
-        let leased = item.and_then(|(_, item)| item.leased());
+        let leased = state.item(slot).and_then(Item::leased);
         let known = self.remote.as_ref().zip(leased);
         if let Some(last) = known.and_then(|(remote, leased)| remote.failure(&leased.id)) {
             return (last.kind, last.error);

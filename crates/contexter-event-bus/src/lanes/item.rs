@@ -69,25 +69,40 @@ impl Default for More {
     }
 }
 
+impl More {
+    fn boxed(owner: Owner, expires: bool) -> Box<Self> {
+        Box::new(Self {
+            owner,
+            expires,
+            ..Self::default()
+        })
+    }
+}
+
 impl Item {
+    #[inline]
     pub(crate) fn new(event: Arc<IntegrationEvent>, owner: Owner) -> Self {
         let expires = event.expiry_time().is_some();
         let more = match owner {
             Owner::Nobody if !expires => None,
-            owner => Some(Box::new(More {
-                owner,
-                expires,
-                ..More::default()
-            })),
+            owner => Some(More::boxed(owner, expires)),
         };
         Self { event, more }
     }
 
+    /// Returns whether there is nothing to say of it: nobody waits for it, and it has not failed.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.more.is_none()
+    }
+
+    #[inline]
     pub(crate) fn attempt(&self) -> u32 {
         self.more.as_ref().map_or(1, |more| more.attempt)
     }
 
     /// Returns whether the event has expired. The clock of the wall is only read if it can.
+    #[inline]
     pub(crate) fn is_expired(&self) -> bool {
         let expires = self.more.as_ref().is_some_and(|more| more.expires);
         expires && self.event.is_expired(Timestamp::now())

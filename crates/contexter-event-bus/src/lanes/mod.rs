@@ -4,6 +4,7 @@
 //! partition key only the oldest unsettled event runs, also while it waits to be tried again.
 
 mod item;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -13,13 +14,14 @@ use contexter_protocol::IntegrationEvent;
 use tokio::time::Instant;
 
 pub(crate) use item::{Failed, Item, Owner};
+use plain::Plain;
 
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     next: u64,
     /// What has no key and waits for its first attempt, by age. Nothing can come between these, so
     /// most events need none of the rest.
-    plain: VecDeque<(u64, Item)>,
+    plain: Plain,
     /// Everything else that waits, by age.
     waiting: BTreeMap<u64, (Item, Place)>,
     /// The waiting items that may run now.
@@ -38,26 +40,30 @@ enum Place {
 }
 
 impl Lanes {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.plain.len() + self.waiting.len()
     }
 
     /// Returns whether an item may run now.
+    #[inline]
     pub(crate) fn is_ready(&self) -> bool {
         !self.plain.is_empty() || !self.ready.is_empty()
     }
 
     /// Returns when the next delayed item may run.
+    #[inline]
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.delayed.first().map(|(due, _)| *due)
     }
 
     /// Adds a new item behind all others.
+    #[inline]
     pub(crate) fn push(&mut self, item: Item) {
         let seq = self.next;
         self.next += 1;
         if item.event.partition_key().is_none() {
-            self.plain.push_back((seq, item));
+            self.plain.push(seq, item);
         } else {
             self.push_keyed(seq, item);
         }
@@ -80,17 +86,22 @@ impl Lanes {
     /// delayed. Its key stays taken until [`release`].
     ///
     /// [`release`]: Self::release
+    #[inline]
     pub(crate) fn take(&mut self, now: impl FnOnce() -> Instant) -> Option<(u64, Item)> {
         if self.waiting.is_empty() {
-            return self.plain.pop_front();
+            return self.plain.pop();
         }
+        self.take_oldest(now)
+    }
+
+    fn take_oldest(&mut self, now: impl FnOnce() -> Instant) -> Option<(u64, Item)> {
         if !self.delayed.is_empty() {
             self.ripen(now());
         }
-        match (self.plain.front(), self.ready.first().copied()) {
-            (Some((plain, _)), Some(ready)) if *plain > ready => self.take_ready(),
+        match (self.plain.first(), self.ready.first().copied()) {
+            (Some(plain), Some(ready)) if plain > ready => self.take_ready(),
             (None, Some(_)) => self.take_ready(),
-            (Some(_), _) => self.plain.pop_front(),
+            (Some(_), _) => self.plain.pop(),
             (None, None) => None,
         }
     }
@@ -130,11 +141,15 @@ impl Lanes {
     }
 
     /// Lets the next item of the same key run.
+    #[inline]
     pub(crate) fn release(&mut self, event: &IntegrationEvent) {
         // Without keys there is no need to look at the event.
-        if self.keys.is_empty() {
-            return;
+        if !self.keys.is_empty() {
+            self.release_key(event);
         }
+    }
+
+    fn release_key(&mut self, event: &IntegrationEvent) {
         let Some(key) = event.partition_key() else {
             return;
         };
@@ -148,10 +163,10 @@ impl Lanes {
 
     /// Removes the oldest waiting item.
     pub(crate) fn drop_oldest(&mut self) -> Option<Item> {
-        let plain = self.plain.front().map(|(seq, _)| *seq);
+        let plain = self.plain.first();
         let other = self.waiting.first_key_value().map(|(seq, _)| *seq);
         if plain.is_some_and(|plain| other.is_none_or(|other| plain < other)) {
-            return self.plain.pop_front().map(|(_, item)| item);
+            return self.plain.pop().map(|(_, item)| item);
         }
         let (seq, (item, place)) = self.waiting.pop_first()?;
         match place {
@@ -183,7 +198,7 @@ impl Lanes {
             .into_iter()
             .map(|(seq, (item, _))| (seq, item))
             .collect::<Vec<_>>();
-        all.extend(std::mem::take(&mut self.plain));
+        all.extend(std::iter::from_fn(|| self.plain.pop()));
         all.sort_by_key(|(seq, _)| *seq);
         all.into_iter().map(|(_, item)| item).collect()
     }
