@@ -18,6 +18,7 @@ mod metadata;
 mod package;
 mod programs;
 mod report;
+mod sdks;
 mod steps;
 mod test;
 
@@ -32,7 +33,8 @@ Usage: cargo xtask TASK
 Tasks:
   test [--install] [--without-services] [-- CARGO_TEST_ARGS]
                  runs the unit and integration tests; servers are started on free ports
-                   --install           first installs the programs that are missing
+                   --install           first installs the programs that are missing, and the
+                                       vendors' SDKs that the sandbox is tested with
                    --without-services  leaves out the tests that need a server, and lists them
   ci             everything else that must hold: format, layers, lints, docs, doc tests,
                  examples, packages, dependencies

@@ -9,6 +9,7 @@ use crate::cargo;
 use crate::examples;
 use crate::programs::{self, Program};
 use crate::report::Counts;
+use crate::sdks;
 use crate::steps::Steps;
 
 /// Names to the tests the programs to do without; `contexter-testkit` reads it.
@@ -52,6 +53,12 @@ impl Options {
             .any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
     }
 
+    /// Tells whether the vendors' SDKs are to be installed: where their tests are run.
+    fn needs_sdks(&self) -> bool {
+        let picked = || self.cargo.iter().any(|arg| arg.contains(sdks::TESTED_BY));
+        self.install && (!self.picks_crates() || picked())
+    }
+
     /// Tells whether cargo's arguments pick single targets of crates.
     fn picks_targets(&self) -> bool {
         let picks = [
@@ -74,7 +81,12 @@ impl Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     let without = provide(options)?;
     let mut steps = Steps::default();
-
+    if options.needs_sdks() {
+        steps.run("sdks", || {
+            sdks::install();
+            Ok(())
+        })?;
+    }
     if !options.picks_crates() {
         // Tests that kill a program start the one that users start.
         steps.run("build", || examples::build().map(|_paths| ()))?;
@@ -179,6 +191,10 @@ mod tests {
         assert!(options("-- -p contexter-retry").picks_crates());
         assert!(options("-- --package=contexter-retry").picks_crates());
         assert!(!options("-- backoff -- -p").picks_crates());
+        assert!(options("--install").needs_sdks());
+        assert!(options("--install -- -p contexter-examples").needs_sdks());
+        assert!(!options("--install -- -p contexter-retry").needs_sdks());
+        assert!(!options("").needs_sdks());
         assert!(options("-- --lib").picks_targets());
         assert!(!options("-- backoff").picks_targets());
     }

@@ -1,6 +1,7 @@
 //! Where the servers are and which keys they take.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
@@ -42,14 +43,30 @@ pub struct Addresses {
     pub qdrant_url: Option<String>,
     /// The key of Qdrant; `null` without feature `qdrant`.
     pub qdrant_api_key: Option<String>,
+    /// What the configuration says of Bright Data beyond that.
+    #[serde(skip)]
+    pub(crate) brightdata: Account,
+}
+
+/// What a client of Bright Data's proxy and search has to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) serp_zone: String,
+    pub(crate) customer: String,
+    pub(crate) zone_password: String,
+    pub(crate) proxy: SocketAddr,
+    /// The certificate of the proxy, as PEM.
+    pub(crate) ca: String,
 }
 
 impl Addresses {
     /// Returns the configuration, as YAML, that points the adapters at these servers.
     ///
-    /// The section of Bright Data names a library of pages that its server has.
+    /// The section of Bright Data has its proxy, with the certificate by which it is trusted, its search
+    /// zone, and a library of pages that its server has. Without `zone` the pages come by the proxy.
     #[must_use]
     pub fn config_yaml(&self) -> String {
+        let account = &self.brightdata;
         let mut yaml = format!(
             "services:\n\
              \x20 voyage_ai:\n\
@@ -62,6 +79,15 @@ impl Addresses {
              \x20   base_url: {}\n\
              \x20   api_key: {}\n\
              \x20   zone: {}\n\
+             \x20   serp_zone: {}\n\
+             \x20   customer: {}\n\
+             \x20   proxy:\n\
+             \x20     host: {}\n\
+             \x20     port: {}\n\
+             \x20     user: {{ customer: {}, zone: {} }}\n\
+             \x20     password: {}\n\
+             \x20     ca: |\n\
+             {}\
              {PAGES}",
             quoted(&self.voyage_base_url),
             quoted(&self.voyage_api_key),
@@ -70,6 +96,14 @@ impl Addresses {
             quoted(&self.brightdata_base_url),
             quoted(&self.brightdata_api_key),
             quoted(&self.brightdata_zone),
+            quoted(&account.serp_zone),
+            quoted(&account.customer),
+            quoted(&account.proxy.ip().to_string()),
+            account.proxy.port(),
+            quoted(&account.customer),
+            quoted(&self.brightdata_zone),
+            quoted(&account.zone_password),
+            block(&account.ca),
         );
         if let (Some(url), Some(key)) = (&self.qdrant_url, &self.qdrant_api_key) {
             // Writing to a text cannot fail.
@@ -97,4 +131,11 @@ const PAGES: &str = "\x20   libraries:
 /// A JSON string is a YAML scalar too, whatever it holds.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// The lines of a block scalar below `ca`.
+fn block(text: &str) -> String {
+    text.lines()
+        .map(|line| format!("        {line}\n"))
+        .collect()
 }

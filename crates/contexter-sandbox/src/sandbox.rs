@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::addresses::Addresses;
+use crate::addresses::{Account, Addresses};
 use crate::brightdata::BrightData;
 use crate::config::SandboxConfig;
 use crate::context7::Context7;
@@ -85,6 +85,13 @@ impl Sandbox {
             qdrant_url: None,
             #[cfg(not(feature = "qdrant"))]
             qdrant_api_key: None,
+            brightdata: Account {
+                serp_zone: brightdata.serp_zone().to_owned(),
+                customer: brightdata.customer().to_owned(),
+                zone_password: brightdata.zone_password().to_owned(),
+                proxy: proxy_address,
+                ca: brightdata.ca_pem().to_owned(),
+            },
         };
         Ok(Self {
             addresses,

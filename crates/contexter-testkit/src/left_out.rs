@@ -135,7 +135,7 @@ fn first_left_out<'a>(programs: &[&'a str], without: &str) -> Option<&'a str> {
 }
 
 /// Returns the path of the function that holds the item, without the closures of async functions.
-fn test_name(inside: &str) -> &str {
+pub(crate) fn test_name(inside: &str) -> &str {
     let mut name = inside.strip_suffix("::here").unwrap_or(inside);
     while let Some(outer) = name.strip_suffix("::{{closure}}") {
         name = outer;

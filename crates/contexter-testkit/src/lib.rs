@@ -6,7 +6,8 @@
 //! [`ScriptedServer`] is no program: it answers HTTP by a script, within the test.
 //!
 //! A test that needs a server says so in its first line with [`require!`], so that
-//! `cargo xtask test --without-services` can leave it out, and list it.
+//! `cargo xtask test --without-services` can leave it out, and list it. One that needs what not every
+//! machine has says so with [`require_env!`] or [`require_installed!`], and is listed where it is not.
 //!
 //! # Examples
 //!
@@ -26,6 +27,7 @@
 mod builder;
 mod error;
 mod forwarder;
+mod installed;
 mod left_out;
 mod nats;
 mod program;
@@ -41,6 +43,7 @@ mod wait;
 pub use builder::Builder;
 pub use error::Error;
 pub use forwarder::Forwarder;
+pub use installed::{INSTALLED, installed};
 pub use left_out::{LEFT_OUT_LIST, WITHOUT, left_out, variables};
 pub use nats::Nats;
 pub use redis::Redis;

@@ -51,27 +51,40 @@ fn config(request: CreateCollection) -> CollectionConfig {
             write_consistency_factor: Some(1),
             ..CollectionParams::default()
         }),
-        hnsw_config: Some(request.hnsw_config.unwrap_or(HnswConfigDiff {
-            m: Some(16),
-            ef_construct: Some(100),
-            full_scan_threshold: Some(10_000),
-            ..HnswConfigDiff::default()
-        })),
-        optimizer_config: Some(request.optimizers_config.unwrap_or(OptimizersConfigDiff {
-            deleted_threshold: Some(0.2),
-            vacuum_min_vector_number: Some(1_000),
-            default_segment_number: Some(0),
-            flush_interval_sec: Some(5),
-            ..OptimizersConfigDiff::default()
-        })),
-        wal_config: Some(request.wal_config.unwrap_or(WalConfigDiff {
-            wal_capacity_mb: Some(32),
-            wal_segments_ahead: Some(0),
-            ..WalConfigDiff::default()
-        })),
+        hnsw_config: Some(hnsw(request.hnsw_config.unwrap_or_default())),
+        optimizer_config: Some(optimizers(request.optimizers_config.unwrap_or_default())),
+        wal_config: Some(wal(request.wal_config.unwrap_or_default())),
         quantization_config: request.quantization_config,
         strict_mode_config: request.strict_mode_config,
         metadata: request.metadata,
+    }
+}
+
+/// Fills in what was left to the server: it tells every setting, and clients require some.
+fn hnsw(asked: HnswConfigDiff) -> HnswConfigDiff {
+    HnswConfigDiff {
+        m: asked.m.or(Some(16)),
+        ef_construct: asked.ef_construct.or(Some(100)),
+        full_scan_threshold: asked.full_scan_threshold.or(Some(10_000)),
+        ..asked
+    }
+}
+
+fn optimizers(asked: OptimizersConfigDiff) -> OptimizersConfigDiff {
+    OptimizersConfigDiff {
+        deleted_threshold: asked.deleted_threshold.or(Some(0.2)),
+        vacuum_min_vector_number: asked.vacuum_min_vector_number.or(Some(1_000)),
+        default_segment_number: asked.default_segment_number.or(Some(0)),
+        flush_interval_sec: asked.flush_interval_sec.or(Some(5)),
+        ..asked
+    }
+}
+
+fn wal(asked: WalConfigDiff) -> WalConfigDiff {
+    WalConfigDiff {
+        wal_capacity_mb: asked.wal_capacity_mb.or(Some(32)),
+        wal_segments_ahead: asked.wal_segments_ahead.or(Some(0)),
+        ..asked
     }
 }
 

@@ -8,12 +8,14 @@ use axum::extract::{Query, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use parking_lot::Mutex;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use super::rest::{Params, Shared, invalid, json_reply, target, text};
+use super::rest::{DataFormat, Params, Shared, invalid, json_reply, target, text};
 use super::site::{self, Outcome};
+use super::zones::{self, Kind};
 use super::{Office, search};
 
 /// So many results are kept; the vendor keeps them for 48 hours.
@@ -40,16 +42,23 @@ pub(super) async fn submit_page(
     Query(params): Params,
     body: Bytes,
 ) -> Response {
-    if let Some(refused) = refused_zone(&params, &office.config.zone) {
-        return refused;
-    }
+    // As the vendor's client for Python has it, a search is submitted here too, for a search zone.
+    let kind = match zone(&office, &params) {
+        Ok(kind) => kind,
+        Err(refused) => return *refused,
+    };
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text_of = |name: &str| asked.get(name).and_then(Value::as_str);
     let Some(url) = text_of("url") else {
         return text(400, "url is required");
     };
+    let format = match asked.get("data_format").map(DataFormat::deserialize) {
+        None => None,
+        Some(Ok(format)) => Some(format),
+        Some(Err(error)) => return invalid(&error.to_string()),
+    };
     match target(url, text_of("country"), text_of("method")) {
-        Ok(url) => accept(&office, &url),
+        Ok(url) => accept(&office, &url, format, kind),
         Err(problem) => invalid(problem),
     }
 }
@@ -59,8 +68,10 @@ pub(super) async fn submit_search(
     Query(params): Params,
     body: Bytes,
 ) -> Response {
-    if let Some(refused) = refused_zone(&params, &office.config.serp_zone) {
-        return refused;
+    match zone(&office, &params) {
+        Ok(Kind::Search) => {}
+        Ok(Kind::Unlocker) => return text(400, "the zone is none for searches"),
+        Err(refused) => return *refused,
     }
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let url = match (body.get("url").and_then(Value::as_str), body.get("query")) {
@@ -79,23 +90,29 @@ pub(super) async fn submit_search(
         (None, None) => None,
     };
     match url {
-        Some(url) => accept(&office, &url),
+        Some(url) => accept(&office, &url, None, Kind::Search),
         None => text(400, "query is required"),
     }
 }
 
-fn refused_zone(params: &BTreeMap<String, String>, zone: &str) -> Option<Response> {
-    match params.get("zone") {
-        Some(given) if given == zone => None,
-        Some(given) => Some(text(400, &format!("zone \"{given}\" not found"))),
-        None => Some(text(400, "zone is required")),
-    }
+fn zone(office: &Office, params: &BTreeMap<String, String>) -> Result<Kind, Box<Response>> {
+    let Some(name) = params.get("zone") else {
+        return Err(Box::new(text(400, "zone is required")));
+    };
+    let kind = office.zones.kind(name);
+    kind.ok_or_else(|| Box::new(zones::unknown(name)))
 }
 
 /// Takes a job up: from here on it is billed.
-pub(super) fn accept(office: &Arc<Office>, url: &Url) -> Response {
+pub(super) fn accept(
+    office: &Arc<Office>,
+    url: &Url,
+    format: Option<DataFormat>,
+    kind: Kind,
+) -> Response {
     office.ledger.bill();
-    let outcome = search::results(url, None, true).unwrap_or_else(|| site::visit(url));
+    let outcome =
+        search::results(url, format, kind == Kind::Search).unwrap_or_else(|| site::visit(url));
     let mut jobs = office.jobs.0.lock();
     jobs.submitted += 1;
     let id = format!("sandbox-{}", jobs.submitted);
@@ -121,12 +138,10 @@ pub(super) async fn collect(State(office): Shared, Query(params): Params) -> Res
     let Some(id) = params.get("response_id") else {
         return text(400, "response_id is required");
     };
-    let config = &office.config;
     if let Some(zone) = params.get("zone")
-        && *zone != config.zone
-        && *zone != config.serp_zone
+        && office.zones.kind(zone).is_none()
     {
-        return text(400, &format!("zone \"{zone}\" not found"));
+        return zones::unknown(zone);
     }
     let job = office.jobs.0.lock().by_id.get(id).cloned();
     let Some(job) = job else {

@@ -16,6 +16,7 @@ mod rest;
 mod search;
 mod site;
 mod tls;
+mod zones;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use account::Ledger;
 use dataset::Datasets;
 use jobs::Jobs;
 use tls::Authority;
+use zones::Zones;
 
 pub use config::BrightDataConfig;
 
@@ -43,6 +45,7 @@ pub struct BrightData {
 /// What all interfaces share.
 struct Office {
     config: BrightDataConfig,
+    zones: Zones,
     ledger: Ledger,
     jobs: Jobs,
     datasets: Datasets,
@@ -62,6 +65,7 @@ impl BrightData {
                 jobs: Jobs::default(),
                 datasets: Datasets::default(),
                 authority,
+                zones: Zones::new(&config),
                 config,
             }),
         })

@@ -16,6 +16,7 @@ use url::Url;
 
 use super::refusal::Refusal;
 use super::site::{self, Answer, Outcome};
+use super::zones::{self, Kind};
 use super::{Office, account, dataset, jobs, search};
 
 /// How many bytes a body holds at most: 1 GB, as the inputs of a job do.
@@ -31,11 +32,11 @@ pub(super) fn router(office: Arc<Office>) -> Router {
         .route("/unblocker/get_result", get(jobs::collect))
         .route("/serp/req", post(jobs::submit_search))
         .route("/serp/get_result", get(jobs::collect))
-        .route("/zone/get_active_zones", get(active_zones))
-        .route("/zone", get(zone))
         .route("/status", get(status))
         .merge(dataset::routes())
+        .merge(zones::routes())
         .fallback(|| async { text(404, "Not found") })
+        .method_not_allowed_fallback(|| async { text(405, "Method not allowed") })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&office), door))
         .with_state(office)
@@ -155,28 +156,21 @@ async fn unlock(
             Err(error) => return invalid(&error.to_string()),
         }
     }
-    let url = match check(&office, &ask) {
+    let Some(kind) = office.zones.kind(&ask.zone) else {
+        return zones::unknown(&ask.zone);
+    };
+    let url = match target(&ask.url, ask.country.as_deref(), ask.method.as_deref()) {
         Ok(url) => url,
-        Err(refused) => return *refused,
+        Err(problem) => return invalid(problem),
     };
     if params.get("async").is_some_and(|value| value == "true") {
-        return jobs::accept(&office, &url);
+        return jobs::accept(&office, &url, ask.data_format, kind);
     }
     let expects = headers.contains_key("x-unblock-expect");
-    let outcome = office.unlock(&ask, &url, expects);
+    let outcome = office.unlock(&ask, &url, kind, expects);
     site::linger(&outcome, office.config.slow_page).await;
     office.settle(&outcome);
     answer(&office, &outcome, &ask)
-}
-
-fn check(office: &Office, ask: &Ask) -> Result<Url, Box<Response>> {
-    let config = &office.config;
-    if ask.zone != config.zone && ask.zone != config.serp_zone {
-        let words = format!("zone \"{}\" not found", ask.zone);
-        return Err(Box::new(text(400, &words)));
-    }
-    target(&ask.url, ask.country.as_deref(), ask.method.as_deref())
-        .map_err(|problem| Box::new(invalid(problem)))
 }
 
 /// Reads what is to be fetched, and from where, and how.
@@ -189,10 +183,11 @@ pub(super) fn target(
         .ok()
         .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
         .ok_or("\"url\" must be a valid uri with a scheme of http or https")?;
+    // The vendor documents lower case; its client for Python sends upper case.
     let is_country =
-        |country: &str| country.len() == 2 && country.bytes().all(|b| b.is_ascii_lowercase());
+        |country: &str| country.len() == 2 && country.bytes().all(|b| b.is_ascii_alphabetic());
     if country.is_some_and(|country| !is_country(country)) {
-        return Err("\"country\" must be two lower-case letters");
+        return Err("\"country\" must be two letters");
     }
     let is_method =
         |method: &str| !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
@@ -204,7 +199,7 @@ pub(super) fn target(
 
 impl Office {
     /// What the unlocker makes of a request.
-    fn unlock(&self, ask: &Ask, url: &Url, expects: bool) -> Outcome {
+    fn unlock(&self, ask: &Ask, url: &Url, kind: Kind, expects: bool) -> Outcome {
         let wants_feature = ask.headers.is_some() || ask.body.is_some() || expects;
         if wants_feature && !self.config.paid_features {
             return Outcome::Refused(Refusal::unlocker(
@@ -213,12 +208,8 @@ impl Office {
                 "the zone does not have the feature",
             ));
         }
-        if let Some(outcome) =
-            search::results(url, ask.data_format, ask.zone == self.config.serp_zone)
-        {
-            return outcome;
-        }
-        site::visit(url)
+        search::results(url, ask.data_format, kind == Kind::Search)
+            .unwrap_or_else(|| site::visit(url))
     }
 
     pub(super) fn settle(&self, outcome: &Outcome) {
@@ -294,22 +285,6 @@ fn rendered(page: &Answer, format: Option<DataFormat>) -> (&'static str, Bytes) 
             ("image/png", Bytes::from_static(site::PIXEL))
         }
         _ => (page.content_type, page.body.clone()),
-    }
-}
-
-async fn active_zones(State(office): Shared) -> Json<Value> {
-    Json(json!([
-        { "name": office.config.zone, "type": "unblocker" },
-        { "name": office.config.serp_zone, "type": "serp" },
-    ]))
-}
-
-async fn zone(State(office): Shared, Query(params): Params) -> Response {
-    let zone = params.get("zone").map_or("", String::as_str);
-    if zone == office.config.zone || zone == office.config.serp_zone {
-        json_reply(200, &json!({ "name": zone, "status": "active" }))
-    } else {
-        text(400, &format!("zone \"{zone}\" not found"))
     }
 }
 

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Json, Router};
 use contexter_qdrant::server::{LocalServer, Options};
+use serde_json::json;
 
 use crate::error::Error;
 use crate::faults::Server;
@@ -77,7 +83,8 @@ impl Qdrant {
     }
 
     pub(crate) fn router(&self) -> Router {
-        self.server.routes().into_axum_router()
+        let grpc = self.server.routes().into_axum_router();
+        grpc.layer(middleware::from_fn(only_grpc))
     }
 
     /// Returns the key that it takes.
@@ -100,4 +107,18 @@ impl Qdrant {
     pub fn delay_next_change(&self, collection: &str, delay: Duration) -> bool {
         self.server.delay_next_change(collection, delay).is_ok()
     }
+}
+
+/// Tells a client of the REST interface that it is at the wrong port.
+async fn only_grpc(request: Request, next: Next) -> Response {
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    if is_grpc {
+        return next.run(request).await;
+    }
+    let told = json!({
+        "status": { "error": "this server speaks gRPC, and has no REST interface" },
+        "time": 0.0,
+    });
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, Json(told)).into_response()
 }

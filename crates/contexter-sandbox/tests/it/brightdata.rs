@@ -88,6 +88,22 @@ async fn a_discovery_needs_no_addresses_and_what_is_no_discovery_does() {
     let found: Value = post(&api, path, &query, &inputs).await.json().unwrap();
     assert_eq!(found[0]["title"], "Errors and remedies");
     assert_eq!(found.as_array().unwrap().len(), 1);
+
+    let wide = json!([{ "keyword": "ferry" }, { "keyword": "checksum" }]);
+    for (name, limit, count) in [
+        ("limit_per_input", "1", 2),
+        ("limit_multiple_results", "3", 3),
+    ] {
+        let query = [&query[..], &[(name, limit)]].concat();
+        let found: Value = post(&api, path, &query, &wide).await.json().unwrap();
+        assert_eq!(found.as_array().unwrap().len(), count, "{name}");
+        let query = [
+            ("dataset_id", "gd_x"),
+            ("type", "discover_new"),
+            (name, "0"),
+        ];
+        assert_eq!(post(&api, path, &query, &wide).await.status(), 400);
+    }
 }
 
 #[tokio::test]
@@ -122,4 +138,78 @@ async fn refusals_of_jobs_block_the_caller_as_any_others_do() {
         assert_eq!(reply.status(), if number < 100 { 200 } else { 429 });
     }
     assert!(sandbox.brightdata().is_blocked());
+}
+
+#[tokio::test]
+async fn zones_are_made_used_and_removed() {
+    let (_sandbox, api) = start(BrightDataConfig::new()).await;
+    let page = json!({ "zone": "my_zone", "url": PAGE, "format": "raw" });
+    assert_eq!(post(&api, "request", &[], &page).await.status(), 400);
+    // As `@brightdata/sdk` 0.2.0 and `brightdata-sdk` 2.5.2 have it, in this order.
+    let unlocker = json!({ "zone": { "name": "my_zone", "type": "unblocker" }, "plan": { "type": "unblocker", "serp": false } });
+    let search = json!({ "zone": { "name": "my_search", "type": "serp" }, "plan": { "type": "unblocker", "serp": true } });
+    for zone in [&unlocker, &search] {
+        assert_eq!(post(&api, "zone", &[], zone).await.status(), 200);
+        assert_eq!(post(&api, "zone", &[], zone).await.status(), 409);
+    }
+    for refused in [
+        json!({ "zone": { "name": "a-b", "type": "unblocker" } }),
+        json!({ "zone": { "name": "_ab", "type": "unblocker" } }),
+        json!({ "zone": { "name": "my_other", "type": "dc" } }),
+        json!({ "name": "my_other" }),
+    ] {
+        assert_eq!(post(&api, "zone", &[], &refused).await.status(), 400);
+    }
+    let reply = post(&api, "request", &[], &page).await;
+    assert!(reply.text().unwrap().contains("Copying a folder"));
+    let found = json!({
+        "zone": "my_search",
+        "url": "https://www.google.com/search?q=copy&brd_json=1",
+        "format": "raw",
+    });
+    let found: Value = post(&api, "request", &[], &found).await.json().unwrap();
+    assert_eq!(found["organic"][0]["link"], PAGE);
+    let zones: Value = api
+        .get("zone/get_active_zones")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .unwrap();
+    let types: Vec<&str> = zones
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|zone| zone["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(types, ["serp", "unblocker", "serp", "unblocker"]);
+}
+
+#[tokio::test]
+async fn a_search_is_submitted_where_pages_are_and_countries_come_in_either_case() {
+    let config = BrightDataConfig::new().job_time(std::time::Duration::ZERO);
+    let (sandbox, api) = start(config).await;
+    let zone = sandbox.brightdata().serp_zone();
+    let asked = json!({
+        "url": "https://www.google.com/search?q=copy&brd_json=1",
+        "country": "DE",
+    });
+    let reply = post(&api, "unblocker/req", &[("zone", zone)], &asked).await;
+    let id = reply.header("x-response-id").unwrap().to_owned();
+    let reply = api
+        .get("unblocker/get_result")
+        .query("response_id", &id)
+        .query("zone", zone)
+        .send()
+        .await
+        .unwrap();
+    let found: Value = reply.json().unwrap();
+    assert_eq!(found["organic"][0]["link"], PAGE);
+    // A zone that is none for searches gives the page as it is.
+    let zone = sandbox.brightdata().zone();
+    let reply = post(&api, "unblocker/req", &[("zone", zone)], &asked).await;
+    let id = reply.header("x-response-id").unwrap().to_owned();
+    let reply = api.get("unblocker/get_result").query("response_id", &id);
+    let reply = reply.send().await.unwrap();
+    assert!(reply.text().unwrap().starts_with("<!doctype html>"));
 }

@@ -4,8 +4,10 @@
 //! its title and text. With `type=discover_new` the pages are found by the words of the inputs. The data
 //! set `gd_failing` has jobs that fail.
 
+mod formats;
+mod records;
+
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -14,17 +16,15 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::{get, post};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
+use self::formats::{MIN_BATCH, csv, gzip, lines, part};
+use self::records::{discovered, records};
 use super::Office;
-use super::pages::PAGES;
 use super::rest::{Params, Shared, json_reply, text};
-use super::site::{self, Outcome};
 
 /// So many snapshots are kept; the vendor keeps them for 30 days.
 const MAX_SNAPSHOTS: usize = 1_000;
@@ -34,8 +34,6 @@ const MAX_RUNNING: usize = 100;
 
 /// As many inputs are scraped at once.
 const MAX_SCRAPE: usize = 20;
-
-const MIN_BATCH: usize = 1_000;
 
 /// The snapshots that there are.
 #[derive(Debug, Default)]
@@ -108,7 +106,8 @@ async fn trigger(State(office): Shared, Query(params): Params, body: Bytes) -> R
             ),
         );
     }
-    let id = kept.keep(&office, dataset, records(&office, &inputs, errors));
+    let records = records(&office, &dataset, &inputs, errors);
+    let id = kept.keep(&office, dataset, records);
     json_reply(200, &json!({ "snapshot_id": id }))
 }
 
@@ -123,7 +122,7 @@ async fn scrape(State(office): Shared, Query(params): Params, body: Bytes) -> Re
     let errors = params
         .get("include_errors")
         .is_some_and(|value| value == "true");
-    let records = records(&office, &inputs, errors);
+    let records = records(&office, &dataset, &inputs, errors);
     // A job that would take long goes on as one.
     if inputs.iter().any(|input| {
         input["url"]
@@ -176,12 +175,17 @@ fn job(
     }
     let body: Value =
         serde_json::from_slice(body).map_err(|_no_json| refused(400, "No data to trigger"))?;
+    // The vendor's clients send the limit of each input as an option, or beside the inputs.
+    let mut per_input = params.get("limit_per_input").cloned();
     let inputs = match body {
         Value::Array(inputs) => inputs,
-        Value::Object(mut object) => match object.remove("input") {
-            Some(Value::Array(inputs)) => inputs,
-            _ => return Err(refused(400, "No data to trigger")),
-        },
+        Value::Object(mut object) => {
+            per_input = per_input.or_else(|| object.get("limit_per_input").map(Value::to_string));
+            match object.remove("input") {
+                Some(Value::Array(inputs)) => inputs,
+                _ => return Err(refused(400, "No data to trigger")),
+            }
+        }
         _ => return Err(refused(400, "No data to trigger")),
     };
     if inputs.is_empty() {
@@ -191,7 +195,15 @@ fn job(
         .get("type")
         .is_some_and(|kind| kind == "discover_new")
     {
-        return Ok((dataset.clone(), discovered(&inputs)));
+        let limit = |name: &str, given: Option<&String>| match given.map(|given| given.parse()) {
+            None => Ok(usize::MAX),
+            Some(Ok(limit @ 1..)) => Ok(limit),
+            Some(_) => Err(refused(400, &format!("{name} must be a number above 0"))),
+        };
+        let per_input = limit("limit_per_input", per_input.as_ref())?;
+        let all = params.get("limit_multiple_results");
+        let all = limit("limit_multiple_results", all)?;
+        return Ok((dataset.clone(), discovered(&inputs, per_input, all)));
     }
     let is_good = |input: &Value| {
         input["url"]
@@ -209,55 +221,6 @@ fn job(
         )));
     }
     Ok((dataset.clone(), inputs))
-}
-
-/// Finds the pages that have the words of the inputs, such as `{"keyword": "copy"}`.
-fn discovered(inputs: &[Value]) -> Vec<Value> {
-    let texts = inputs
-        .iter()
-        .filter_map(Value::as_object)
-        .flat_map(|input| {
-            let values = input.values();
-            values.filter_map(Value::as_str)
-        });
-    let words: Vec<String> = texts
-        .flat_map(str::split_whitespace)
-        .map(str::to_lowercase)
-        .collect();
-    PAGES
-        .iter()
-        .filter(|page| page.score(&words) > 0)
-        .map(|page| json!({ "url": format!("https://docs.example.com{}", page.path) }))
-        .collect()
-}
-
-/// Collects one record for each input; failed ones are told or left out.
-fn records(office: &Office, inputs: &[Value], errors: bool) -> Vec<Value> {
-    inputs
-        .iter()
-        .filter_map(|input| {
-            let url = Url::parse(input["url"].as_str()?).ok()?;
-            let failed = |code: &str, text: &str| {
-                errors.then(|| json!({ "input": input, "error": text, "error_code": code }))
-            };
-            match site::visit(&url) {
-                Outcome::Page(page)
-                    if (200..300).contains(&page.status) && !page.body.is_empty() =>
-                {
-                    office.ledger.bill();
-                    let text = page.text();
-                    let title = text.lines().next().unwrap_or_default();
-                    Some(json!({
-                        "url": url.as_str(),
-                        "title": title.trim_start_matches("# "),
-                        "text": text,
-                    }))
-                }
-                Outcome::Page(_) => failed("dead_page", "the page does not exist"),
-                Outcome::Refused(_) => failed("blocked", "the page is blocked"),
-            }
-        })
-        .collect()
 }
 
 impl Office {
@@ -340,27 +303,6 @@ fn unready(job: &Snapshot) -> Option<Response> {
     }
 }
 
-/// Returns the part that is asked for.
-fn part<'a>(
-    params: &BTreeMap<String, String>,
-    records: &'a [Value],
-) -> Result<&'a [Value], &'static str> {
-    let Some(batch_size) = params.get("batch_size") else {
-        return Ok(records);
-    };
-    let batch_size: usize = batch_size
-        .parse()
-        .ok()
-        .filter(|size| *size >= MIN_BATCH)
-        .ok_or("batch_size must be at least 1000")?;
-    let part: usize = params
-        .get("part")
-        .map_or(Some(1), |part| part.parse().ok())
-        .filter(|part| *part >= 1)
-        .ok_or("part must be at least 1")?;
-    Ok(records.chunks(batch_size).nth(part - 1).unwrap_or_default())
-}
-
 async fn parts(State(office): Shared, Path(id): Path<String>, Query(params): Params) -> Response {
     match office.snapshot(&id) {
         Ok(job) => {
@@ -398,34 +340,4 @@ async fn list(State(office): Shared) -> Response {
         .map(|(id, job)| json!({ "id": id, "dataset_id": job.dataset, "status": job.status() }))
         .collect();
     json_reply(200, &Value::from(list))
-}
-
-fn lines(records: &[Value]) -> String {
-    records.iter().fold(String::new(), |mut lines, record| {
-        lines.push_str(&record.to_string());
-        lines.push('\n');
-        lines
-    })
-}
-
-fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes)?;
-    encoder.finish()
-}
-
-fn csv(records: &[Value]) -> String {
-    let field = |value: &Value| {
-        let text = value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned);
-        format!("\"{}\"", text.replace('"', "\"\""))
-    };
-    let mut csv = String::from("url,title,text\n");
-    for record in records {
-        let fields = ["url", "title", "text"].map(|name| field(&record[name]));
-        csv.push_str(&fields.join(","));
-        csv.push('\n');
-    }
-    csv
 }
