@@ -103,6 +103,16 @@ local cursor='0-0'
 if #rows>=tonumber(ARGV[5]) then cursor='('..rows[#rows][1] end
 return {cursor,out,gone}";
 
+/// Begins the leases of entries anew that a consumer has, without counting a delivery.
+///
+/// KEYS: events. ARGV: group, consumer, then for each entry its id and the number of its deliveries.
+/// Returns for each a list of the entry, which is empty if it was trimmed.
+pub(crate) const RECLAIM: &str = r"local out={}
+for i=3,#ARGV,2 do
+  out[#out+1]=redis.call('XCLAIM',KEYS[1],ARGV[1],ARGV[2],0,ARGV[i],'RETRYCOUNT',ARGV[i+1])
+end
+return out";
+
 /// Forgets what gives no sign of life: groups of one consumer, and consumers that hold nothing.
 ///
 /// A consumer that holds something is never deleted, because that would lose what it holds. A group

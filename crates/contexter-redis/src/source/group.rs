@@ -90,7 +90,7 @@ impl Consumer {
             // It is another stream, and is read from its beginning.
             unsettled.clear();
         }
-        self.lost.store(true, Ordering::Relaxed);
+        self.table.lock().misses();
         Ok(())
     }
 

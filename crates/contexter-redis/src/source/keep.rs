@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use super::group::millis;
-use super::table::End;
 use crate::entry::{EntryId, Fields, bytes, entry_id, fields, list, number};
 use crate::error::unexpected;
 use crate::scripts::{self, eval};
@@ -34,6 +33,9 @@ pub(super) struct Schedule {
     tidying: Instant,
     /// Where the sweep goes on.
     cursor: String,
+    /// The sweep has not come to its end, for want of room. What is left is older than anything
+    /// new.
+    behind: bool,
 }
 
 impl Schedule {
@@ -48,16 +50,23 @@ impl Schedule {
             shown: true,
             tidying: now + consumer.inner.config.forget_after / 3,
             cursor: START.to_owned(),
+            behind: false,
         }
     }
 
-    /// Returns when something is to be done; without room, nothing is taken.
+    /// Returns whether something is to be taken over before anything new is read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// Returns when something is to be done; without room, and before what is missing is recovered,
+    /// nothing is taken.
     pub(super) fn next(&self, consumer: &Consumer) -> Instant {
         let mut next = self.renewal.min(self.tidying);
         if consumer.solo {
             next = next.min(self.life);
         }
-        if consumer.free() == 0 {
+        if consumer.free() == 0 || consumer.table.lock().is_incomplete() {
             return next;
         }
         let due = *consumer.next_due.lock();
@@ -85,6 +94,22 @@ impl Consumer {
             schedule.renewal = now + self.lease / 4;
             self.note("renew leases", self.renew_waiting().await);
         }
+        self.take_again(schedule, now).await;
+        if schedule.tidying <= now {
+            schedule.tidying = now + self.inner.config.forget_after / 3;
+            // Not by one that may be taken for dead itself: others are as likely to live.
+            if schedule.shown {
+                self.note("tidy up", self.tidy(self.patience()).await);
+            }
+        }
+    }
+
+    /// Takes what comes again.
+    async fn take_again(&self, schedule: &mut Schedule, now: Instant) {
+        if self.table.lock().is_incomplete() {
+            // It would not be taken in, and would have been delivered in vain.
+            return;
+        }
         let due = self.next_due.lock().is_some_and(|due| due <= now);
         if (due || schedule.poll <= now) && self.free() > 0 {
             schedule.poll = now + self.inner.config.block_time;
@@ -92,14 +117,13 @@ impl Consumer {
         }
         if schedule.sweep <= now && self.free() > 0 {
             schedule.sweep = now + self.lease / 3;
-            self.note("take over what was left behind", self.sweep(schedule).await);
-        }
-        if schedule.tidying <= now {
-            schedule.tidying = now + self.inner.config.forget_after / 3;
-            // Not by one that may be taken for dead itself: others are as likely to live.
-            if schedule.shown {
-                self.note("tidy up", self.tidy(self.patience()).await);
+            let swept = self.sweep(schedule).await;
+            schedule.behind = swept.is_ok() && schedule.cursor != START;
+            if schedule.behind {
+                // As soon as there is room.
+                schedule.sweep = now;
             }
+            self.note("take over what was left behind", swept);
         }
     }
 
@@ -133,7 +157,7 @@ impl Consumer {
         if let Err(error) = &answer
             && error.kind() == TransportErrorKind::Unconfirmed
         {
-            self.lost.store(true, Ordering::Relaxed);
+            self.table.lock().misses();
         }
         answer
     }
@@ -228,8 +252,7 @@ impl Consumer {
             }
         }
         self.count_trimmed(trimmed);
-        self.admit(arrived, asked + self.own_lease(), End::Front)
-            .await;
+        self.admit(arrived, asked + self.own_lease()).await;
     }
 
     pub(super) fn count_trimmed(&self, gone: Vec<EntryId>) {

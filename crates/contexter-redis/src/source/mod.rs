@@ -52,8 +52,6 @@ pub(crate) struct Consumer {
     table: Mutex<Table>,
     /// When the next entry that was given back is due, as far as is known.
     next_due: Mutex<Option<Instant>>,
-    /// Something was claimed whose answer was lost.
-    lost: AtomicBool,
     /// The group was made again, and does not have yet what it had.
     to_restore: AtomicBool,
     trimmed: AtomicU64,
@@ -96,7 +94,6 @@ impl Consumer {
             lease,
             table: Mutex::new(table),
             next_due: Mutex::default(),
-            lost: AtomicBool::new(false),
             to_restore: AtomicBool::new(false),
             trimmed: AtomicU64::new(0),
             arrived: Notify::new(),

@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::Consumer;
 use super::group::millis;
 use super::keep::Schedule;
-use super::table::{Arrival, Content, End};
+use super::table::{Arrival, Content};
 use crate::entry::{EntryId, Fields, Message, Wanted, entries, entry_id, list, number, wanted};
 use crate::error::{describe, is_answer, is_no_group};
 use crate::link::Live;
+use crate::scripts::{self, eval};
 
 /// How long a little room waits for more, so that entries are not read one by one.
 const GATHERING: Duration = Duration::from_millis(2);
@@ -63,9 +64,9 @@ impl Consumer {
                 let shown = self.link.ask_on(&mut live, &self.sign_of_life()).await;
                 self.note_life(&mut schedule, shown.is_ok());
             }
-            if again || self.lost.swap(false, Ordering::Relaxed) {
+            if again || self.table.lock().is_incomplete() {
                 if let Err(error) = self.recover(&mut live, known.as_ref()).await {
-                    self.lost.store(true, Ordering::Relaxed);
+                    self.table.lock().misses();
                     self.after_error(&error).await;
                     continue;
                 }
@@ -74,31 +75,35 @@ impl Consumer {
             let outcome = self.read_new(&mut live, count, &mut schedule).await;
             drop(reserved);
             match outcome {
-                Ok((arrived, until)) => self.admit(arrived, until, End::Back).await,
-                Err(error) => self.after_error(&error).await,
+                Ok((arrived, until)) => self.admit(arrived, until).await,
+                Err(error) => {
+                    // What it has leased is pending, and older than anything that comes now.
+                    self.table.lock().misses();
+                    self.after_error(&error).await;
+                }
             }
         }
     }
 
-    /// Waits for room, and keeps most of it for a read; what is left is for what comes again. None
-    /// if there is something else to do first.
+    /// Waits for room, and keeps most of it for a read; what is left is for what comes again, which
+    /// must not wait until what is newer has made room. None if there is something else to do first.
     async fn reserve(&self, schedule: &mut Schedule) -> Option<(usize, Reserved<'_>)> {
         let worth_it = self.prefetch.div_ceil(4);
         let patience = Instant::now() + GATHERING;
         loop {
             let room = self.room.notified();
             let free = self.free();
-            let enough = free >= worth_it || (free > 0 && Instant::now() >= patience);
-            if enough {
-                let count = if free > 1 {
-                    free - (free / 8).max(1)
-                } else {
-                    1
-                };
+            if schedule.is_behind() && free > 0 {
+                return None;
+            }
+            let kept = (free / 8).max(usize::from(self.prefetch >= 8));
+            let count = free.saturating_sub(kept);
+            let enough = free >= worth_it || Instant::now() >= patience;
+            if count > 0 && enough {
                 self.table.lock().reserved = count;
                 return Some((count, Reserved(self)));
             }
-            if free > 0 {
+            if count > 0 {
                 let _more_or_late = timeout_at(patience, room).await;
             } else {
                 tokio::select! {
@@ -131,6 +136,7 @@ impl Consumer {
                     answer = &mut read => break answer?,
                     () = sleep_until(schedule.next(self)) => self.look_after(schedule).await,
                     () = self.sooner.notified() => {}
+                    () = self.room.notified(), if schedule.is_behind() => {}
                 }
             }
         };
@@ -176,6 +182,8 @@ impl Consumer {
             self.restore(live).await?;
             self.to_restore.store(false, Ordering::Relaxed);
         }
+        // What is settled meanwhile is not missing either.
+        let held = self.table.lock().begin_recovery();
         let mut from = "-".to_owned();
         let mut all = HashSet::new();
         loop {
@@ -184,43 +192,13 @@ impl Consumer {
             cmd.arg(&from).arg("+").arg(PAGE).arg(&self.name);
             let pending = list(self.link.ask_on(live, &cmd).await?).unwrap_or_default();
             let full = pending.len() >= PAGE;
-            let mut last = None;
-            let mut arrived = Vec::new();
-            let sent = Instant::now();
-            for row in pending {
-                let Some((id, count)) = pending_row(row) else {
-                    continue;
-                };
-                last = Some(id);
-                if self.solo {
-                    all.insert(id);
-                }
-                if self.table.lock().holds(id) {
-                    continue;
-                }
-                let mut claim = redis::cmd("XCLAIM");
-                claim
-                    .arg(&self.inner.keys.events)
-                    .arg(&self.group)
-                    .arg(&self.name);
-                claim
-                    .arg(0)
-                    .arg(id.to_string())
-                    .arg("RETRYCOUNT")
-                    .arg(count);
-                let claimed = self.link.ask_on(live, &claim).await?;
-                let claimed = entries(claimed);
-                if claimed.is_empty() {
-                    self.count_trimmed(vec![id]);
-                }
-                arrived.extend(
-                    claimed
-                        .into_iter()
-                        .map(|entry| (entry.id, count, entry.fields)),
-                );
+            let rows: Vec<_> = pending.into_iter().filter_map(pending_row).collect();
+            let last = rows.last().map(|(id, _)| *id);
+            if self.solo {
+                all.extend(rows.iter().map(|(id, _)| *id));
             }
-            self.admit(arrived, sent + self.own_lease(), End::Back)
-                .await;
+            let missing = rows.into_iter().filter(|(id, _)| !held.contains(id));
+            self.reclaim(live, missing.collect()).await?;
             match last {
                 Some(last) if full => from = format!("({last}"),
                 _ => break,
@@ -230,13 +208,36 @@ impl Consumer {
         Ok(())
     }
 
-    /// Holds what is wanted, and acknowledges what is not.
-    pub(super) async fn admit(
+    /// Holds what is pending for this consumer and not here, with the number of its deliveries.
+    async fn reclaim(
         &self,
-        arrived: Vec<(EntryId, u64, Fields)>,
-        until: Instant,
-        end: End,
-    ) {
+        live: &mut Live,
+        missing: Vec<(EntryId, u64)>,
+    ) -> Result<(), RedisError> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut cmd = eval(scripts::RECLAIM, &[&self.inner.keys.events]);
+        cmd.arg(&self.group).arg(&self.name);
+        for (id, count) in &missing {
+            cmd.arg(id.to_string()).arg(count);
+        }
+        let sent = Instant::now();
+        let claimed = list(self.link.ask_on(live, &cmd).await?).unwrap_or_default();
+        let (mut arrived, mut trimmed) = (Vec::with_capacity(missing.len()), Vec::new());
+        for ((id, count), claimed) in missing.into_iter().zip(claimed) {
+            match entries(claimed).pop() {
+                Some(entry) => arrived.push((id, count, entry.fields)),
+                None => trimmed.push(id),
+            }
+        }
+        self.count_trimmed(trimmed);
+        self.admit(arrived, sent + self.own_lease()).await;
+        Ok(())
+    }
+
+    /// Holds what is wanted, and acknowledges what is not.
+    pub(super) async fn admit(&self, arrived: Vec<(EntryId, u64, Fields)>, until: Instant) {
         if arrived.is_empty() {
             return;
         }
@@ -266,10 +267,12 @@ impl Consumer {
         }
         {
             let mut table = self.table.lock();
-            if let Some(last) = foreign.last() {
+            if let Some(last) = foreign.last()
+                && !table.is_incomplete()
+            {
                 table.position = table.position.max(*last);
             }
-            table.take_in(arrivals, until, end);
+            table.take_in(arrivals, until);
             if table.has_ready() {
                 self.arrived.notify_one();
             }

@@ -1,7 +1,5 @@
 //! Saying what became of messages.
 
-use std::sync::atomic::Ordering;
-
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{DeliveryToken, Disposition, Settled};
 use redis::{Pipeline, Value};
@@ -245,7 +243,7 @@ impl Consumer {
                 let due = Instant::now() + after.min(LONGEST_DELAY);
                 self.table.lock().given_back(one.id, due);
             }
-            _ if self.solo => self.lost.store(true, Ordering::Relaxed),
+            _ if self.solo => self.table.lock().misses(),
             _ => {}
         }
     }

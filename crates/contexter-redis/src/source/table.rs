@@ -43,8 +43,11 @@ pub(crate) struct Table {
     last_token: u64,
     held: HashMap<u64, Held>,
     by_id: HashMap<EntryId, u64>,
-    /// What was read and not yet asked for.
+    /// What was read and not yet asked for, in the order of the stream.
     ready: VecDeque<(u64, Arrival)>,
+    /// The server has given something to this consumer that is not here. Until it is recovered,
+    /// nothing is taken in, because it could be newer.
+    incomplete: bool,
     /// How many more the read that is under way may bring.
     pub(crate) reserved: usize,
     /// The last entry that was seen.
@@ -68,14 +71,6 @@ enum State {
     Settling,
 }
 
-/// Which end of what was read ahead a message goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// It came before what is there.
-    Front,
-    Back,
-}
-
 impl Table {
     /// Returns how many messages are held or may be under way.
     pub(crate) fn used(&self) -> usize {
@@ -86,10 +81,16 @@ impl Table {
         self.held.is_empty()
     }
 
-    /// Holds messages that were just read, in their order. An older token for the same entry is
-    /// worth nothing from now on.
-    pub(crate) fn take_in(&mut self, arrivals: Vec<Arrival>, until: Instant, end: End) {
-        for (place, arrival) in arrivals.into_iter().enumerate() {
+    /// Holds messages that the server has given. An older token for the same entry is worth nothing
+    /// from now on.
+    ///
+    /// What is older goes before what was read ahead, however it came: so the order holds. While
+    /// something is missing, they are left for the recovery, too.
+    pub(crate) fn take_in(&mut self, arrivals: Vec<Arrival>, until: Instant) {
+        if self.incomplete {
+            return;
+        }
+        for arrival in arrivals {
             self.last_token += 1;
             let (token, id) = (self.last_token, arrival.id);
             self.position = self.position.max(id);
@@ -101,15 +102,33 @@ impl Table {
             }
             let state = State::Ready;
             self.held.insert(token, Held { id, until, state });
-            match end {
-                End::Back => self.ready.push_back((token, arrival)),
-                End::Front => self.ready.insert(place, (token, arrival)),
+            let newest = self.ready.back().is_none_or(|(_, last)| last.id < id);
+            if newest {
+                self.ready.push_back((token, arrival));
+            } else {
+                let place = self.ready.partition_point(|(_, other)| other.id < id);
+                self.ready.insert(place, (token, arrival));
             }
         }
     }
 
-    /// Gives out what was read ahead. What belongs to this consumer no longer is left out: the group
-    /// gets it again.
+    /// Something was given to this consumer that is not here.
+    pub(crate) fn misses(&mut self) {
+        self.incomplete = true;
+    }
+
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Begins to recover what is missing, and returns what is not: what it holds.
+    pub(crate) fn begin_recovery(&mut self) -> HashSet<EntryId> {
+        self.incomplete = false;
+        self.by_id.keys().copied().collect()
+    }
+
+    /// Gives out what was read ahead. What belongs to this consumer no longer is left out, and so is
+    /// what comes after it: both are recovered, unless another consumer of the group has them.
     pub(crate) fn give(&mut self, max: usize) -> Vec<(DeliveryToken, Arrival)> {
         let now = Instant::now();
         let mut given = Vec::with_capacity(max.min(self.ready.len()));
@@ -121,7 +140,9 @@ impl Table {
             };
             if held.until <= now {
                 self.forget(token);
-                continue;
+                self.clear_ready();
+                self.misses();
+                break;
             }
             held.state = State::Given;
             given.push((DeliveryToken(token), arrival));
@@ -249,6 +270,10 @@ mod tests {
         }
     }
 
+    fn numbers(given: &[(DeliveryToken, Arrival)]) -> Vec<u64> {
+        given.iter().map(|(_, arrival)| arrival.id.number).collect()
+    }
+
     fn later() -> Instant {
         Instant::now() + Duration::from_secs(9)
     }
@@ -256,19 +281,33 @@ mod tests {
     #[test]
     fn what_comes_again_goes_before_what_was_read_ahead_in_its_order() {
         let mut table = Table::default();
-        table.take_in(vec![arrival(8), arrival(9)], later(), End::Back);
-        table.take_in(vec![arrival(3), arrival(4)], later(), End::Front);
-        let given = table.give(9);
-        let ids: Vec<_> = given.iter().map(|(_, arrival)| arrival.id.number).collect();
-        assert_eq!(ids, [3, 4, 8, 9]);
+        for two in [[8, 9], [3, 4], [5, 6], [1, 7]] {
+            table.take_in(two.map(arrival).into(), later());
+        }
+        assert_eq!(numbers(&table.give(9)), [1, 3, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn what_is_newer_waits_for_what_was_read_ahead_too_long_ago() {
+        let mut table = Table::default();
+        table.take_in(vec![arrival(1)], later());
+        table.take_in(vec![arrival(2)], Instant::now());
+        table.take_in(vec![arrival(3)], later());
+        assert_eq!(numbers(&table.give(9)), [1]);
+        table.take_in(vec![arrival(4)], later());
+        assert!(table.give(9).is_empty() && table.is_incomplete());
+        let held: Vec<_> = table.begin_recovery().into_iter().collect();
+        assert_eq!(held, [arrival(1).id]);
+        table.take_in([2, 3, 4].map(arrival).into(), later());
+        assert_eq!(numbers(&table.give(9)), [2, 3, 4]);
     }
 
     #[test]
     fn a_second_delivery_makes_the_first_token_worthless() {
         let mut table = Table::default();
-        table.take_in(vec![arrival(1)], later(), End::Back);
+        table.take_in(vec![arrival(1)], later());
         let (first, _) = table.give(1).remove(0);
-        table.take_in(vec![arrival(1)], later(), End::Front);
+        table.take_in(vec![arrival(1)], later());
         let (second, _) = table.give(1).remove(0);
         assert!(table.begin(first).is_none());
         assert!(table.begin(second).is_some());
@@ -280,7 +319,7 @@ mod tests {
     #[test]
     fn what_was_read_ahead_too_long_ago_is_not_given() {
         let mut table = Table::default();
-        table.take_in(vec![arrival(1)], Instant::now(), End::Back);
+        table.take_in(vec![arrival(1)], Instant::now());
         assert!(table.give(1).is_empty());
         assert!(table.is_empty());
     }
@@ -288,7 +327,7 @@ mod tests {
     #[test]
     fn a_message_past_its_lease_cannot_be_settled() {
         let mut table = Table::default();
-        table.take_in(vec![arrival(1)], later(), End::Back);
+        table.take_in(vec![arrival(1)], later());
         let (token, _) = table.give(1).remove(0);
         table.renewed(token, Instant::now());
         assert!(table.begin(token).is_none());
