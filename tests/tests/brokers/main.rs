@@ -7,20 +7,24 @@
 )]
 
 mod pipeline;
+mod rigged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use contexter_event_bus::{EventFilter, MessageTransport};
+use contexter_event_bus::{Bus, BusConfig, EventFilter, FailureKind, MessageTransport};
 use contexter_nats::{NatsConfig, NatsTransport};
-use contexter_protocol::IntegrationEvent;
+use contexter_protocol::rag::{EmbeddingRequested, ProcessingFailed};
+use contexter_protocol::{EventPayload as _, IntegrationEvent};
 use contexter_rag::Mode;
 use contexter_redis::{RedisConfig, RedisTransport};
 use contexter_testkit::{Nats, Redis, Server, require};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::pipeline::Pipeline;
+use crate::rigged::Rigged;
 
 const DOCUMENTS: usize = 30;
 /// Long enough for two busy cores.
@@ -65,6 +69,69 @@ async fn a_killed_nats_holds_an_ingestion_up_and_loses_nothing_of_it() {
     let server = Nats::start().unwrap();
     let transport = nats(&server).await;
     survives_a_kill(server, transport).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_whose_event_is_poison_on_redis_is_given_up_at_once_and_can_be_redriven() {
+    require!("redis-server");
+    let server = Redis::start().unwrap();
+    gives_up_poison(redis(&server), redis(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_whose_event_is_poison_on_nats_is_given_up_at_once_and_can_be_redriven() {
+    require!("nats-server");
+    let server = Nats::start().unwrap();
+    gives_up_poison(nats(&server).await, nats(&server).await).await;
+}
+
+async fn gives_up_poison(inner: Arc<dyn MessageTransport>, another: Arc<dyn MessageTransport>) {
+    let on = Arc::new(AtomicBool::new(true));
+    let rigged = Rigged {
+        inner,
+        event_type: EmbeddingRequested::TYPE,
+        path: "doc1.md",
+        on: Arc::clone(&on),
+    };
+    let pipeline = Pipeline::open(Arc::new(rigged), 3).await;
+    pipeline.process().await.unwrap();
+    let embedded = timeout(PATIENCE, pipeline.embed()).await.unwrap().unwrap();
+    let failed: Vec<_> = embedded.failed.iter().map(|skip| &*skip.path).collect();
+    assert_eq!(failed, ["doc1.md"], "{:?}", embedded.failed);
+    assert_eq!(pipeline.embedded_documents(), 2);
+
+    // It is announced right after its driver was told.
+    let announced = async {
+        loop {
+            let history = pipeline.bus.history(&EventFilter::all()).await.unwrap();
+            let failed =
+                |event: &&Arc<_>| IntegrationEvent::event_type(event) == ProcessingFailed::TYPE;
+            if let Some(event) = history.events.iter().find(failed) {
+                return event.payload::<ProcessingFailed>().unwrap();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let failed = timeout(PATIENCE, announced).await.unwrap();
+    assert_eq!(
+        (failed.path.as_deref(), &*failed.step, &*failed.error_type),
+        (Some("doc1.md"), "embed", "poison")
+    );
+
+    // Somebody else, who has no subscription at all, has it done.
+    on.store(false, Ordering::SeqCst);
+    let admin = Bus::over(another, &BusConfig::default());
+    let letters = admin.dead_letters().await.unwrap();
+    assert_eq!((letters.len(), letters[0].kind), (1, FailureKind::Poison));
+    admin.redrive(&letters[0].id).await.unwrap();
+    let done = async {
+        while pipeline.embedded_documents() < 3 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, done).await.unwrap();
+    admin.drain(Duration::from_secs(5)).await;
+    pipeline.close().await;
 }
 
 async fn ingests_everything(transport: Arc<dyn MessageTransport>) {

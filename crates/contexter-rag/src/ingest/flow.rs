@@ -15,7 +15,7 @@ use contexter_storage::StorageError;
 
 use super::commit::CommitError;
 use super::ledger::Ledger;
-use super::lost::lost;
+use super::lost::Lost;
 use super::steps::{Failure, Steps};
 use super::tracker::{Outcome, Reason};
 use crate::IntegrationError;
@@ -232,12 +232,16 @@ fn subscribe_step<P: Step>(
     bus: &Bus,
     steps: &Arc<Steps>,
 ) -> Result<Subscription, IntegrationError> {
-    let (told, announcer) = (Arc::clone(steps), bus.clone());
+    let lost = Lost {
+        tracker: Arc::clone(&steps.tracker),
+        source: steps.source.clone(),
+        bus: bus.clone(),
+    };
     let config = SubscriptionConfig::default()
         .with_name(P::NAME)
         // A group, so that a broker keeps a redriven letter while no process of this index is there.
         .with_group(format!("{GROUP}.{}.{}", P::NAME, steps.ledger.index()))
-        .with_observer(move |end| lost(P::NAME, end, Arc::clone(&told), announcer.clone()))
+        .with_observer(move |end| lost.clone().note(P::NAME, end))
         .with_concurrency(P::CONCURRENCY)
         .with_attempts(ATTEMPTS, RETRY_DELAY, RETRY_DELAY)
         .with_handler_timeout(STEP_TIMEOUT);

@@ -8,59 +8,69 @@ use contexter_protocol::IntegrationEvent;
 use contexter_protocol::rag::ProcessingFailed;
 use serde_json::Value;
 
-use super::steps::{Failure, Steps};
-use super::tracker::Reason;
+use super::steps::Failure;
+use super::tracker::{Reason, Tracker};
 
-/// Gives up the document of an event that ended without being handled, and announces that, unless
-/// its step has done so.
-pub(super) async fn lost(step: &'static str, end: Unhandled, steps: Arc<Steps>, bus: Bus) {
-    let (error, error_type) = match &end.reason {
-        UnhandledReason::DeadLettered { kind, error, .. } => (error.clone(), name_of(*kind)),
-        UnhandledReason::Duplicate => return,
-        other => (
-            format!("{other:?}").to_lowercase(),
-            "integration".to_owned(),
-        ),
-    };
-    let Some(named) = Named::of(&end.message, &steps.source) else {
-        return;
-    };
-    let text = format!("its event became a dead letter: {error}");
-    let reason = Err(Reason::new(text.clone()));
-    let run = named.run.as_deref();
-    let waited_for = steps
-        .tracker
-        .settle(&named.library, &named.path, run, reason);
-    if !waited_for {
-        return;
-    }
-    let failed = ProcessingFailed {
-        library_id: named.library,
-        path: Some(named.path),
-        step: step.to_owned(),
-        error: text,
-        error_type,
-    };
-    if let Err(unheard) = announce(&failed, end.event(), run, &steps.source, &bus).await {
-        tracing::warn!(step, error = %unheard, "a failure could not be announced");
-    }
+/// Gives up the documents of events that end without being handled, and announces that, unless
+/// their step has done so.
+#[derive(Clone)]
+pub(super) struct Lost {
+    pub(super) tracker: Arc<Tracker>,
+    /// The `source` of the events that are its own.
+    pub(super) source: String,
+    pub(super) bus: Bus,
 }
 
-async fn announce(
-    failed: &ProcessingFailed,
-    cause: Option<&Arc<IntegrationEvent>>,
-    run: Option<&str>,
-    source: &str,
-    bus: &Bus,
-) -> Result<(), Failure> {
-    let mut builder = IntegrationEvent::of(source, failed)?;
-    builder = match (cause, run) {
-        (Some(cause), _) => builder.caused_by(cause),
-        (None, Some(run)) => builder.correlation_id(run),
-        (None, None) => builder,
-    };
-    bus.publish(builder.build()?).await?;
-    Ok(())
+impl Lost {
+    /// Takes notice of how an event ended.
+    pub(super) async fn note(self, step: &'static str, end: Unhandled) {
+        let (error, error_type) = match &end.reason {
+            UnhandledReason::DeadLettered { kind, error, .. } => (error.clone(), name_of(*kind)),
+            UnhandledReason::Duplicate => return,
+            other => (
+                format!("{other:?}").to_lowercase(),
+                "integration".to_owned(),
+            ),
+        };
+        let Some(named) = Named::of(&end.message, &self.source) else {
+            return;
+        };
+        let text = format!("its event was given up: {error}");
+        let reason = Err(Reason::new(text.clone()));
+        let run = named.run.as_deref();
+        let waited_for = self
+            .tracker
+            .settle(&named.library, &named.path, run, reason);
+        if !waited_for {
+            return;
+        }
+        let failed = ProcessingFailed {
+            library_id: named.library,
+            path: Some(named.path),
+            step: step.to_owned(),
+            error: text,
+            error_type,
+        };
+        if let Err(unheard) = self.announce(&failed, end.event(), run).await {
+            tracing::warn!(step, error = %unheard, "a failure could not be announced");
+        }
+    }
+
+    async fn announce(
+        &self,
+        failed: &ProcessingFailed,
+        cause: Option<&Arc<IntegrationEvent>>,
+        run: Option<&str>,
+    ) -> Result<(), Failure> {
+        let mut builder = IntegrationEvent::of(&self.source, failed)?;
+        builder = match (cause, run) {
+            (Some(cause), _) => builder.caused_by(cause),
+            (None, Some(run)) => builder.correlation_id(run),
+            (None, None) => builder,
+        };
+        self.bus.publish(builder.build()?).await?;
+        Ok(())
+    }
 }
 
 fn name_of(kind: FailureKind) -> String {
@@ -118,9 +128,17 @@ impl Named {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use contexter_event_bus::{Delivery, EventFilter, HandlerError, SubscriptionConfig, decoded};
+    use contexter_protocol::EventPayload as _;
+    use contexter_protocol::rag::DocumentIngested;
     use serde_json::json;
+    use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
+
+    const LONG: Duration = Duration::from_mins(10);
 
     fn document() -> Value {
         json!({ "library_id": "/a/b", "path": "c.md", "document": 7 })
@@ -162,5 +180,87 @@ mod tests {
         assert_eq!(Named::of(&DeadMessage::Raw(raw), "here"), named("run"));
         let raw = RawMessage::new(Vec::new(), b"{".to_vec());
         assert_eq!(Named::of(&DeadMessage::Raw(raw), "here"), None);
+    }
+
+    /// Publishes the events of these data to a step that panics, and returns the failures that were
+    /// announced: path, type of the error, error, correlation.
+    async fn announced(lost: &Lost, events: &[(&str, Value)]) -> Vec<[String; 4]> {
+        let bus = &lost.bus;
+        let noting = lost.clone();
+        let config = SubscriptionConfig::default()
+            .with_attempts(2, Duration::from_millis(1), Duration::from_millis(1))
+            .with_observer(move |end| noting.clone().note("index_words", end));
+        let panics = decoded(|_: DocumentIngested, _: Delivery| async {
+            if true {
+                panic!("not this one");
+            }
+            Ok::<(), HandlerError>(())
+        });
+        let _kept = bus
+            .subscribe(DocumentIngested::TYPE, config, panics)
+            .unwrap();
+        for (run, data) in events {
+            let event = IntegrationEvent::builder("here", DocumentIngested::TYPE)
+                .correlation_id(*run)
+                .data(data.clone())
+                .build()
+                .unwrap();
+            bus.publish(event).await.unwrap();
+        }
+        assert!(bus.idle(LONG).await);
+        tokio::time::sleep(LONG).await;
+        let history = bus.history(&EventFilter::all()).await.unwrap();
+        let failed = |event: &&Arc<IntegrationEvent>| event.event_type() == ProcessingFailed::TYPE;
+        let read = |event: &Arc<IntegrationEvent>| {
+            let failed: ProcessingFailed = event.payload().unwrap();
+            let run = event.correlation_id().unwrap().to_owned();
+            [failed.path.unwrap(), failed.error_type, failed.error, run]
+        };
+        history.events.iter().filter(failed).map(read).collect()
+    }
+
+    fn lost() -> Lost {
+        Lost {
+            tracker: Arc::default(),
+            source: "here".to_owned(),
+            bus: Bus::default(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_document_whose_step_panics_or_whose_event_is_damaged_is_given_up_and_announced() {
+        let lost = lost();
+        let library = "/a/b".parse().unwrap();
+        let mut outcomes =
+            ["panics.md", "damaged.md"].map(|path| lost.tracker.expect(&library, path, "run"));
+        let hash = contexter_storage::hash(b"");
+        let panics = json!({
+            "library_id": "/a/b", "path": "panics.md", "document": hash, "chunks": hash,
+            "chunk_count": 1,
+        });
+        let damaged = json!({ "library_id": "/a/b", "path": "damaged.md", "document": 7 });
+        let failed = announced(&lost, &[("run", panics), ("run", damaged)]).await;
+        let kinds: Vec<_> = failed
+            .iter()
+            .map(|[path, kind, ..]| (&**path, &**kind))
+            .collect();
+        let expected = [("damaged.md", "undecodable"), ("panics.md", "panicked")];
+        assert_eq!(kinds, expected, "{failed:?}");
+        assert!(failed[1][2].contains("not this one"), "{failed:?}");
+        assert!(failed.iter().all(|[.., run]| run == "run"), "{failed:?}");
+        for outcome in &mut outcomes {
+            let reason = outcome.try_recv().unwrap().unwrap_err();
+            assert!(reason.text.starts_with("its event was given up"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_an_event_of_an_earlier_run_ends_no_document() {
+        let lost = lost();
+        let library = "/a/b".parse().unwrap();
+        let mut outcome = lost.tracker.expect(&library, "c.md", "now");
+        let failed = announced(&lost, &[("before", document())]).await;
+        assert!(failed.is_empty(), "{failed:?}");
+        assert_eq!(outcome.try_recv().unwrap_err(), TryRecvError::Empty);
     }
 }
