@@ -5,7 +5,9 @@
 mod bad_input;
 mod commands;
 mod corpus;
+mod demo;
 mod full_disk;
 mod kill;
 mod program;
 mod remote;
+mod written;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::process::Command;
 
 /// Long enough for a slow machine, short enough to notice that something hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Returns the program that cargo built beside this test.
-fn binary() -> PathBuf {
+pub(crate) fn beside(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.parent().and_then(Path::parent).unwrap();
-    let binary = folder.join("examples").join("rag_pipeline");
+    let binary = folder.join("examples").join(name);
     assert!(
         binary.is_file(),
         "{} is not built: run the tests of the whole package",
@@ -31,7 +31,7 @@ pub(crate) fn program(data: &Path, args: &[&str]) -> Command {
 
 /// Prepares a run over the data folder `data`, with whatever embedder the arguments choose.
 pub(crate) fn remote(data: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    let mut command = Command::new(beside("rag_pipeline"));
     command
         .args(args)
         .arg("--data")
