@@ -51,6 +51,10 @@ pub(super) async fn blocked(stage: Stage) -> Checked {
     let _free = open(&bus, &kind, stage.member("free"), free.noting(1)).await?;
     publish(&bus, &stage.events("found", 200)).await?;
     free.until_all(200).await?;
+    // It may begin later than the other one ends.
+    stuck
+        .until("the blocked one is called", |calls| !calls.seen.is_empty())
+        .await?;
     let calls = stuck.look(|calls| calls.seen.len());
     same("deliveries to the blocked one", &calls, &1)
 }
