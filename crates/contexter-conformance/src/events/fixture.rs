@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_event_bus::transport::RawMessage;
@@ -21,11 +22,19 @@ pub enum Ability {
     Pause,
     /// Removes what is stored behind everybody's back: [`Fixture::trim`].
     Trim,
+    /// Keeps events by the bounds of [`Settings::bus`] to their bytes and their age.
+    Bounds,
 }
 
 impl Ability {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 4] = [Self::Store, Self::Restart, Self::Pause, Self::Trim];
+    pub const ALL: [Self; 5] = [
+        Self::Store,
+        Self::Restart,
+        Self::Pause,
+        Self::Trim,
+        Self::Bounds,
+    ];
 
     /// Returns its name in the table.
     #[must_use]
@@ -35,6 +44,7 @@ impl Ability {
             Self::Restart => "fixture: restart",
             Self::Pause => "fixture: pause",
             Self::Trim => "fixture: trim",
+            Self::Bounds => "fixture: keeps by bytes and age",
         }
     }
 }
@@ -46,19 +56,33 @@ impl fmt::Display for Ability {
 }
 
 /// What a scenario wants of its fixture.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
     /// The settings of each bus.
     pub bus: BusConfig,
     /// How many events the broker is to keep. None: as many as are published.
     pub max_events: Option<u64>,
+    /// How long a publication may take on the transports of the fixture: what fails later than they
+    /// promise breaks a rule. Default 20 s, because a machine that runs tests is busy; shorter where
+    /// a broker is made to go away.
+    pub publish_within: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            bus: BusConfig::default(),
+            max_events: None,
+            publish_within: Duration::from_secs(20),
+        }
+    }
 }
 
 /// A broker that scenarios have for themselves: empty when it is made, gone when it is dropped.
 ///
-/// Times should be short, so that the suite is: a fixture sets a publishing timeout of few seconds,
-/// and short pauses between attempts to connect.
+/// Times should be short, so that the suite is: a fixture lets a publication take
+/// [`Settings::publish_within`], and makes short pauses between attempts to connect.
 #[async_trait]
 pub trait Fixture: fmt::Debug + Send + Sync + 'static {
     /// Makes a transport over the broker, as one more process would; none in process, where the bus
@@ -132,5 +156,9 @@ pub struct InProcess;
 impl Fixture for InProcess {
     async fn transport(&self) -> Result<Option<Arc<dyn MessageTransport>>, TransportError> {
         Ok(None)
+    }
+
+    fn abilities(&self) -> &[Ability] {
+        &[Ability::Bounds]
     }
 }

@@ -15,8 +15,12 @@ use crate::Verdict;
 use crate::events::stage::LEASE;
 use crate::verdict::Checked;
 
-/// How long anything may take that is to happen, on a busy machine.
+/// How long anything may take that is to happen, on a busy machine. What moves meanwhile has that
+/// long again each time, so that the speed of the machine is no part of a rule.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long one step may take in all, however it moves.
+const LONGEST: Duration = Duration::from_mins(4);
 
 tokio::task_local! {
     static STRESSED: Duration;
@@ -156,29 +160,55 @@ impl Log {
         first.ok_or_else(|| Verdict::Fail("expected a delivery, saw none".to_owned()))
     }
 
-    /// Waits until something holds; that it never does breaks the rule.
+    /// Waits until something holds, as long as deliveries come; that it never does breaks the rule.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Calls) -> bool) -> Checked {
-        let patience = patience();
-        if self.holds_within(patience, holds).await {
+        let waited = Instant::now();
+        if self.holds_in_the_end(|calls| calls.seen.len(), holds).await {
             return Ok(());
         }
         let (calls, events) = self.look(|calls| (calls.seen.len(), calls.numbers.len()));
+        let waited = waited.elapsed();
         Err(Verdict::Fail(format!(
-            "expected within {patience:?} that {what}, saw {calls} deliveries of {events} events"
+            "expected that {what}, saw {calls} deliveries of {events} events in {waited:.0?}"
         )))
     }
 
-    /// Waits until each of the events numbered from 0 has come.
+    /// Waits until each of the events numbered from 0 has come, as long as new ones come.
     pub(crate) async fn until_all(&self, many: u64) -> Checked {
-        let patience = patience();
+        let waited = Instant::now();
         let all = |calls: &Calls| u64::try_from(calls.numbers.len()).is_ok_and(|n| n >= many);
-        if self.holds_within(patience, all).await {
+        if self
+            .holds_in_the_end(|calls| calls.numbers.len(), all)
+            .await
+        {
             return Ok(());
         }
         let missing = self.look(|calls| calls.missing(0..many));
+        let waited = waited.elapsed();
         Err(Verdict::Fail(format!(
-            "expected all {many} events within {patience:?}, missing for example {missing:?}"
+            "expected all {many} events, after {waited:.0?} there were missing for example \
+             {missing:?}"
         )))
+    }
+
+    /// Waits until something holds, and begins to wait anew each time that something moves.
+    async fn holds_in_the_end(
+        &self,
+        moved: impl Fn(&Calls) -> usize,
+        holds: impl Fn(&Calls) -> bool,
+    ) -> bool {
+        let mut waiting = Waiting::default();
+        loop {
+            let mut changed = std::pin::pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            let (held, now) = self.look(|calls| (holds(calls), moved(calls)));
+            if held {
+                return true;
+            }
+            if timeout_at(waiting.end(now), changed).await.is_err() {
+                return self.look(&holds);
+            }
+        }
     }
 
     /// Watches for a short time that something does not become so.
@@ -210,6 +240,58 @@ impl Log {
                 return holds(&self.0.calls.lock());
             }
         }
+    }
+}
+
+/// Waits for something that moves: until it has not moved for as long as the patience lasts, and
+/// never for longer than a step may take.
+struct Waiting {
+    moved: Option<usize>,
+    end: Instant,
+    last: Instant,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self {
+            moved: None,
+            end: now,
+            last: now + LONGEST.max(patience()),
+        }
+    }
+}
+
+impl Waiting {
+    /// Returns until when to wait, now that it has moved so far.
+    fn end(&mut self, now: usize) -> Instant {
+        if self.moved != Some(now) {
+            self.moved = Some(now);
+            self.end = self.last.min(Instant::now() + patience());
+        }
+        self.end
+    }
+}
+
+/// Looks again and again until a number is large enough, as long as it grows; that it stands still
+/// breaks the rule.
+pub(crate) async fn until_grown(
+    what: &str,
+    enough: usize,
+    mut number: impl FnMut() -> usize,
+) -> Checked {
+    let mut waiting = Waiting::default();
+    loop {
+        let now = number();
+        if now >= enough {
+            return Ok(());
+        }
+        if Instant::now() >= waiting.end(now) {
+            return Err(Verdict::Fail(format!(
+                "expected that {what}, saw {now} of {enough} and no more"
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

@@ -14,6 +14,7 @@ use contexter_event_bus::{
 };
 use contexter_protocol::IntegrationEvent;
 use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
 
 type Given = Arc<Mutex<Vec<Weak<IntegrationEvent>>>>;
 
@@ -24,6 +25,10 @@ pub(crate) struct Meddling {
     refuse_letters: AtomicBool,
     refused: AtomicUsize,
     given: Given,
+    /// How long a settlement is on its way to the broker.
+    way: Duration,
+    slowest: Arc<Mutex<Duration>>,
+    dead: Arc<AtomicBool>,
 }
 
 impl Meddling {
@@ -33,7 +38,27 @@ impl Meddling {
             refuse_letters: AtomicBool::new(false),
             refused: AtomicUsize::new(0),
             given: Arc::default(),
+            way: Duration::ZERO,
+            slowest: Arc::default(),
+            dead: Arc::default(),
         }
+    }
+
+    /// Lets the way of each settlement to the broker take so long.
+    pub(crate) fn with_way(mut self, way: Duration) -> Self {
+        self.way = way;
+        self
+    }
+
+    /// Returns how long the broker took at most to answer a settlement.
+    pub(crate) fn slowest_settlement(&self) -> Duration {
+        *self.slowest.lock()
+    }
+
+    /// Lets the process die that has this transport: from now on nothing that it settles reaches the
+    /// broker, nor that it closes.
+    pub(crate) fn die(&self) {
+        self.dead.store(true, Ordering::SeqCst);
     }
 
     /// Lets dead letters get no answer.
@@ -74,8 +99,13 @@ impl MessageTransport for Meddling {
 
     async fn subscribe(&self, spec: &SubscriptionSpec) -> Result<Arc<dyn Source>, TransportError> {
         let inside = self.inside.subscribe(spec).await?;
-        let given = Arc::clone(&self.given);
-        Ok(Arc::new(Remembering { inside, given }))
+        Ok(Arc::new(Remembering {
+            inside,
+            given: Arc::clone(&self.given),
+            way: self.way,
+            slowest: Arc::clone(&self.slowest),
+            dead: Arc::clone(&self.dead),
+        }))
     }
 
     async fn dead_letter(&self, letter: &DeadLetter) -> Result<DeadLetterId, TransportError> {
@@ -133,7 +163,9 @@ impl MessageTransport for Meddling {
     }
 
     async fn close(&self) {
-        self.inside.close().await;
+        if !self.dead.load(Ordering::SeqCst) {
+            self.inside.close().await;
+        }
     }
 }
 
@@ -141,6 +173,15 @@ impl MessageTransport for Meddling {
 struct Remembering {
     inside: Arc<dyn Source>,
     given: Given,
+    way: Duration,
+    slowest: Arc<Mutex<Duration>>,
+    dead: Arc<AtomicBool>,
+}
+
+impl Remembering {
+    fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
 }
 
 #[async_trait]
@@ -163,7 +204,19 @@ impl Source for Remembering {
         &self,
         settlements: &[(DeliveryToken, Disposition)],
     ) -> Vec<Result<Settled, TransportError>> {
-        self.inside.settle(settlements).await
+        if !self.way.is_zero() {
+            sleep(self.way).await;
+        }
+        if self.is_dead() {
+            let lost = || Err(TransportError::closed());
+            return settlements.iter().map(|_| lost()).collect();
+        }
+        let sent = Instant::now();
+        let answers = self.inside.settle(settlements).await;
+        let mut slowest = self.slowest.lock();
+        *slowest = slowest.max(sent.elapsed());
+        drop(slowest);
+        answers
     }
 
     fn health(&self) -> TransportHealth {
@@ -171,6 +224,8 @@ impl Source for Remembering {
     }
 
     async fn close(&self) {
-        self.inside.close().await;
+        if !self.is_dead() {
+            self.inside.close().await;
+        }
     }
 }

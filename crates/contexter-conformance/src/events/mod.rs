@@ -15,9 +15,11 @@
 //!
 //! Scenarios are black boxes. They publish and subscribe through a
 //! [`Bus`](contexter_event_bus::Bus) and look at what handlers were given; some look at a
-//! [`Source`](contexter_event_bus::transport::Source) below it. Each waits for conditions, with a
-//! deadline of 30 s; what must not happen is watched for 150 ms. One that needs what the transport
-//! does not claim, or the fixture cannot do, does not apply, and is named in the table.
+//! [`Source`](contexter_event_bus::transport::Source) below it. Each waits for conditions: until
+//! nothing has moved for 30 s, so that it does not depend on the speed of the machine. What must not
+//! happen is watched for 150 ms, and for longer than a lease where a broker would give an event
+//! again only then. One that needs what the transport does not claim, or the fixture cannot do, does
+//! not apply, and is named in the table.
 //!
 //! # Examples
 //!

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::suite::{Suite, code};
-use crate::Rule;
+use super::suite::{Findings, Suite};
+use crate::{Entry, Rule, Verdict};
 
 /// Flags of the standard harness that are followed by a value.
 const WITH_VALUE: [&str; 6] = [
@@ -63,6 +64,9 @@ impl Arguments {
 /// Runs a suite as a test program, by the arguments of the process, and prints what it found: the
 /// table of capabilities with every scenario that was left out, and the verdicts.
 ///
+/// The verdict on each scenario is printed as soon as it is there, and what failed once more at the
+/// end, with its name and in one line.
+///
 /// It takes the arguments of the standard harness: names to run, `--exact`, `--skip`, `--list`. A
 /// scenario is called `TRANSPORT::W04`. Make the target with `harness = false` and call this in a
 /// `main` of your own, on a Tokio runtime with several threads.
@@ -78,6 +82,18 @@ fn name(suite: &Suite, rule: &Rule) -> String {
     format!("{}::{}{:02}", suite.name(), rule.mechanism, rule.number)
 }
 
+/// Names each scenario that failed, and says in one line what was seen.
+fn failures(suite: &Suite, found: &Findings) -> Vec<String> {
+    let failed = found.report.entries().iter();
+    let failed = failed.filter(|entry| entry.verdict.is_fail());
+    let line = |entry: &Entry| {
+        let note = entry.verdict.note().unwrap_or_default();
+        let note = note.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{}: {}: {note}", name(suite, &entry.rule), entry.rule.text)
+    };
+    failed.map(line).collect()
+}
+
 async fn run(suite: &Suite, arguments: &Arguments, out: &mut impl Write) -> io::Result<bool> {
     let all = suite.rules().count();
     if arguments.list {
@@ -89,27 +105,38 @@ async fn run(suite: &Suite, arguments: &Arguments, out: &mut impl Write) -> io::
         }
         return Ok(true);
     }
+    let wanted = |rule: &Rule| arguments.wants(&name(suite, rule));
+    let many = suite.rules().filter(|rule| wanted(rule)).count();
+    writeln!(out, "\nrunning {many} tests")?;
     let start = Instant::now();
+    let told = Mutex::new(&mut *out);
     let found = suite
-        .run_where(|rule| arguments.wants(&name(suite, rule)))
+        .run_telling(
+            wanted,
+            // At once, so that something is there even of a run that is broken off.
+            |rule, verdict, took| {
+                let (name, took) = (name(suite, rule), took.as_secs_f64());
+                let word = match verdict {
+                    Verdict::Pass => "ok",
+                    Verdict::Fail(_) => "FAILED",
+                    Verdict::NotApplicable(_) => "ignored",
+                };
+                let _unheard = writeln!(told.lock(), "test {name} ... {word} <{took:.1}s>");
+            },
+        )
         .await;
     let (passed, failed, ignored) = found.report.counts();
     let ran = found.report.entries().len();
-    writeln!(out, "\nrunning {ran} tests")?;
     if ran > 0 {
         writeln!(out, "\n{}", found.capability_table())?;
         writeln!(out, "{}", found.to_markdown())?;
     }
-    for entry in found.report.entries() {
-        if entry.verdict.is_fail() {
-            writeln!(
-                out,
-                "test {} ... FAILED: {}: {}",
-                name(suite, &entry.rule),
-                code(&entry.rule),
-                entry.verdict.note().unwrap_or_default()
-            )?;
-        }
+    let failures = failures(suite, &found);
+    if !failures.is_empty() {
+        writeln!(out, "\nfailures:")?;
+    }
+    for failure in failures {
+        writeln!(out, "    {failure}")?;
     }
     writeln!(
         out,

@@ -20,7 +20,7 @@ use crate::verdict::Checked;
 
 /// The lease in scenarios that wait for its end. A process that is alive renews it in time even on
 /// a busy machine.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
 
 /// The fixture of one scenario, under names of its own, so that several can share a broker.
 #[derive(Clone, Debug)]

@@ -31,20 +31,32 @@ async fn a_flaw_in_who_gets_what_is_found() {
     breaks(Flaw::RestMatchesNothing, &["A12"], &["W11"]).await;
     breaks(Flaw::GivesToEveryMember, &["E1", "W16"], &["W1"]).await;
     breaks(Flaw::GroupsShare, &["W15", "W16"], &["W1"]).await;
-    breaks(Flaw::BeginsWithTheNewest, &["W15"], &["W11"]).await;
+    breaks(Flaw::PatternsShare, &["A11"], &["W1"]).await;
+    breaks(Flaw::BeginsWithTheNewest, &["E2", "W15"], &["W11"]).await;
     breaks(Flaw::Reorders, &["D2", "W9"], &["W11"]).await;
     breaks(Flaw::IgnoresPrefetch, &["E8"], &["W1"]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flaw_in_settling_is_found() {
-    breaks(Flaw::DropsAcks, &["A2", "E1", "E6"], &["W1"]).await;
+    breaks(
+        Flaw::DropsAcks,
+        &["A2", "A4", "A8", "A9", "D4", "E1", "E6", "E7", "W13"],
+        &["W1"],
+    )
+    .await;
     breaks(Flaw::LosesNacks, &["A1", "A7", "W13", "W4", "W8"], &["W1"]).await;
     breaks(Flaw::NacksAtOnce, &["A7"], &["W4"]).await;
+    breaks(Flaw::NacksAtTheEndOfTheLease, &["A7"], &["W4"]).await;
     breaks(Flaw::SettlesTwice, &["E6"], &["W1"]).await;
     breaks(Flaw::TakesLateAcks, &["A9"], &["W1"]).await;
     breaks(Flaw::IgnoresProgress, &["A8"], &["W1"]).await;
-    breaks(Flaw::NeverRedelivers, &["A6", "A9", "E1"], &["W1"]).await;
+    breaks(
+        Flaw::NeverRedelivers,
+        &["A6", "A9", "E1", "W13", "W6"],
+        &["W1"],
+    )
+    .await;
     breaks(Flaw::DoesNotCount, &["A1", "A6"], &["W1"]).await;
 }
 
@@ -66,6 +78,7 @@ async fn a_flaw_in_dead_letters_is_found() {
 async fn a_flaw_in_the_rest_is_found() {
     breaks(Flaw::HidesGaps, &["A22"], &["W1"]).await;
     breaks(Flaw::PublishesForEver, &["A20"], &["W1"]).await;
+    breaks(Flaw::PublishesTooLong, &["A20"], &["W1"]).await;
     breaks(Flaw::EndsWithTheConnection, &["W14"], &["W1"]).await;
     breaks(Flaw::StaysIll, &["D1"], &["W1"]).await;
 }

@@ -13,7 +13,7 @@ async fn a_broker_without_a_flaw_keeps_every_rule() {
     let found = suite(Flaw::None).run().await;
     assert!(found.failures().is_empty(), "{}", found.to_markdown());
     let (passed, _, left_out) = found.report.counts();
-    assert!(passed > 60 && left_out < 10, "{}", found.to_markdown());
+    assert!(passed > 70 && left_out < 15, "{}", found.to_markdown());
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn a_rule_that_needs_what_is_missing_does_not_apply() {
         .iter()
         .map(|e| e.verdict.as_str())
         .collect();
-    assert_eq!(verdicts, ["n/a"; 4]);
+    assert_eq!(verdicts, ["n/a"; 5]);
 }
 
 #[tokio::test]

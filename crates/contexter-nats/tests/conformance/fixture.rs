@@ -43,7 +43,7 @@ impl Fixture for NatsFixture {
             .with_timeouts(
                 Duration::from_secs(10),
                 Duration::from_secs(15),
-                Duration::from_secs(8),
+                self.settings.publish_within,
             )
             .with_reconnect(Duration::from_millis(20), Duration::from_millis(200));
         if self.settings.max_events.is_some() {
@@ -53,7 +53,12 @@ impl Fixture for NatsFixture {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &Ability::ALL
+        &[
+            Ability::Store,
+            Ability::Restart,
+            Ability::Pause,
+            Ability::Trim,
+        ]
     }
 
     async fn store(&self, event_type: &str, message: &RawMessage) -> Result<(), Unsupported> {

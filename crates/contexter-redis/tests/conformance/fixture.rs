@@ -45,8 +45,8 @@ impl Fixture for RedisFixture {
             .with_block_time(Duration::from_millis(100))
             .with_timeouts(
                 Duration::from_secs(5),
-                Duration::from_secs(5),
-                Duration::from_secs(8),
+                self.settings.publish_within,
+                self.settings.publish_within,
             )
             .with_reconnect(Duration::from_millis(20), Duration::from_millis(200));
         if self.settings.max_events.is_some() {
@@ -59,7 +59,12 @@ impl Fixture for RedisFixture {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &Ability::ALL
+        &[
+            Ability::Store,
+            Ability::Restart,
+            Ability::Pause,
+            Ability::Trim,
+        ]
     }
 
     /// An entry has no subject beside its fields.

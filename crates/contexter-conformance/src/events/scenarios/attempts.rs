@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use contexter_event_bus::{HandlerError, Overflow};
+use contexter_event_bus::HandlerError;
 use futures_util::future::{pending, ready};
-use tokio::time::sleep;
 
 use crate::events::log::{Log, number};
-use crate::events::stage::{LEASE, Stage, open, publish};
+use crate::events::stage::{Stage, open, publish};
 use crate::verdict::{Checked, check, same};
 
 pub(super) async fn numbers_rise(stage: Stage) -> Checked {
@@ -37,6 +36,8 @@ pub(super) async fn numbers_rise(stage: Stage) -> Checked {
 
 pub(super) async fn delayed(stage: Stage) -> Checked {
     const DELAY: Duration = Duration::from_millis(600);
+    /// How much later it may come on a busy machine: much earlier than by the end of the lease.
+    const LATE: Duration = Duration::from_secs(10);
     let bus = stage.bus().await?;
     let log = Log::default();
     let failing = log.doing(0, |delivery| {
@@ -45,9 +46,13 @@ pub(super) async fn delayed(stage: Stage) -> Checked {
             _ => Ok(()),
         })
     });
-    let _kept = open(&bus, &stage.kind("found"), stage.member("g"), failing).await?;
+    // What was only forgotten comes back with the end of the lease.
+    let config = stage.member("g").with_lease(LATE * 6);
+    let _kept = open(&bus, &stage.kind("found"), config, failing).await?;
     publish(&bus, &stage.events("found", 1)).await?;
     log.until("it comes again", |calls| calls.seen.len() >= 2)
+        .await?;
+    log.never("it comes once more", |calls| calls.seen.len() > 2)
         .await?;
     let between = log.look(|calls| {
         let mut times = calls.seen.iter().map(|seen| seen.at);
@@ -57,38 +62,10 @@ pub(super) async fn delayed(stage: Stage) -> Checked {
             .map(|(first, second)| second - first)
     });
     let between = between.unwrap_or_default();
-    check(between >= DELAY, || {
-        format!("expected the next attempt after {DELAY:?}, saw it after {between:?}")
+    let latest = DELAY + LATE;
+    check((DELAY..=latest).contains(&between), || {
+        format!("expected the next attempt after {DELAY:?} to {latest:?}, saw it after {between:?}")
     })
-}
-
-pub(super) async fn longer_than_the_lease(stage: Stage) -> Checked {
-    let (one, two) = (stage.bus().await?, stage.bus().await?);
-    let (log, ends) = (Log::default(), Log::default());
-    // With no room for more, the one that is at it would not get it again, but the other would.
-    let config = || stage.member("g").with_queue(1, Overflow::Block);
-    let mut kept = Vec::new();
-    for (who, bus) in [&one, &two].into_iter().enumerate() {
-        let ends = ends.clone();
-        let slow = log.doing(who, move |delivery| {
-            let ends = ends.clone();
-            async move {
-                sleep(LEASE * 5 / 2).await;
-                ends.note(who, &delivery);
-                Ok(())
-            }
-        });
-        kept.push(open(bus, &stage.kind("found"), config(), slow).await?);
-    }
-    publish(&one, &stage.events("found", 1)).await?;
-    ends.until("the handler comes to its end", |calls| {
-        !calls.seen.is_empty()
-    })
-    .await?;
-    let deliveries = log.look(|calls| calls.seen.len());
-    same("deliveries while the handler lived", &deliveries, &1)?;
-    log.never("it is delivered again", |calls| calls.seen.len() > 1)
-        .await
 }
 
 pub(super) async fn hung(stage: Stage) -> Checked {
@@ -98,6 +75,7 @@ pub(super) async fn hung(stage: Stage) -> Checked {
         stage
             .member("g")
             .with_handler_timeout(Duration::from_millis(300))
+            .with_deduplication(false)
     };
     let kind = stage.kind("found");
     let mut kept = Vec::new();
@@ -115,7 +93,7 @@ pub(super) async fn hung(stage: Stage) -> Checked {
         (0..4).all(|n| calls.attempts(n).contains(&2))
     })
     .await?;
-    log.never("what was handled comes again", |calls| {
+    log.stays("what was handled comes again", |calls| {
         (0..4).any(|n| calls.attempts(n).len() > 2)
     })
     .await

@@ -4,19 +4,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::{Delivery, HandlerError, PublishError};
+use contexter_event_bus::{Bus, Delivery, HandlerError, PublishError};
 use futures_util::future::{pending, ready, try_join_all};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::events::log::{Log, PATIENCE, in_time, number, until};
+use crate::events::log::{Log, PATIENCE, in_time};
+use crate::events::meddling::Meddling;
 use crate::events::stage::{Stage, broken, open, publish};
 use crate::verdict::{Checked, check};
 
 /// How many attempts are more than any scenario makes.
 const MANY_ATTEMPTS: u32 = 10_000;
 
-fn patient(
+/// Attempts are no limit.
+pub(super) fn patient(
     config: contexter_event_bus::SubscriptionConfig,
 ) -> contexter_event_bus::SubscriptionConfig {
     let (base, longest) = (Duration::from_millis(10), Duration::from_millis(40));
@@ -36,14 +38,17 @@ pub(super) async fn rounds(stage: Stage) -> Checked {
         publish(&publisher, chunk).await?;
     }
     for round in 1..=5 {
-        // Another process each time, which ends without a word.
-        let bus = stage.bus().await?;
+        // Another process each time, which dies without a word: it gives nothing back.
+        let transport = Arc::new(Meddling::new(stage.transport().await?));
+        let shared = Arc::clone(&transport);
+        let bus = Bus::over(shared, &stage.settings.bus);
         let before = log.look(|calls| calls.seen.len());
         let kept = open(&bus, &kind, config(), log.noting(round)).await?;
         log.until("a batch comes, or everything has", |calls| {
             calls.seen.len() >= before + BATCH || calls.numbers.len() as u64 == MANY
         })
         .await?;
+        transport.die();
         drop((kept, bus));
     }
     let bus = stage.bus().await?;
@@ -192,54 +197,4 @@ pub(super) async fn end_of_attempt(stage: Stage) -> Checked {
     in_time("the attempt of a closed subscriber", running.over()).await?;
     drop(settled);
     Ok(())
-}
-
-pub(super) async fn unsettled_goes_on(stage: Stage) -> Checked {
-    let bus = stage.bus().await?;
-    let kind = stage.kind("found");
-    let (first, second) = (Log::default(), Log::default());
-    let config = || patient(stage.member("g"));
-    let hanging = first.doing(0, |_| pending());
-    let kept = open(&bus, &kind, config(), hanging).await?;
-    publish(&bus, &stage.events("found", 20)).await?;
-    first
-        .until("it hangs in one", |calls| !calls.seen.is_empty())
-        .await?;
-    drop(kept);
-    let calls = first.look(|calls| calls.seen.len());
-    let _next = open(&bus, &kind, config(), second.noting(1)).await?;
-    second.until_all(20).await?;
-    first
-        .never("the closed one gets another", |now| now.seen.len() > calls)
-        .await
-}
-
-pub(super) async fn one_after_another(stage: Stage) -> Checked {
-    const EACH: u64 = 100;
-    let bus = stage.bus().await?;
-    let kind = stage.kind("found");
-    let log = Log::default();
-    let mut kept = Vec::new();
-    for who in 0..5 {
-        kept.push(open(&bus, &kind, patient(stage.member("g")), log.noting(who)).await?);
-    }
-    let mut sent = 0;
-    for closed in 0..4_usize {
-        let events: Vec<_> = (sent..sent + EACH)
-            .map(|n| stage.event("found", n))
-            .collect();
-        sent += EACH;
-        let (early, late) = events.split_at(50);
-        publish(&bus, early).await?;
-        drop(kept.remove(0));
-        let calls = log.look(|calls| calls.seen.len());
-        publish(&bus, late).await?;
-        log.until_all(sent).await?;
-        let strayed = log.look(|now| now.seen.iter().skip(calls).any(|seen| seen.who <= closed));
-        check(!strayed, || {
-            format!("expected member {closed} to stop, saw another delivery")
-        })?;
-    }
-    let last = log.look(|calls| calls.seen.last().map(|seen| number(&seen.event)));
-    until("the last is handled", || ready(last.is_some())).await
 }

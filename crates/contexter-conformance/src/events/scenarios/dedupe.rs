@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contexter_event_bus::HandlerError;
 use futures_util::future::ready;
 
-use crate::events::log::{Log, in_time, until};
+use crate::events::log::{Calls, Log, in_time, until};
 use crate::events::stage::{Stage, broken, open, publish};
 use crate::verdict::{Checked, check, same};
 
@@ -37,6 +37,21 @@ pub(super) async fn once(stage: Stage) -> Checked {
         calls.times(0) > 2
     })
     .await
+}
+
+pub(super) async fn patterns_of_a_group(stage: Stage) -> Checked {
+    let bus = stage.bus().await?;
+    let config = || stage.member("g").with_deduplication(true);
+    let (exact, wide) = (Log::default(), Log::default());
+    let _exact = open(&bus, &stage.kind("order.placed"), config(), exact.noting(1)).await?;
+    let _wide = open(&bus, &stage.kind("order.*"), config(), wide.noting(2)).await?;
+    publish(&bus, &stage.events("order.placed", 20)).await?;
+    // To be handled by the one makes it no duplicate for the other.
+    exact.until_all(20).await?;
+    wide.until_all(20).await?;
+    let twice = |calls: &Calls| calls.seen.len() > 20;
+    exact.never("an event comes twice", twice).await?;
+    wide.never("an event comes twice", twice).await
 }
 
 pub(super) async fn at_the_broker(stage: Stage) -> Checked {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contexter_event_bus::transport::Start;
 use contexter_event_bus::{HandlerError, Subscription};
 use futures_util::future::{join_all, ready, try_join_all};
 
@@ -209,6 +210,27 @@ pub(super) async fn groups(stage: Stage) -> Checked {
     other
         .never("an event comes twice to the other group", twice)
         .await
+}
+
+pub(super) async fn fan_out_of_the_past(stage: Stage) -> Checked {
+    let bus = stage.bus().await?;
+    let kind = stage.kind("found");
+    publish(&bus, &stage.events("found", 20)).await?;
+    let logs: Vec<_> = (0..3).map(|_| Log::default()).collect();
+    let mut kept = Vec::new();
+    for (who, log) in logs.iter().enumerate() {
+        let config = stage.alone().with_start(Start::Earliest);
+        kept.push(open(&bus, &kind, config, log.noting(who)).await?);
+    }
+    let late: Vec<_> = (20..40).map(|n| stage.event("found", n)).collect();
+    publish(&bus, &late).await?;
+    for log in &logs {
+        log.until_all(40).await?;
+        let order = log.look(Calls::first_deliveries);
+        same("what came, in its order", &order, &(0..40).collect())?;
+    }
+    drop(kept);
+    Ok(())
 }
 
 pub(super) async fn fan_out(stage: Stage) -> Checked {

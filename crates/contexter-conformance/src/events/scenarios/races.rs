@@ -140,12 +140,19 @@ pub(super) async fn output_first(stage: Stage) -> Checked {
             }
         })
     };
-    let _in = open(&bus, &stage.kind("input"), stage.member("in"), handler).await?;
+    // Nothing hides what is not acknowledged after all.
+    let config = stage.member("in").with_deduplication(false);
+    let _in = open(&bus, &stage.kind("input"), config, handler).await?;
     publish(&bus, &stage.events("input", 10)).await?;
     outputs.until_all(10).await?;
     inputs
         .until("each input was tried until its output was out", |calls| {
             (0..10).all(|n| calls.attempts(n) == [1, 2])
+        })
+        .await?;
+    inputs
+        .stays("an input comes again whose output is out", |calls| {
+            calls.seen.len() > 20
         })
         .await
 }

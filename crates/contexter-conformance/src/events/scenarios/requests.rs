@@ -1,15 +1,16 @@
 //! Requests and replies.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::{HandlerError, RequestError, Responder, ResponderConfig};
 use futures_util::future::try_join_all;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::Verdict;
-use crate::events::log::{PATIENCE, in_time, number};
+use crate::events::log::{PATIENCE, WATCH, in_time, number};
 use crate::events::stage::{Stage, broken};
 use crate::verdict::{Checked, check, same};
 
@@ -52,6 +53,40 @@ pub(super) async fn correlated(stage: Stage) -> Checked {
     });
     try_join_all(requests).await?;
     drop((one, two));
+    Ok(())
+}
+
+pub(super) async fn two_groups(stage: Stage) -> Checked {
+    const MANY: u64 = 20;
+    let (asking, answering) = (stage.bus().await?, stage.bus().await?);
+    let carried_out = Arc::new(AtomicU64::new(0));
+    let mut kept = Vec::new();
+    for (group, pattern) in [("one", "ask.run"), ("two", "ask.*")] {
+        let carried_out = Arc::clone(&carried_out);
+        let answer = move |request: contexter_event_bus::Request| {
+            carried_out.fetch_add(1, Ordering::SeqCst);
+            async move {
+                request
+                    .reply("conformance/responder", "conformance.answered")
+                    .data(request.event().data().clone())
+                    .build()
+                    .map_err(HandlerError::permanent)
+            }
+        };
+        let config = ResponderConfig::default().with_group(stage.group(group));
+        let responder = answering.respond(&stage.kind(pattern), config, answer);
+        kept.push(ready(responder.map_err(broken)?).await?);
+    }
+    for n in 0..MANY {
+        let asked = asking.request(stage.event("ask.run", n), PATIENCE);
+        let reply = asked.await.map_err(broken)?;
+        same("the number in the reply", &number(&reply), &n)?;
+    }
+    // A second one that had it would have had it at the same time.
+    sleep(WATCH).await;
+    let many = carried_out.load(Ordering::SeqCst);
+    same("how many requests were carried out", &many, &MANY)?;
+    drop(kept);
     Ok(())
 }
 

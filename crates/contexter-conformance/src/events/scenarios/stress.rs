@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, try_join_all};
 
-use super::{attempts, closing, delivery, order};
+use super::{attempts, closing, delivery, leaving, order};
 use crate::events::log::under_stress;
 use crate::events::stage::Stage;
 use crate::verdict::Checked;
@@ -26,7 +26,7 @@ const PEACEFUL: [Run; 11] = [
     |stage| order::slow_key(stage).boxed(),
     |stage| closing::concurrent_close(stage).boxed(),
     |stage| closing::after_errors(stage).boxed(),
-    |stage| closing::unsettled_goes_on(stage).boxed(),
+    |stage| leaving::unsettled_goes_on(stage).boxed(),
     |stage| attempts::numbers_rise(stage).boxed(),
 ];
 

@@ -160,6 +160,32 @@ pub(super) async fn oversized(stage: Stage) -> Checked {
     buried(&stage, messages).await
 }
 
+pub(super) async fn near_the_limit(stage: Stage) -> Checked {
+    /// About as much as some brokers take of headers: 64 KiB, with those of an event.
+    const MOST: usize = 64_000;
+    let version: (&str, &[u8]) = ("ce-specversion", b"9.9");
+    // No text, so that it cannot be written down as it is.
+    let bytes = |many| vec![0xff_u8; many];
+    let long = bytes(20_000);
+    let eight: Vec<_> = (0..8)
+        .map(|n| (format!("x-part{n}"), bytes(MOST / 8)))
+        .collect();
+    let many: Vec<_> = (0..2_000)
+        .map(|n| (format!("x-{n}"), b"1".to_vec()))
+        .collect();
+    let with = |others: &[(String, Vec<u8>)]| {
+        let mut all = headers(&stage, &[version]);
+        all.extend_from_slice(others);
+        RawMessage::new(all, b"{}".to_vec())
+    };
+    let messages = vec![
+        with(&[("x-long".to_owned(), long)]),
+        with(&eight),
+        with(&many),
+    ];
+    buried(&stage, messages).await
+}
+
 pub(super) async fn clock_skew(stage: Stage) -> Checked {
     let bus = stage.bus().await?;
     let log = Log::default();

@@ -37,7 +37,12 @@ impl Fixture for Naive {
     }
 
     fn abilities(&self) -> &[Ability] {
-        &Ability::ALL
+        &[
+            Ability::Store,
+            Ability::Restart,
+            Ability::Pause,
+            Ability::Trim,
+        ]
     }
 
     async fn store(&self, event_type: &str, message: &RawMessage) -> Result<(), Unsupported> {

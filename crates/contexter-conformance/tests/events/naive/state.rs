@@ -60,6 +60,14 @@ struct Pending {
     until: Instant,
 }
 
+impl State {
+    /// The place of the oldest message, or of the next if there is none.
+    pub(super) fn first(&self) -> u64 {
+        let first = self.log.first_key_value();
+        first.map_or(self.last + 1, |(place, _)| *place)
+    }
+}
+
 impl Broker {
     pub(super) fn new(flaw: Flaw, max_events: Option<u64>) -> Self {
         Self {
@@ -137,6 +145,7 @@ impl Broker {
             Some(group) if self.flaw == Flaw::GivesToEveryMember => {
                 format!("{group} {} {alone}", spec.pattern)
             }
+            Some(group) if self.flaw == Flaw::PatternsShare => group.to_string(),
             Some(group) => format!("{group} {}", spec.pattern),
             None => format!("alone {alone}"),
         }
@@ -300,6 +309,9 @@ impl Broker {
                 match self.flaw {
                     Flaw::LosesNacks => {}
                     Flaw::NacksAtOnce => drop(group.back.insert((now, pending.at))),
+                    Flaw::NacksAtTheEndOfTheLease => {
+                        group.back.insert((pending.until, pending.at));
+                    }
                     _ => drop(group.back.insert((now + after, pending.at))),
                 }
             }

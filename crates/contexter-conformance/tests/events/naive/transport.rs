@@ -51,7 +51,11 @@ impl NaiveTransport {
             return Ok(());
         }
         let late = |_late| TransportError::new(TransportErrorKind::Unavailable, "broker is down");
-        tokio::time::timeout(PATIENCE, up)
+        let patience = match self.broker.flaw {
+            Flaw::PublishesTooLong => PATIENCE * 12,
+            _ => PATIENCE,
+        };
+        tokio::time::timeout(patience, up)
             .await
             .map(drop)
             .map_err(late)
@@ -181,7 +185,7 @@ impl MessageTransport for NaiveTransport {
     async fn replay(&self, filter: &EventFilter) -> Result<History, TransportError> {
         let state = self.broker.state.lock();
         let after: Option<u64> = filter.wanted_after().and_then(|place| place.parse().ok());
-        let first = state.log.first_key_value().map_or(1, |(place, _)| *place);
+        let first = state.first();
         let is_missing = match after {
             Some(after) => after + 1 < first,
             None => filter.wanted_since().is_some() && first > 1,
