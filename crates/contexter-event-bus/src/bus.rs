@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use parking_lot::RwLock;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::BusConfig;
+use crate::contained::Contained;
 use crate::dedupe::{DedupeStore, MemoryDedupe};
 use crate::health::{BusHealth, SubscriptionHealth};
 use crate::observe::Observing;
-use crate::queue::Queue;
+use crate::queue::{Queue, State};
 use crate::receipt::DrainReport;
 use crate::request::Responders;
 use crate::route::Routes;
@@ -45,7 +46,7 @@ impl Inner {
         drop(routes);
         queue.close();
         if known.is_some() {
-            *self.ledger.past.lock() += &queue.stats();
+            *queue.tally.past.lock() += &queue.stats();
         }
     }
 }
@@ -67,7 +68,7 @@ impl Default for Bus {
 
 /// How long the settlements of a drained bus may take to reach the broker, beyond the time for the
 /// handlers.
-const FLUSH: Duration = Duration::from_secs(5);
+pub(crate) const FLUSH: Duration = Duration::from_secs(5);
 /// How long closing the transport may take after that.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -115,8 +116,13 @@ impl Bus {
                 ledger: Arc::new(Ledger::new(config)),
                 routes: RwLock::new(Routes::new()),
                 responders: Responders::default(),
-                transport,
-                dedupe: dedupe.unwrap_or_else(memory),
+                transport: transport.map(|transport| {
+                    Arc::new(Contained::new(transport)) as Arc<dyn MessageTransport>
+                }),
+                dedupe: match dedupe {
+                    Some(store) => Arc::new(Contained::new(store)),
+                    None => memory(),
+                },
             }),
         }
     }
@@ -155,7 +161,7 @@ impl Bus {
     pub async fn idle(&self, within: Duration) -> bool {
         let is_idle = || {
             let routes = self.inner.routes.read();
-            self.inner.ledger.publishing() == 0 && all_idle(routes.queues())
+            self.inner.ledger.publishing() == 0 && are_all(routes.queues(), State::is_idle)
         };
         let idle = self.inner.ledger.idle(is_idle);
         timeout(within.min(MAX_WITHIN), idle).await.is_ok()
@@ -166,8 +172,10 @@ impl Bus {
     /// In process, publishing fails from now on, also from handlers. On a broker, nothing more is
     /// received from now on, handlers can still publish until the last of them is through, and what
     /// is left goes back to its group. When `within` is over, running handlers are cancelled at
-    /// their next `.await`. All subscriptions have ended then, and last the transport is closed. A
-    /// broker that does not answer may make it 6 s more than `within`.
+    /// their next `.await`. It does not take that long if nothing runs and what still waits is due
+    /// later, or has nobody to handle it: that is left at once. All subscriptions have ended then,
+    /// and last the transport is closed. A broker that does not answer, or a slow
+    /// [observer](crate::SubscriptionConfig::with_observer), may make it 6 s more than `within`.
     ///
     /// # Cancel safety
     ///
@@ -186,14 +194,15 @@ impl Bus {
         for remote in &remotes {
             remote.stop();
         }
-        self.inner.responders.close(deadline).await;
-        let finished = self
-            .idle(deadline.saturating_duration_since(Instant::now()))
-            .await;
+        let (finished, ()) = join(
+            self.come_to_rest(deadline),
+            self.inner.responders.close(deadline),
+        )
+        .await;
         let abandoned: Vec<_> = queues.iter().flat_map(|queue| queue.close()).collect();
         let settled = self.totals().settled() - settled_before;
         for queue in self.inner.routes.write().take_all() {
-            *self.inner.ledger.past.lock() += &queue.stats();
+            *queue.tally.past.lock() += &queue.stats();
         }
         self.inner.routes.write().open = false;
         let flushed = async {
@@ -205,7 +214,9 @@ impl Bus {
         };
         let end = deadline.max(Instant::now() + FLUSH);
         let flushed = timeout_at(end, flushed).await.is_ok();
-        if let Some(transport) = self.transport() {
+        if let Some(transport) = self.transport()
+            && self.inner.config.closes_transport
+        {
             // What it still wanted to say to a broker that does not answer is left unsaid: leases
             // run out by themselves.
             let end = end.max(Instant::now() + CLOSE);
@@ -223,6 +234,20 @@ impl Bus {
         DrainReport { settled, abandoned }
     }
 
+    /// Waits until nothing runs and nothing is going to before `deadline`.
+    async fn come_to_rest(&self, deadline: Instant) -> bool {
+        let at_rest = || {
+            let routes = self.inner.routes.read();
+            let queues = routes.queues();
+            // Who waits for room that nobody makes any more is told when the queue is closed.
+            let in_vain = || self.transport().is_none() && queues.iter().any(|q| q.is_clogged());
+            are_all(queues, |state| state.is_at_rest(deadline))
+                && (self.inner.ledger.publishing() == 0 || in_vain())
+        };
+        let ledger = &self.inner.ledger;
+        timeout_at(deadline, ledger.idle(at_rest)).await.is_ok()
+    }
+
     /// Returns what the bus has done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -235,6 +260,11 @@ impl Bus {
             stored_events: stored.stored,
             last_event: stored.last,
             published: stored.published,
+            publish_failures: ledger
+                .publish_failures
+                .counts()
+                .map(|(_, count)| count)
+                .sum(),
             without_subscriber: stored.without_subscriber,
             delivered: totals.delivered,
             failed: totals.failed,
@@ -247,6 +277,7 @@ impl Bus {
             abandoned: totals.abandoned,
             duplicates: totals.duplicates,
             fenced: totals.fenced,
+            untold: totals.untold,
             pending: totals.waiting + totals.in_flight + ledger.publishing(),
         }
     }
@@ -277,7 +308,7 @@ impl Bus {
 
     fn totals(&self) -> SubscriptionStats {
         let routes = self.inner.routes.read();
-        let mut totals = self.inner.ledger.past.lock().clone();
+        let mut totals = self.inner.ledger.tallies.past();
         for queue in routes.queues() {
             totals += &queue.stats();
         }
@@ -286,8 +317,8 @@ impl Bus {
 }
 
 /// Returns whether all queues are idle at one and the same moment.
-fn all_idle(queues: &[Arc<Queue>]) -> bool {
-    if !queues.iter().all(|queue| queue.state.lock().is_idle()) {
+fn are_all(queues: &[Arc<Queue>], idle: impl Fn(&State) -> bool) -> bool {
+    if !queues.iter().all(|queue| idle(&queue.state.lock())) {
         return false;
     }
     // One after the other says nothing: an event may have moved on from a queue that was still to
@@ -300,7 +331,7 @@ fn all_idle(queues: &[Arc<Queue>]) -> bool {
             .as_ref()
             .is_none_or(|remote| remote.is_flushed())
     };
-    held.iter().all(|state| state.is_idle()) && queues.iter().all(settled)
+    held.iter().all(|state| idle(state)) && queues.iter().all(settled)
 }
 
 /// The longest wait; beyond it the clock could overflow, and nobody waits that long.

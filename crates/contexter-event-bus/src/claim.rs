@@ -11,7 +11,7 @@ use crate::attempts::MAX_WAIT;
 use crate::handler::{FailureKind, HandlerError};
 use crate::lanes::{Failed, Item};
 use crate::observe::{Unhandled, UnhandledReason};
-use crate::queue::{Phase, Queue, State};
+use crate::queue::{Phase, Queue, State, Stay};
 use crate::receipt::Outcome;
 use crate::remote::Leased;
 use crate::transport::{DeadLetter, DeadLetterId, DeadMessage};
@@ -74,6 +74,14 @@ impl State {
         self.lanes.release(&item.event);
         true
     }
+
+    /// Returns whether a worker is to begin with nothing more.
+    #[inline]
+    fn stops(&self, slot: usize) -> bool {
+        self.slots
+            .get(slot)
+            .is_none_or(|place| place.stay != Stay::Stays)
+    }
 }
 
 impl Queue {
@@ -95,15 +103,15 @@ impl Queue {
             return Next::Work(claim);
         }
         let done = if handled { state.clear(slot) } else { None };
-        let idle = state.is_idle();
         let ends = match state.phase {
             Phase::Open => false,
-            Phase::Finishing => idle,
+            Phase::Finishing => state.is_idle(),
             Phase::Closed => true,
         };
-        let left = state.slots.get(slot).is_none_or(|place| place.left);
+        let stops = state.stops(slot);
+        let idle = state.in_flight == 0 || ends || stops;
         let until = state.lanes.next_due();
-        if left {
+        if stops {
             // It may have been woken for what another one has to do now.
             self.wake_another(&mut state);
         }
@@ -115,7 +123,7 @@ impl Queue {
         if ends {
             self.work.wake_all();
         }
-        if ends || left {
+        if ends || stops {
             return Next::End;
         }
         Next::Nothing { until }
@@ -123,14 +131,8 @@ impl Queue {
 
     /// Takes the item that is next, unless its worker is to stop.
     #[inline]
-    fn take(
-        &self,
-        state: &mut State,
-        slot: usize,
-        expired: &mut Vec<Item>,
-    ) -> Option<(u64, Item)> {
-        let left = state.slots.get(slot).is_none_or(|place| place.left);
-        if left || state.phase == Phase::Closed {
+    fn take(&self, state: &mut State, slot: usize, expired: &mut Vec<Item>) -> Option<(u64, Item)> {
+        if state.stops(slot) || state.phase == Phase::Closed {
             return None;
         }
         loop {
@@ -356,6 +358,7 @@ impl Queue {
             return;
         };
         state.stats.dead_lettered += 1;
+        self.tally.dead_lettered(kind);
         state.lanes.release(&item.event);
         drop(state);
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {

@@ -29,7 +29,9 @@ pub struct BusConfig {
     /// How long published events are kept. Default: as long as there is room.
     #[serde(with = "contexter_service::duration::option")]
     pub stored_age: Option<Duration>,
-    /// How many dead letters are kept; the oldest make room. Default 1,000.
+    /// How many dead letters are kept in process; the oldest make room, which is logged and counted
+    /// ([`Stats::dead_letters_evicted`](crate::Stats::dead_letters_evicted)). Default 1,000; at
+    /// least 1 is kept.
     pub dead_letters: usize,
     /// How many handled events are remembered to recognise duplicates. Default 100,000.
     pub deduplicated_events: usize,
@@ -40,6 +42,9 @@ pub struct BusConfig {
     /// process; beyond it, it becomes a dead letter. Default 5 minutes.
     #[serde(with = "contexter_service::duration")]
     pub max_clock_skew: Duration,
+    /// Whether a drain closes the transport. Default: yes. Of several buses on one transport, the
+    /// one that is drained last closes it.
+    pub closes_transport: bool,
 }
 
 impl Default for BusConfig {
@@ -52,6 +57,7 @@ impl Default for BusConfig {
             deduplicated_events: 100_000,
             deduplicated_age: Duration::from_hours(1),
             max_clock_skew: Duration::from_mins(5),
+            closes_transport: true,
         }
     }
 }
@@ -92,6 +98,26 @@ impl BusConfig {
     pub const fn with_dead_letters(mut self, letters: usize) -> Self {
         self.dead_letters = letters;
         self
+    }
+
+    /// Leaves the transport open when the bus is drained, because another bus is on it, too.
+    #[must_use]
+    pub const fn with_transport_left_open(mut self) -> Self {
+        self.closes_transport = false;
+        self
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// Returns all faults at once.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let none = self.dead_letters == 0;
+        InvalidConfig::check([(
+            "dead_letters",
+            none.then(|| "must be at least 1, got 0: every dead letter would be lost".to_owned()),
+        )])
     }
 }
 

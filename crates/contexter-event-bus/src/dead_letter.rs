@@ -58,9 +58,18 @@ pub(crate) struct Kept {
 
 impl Letters {
     fn trim(&mut self, capacity: usize) {
-        while self.kept.len() > capacity {
-            self.kept.pop_front();
+        while self.kept.len() > capacity
+            && let Some(oldest) = self.kept.pop_front()
+        {
             self.evicted += 1;
+            tracing::warn!(
+                letter = %oldest.letter.id,
+                event.id = oldest.letter.event().map(|event| event.id()),
+                event.kind = oldest.letter.event().map(|event| event.event_type()),
+                subscription = &*oldest.letter.subscription,
+                capacity,
+                "a dead letter made room for a newer one and is lost"
+            );
         }
     }
 
@@ -75,7 +84,8 @@ impl Letters {
 impl DeadLetters {
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            capacity,
+            // At least the newest, which is about to be told by its name.
+            capacity: capacity.max(1),
             letters: Mutex::default(),
         }
     }

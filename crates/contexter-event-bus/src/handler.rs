@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::PublishError;
 use crate::middleware::{Middleware, Wrapped};
+use crate::text::{one_line, panic_message};
 use crate::turn::Turn;
 
 /// Handles the events of a subscription.
@@ -84,7 +85,8 @@ impl Delivery {
     }
 
     /// Returns whether the event is given again on somebody's wish: it was a dead letter that was
-    /// [redriven](crate::Bus::redrive), or was [replayed](crate::Bus::replay). So it is at its later attempts.
+    /// [redriven](crate::Bus::redrive), or was [replayed](crate::Bus::replay). So it is at its later
+    /// attempts.
     #[must_use]
     pub fn is_redriven(&self) -> bool {
         self.redriven
@@ -150,6 +152,30 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Retryable,
+        Self::Permanent,
+        Self::Undecodable,
+        Self::Panicked,
+        Self::TimedOut,
+        Self::Poison,
+        Self::ClockSkew,
+    ];
+
+    /// Returns its name in metrics and stored dead letters.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retryable => "retryable",
+            Self::Permanent => "permanent",
+            Self::Undecodable => "undecodable",
+            Self::Panicked => "panicked",
+            Self::TimedOut => "timed_out",
+            Self::Poison => "poison",
+            Self::ClockSkew => "clock_skew",
+        }
+    }
+
     /// Returns whether another attempt may help.
     #[must_use]
     pub fn is_retryable(self) -> bool {
@@ -225,11 +251,7 @@ impl HandlerError {
     }
 
     pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let text = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
+        let text = panic_message(panic);
         Self::new(
             FailureKind::Panicked,
             None,
@@ -244,7 +266,7 @@ impl HandlerError {
         Self::new(self.0.kind, self.0.retry_after, line)
     }
 
-    /// The error and what caused it, in one line.
+    /// The error and what caused it, in one line of a few kilobytes.
     pub(crate) fn chain(&self) -> String {
         let mut line = self.0.error.to_string();
         let mut cause = self.0.error.source();
@@ -252,7 +274,7 @@ impl HandlerError {
             line = format!("{line}: {error}");
             cause = error.source();
         }
-        line
+        one_line(&line)
     }
 
     fn new(

@@ -112,8 +112,13 @@
 //!
 //! [`Bus::request`] and [`Bus::respond`] ask and answer. [`outbox`] publishes events exactly when a
 //! change is made. [`Bus::history`] reads events again. [`Bus::health`] and [`Bus::stats`] say how
-//! things are, and so do, with the feature `metrics`, the metrics of the process. Publications and
-//! attempts are spans, related through the events: see [`trace`].
+//! things are, and so do, with the feature `metrics`, the metrics of the process: the module of that
+//! name lists them. Publications and attempts are spans, related through the events: see [`trace`].
+//! [`Bus::drain`] ends everything in good order, [`Subscription::drain`] one subscription.
+//!
+//! A panic of a [`MessageTransport`], a [`DedupeStore`] or a [`TracePropagator`] that the bus was
+//! given is an error of that call: it is logged, the health says so, and the call is made again
+//! where a failed one would be.
 //!
 //! # Names
 //!
@@ -130,8 +135,10 @@ mod attempts;
 mod bus;
 mod claim;
 mod config;
+mod contained;
 mod dead_letter;
 mod dedupe;
+mod drain;
 mod error;
 mod event_store;
 mod handler;
@@ -156,6 +163,8 @@ mod stats;
 mod subscribe;
 mod subscription;
 mod sync;
+mod tally;
+mod text;
 pub mod trace;
 pub mod transport;
 mod turn;

@@ -8,7 +8,7 @@ use contexter_protocol::{BuildError, EventPayload, IntegrationEvent};
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::bus::{Bus, MAX_WITHIN};
 use crate::error::PublishError;
@@ -45,9 +45,13 @@ impl Bus {
             // Boxed, so that the way inside a process that nobody watches stays small.
             return Box::pin(self.publish_watched(event)).await;
         }
-        let taken = match self.dispatch(&event, |_| Owner::Nobody)? {
-            Dispatched::Everywhere(taken) => taken,
-            Dispatched::Waiting(waiting) => waiting.push(None).await,
+        let taken = match self.dispatch(&event, |_| Owner::Nobody) {
+            Ok(Dispatched::Everywhere(taken)) => taken,
+            Ok(Dispatched::Waiting(waiting)) => waiting.push(None).await,
+            Err(error) => {
+                self.failed(&Span::none(), &error);
+                return Err(error);
+            }
         };
         Ok(Receipt { event, taken })
     }
@@ -59,7 +63,7 @@ impl Bus {
         let span = self.sending(std::slice::from_mut(&mut event));
         let outcome = self.put(event).instrument(span.clone()).await;
         if let Err(error) = &outcome {
-            not_sent(&span, error);
+            self.failed(&span, error);
         }
         outcome
     }
@@ -95,7 +99,11 @@ impl Bus {
         };
         let span = self.sending(&mut events);
         let Ok(_publishing) = self.begin() else {
-            return events.iter().map(|_| Err(PublishError::Closed)).collect();
+            let closed = |_| {
+                self.failed(&span, &PublishError::Closed);
+                Err(PublishError::Closed)
+            };
+            return events.iter().map(closed).collect();
         };
         let checked = events.iter().map(|event| check_type(event.event_type()));
         let mut refused: Vec<_> = checked.map(Result::err).collect();
@@ -109,11 +117,12 @@ impl Bus {
         let mut answers = answers.into_iter();
         let mut answer = |event: Arc<IntegrationEvent>, error: Option<PublishError>| {
             if let Some(error) = error {
+                self.failed(&span, &error);
                 return Err(error);
             }
             let answer = answers.next().unwrap_or_else(|| Err(no_answer()));
             let confirmation = answer.map_err(PublishError::from);
-            let confirmation = confirmation.inspect_err(|error| not_sent(&span, error))?;
+            let confirmation = confirmation.inspect_err(|error| self.failed(&span, error))?;
             self.inner.ledger.store.count(&event);
             let taken = Taken::Broker(Box::new(confirmation));
             Ok(Receipt { event, taken })
@@ -160,7 +169,9 @@ impl Bus {
     ) -> Result<Settlement, PublishError> {
         if self.transport().is_some() {
             let capability = Capability::Settlement;
-            return Err(PublishError::Unsupported { capability });
+            let error = PublishError::Unsupported { capability };
+            self.failed(&Span::none(), &error);
+            return Err(error);
         }
         let mut event = event.into();
         let span = self.sending(std::slice::from_mut(&mut event));
@@ -173,7 +184,7 @@ impl Bus {
                 Owner::Publisher(sender)
             })
         });
-        let dispatched = dispatched.inspect_err(|error| not_sent(&span, error))?;
+        let dispatched = dispatched.inspect_err(|error| self.failed(&span, error))?;
         if let Dispatched::Waiting(waiting) = dispatched {
             waiting.push(Some(deadline)).await;
         }
@@ -206,6 +217,12 @@ impl Bus {
             processing_time_seconds: processing_time.as_secs_f64(),
         };
         self.publish_payload("document_processor", &payload).await
+    }
+
+    #[cold]
+    fn failed(&self, span: &Span, error: &PublishError) {
+        self.inner.ledger.publish_failures.note(error);
+        not_sent(span, error);
     }
 
     /// Notes that something is on its way to the broker; none after a drain.

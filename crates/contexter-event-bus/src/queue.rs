@@ -16,6 +16,7 @@ use crate::receipt::{Abandoned, Acceptance, Outcome};
 use crate::remote::{BrokenOff, Remote};
 use crate::stats::{Ledger, SubscriptionStats};
 use crate::sync::{Mutex, MutexGuard, Signal, Waiting};
+use crate::tally::Tally;
 use crate::trace::TraceRelation;
 use crate::transport::is_for;
 
@@ -32,6 +33,7 @@ pub(crate) struct Queue {
     /// How spans of attempts are related to those that published.
     pub(crate) trace: TraceRelation,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) tally: Arc<Tally>,
     /// Recognises events that were handled before, where that is wanted.
     pub(crate) dedupe: Option<Dedupe>,
     /// Where the events come from, unless they are published in this process.
@@ -66,9 +68,21 @@ pub(crate) struct Slot {
     /// The age of what it is at.
     pub(crate) seq: u64,
     pub(crate) taken: bool,
-    /// Its worker is to stop and may not know yet. Until it has, nobody else gets the place.
-    pub(crate) left: bool,
+    pub(crate) stay: Stay,
     pub(crate) task: Option<AbortHandle>,
+}
+
+/// How long the worker of a place stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stay {
+    #[default]
+    Stays,
+    /// It begins with nothing more.
+    Retiring,
+    /// It has ended, and its member keeps the place until it leaves.
+    Retired,
+    /// It is to stop and may not know yet. Until it has, nobody else gets the place.
+    Left,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,10 +115,13 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.queue.state.lock();
-        if let Some(slot) = state.slots.get_mut(self.slot)
-            && slot.left
-        {
-            (slot.taken, slot.left) = (false, false);
+        let Some(slot) = state.slots.get_mut(self.slot) else {
+            return;
+        };
+        match slot.stay {
+            Stay::Left => (slot.taken, slot.stay) = (false, Stay::Stays),
+            Stay::Retiring => slot.stay = Stay::Retired,
+            Stay::Stays | Stay::Retired => {}
         }
     }
 }
@@ -397,7 +414,11 @@ impl Queue {
                 }
             }
             if let Some(slot) = state.slots.get_mut(number) {
-                slot.left = true;
+                if slot.stay == Stay::Retired {
+                    (slot.taken, slot.stay) = (false, Stay::Stays);
+                } else {
+                    slot.stay = Stay::Left;
+                }
                 tasks.extend(slot.task.take());
             }
         }
@@ -405,6 +426,7 @@ impl Queue {
         tasks.iter().for_each(AbortHandle::abort);
         // Whoever waits for room learns that nobody may be left to make it.
         self.room.wake_all();
+        self.ledger.woke_idle();
     }
 
     /// Names what the deduplication may have as in progress, of an item that a worker was at.

@@ -174,7 +174,8 @@ impl Settlement {
 pub struct DrainReport {
     /// How many deliveries came to an end while draining: handled, dead-lettered or expired.
     pub settled: u64,
-    /// The deliveries that did not come to an end before the deadline.
+    /// The deliveries that did not come to an end before the deadline, those included that wait for
+    /// an attempt that is due later. On a broker they have gone back to their group.
     pub abandoned: Vec<Abandoned>,
 }
 

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::config::BusConfig;
 use crate::dead_letter::DeadLetters;
 use crate::event_store::EventStore;
+use crate::tally::{PublishFailures, Tallies};
 use crate::trace::TracePropagator;
 
 /// What a bus has done so far. Counters count deliveries, one for each subscription, unless said.
@@ -26,7 +26,9 @@ pub struct Stats {
     pub last_event: Option<Timestamp>,
     /// How many events were published.
     pub published: u64,
-    /// How many of them no subscription wanted.
+    /// How many publications failed.
+    pub publish_failures: u64,
+    /// How many published events no subscription wanted.
     pub without_subscriber: u64,
     /// How many deliveries were handled.
     pub delivered: u64,
@@ -50,6 +52,8 @@ pub struct Stats {
     pub duplicates: u64,
     /// How many deliveries turned out to belong to another consumer by now.
     pub fenced: u64,
+    /// How many ends observers were not told of, because they are too slow.
+    pub untold: u64,
     /// How many deliveries wait or are being handled now.
     pub pending: usize,
 }
@@ -116,8 +120,9 @@ pub(crate) struct Ledger {
     pub(crate) store: EventStore,
     /// Given once, by whoever traces.
     pub(crate) propagator: OnceLock<Arc<dyn TracePropagator>>,
-    /// What the subscriptions have done that are no more.
-    pub(crate) past: Mutex<SubscriptionStats>,
+    /// What is counted by the name of a subscription.
+    pub(crate) tallies: Tallies,
+    pub(crate) publish_failures: PublishFailures,
     /// How many publications wait for room.
     publishing: AtomicUsize,
     /// How many wait for the bus to be idle.
@@ -131,7 +136,8 @@ impl Ledger {
             dead: DeadLetters::new(config.dead_letters),
             store: EventStore::new(config),
             propagator: OnceLock::new(),
-            past: Mutex::default(),
+            tallies: Tallies::default(),
+            publish_failures: PublishFailures::default(),
             publishing: AtomicUsize::new(0),
             watchers: AtomicUsize::new(0),
             idle: Notify::new(),

@@ -97,6 +97,7 @@ impl Bus {
         };
         let group: Option<Arc<str>> = config.group.as_deref().map(Into::into);
         let attempts = config.attempts()?;
+        let tally = self.inner.ledger.tallies.of(&name);
         let store = &self.inner.dedupe;
         let remote = self.transport().map(|transport| {
             let spec = config.spec(pattern.clone(), &attempts);
@@ -105,6 +106,7 @@ impl Bus {
                 spec,
                 Arc::clone(store),
                 Arc::clone(&self.inner.ledger),
+                Arc::clone(&tally),
                 self.inner.config.max_clock_skew,
             );
             Arc::new(remote)
@@ -124,6 +126,7 @@ impl Bus {
             attempts,
             trace: config.trace,
             ledger: Arc::clone(&self.inner.ledger),
+            tally,
             dedupe,
             remote,
             observing: None,
@@ -158,18 +161,25 @@ impl Bus {
     /// Returns how many events that were; none if there is no such group, or it has members.
     #[must_use]
     pub fn forget_group(&self, group: &str) -> Option<usize> {
-        let queues: Vec<_> = {
-            let routes = self.inner.routes.read();
-            let of_group = |queue: &&Arc<Queue>| queue.group.as_deref() == Some(group);
-            routes.queues().iter().filter(of_group).cloned().collect()
-        };
-        let deserted = |queue: &Arc<Queue>| queue.state.lock().workers == 0;
-        if queues.is_empty() || self.transport().is_some() || !queues.iter().all(deserted) {
+        if self.transport().is_some() {
             return None;
         }
-        let waiting = queues.iter().map(|queue| queue.stats().waiting).sum();
+        // Under the lock, so that nobody joins a group that is about to end.
+        let mut routes = self.inner.routes.write();
+        let of_group = |queue: &&Arc<Queue>| queue.group.as_deref() == Some(group);
+        let queues: Vec<_> = routes.queues().iter().filter(of_group).cloned().collect();
+        let deserted = |queue: &Arc<Queue>| queue.state.lock().workers == 0;
+        if queues.is_empty() || !queues.iter().all(deserted) {
+            return None;
+        }
+        for queue in &queues {
+            routes.remove(queue.id);
+        }
+        drop(routes);
+        let mut waiting = 0;
         for queue in queues {
-            self.inner.retire(&queue);
+            waiting += queue.close().len();
+            *queue.tally.past.lock() += &queue.stats();
         }
         Some(waiting)
     }

@@ -13,7 +13,7 @@ use crate::transport::TransportHealth;
 ///
 /// Ending cancels running handlers at their next `.await`. What waits is abandoned, or, if the
 /// subscription is a member of a group or comes from a broker, goes to the other members. To let
-/// everything come to an end first, [drain](crate::Bus::drain) the bus.
+/// everything come to an end first, [drain](Self::drain) it, or the [bus](crate::Bus::drain).
 #[derive(Debug)]
 #[must_use = "dropping a subscription ends it"]
 pub struct Subscription {

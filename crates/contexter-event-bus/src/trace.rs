@@ -42,6 +42,7 @@ use tracing::field::Empty;
 
 use crate::bus::Bus;
 use crate::claim::Claim;
+use crate::contained::Contained;
 use crate::handler::HandlerError;
 use crate::queue::Queue;
 
@@ -91,7 +92,8 @@ impl Bus {
     ///
     /// Returns whether it was taken: it is given once, before the first publication.
     pub fn set_trace_propagator(&self, propagator: Arc<dyn TracePropagator>) -> bool {
-        self.inner.ledger.propagator.set(propagator).is_ok()
+        let contained = Arc::new(Contained::new(propagator));
+        self.inner.ledger.propagator.set(contained).is_ok()
     }
 
     /// Begins the span of a publication, and lets its events carry it.

@@ -87,6 +87,8 @@ struct Plain<'w, H> {
 impl<H: Handler> Way for Plain<'_, H> {
     async fn take(&self, mut claim: Claim) -> bool {
         loop {
+            #[cfg(feature = "metrics")]
+            let watch = crate::metrics::Watch::start();
             let outcome = if is_watched() {
                 // Boxed, so that the way that nobody watches stays small.
                 Box::pin(self.watched(claim)).await
@@ -94,6 +96,8 @@ impl<H: Handler> Way for Plain<'_, H> {
                 self.attempt(claim).await
             };
             self.turns.end();
+            #[cfg(feature = "metrics")]
+            watch.stop(&self.queue.tally, outcome.is_ok());
             let Err(error) = outcome else {
                 return true;
             };

@@ -1,7 +1,6 @@
 //! Remembers handled events in memory, a bounded number for a bounded time.
 
-use std::collections::VecDeque;
-use std::collections::hash_map::{Entry, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,13 +26,19 @@ struct Known {
     events: HashMap<DedupeKey, How>,
     /// What is done, oldest first, with the time by which it is told from a later one.
     order: VecDeque<(DedupeKey, Instant)>,
+    /// What is in progress, by the end of its lease and a number that makes that unique.
+    leases: BTreeMap<(Instant, u64), DedupeKey>,
+    next: u64,
 }
 
 /// How far an event is.
 #[derive(Debug, PartialEq)]
 enum How {
     /// Somebody is handling it, and until when that is believed.
-    InProgress { by: DeliveryId, until: Instant },
+    InProgress {
+        by: DeliveryId,
+        lease: (Instant, u64),
+    },
     /// It was handled then.
     Done(Instant),
 }
@@ -60,6 +65,31 @@ impl MemoryDedupe {
             }
             known.order.pop_front();
         }
+        // Nobody is at that any more: what was, had ended or was cancelled without saying so.
+        while let Some(lease) = known.leases.first_entry()
+            && lease.key().0 <= now
+        {
+            let key = lease.remove();
+            known.events.remove(&key);
+        }
+    }
+}
+
+impl Known {
+    fn begin(&mut self, key: DedupeKey, by: DeliveryId, until: Instant) {
+        self.end(&key);
+        let lease = (until, self.next);
+        self.next += 1;
+        self.leases.insert(lease, key.clone());
+        self.events.insert(key, How::InProgress { by, lease });
+    }
+
+    /// Forgets that an event is in progress, if it is.
+    fn end(&mut self, key: &DedupeKey) {
+        if let Some(How::InProgress { lease, .. }) = self.events.get(key) {
+            self.leases.remove(lease);
+            self.events.remove(key);
+        }
     }
 }
 
@@ -74,30 +104,21 @@ impl DedupeStore for MemoryDedupe {
         let now = Instant::now();
         let mut known = self.known.lock();
         self.forget(&mut known, now);
-        // At most as many are in progress as handlers run, so these need no bound of their own; but
-        // a lease that ran out is not in progress any more.
-        let (by, until) = (by.clone(), now + lease);
-        match known.events.entry(key.clone()) {
-            Entry::Vacant(unknown) => {
-                unknown.insert(How::InProgress { by, until });
+        match known.events.get(key) {
+            Some(How::Done(_)) => return Ok(Begin::Done),
+            Some(How::InProgress { by: other, .. }) if other != by => {
+                return Ok(Begin::InProgress);
             }
-            Entry::Occupied(mut known) => match known.get() {
-                How::Done(_) => return Ok(Begin::Done),
-                How::InProgress {
-                    by: other,
-                    until: end,
-                } if *end > now && *other != by => return Ok(Begin::InProgress),
-                How::InProgress { .. } => {
-                    known.insert(How::InProgress { by, until });
-                }
-            },
+            Some(How::InProgress { .. }) | None => {}
         }
+        known.begin(key.clone(), by.clone(), now + lease);
         Ok(Begin::New)
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
         let now = Instant::now();
         let mut known = self.known.lock();
+        known.end(key);
         known.events.insert(key.clone(), How::Done(now));
         known.order.push_back((key.clone(), now));
         self.forget(&mut known, now);
@@ -108,8 +129,63 @@ impl DedupeStore for MemoryDedupe {
         let mut known = self.known.lock();
         let ours = |how: &How| matches!(how, How::InProgress { by: other, .. } if other == by);
         if known.events.get(key).is_some_and(ours) {
-            known.events.remove(key);
+            known.end(key);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contexter_protocol::IntegrationEvent;
+
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(10);
+
+    fn key(id: &str) -> DedupeKey {
+        let event = IntegrationEvent::builder("test", "a.b").id(id);
+        DedupeKey::new(&event.build().unwrap(), "g", &"a.b".parse().unwrap())
+    }
+
+    fn by(place: &str) -> DeliveryId {
+        DeliveryId::new(place, 1)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_says_the_end_of_is_forgotten_when_its_lease_is_over() {
+        let store = MemoryDedupe::new(10, Duration::from_hours(1));
+        for number in 0..1_000 {
+            let id = number.to_string();
+            let begun = store.begin(&key(&id), &by(&id), LEASE).await.unwrap();
+            assert_eq!(begun, Begin::New);
+        }
+        let other = store.begin(&key("7"), &by("other"), LEASE).await.unwrap();
+        assert_eq!(other, Begin::InProgress);
+        tokio::time::advance(LEASE).await;
+        let again = store.begin(&key("7"), &by("other"), LEASE).await.unwrap();
+        assert_eq!(again, Begin::New);
+        let known = store.known.lock();
+        assert_eq!((known.events.len(), known.leases.len()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_ended_leaves_no_lease() {
+        let store = MemoryDedupe::new(10, Duration::from_hours(1));
+        for id in ["1", "2", "3"] {
+            store.begin(&key(id), &by(id), LEASE).await.unwrap();
+            store.begin(&key(id), &by(id), LEASE).await.unwrap();
+        }
+        store.done(&key("1")).await.unwrap();
+        store.release(&key("2"), &by("2")).await.unwrap();
+        store.release(&key("3"), &by("other")).await.unwrap();
+        {
+            let known = store.known.lock();
+            assert_eq!((known.events.len(), known.leases.len()), (2, 1));
+        }
+        tokio::time::advance(LEASE * 2).await;
+        let done = store.begin(&key("1"), &by("x"), LEASE).await.unwrap();
+        assert_eq!(done, Begin::Done, "the end of its lease is not its own");
+        assert_eq!(store.known.lock().leases.len(), 0);
     }
 }

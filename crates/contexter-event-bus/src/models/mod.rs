@@ -46,6 +46,7 @@ fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
         dedupe: None,
         remote: None,
         observing: None,
+        tally: Arc::default(),
         state: Mutex::default(),
         work: Signal::default(),
         room: Signal::default(),

@@ -1,5 +1,6 @@
 //! A subscription on a broker: what this process holds of it.
 
+mod failures;
 mod pump;
 mod settle;
 
@@ -7,11 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use failures::{Failure, Failures};
 pub(crate) use pump::pump;
 pub(crate) use settle::settle;
 
@@ -19,13 +20,11 @@ use crate::dedupe::{DedupeKey, DedupeStore, DeliveryId};
 use crate::error::SubscribeError;
 use crate::handler::FailureKind;
 use crate::stats::Ledger;
+use crate::tally::Tally;
 use crate::transport::{
     Connection, DeadLetter, DeadLetterId, DeliveryToken, Disposition, Incoming, MessageTransport,
     Source, SubscriptionSpec, TransportHealth,
 };
-
-/// How many failed events are remembered by their first failure, to date their dead letters.
-const REMEMBERED: usize = 10_000;
 
 /// How many leases an event that was lost keeps its place among those of its key, counted from when
 /// the broker can be reached: one until the broker notices, one for a transport that waits for that,
@@ -60,6 +59,7 @@ pub(crate) struct Remote {
     state: watch::Sender<Ready>,
     pub(crate) dedupe: Arc<dyn DedupeStore>,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) lease: Duration,
     pub(crate) prefetch: usize,
     pub(crate) max_clock_skew: Duration,
@@ -83,15 +83,7 @@ struct Held {
     under_way: usize,
     /// Whether the pump has ended, so that nothing comes to what is held.
     intake_is_over: bool,
-    failures: HashMap<Arc<str>, Failure>,
-}
-
-/// What went wrong with an event that is at the broker again.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) first: Timestamp,
-    pub(crate) kind: FailureKind,
-    pub(crate) error: String,
+    failures: Failures,
 }
 
 impl Held {
@@ -112,8 +104,8 @@ pub(crate) type BrokenOff = (DedupeKey, DeliveryId);
 /// A settlement that is to be sent.
 #[derive(Debug)]
 struct Waiting {
-    token: DeliveryToken,
-    disposition: Disposition,
+    /// None if the message is not held any more.
+    settlement: Option<(DeliveryToken, Disposition)>,
     /// The event whose handling was broken off, and the delivery that had begun it.
     broken_off: Option<BrokenOff>,
 }
@@ -124,6 +116,7 @@ impl Remote {
         spec: SubscriptionSpec,
         dedupe: Arc<dyn DedupeStore>,
         ledger: Arc<Ledger>,
+        tally: Arc<Tally>,
         max_clock_skew: Duration,
     ) -> Self {
         Self {
@@ -135,6 +128,7 @@ impl Remote {
             state: watch::Sender::new(Ready::Connecting(None)),
             dedupe,
             ledger,
+            tally,
             max_clock_skew,
             held: Mutex::default(),
             settling: Notify::new(),
@@ -217,9 +211,7 @@ impl Remote {
     /// The message is done.
     pub(crate) fn ack(&self, id: &str) {
         let mut held = self.held.lock();
-        if !held.failures.is_empty() {
-            held.failures.remove(id);
-        }
+        held.failures.remove(id);
         self.let_go(held, id, Disposition::Ack, None);
     }
 
@@ -231,20 +223,12 @@ impl Remote {
 
     /// Remembers why a message failed that is to be tried again.
     pub(crate) fn note_failure(&self, id: &Arc<str>, kind: FailureKind, error: String) {
-        let mut held = self.held.lock();
-        if let Some(known) = held.failures.get_mut(id) {
-            (known.kind, known.error) = (kind, error);
-        } else if held.failures.len() < REMEMBERED {
-            let first = Timestamp::now();
-            held.failures
-                .insert(Arc::clone(id), Failure { first, kind, error });
-        }
+        self.held.lock().failures.note(id, kind, error);
     }
 
     /// Returns whether this process has seen a message fail.
     pub(crate) fn has_failed(&self, id: &str) -> bool {
-        let held = self.held.lock();
-        !held.failures.is_empty() && held.failures.contains_key(id)
+        self.held.lock().failures.get(id).is_some()
     }
 
     /// The message goes back to the group at once, with what was begun on it broken off.
@@ -268,12 +252,17 @@ impl Remote {
         if !held.lost.is_empty() {
             held.lost.remove(id);
         }
-        let Some(Hold { token, .. }) = held.items.remove(id) else {
+        let settlement = held
+            .items
+            .remove(id)
+            .map(|Hold { token, .. }| (token, disposition));
+        // What belongs to another consumer by now is not settled, but what was begun on it here is
+        // broken off all the same.
+        if settlement.is_none() && broken_off.is_none() {
             return;
-        };
+        }
         held.waiting.push(Waiting {
-            token,
-            disposition,
+            settlement,
             broken_off,
         });
         let first = held.waiting.len() == 1;

@@ -14,6 +14,7 @@ use crate::lanes::{Item, Owner};
 use crate::observe::{Unhandled, UnhandledReason};
 use crate::queue::Queue;
 use crate::receipt::Acceptance;
+use crate::text::one_line;
 use crate::transport::{
     DeadLetter, DeadLetterId, DeadMessage, Disposition, Incoming, Source, TransportError,
     TransportErrorKind,
@@ -142,7 +143,7 @@ impl Remote {
             }
             Err(undecodable) => {
                 let message = DeadMessage::Raw(undecodable.raw);
-                let fault = (FailureKind::Undecodable, undecodable.error);
+                let fault = (FailureKind::Undecodable, one_line(&undecodable.error));
                 self.refuse(queue, &id, delivery_count, message, fault)
                     .await;
                 return;
@@ -224,6 +225,7 @@ impl Remote {
         };
         if let Some(stored) = self.bury(&letter).await {
             queue.state.lock().stats.dead_lettered += 1;
+            queue.tally.dead_lettered(kind);
             self.ack(id);
             queue.observe_with(|queue| Unhandled {
                 subscription: Arc::clone(&queue.name),

@@ -53,7 +53,7 @@ impl Remote {
         let mut settlements = Vec::with_capacity(waiting.len());
         let mut broken_off = Vec::new();
         for one in waiting {
-            settlements.push((one.token, one.disposition));
+            settlements.extend(one.settlement);
             broken_off.extend(one.broken_off);
         }
         // Together, because each may be a round trip; and first, so that whoever gets the event
@@ -69,7 +69,11 @@ impl Remote {
         let Some(source) = self.source.get() else {
             return;
         };
-        let answers = source.settle(&settlements).await;
+        let answers = if settlements.is_empty() {
+            Vec::new()
+        } else {
+            source.settle(&settlements).await
+        };
         let refused = answers
             .iter()
             .filter(|answer| matches!(answer, Ok(Settled::Refused)))
@@ -79,7 +83,7 @@ impl Remote {
                 refused,
                 "events had gone to another consumer before they were settled"
             );
-            self.ledger.past.lock().fenced += u64::try_from(refused).unwrap_or(u64::MAX);
+            self.tally.past.lock().fenced += u64::try_from(refused).unwrap_or(u64::MAX);
         }
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
             tracing::warn!(%error, "events could not be settled and will be delivered again");

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use contexter_protocol::IntegrationEvent;
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::remote::FAREWELL;
 use super::{Answer, Request, ResponderConfig};
 use crate::handler::HandlerError;
 use crate::pattern::Pattern;
@@ -36,6 +38,19 @@ pub(crate) struct Entry {
     concurrency: usize,
     timeout: Duration,
     ended: watch::Sender<bool>,
+    /// Whether a task receives its requests.
+    served: watch::Sender<bool>,
+}
+
+/// A task that receives the requests of a responder, for as long as it is there.
+pub(crate) struct Serving {
+    pub(crate) entry: Arc<Entry>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.entry.served.send_replace(false);
+    }
 }
 
 impl fmt::Debug for Entry {
@@ -62,6 +77,7 @@ impl Responders {
             concurrency,
             timeout: config.timeout,
             ended: watch::Sender::new(false),
+            served: watch::Sender::new(false),
         })
     }
 
@@ -119,14 +135,20 @@ impl Responders {
     /// Takes no more requests, and waits until those under way are answered or `deadline` is there.
     pub(crate) async fn close(&self, deadline: Instant) {
         let entries = std::mem::take(&mut *self.entries.write());
-        for entry in entries {
+        let close = |entry: Arc<Entry>| async move {
             let all = u32::try_from(entry.concurrency).unwrap_or(u32::MAX);
             let answered = entry.permits.acquire_many(all);
             if timeout_at(deadline, answered).await.is_err() {
                 tracing::warn!(pattern = %entry.pattern, "requests were still being answered");
             }
             entry.end();
-        }
+            let mut served = entry.served.subscribe();
+            let over = served.wait_for(|served| !*served);
+            if timeout(FAREWELL, over).await.is_err() {
+                tracing::warn!(pattern = %entry.pattern, "responder did not come to an end");
+            }
+        };
+        join_all(entries.into_iter().map(close)).await;
     }
 }
 
@@ -134,6 +156,12 @@ impl Entry {
     pub(crate) fn end(&self) {
         self.permits.close();
         self.ended.send_replace(true);
+    }
+
+    /// Says that a task is about to receive its requests.
+    pub(crate) fn serve(self: Arc<Self>) -> Serving {
+        self.served.send_replace(true);
+        Serving { entry: self }
     }
 
     pub(crate) fn ended(&self) -> watch::Receiver<bool> {

@@ -13,7 +13,6 @@ use contexter_service::InvalidConfig;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 pub(crate) use local::Responders;
 
@@ -117,12 +116,12 @@ impl ResponderConfig {
 pub(crate) type Answer =
     dyn Fn(Request) -> BoxFuture<'static, Result<IntegrationEvent, HandlerError>> + Send + Sync;
 
-/// Keeps a responder alive; dropping it ends it, and cancels what it is answering.
+/// Keeps a responder alive; dropping it ends it, and cancels what it is answering: whoever has asked
+/// is told so.
 #[must_use = "dropping a responder ends it"]
 pub struct Responder {
     bus: std::sync::Weak<crate::bus::Inner>,
     entry: Arc<Entry>,
-    task: Option<AbortHandle>,
     ready: watch::Receiver<Option<Result<(), String>>>,
 }
 
@@ -164,9 +163,6 @@ impl Drop for Responder {
             bus.responders.remove(self.entry.id);
         }
         self.entry.end();
-        if let Some(task) = &self.task {
-            task.abort();
-        }
     }
 }
 
@@ -233,14 +229,14 @@ impl Bus {
             self.inner.responders.add(Arc::clone(&entry));
         }
         let (ready, is_ready) = watch::channel(self.transport().is_none().then_some(Ok(())));
-        let task = self.transport().map(|transport| {
-            let task = remote::serve(Arc::clone(transport), Arc::clone(&entry), config, ready);
-            runtime.spawn(task).abort_handle()
-        });
+        if let Some(transport) = self.transport() {
+            let serving = Arc::clone(&entry).serve();
+            let task = remote::serve(Arc::clone(transport), serving, config, ready);
+            runtime.spawn(task);
+        }
         Ok(Responder {
             bus: Arc::downgrade(&self.inner),
             entry,
-            task,
             ready: is_ready,
         })
     }

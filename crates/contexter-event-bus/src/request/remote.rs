@@ -8,25 +8,30 @@ use contexter_service::Backoff;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use super::local::Entry;
+use super::local::{Entry, Serving};
 use super::{REQUEST_FAILED, ResponderConfig};
 use crate::handler::HandlerError;
 use crate::transport::{
-    IncomingRequest, MessageTransport, RequestSource, SubscriptionSpec, TransportErrorKind,
+    IncomingRequest, MessageTransport, RequestSource, RequestToken, SubscriptionSpec,
+    TransportError, TransportErrorKind,
 };
 
 /// The pause after a source has failed; sources mend their connections themselves, so this is rare.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the answers of a responder that has ended may take to be sent.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Receives and answers requests, until the responder ends or the transport is closed.
 pub(crate) async fn serve(
     transport: Arc<dyn MessageTransport>,
-    entry: Arc<Entry>,
+    serving: Serving,
     config: ResponderConfig,
     ready: watch::Sender<Option<Result<(), String>>>,
 ) {
+    let entry = &serving.entry;
     let group = config.group.as_deref().unwrap_or(entry.pattern.as_str());
     let spec = SubscriptionSpec::new(entry.pattern.clone())
         .with_group(group)
@@ -50,23 +55,33 @@ pub(crate) async fn serve(
         match received {
             Ok(requests) => {
                 for request in requests {
-                    // A full house: whoever is first done makes room.
-                    let Ok(permit) = Arc::clone(&entry.permits).acquire_owned().await else {
-                        break;
+                    let (source, entry) = (Arc::clone(&source), Arc::clone(entry));
+                    // A full house: whoever is first done makes room. None is left when the
+                    // responder has ended.
+                    match Arc::clone(&entry.permits).acquire_owned().await {
+                        Ok(permit) => answering.spawn(async move {
+                            answer(&*source, &entry, request).await;
+                            drop(permit);
+                        }),
+                        Err(_ended) => answering.spawn(async move {
+                            turn_away(&*source, request).await;
+                        }),
                     };
-                    let (source, entry) = (Arc::clone(&source), Arc::clone(&entry));
-                    answering.spawn(async move {
-                        answer(&*source, &entry, request).await;
-                        drop(permit);
-                    });
                 }
             }
             Err(error) if error.kind() == TransportErrorKind::Closed => break,
             Err(error) => {
                 tracing::warn!(pattern = %entry.pattern, %error, "cannot receive requests");
-                sleep(PAUSE).await;
+                let ended = ended.wait_for(|ended| *ended);
+                if timeout(PAUSE, ended).await.is_ok() {
+                    break;
+                }
             }
         }
+    }
+    let answered = async { while answering.join_next().await.is_some() {} };
+    if timeout(FAREWELL, answered).await.is_err() {
+        tracing::warn!(pattern = %entry.pattern, "requests were left without an answer");
     }
     source.close().await;
 }
@@ -96,20 +111,60 @@ async fn connect(
 }
 
 async fn answer(source: &dyn RequestSource, entry: &Entry, request: IncomingRequest) {
-    let event = request.event;
-    let reply = match entry.answer(Arc::clone(&event)).await {
-        Ok(reply) => Some(reply),
-        Err(error) => failure(&event, &error),
+    let IncomingRequest { event, token } = request;
+    let mut ended = entry.ended();
+    let reply = tokio::select! {
+        biased;
+        reply = entry.answer(Arc::clone(&event)) => reply,
+        _ = ended.wait_for(|ended| *ended) => Err(responder_ended()),
     };
-    let Some(reply) = reply else { return };
-    if let Err(error) = source.reply(request.token, &Arc::new(reply)).await {
-        tracing::warn!(
-            event.id = event.id(),
-            event.kind = event.event_type(),
-            %error,
-            "reply could not be sent"
-        );
+    let error = match reply {
+        Ok(reply) => match source.reply(token.clone(), &Arc::new(reply)).await {
+            Ok(()) => return,
+            Err(error) => {
+                not_sent(&event, &error);
+                if error.kind().is_transient() || error.kind() == TransportErrorKind::Closed {
+                    return;
+                }
+                // It is too large, for example: whoever asks is told that instead.
+                HandlerError::permanent(format!("reply could not be sent: {error}"))
+            }
+        },
+        Err(error) => error,
+    };
+    refuse(source, token, &event, &error).await;
+}
+
+/// Answers a request that nobody is there any more to begin with.
+async fn turn_away(source: &dyn RequestSource, request: IncomingRequest) {
+    refuse(source, request.token, &request.event, &responder_ended()).await;
+}
+
+fn responder_ended() -> HandlerError {
+    HandlerError::retryable("responder ended")
+}
+
+async fn refuse(
+    source: &dyn RequestSource,
+    to: RequestToken,
+    request: &IntegrationEvent,
+    error: &HandlerError,
+) {
+    let Some(failure) = failure(request, error) else {
+        return;
+    };
+    if let Err(error) = source.reply(to, &Arc::new(failure)).await {
+        not_sent(request, &error);
     }
+}
+
+fn not_sent(request: &IntegrationEvent, error: &TransportError) {
+    tracing::warn!(
+        event.id = request.id(),
+        event.kind = request.event_type(),
+        %error,
+        "reply could not be sent"
+    );
 }
 
 /// Says to whoever asks that there is no answer.

@@ -88,8 +88,12 @@ pub(crate) struct Notified<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Place {
     /// Not in line yet; all were woken so often when it came.
-    Outside { rounds: usize },
-    InLine { number: usize },
+    Outside {
+        rounds: usize,
+    },
+    InLine {
+        number: usize,
+    },
     Over,
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Broker {
     pub(crate) slow_letters: AtomicU64,
     /// How many publications from now on get no answer.
     pub(crate) fail_next: AtomicU64,
+    /// The call that panics, and how often from now on.
+    panics: Mutex<Option<(&'static str, usize)>>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,23 @@ struct Pending {
 impl Broker {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self::default())
+    }
+
+    /// Makes the next calls of this name panic.
+    pub(crate) fn panic_in(&self, call: &'static str, times: usize) {
+        *self.panics.lock() = Some((call, times));
+    }
+
+    fn may_panic(&self, call: &str) {
+        let mut panics = self.panics.lock();
+        if let Some((name, times)) = &mut *panics
+            && *name == call
+            && *times > 0
+        {
+            *times -= 1;
+            drop(panics);
+            panic!("as asked");
+        }
     }
 
     /// Stores bytes that are no event.
@@ -152,6 +171,7 @@ impl MessageTransport for Fake {
         &self,
         events: &[Arc<IntegrationEvent>],
     ) -> Vec<Result<Confirmation, TransportError>> {
+        self.0.may_panic("publish");
         let store = |event: &Arc<IntegrationEvent>| {
             if self.0.closed.load(Ordering::SeqCst) {
                 return Err(TransportError::closed());
@@ -181,6 +201,7 @@ impl MessageTransport for Fake {
     }
 
     async fn subscribe(&self, spec: &SubscriptionSpec) -> Result<Arc<dyn Source>, TransportError> {
+        self.0.may_panic("subscribe");
         if self.0.unavailable.load(Ordering::SeqCst) {
             let kind = TransportErrorKind::Unavailable;
             return Err(TransportError::new(kind, "down"));
@@ -206,6 +227,7 @@ impl MessageTransport for Fake {
     }
 
     async fn dead_letter(&self, letter: &DeadLetter) -> Result<DeadLetterId, TransportError> {
+        self.0.may_panic("dead_letter");
         if self.0.refuse_dead_letters.load(Ordering::SeqCst) {
             let kind = TransportErrorKind::Unconfirmed;
             return Err(TransportError::new(kind, "no answer"));
@@ -333,6 +355,7 @@ impl FakeSource {
 #[async_trait]
 impl Source for FakeSource {
     async fn receive(&self, max: usize) -> Result<Vec<Incoming>, TransportError> {
+        self.broker.may_panic("receive");
         loop {
             let changed = self.broker.changed.notified();
             if self.closed.load(Ordering::SeqCst) || self.broker.closed.load(Ordering::SeqCst) {
@@ -354,6 +377,7 @@ impl Source for FakeSource {
         settlements: &[(DeliveryToken, Disposition)],
     ) -> Vec<Result<Settled, TransportError>> {
         tokio::time::sleep(Duration::from_millis(1)).await;
+        self.broker.may_panic("settle");
         let now = Instant::now();
         let mut state = self.broker.state.lock();
         let group = state.groups.get_mut(&*self.group).unwrap();

@@ -363,3 +363,34 @@ async fn a_namesake_of_another_group_takes_no_letter() {
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.numbers(), [0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_several_lines_is_a_letter_of_one() {
+    let bus = Bus::default();
+    let fail = |_| async { Err::<(), _>(HandlerError::permanent("a\nb\u{1b}[2Jc")) };
+    let _kept = bus.subscribe("a.b", config(), fail).unwrap();
+    bus.publish(event(0)).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    assert_eq!(bus.dead_letters().await.unwrap()[0].error, "a b [2Jc");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_would_keep_no_dead_letter_is_refused_and_keeps_one_all_the_same() {
+    let config = BusConfig::default().with_dead_letters(0);
+    let error = config.validate().unwrap_err().to_string();
+    assert!(
+        error.contains("dead_letters") && error.contains("got 0"),
+        "{error}"
+    );
+    BusConfig::default().validate().unwrap();
+    let bus = Bus::new(&config);
+    let fail = |_| async { Err::<(), _>(HandlerError::permanent("no")) };
+    let _kept = bus
+        .subscribe("a.b", SubscriptionConfig::default(), fail)
+        .unwrap();
+    bus.publish(event(0)).await.unwrap();
+    bus.publish(event(1)).await.unwrap();
+    assert!(bus.idle(LONG).await);
+    let stats = bus.stats();
+    assert_eq!((stats.dead_letters, stats.dead_letters_evicted), (1, 1));
+}

@@ -302,3 +302,24 @@ async fn a_member_that_leaves_in_the_middle_of_a_computation_takes_nothing_more(
         assert_eq!(stays.stats().delivered, 6);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_joins_while_a_group_is_forgotten_is_in_one_that_works() {
+    let bus = Bus::default();
+    for number in 0..200 {
+        let member = bus
+            .subscribe("a.b", config().with_group("g"), noting(&Seen::default()))
+            .unwrap();
+        drop(member);
+        let forgetting = bus.clone();
+        let forgetting = tokio::task::spawn_blocking(move || forgetting.forget_group("g"));
+        let seen = Seen::default();
+        let _joined = bus
+            .subscribe("a.b", config().with_group("g"), noting(&seen))
+            .unwrap();
+        forgetting.await.unwrap();
+        bus.publish(event(number)).await.unwrap();
+        assert!(bus.idle(LONG).await);
+        assert_eq!(seen.numbers(), [number]);
+    }
+}

@@ -8,9 +8,11 @@
 
 mod backpressure;
 mod broker;
+mod contained;
 mod dead_letters;
 mod dedupe;
 mod delivery;
+mod drain;
 mod group;
 mod lifecycle;
 mod middleware;
@@ -20,6 +22,7 @@ mod outbox;
 mod pattern;
 mod remote;
 mod request;
+mod responder;
 mod spans;
 mod store;
 mod support;

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use contexter_event_bus::metrics::{EVENTS, PENDING, PUBLISHED};
-use contexter_event_bus::{Bus, HandlerError};
+use std::time::Duration;
+
+use contexter_event_bus::metrics::{
+    DEAD_LETTERED, DEAD_LETTERS_EVICTED, EVENTS, HANDLING, PENDING, PUBLISH_FAILURES, PUBLISHED,
+};
+use contexter_event_bus::{Bus, BusConfig, Delivery, HandlerError, SubscriptionConfig};
 use metrics::{
-    Counter, CounterFn, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString,
-    Unit,
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
 };
 use parking_lot::Mutex;
 
-use crate::support::{LONG, config, publish_all};
+use crate::support::{LONG, Seen, config, event, noting, number, publish_all, typed};
 
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<(String, f64)>>>);
@@ -36,7 +40,25 @@ impl GaugeFn for One {
     }
 }
 
+impl HistogramFn for One {
+    fn record(&self, value: f64) {
+        self.0.0.lock().push((self.1.clone(), value));
+    }
+}
+
 impl Told {
+    /// Has a bus tell how it stands now, and returns that.
+    fn by(bus: &Bus) -> Self {
+        let told = Self::default();
+        metrics::with_local_recorder(&told, || bus.record_metrics());
+        told
+    }
+
+    /// Returns a figure as a whole number.
+    fn whole(&self, name: &str) -> Option<String> {
+        self.of(name).map(|value| value.to_string())
+    }
+
     fn one(&self, key: &Key) -> Arc<One> {
         let labels = key.labels().map(|label| format!(" {}", label.value()));
         let name = key.name().to_owned() + &labels.collect::<String>();
@@ -66,8 +88,8 @@ impl Recorder for Told {
         Gauge::from_arc(self.one(key))
     }
 
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.one(key))
     }
 }
 
@@ -93,4 +115,84 @@ async fn the_recorder_is_told_what_the_bus_has_counted() {
         bits(Some(0.0))
     );
     assert_eq!(bits(told.of(&format!("{PENDING} n"))), bits(Some(0.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscriptions_of_one_name_are_summed_and_what_has_ended_stays_counted() {
+    let bus = Bus::default();
+    let named = || config().with_name("n");
+    let subscribe = || {
+        bus.subscribe("a.b", named(), noting(&Seen::default()))
+            .unwrap()
+    };
+    let (first, second) = (subscribe(), subscribe());
+    publish_all(&bus, 0..3).await;
+    assert!(bus.idle(LONG).await);
+    let delivered = format!("{EVENTS} n delivered");
+    assert_eq!(Told::by(&bus).whole(&delivered).unwrap(), "6");
+    drop((first, second));
+    assert_eq!(Told::by(&bus).whole(&delivered).unwrap(), "6");
+    let _third = subscribe();
+    publish_all(&bus, 3..4).await;
+    assert!(bus.idle(LONG).await);
+    let told = Told::by(&bus);
+    assert_eq!(told.whole(&delivered).unwrap(), "7");
+    assert_eq!(told.whole(&format!("{PENDING} n")).unwrap(), "0");
+    assert_eq!(bus.stats().delivered, 7);
+    bus.drain(LONG).await;
+    assert_eq!(Told::by(&bus).whole(&delivered).unwrap(), "7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_and_failed_publications_are_told_by_reason() {
+    let bus = Bus::new(&BusConfig::default().with_dead_letters(2));
+    let fail = |delivery: Delivery| async move {
+        match number(delivery.event()) {
+            0 => Err::<(), _>(HandlerError::retryable("no")),
+            _ => Err(HandlerError::permanent("no")),
+        }
+    };
+    let _kept = bus.subscribe("a.b", config().with_name("n"), fail).unwrap();
+    publish_all(&bus, 0..3).await;
+    assert!(bus.idle(LONG).await);
+    bus.publish(typed("no type", 1)).await.unwrap_err();
+    bus.drain(LONG).await;
+    bus.publish(event(1)).await.unwrap_err();
+    bus.publish(event(1)).await.unwrap_err();
+    let told = Told::by(&bus);
+    let expected = [
+        (format!("{DEAD_LETTERED} n permanent"), "2"),
+        (format!("{DEAD_LETTERED} n retryable"), "1"),
+        (format!("{DEAD_LETTERED} n poison"), "0"),
+        (DEAD_LETTERS_EVICTED.to_owned(), "1"),
+        (format!("{PUBLISH_FAILURES} invalid_type"), "1"),
+        (format!("{PUBLISH_FAILURES} closed"), "2"),
+        (format!("{PUBLISH_FAILURES} unconfirmed"), "0"),
+    ];
+    for (name, count) in expected {
+        assert_eq!(told.whole(&name).as_deref(), Some(count), "{name}");
+    }
+    assert_eq!(bus.stats().publish_failures, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_every_attempt_is_told() {
+    let told = Told::default();
+    let _installed = metrics::set_default_local_recorder(&told);
+    let bus = Bus::default();
+    let second = |delivery: Delivery| async move {
+        tokio::time::sleep(Duration::from_secs(u64::from(delivery.attempt()) * 2)).await;
+        match delivery.attempt() {
+            1 => Err(HandlerError::retryable("not yet")),
+            _ => Ok(()),
+        }
+    };
+    let config = SubscriptionConfig::default().with_name("n");
+    let _kept = bus.subscribe("a.b", config, second).unwrap();
+    publish_all(&bus, 0..1).await;
+    assert!(bus.idle(LONG).await);
+    for (outcome, seconds) in [("failed", 2.0), ("handled", 4.0)] {
+        let took = told.of(&format!("{HANDLING} n {outcome}")).unwrap();
+        assert!((took - seconds).abs() < 0.1, "{outcome}: {took}");
+    }
 }
