@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use contexter_event_bus::Bus;
+use contexter_event_bus::{Bus, HandlerError};
 use futures_util::future::{pending, ready};
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::Semaphore;
 
 use super::closing::patient;
 use crate::events::log::{Log, PATIENCE, Seen, in_time, number};
@@ -122,13 +123,27 @@ pub(super) async fn in_a_computation(stage: Stage) -> Checked {
         .until("it computes", |calls| !calls.seen.is_empty())
         .await?;
     drop(kept);
-    // The next one may get the place in the group that the first had.
-    let _next = open(&two, &kind, patient(stage.member("g")), second.noting(1)).await?;
+    // The next one may get the place in the group that the first had, and leaves it much to take.
+    let gate = Arc::new(Semaphore::new(0));
+    let of_second = Arc::clone(&gate);
+    let waiting = second.doing(1, move |_| {
+        let gate = Arc::clone(&of_second);
+        async move {
+            let permit = gate.acquire().await.map_err(HandlerError::retryable)?;
+            permit.forget();
+            Ok(())
+        }
+    });
+    let _next = open(&two, &kind, patient(stage.member("g")), waiting).await?;
+    second
+        .until("the next one is at it", |calls| !calls.seen.is_empty())
+        .await?;
     computation.end();
-    second.until_all(20).await?;
     first
         .never("the closed one gets another", |calls| calls.seen.len() > 1)
         .await?;
+    gate.add_permits(1_000);
+    second.until_all(20).await?;
     let report = in_time("draining", two.drain(PATIENCE)).await?;
     check(report.abandoned.is_empty(), || {
         format!(
