@@ -6,6 +6,7 @@
 
 mod leave;
 mod room;
+mod signal;
 
 use std::sync::Arc;
 
