@@ -164,7 +164,7 @@ async fn zones_are_made_used_and_removed() {
     assert!(reply.text().unwrap().contains("Copying a folder"));
     let found = json!({
         "zone": "my_search",
-        "url": "https://www.google.com/search?q=copy&brd_json=1",
+        "url": "https://www.google.com/search?q=differences&brd_json=1",
         "format": "raw",
     });
     let found: Value = post(&api, "request", &[], &found).await.json().unwrap();
@@ -191,7 +191,7 @@ async fn a_search_is_submitted_where_pages_are_and_countries_come_in_either_case
     let (sandbox, api) = start(config).await;
     let zone = sandbox.brightdata().serp_zone();
     let asked = json!({
-        "url": "https://www.google.com/search?q=copy&brd_json=1",
+        "url": "https://www.google.com/search?q=differences&brd_json=1",
         "country": "DE",
     });
     let reply = post(&api, "unblocker/req", &[("zone", zone)], &asked).await;
