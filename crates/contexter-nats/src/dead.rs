@@ -309,7 +309,7 @@ fn letter(message: Message) -> Option<DeadLetter> {
     let is_raw = message.headers.as_ref()?.get("ce-specversion").is_none();
     let body = message.payload.to_vec();
     if !is_raw {
-        letter.message = DeadMessage::Event(decode(message).ok()?);
+        letter.message = DeadMessage::Event(decode(message).event.ok()?);
         return Some(letter);
     }
     let rest = match &mut letter.message {

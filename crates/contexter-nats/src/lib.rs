@@ -31,6 +31,11 @@
 //!
 //! Events are CloudEvents in binary mode of the NATS protocol binding; structured mode is read, too.
 //!
+//! Whoever else publishes into the stream must use the subject `prefix.TYPE`: by the subject the
+//! server chooses what a group gets. Whether an event is for a group is decided by its type: one
+//! whose type its pattern does not match is acknowledged and seen by nobody. One whose type is not
+//! in its subject never reaches those who subscribe to that type.
+//!
 //! # What it promises
 //!
 //! - **Confirmed.** An event is published when the server has stored it in the file of the stream.
@@ -52,6 +57,10 @@
 //! - **Leases are fenced here.** The server accepts a late acknowledgement; so each consumer keeps
 //!   the time of its leases itself and refuses. It counts from the arrival of the message: one that
 //!   lay in the socket of a stopped process looks younger than it is.
+//! - **Members of a group share the longest of their leases.** The server has one lease for a group;
+//!   a member with a longer one makes it longer when it comes, so that nobody gets what it still
+//!   works on. What a dead member held goes to the others after that lease. A shorter one counts when
+//!   a member comes while no other is there.
 //! - **The server never gives up on a message.** Deliveries are not limited at the server; the bus
 //!   makes a dead letter of what was delivered too often.
 //! - **What waits counts.** A message that was given back for later counts as unsettled for the

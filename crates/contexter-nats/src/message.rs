@@ -1,6 +1,7 @@
 //! Between events and messages of the server.
 
 use std::borrow::Cow;
+use std::io::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -177,8 +178,18 @@ pub(crate) fn pairs(headers: Option<HeaderMap>) -> Vec<(String, Vec<u8>)> {
     pairs
 }
 
-/// The message as an event, or as it is.
-pub(crate) fn decode(message: Message) -> Result<Arc<IntegrationEvent>, Undecodable> {
+/// What a message says.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    /// The event, or the message as it is.
+    pub(crate) event: Result<Arc<IntegrationEvent>, Undecodable>,
+    /// For whom it was published again.
+    pub(crate) redrive_group: Option<Arc<str>>,
+}
+
+/// Decodes a message, in one pass over its headers.
+pub(crate) fn decode(message: Message) -> Decoded {
+    let mut redrive_group = None;
     let headers = message.headers.as_ref();
     let views = headers.into_iter().flat_map(|headers| {
         headers.iter().flat_map(|(name, values)| {
@@ -186,11 +197,24 @@ pub(crate) fn decode(message: Message) -> Result<Arc<IntegrationEvent>, Undecoda
             values.iter().map(move |value| (name, value.as_str()))
         })
     });
+    let views = views.inspect(|(name, value)| {
+        if *name == REDRIVE_GROUP && redrive_group.is_none() {
+            redrive_group = Some(Arc::from(*value));
+        }
+    });
     match codec::decode(views, message.payload.clone()) {
-        Ok(event) => Ok(Arc::new(event)),
+        Ok(event) => Decoded {
+            event: Ok(Arc::new(event)),
+            redrive_group,
+        },
         Err(error) => {
+            // The pass may have ended before it came to that header.
+            let redrive_group = self::redrive_group(&message);
             let raw = RawMessage::new(pairs(message.headers), message.payload.to_vec());
-            Err(Undecodable::new(error.to_string(), raw))
+            Decoded {
+                event: Err(Undecodable::new(error.to_string(), raw)),
+                redrive_group,
+            }
         }
     }
 }
@@ -220,6 +244,20 @@ pub(crate) struct Delivered {
 }
 
 impl Delivered {
+    /// The place of the message: its number in the stream.
+    pub(crate) fn id(&self) -> Arc<str> {
+        // No number has more digits.
+        let mut digits = [0; 20];
+        let mut rest = &mut digits[..];
+        let written = write!(rest, "{}", self.sequence);
+        let left = rest.len();
+        let digits = digits.get(..digits.len() - left).unwrap_or_default();
+        match (written, std::str::from_utf8(digits)) {
+            (Ok(()), Ok(digits)) => digits.into(),
+            _ => self.sequence.to_string().into(),
+        }
+    }
+
     /// Reads `$JS.ACK.stream.consumer.count.sequence.consumer sequence.time.pending`, or the longer
     /// form with a domain and an account before the stream, and more at the end.
     pub(crate) fn read(reply: &str) -> Option<Self> {

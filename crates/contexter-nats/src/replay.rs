@@ -64,7 +64,7 @@ impl Inner {
                 };
                 // The second coming of a dead letter is no event of its own.
                 if redrive_group(&message).is_none() {
-                    match decode(message) {
+                    match decode(message).event {
                         Ok(event) if filter.wants(&event) => events.push(event),
                         Ok(_unwanted) => {}
                         Err(_undecodable) => undecodable += 1,

@@ -14,6 +14,7 @@ use contexter_event_bus::{
 };
 use contexter_protocol::IntegrationEvent;
 use contexter_protocol::codec::MAX_BODY_BYTES;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 
 use crate::config::NatsConfig;
@@ -69,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) limits: Limits,
     pub(crate) link: Link,
     pub(crate) inboxes: Inboxes,
+    /// Whether streams are made that are not there.
+    pub(crate) makes_streams: bool,
     sources: Mutex<Vec<Weak<Consumer>>>,
 }
 
@@ -85,23 +88,51 @@ impl NatsTransport {
     ///
     /// Dropping it leaves at most empty streams behind.
     pub async fn connect(config: NatsConfig) -> Result<Self, TransportError> {
+        let inner = Inner::connect(config, true).await?;
+        inner.ensure_streams(inner.link.deadline()).await?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Connects to a server if there is the bus, and makes no stream, neither now nor later: for
+    /// tools, whose mistyped name must not make a bus. None if there is no such bus.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the configuration is invalid, the server cannot be reached in time or
+    /// refuses, or a stream of the name is not fit.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves nothing behind.
+    pub async fn connect_existing(config: NatsConfig) -> Result<Option<Self>, TransportError> {
+        let inner = Inner::connect(config, false).await?;
+        if inner.has_streams(inner.link.deadline()).await? {
+            return Ok(Some(Self {
+                inner: Arc::new(inner),
+            }));
+        }
+        inner.link.close().await;
+        Ok(None)
+    }
+}
+
+impl Inner {
+    async fn connect(config: NatsConfig, makes_streams: bool) -> Result<Self, TransportError> {
         config
             .validate()
             .map_err(|faults| refused("invalid configuration").with_source(faults))?;
         let link = Link::connect(&config).await?;
         let limits = Limits::new(link.client().max_payload(), config.max_payload);
-        let inner = Inner {
+        Ok(Self {
             names: Names::new(&config),
             limits,
             link,
             config,
             inboxes: Inboxes::default(),
+            makes_streams,
             sources: Mutex::default(),
-        };
-        let deadline = inner.link.deadline();
-        inner.ensure_streams(deadline).await?;
-        Ok(Self {
-            inner: Arc::new(inner),
         })
     }
 }
@@ -208,9 +239,8 @@ impl MessageTransport for NatsTransport {
 
     async fn close(&self) {
         let sources = std::mem::take(&mut *self.inner.sources.lock());
-        for source in sources.iter().filter_map(Weak::upgrade) {
-            source.close().await;
-        }
+        let sources: Vec<Arc<Consumer>> = sources.iter().filter_map(Weak::upgrade).collect();
+        join_all(sources.iter().map(|source| source.close())).await;
         self.inner.link.close().await;
     }
 }

@@ -133,7 +133,7 @@ fn open(message: Message) -> Option<IncomingRequest> {
         tracing::warn!("request without a place for the reply was left out");
         return None;
     };
-    match decode(message) {
+    match decode(message).event {
         Ok(event) => Some(IncomingRequest::new(
             event,
             RequestToken(Arc::from(reply.as_str())),

@@ -55,7 +55,7 @@ impl Inner {
                 .with_source(error)
                 .into(),
         })?;
-        decode(message).map_err(|undecodable| {
+        decode(message).event.map_err(|undecodable| {
             unexpected(&format!("reply is no event: {}", undecodable.error)).into()
         })
     }

@@ -24,7 +24,7 @@ impl Consumer {
     /// Makes the consumer at the server unless there is one.
     pub(super) async fn join(&self, deadline: Instant) -> Result<(), TransportError> {
         match self.info(deadline).await {
-            Ok(info) => return self.adjust(info.config, deadline).await,
+            Ok(info) => return self.adjust(info, deadline).await,
             Err(failed) if failed.is_not_found() => {}
             Err(failed) => return Err(failed.into()),
         }
@@ -52,7 +52,7 @@ impl Consumer {
             Ok(_) => Ok(()),
             // Another one of the group was faster, with another start.
             Err(failed) => match self.info(deadline).await {
-                Ok(info) => self.adjust(info.config, deadline).await,
+                Ok(info) => self.adjust(info, deadline).await,
                 Err(_) => Err(failed.into()),
             },
         }
@@ -68,22 +68,57 @@ impl Consumer {
         self.table.lock().resume_at()
     }
 
-    /// Sees to it that the server's lease is ours.
-    async fn adjust(&self, found: Config, deadline: Instant) -> Result<(), TransportError> {
+    /// Sees to it that the consumer at the server is fit for this member.
+    ///
+    /// The server has one lease for all members. With a shorter one than that of a member, the
+    /// others would get what it still works on; so it is the longest. It becomes shorter when nobody
+    /// else is there any more: nobody asks, and nothing is unsettled.
+    async fn adjust(&self, info: Info, deadline: Instant) -> Result<(), TransportError> {
+        let alone = is_alone(&info);
+        let found = info.config;
         if found.filter_subject != self.filter || found.ack_policy != AckPolicy::Explicit {
             return Err(refused(format!(
                 "consumer {:?} is there already, and is for {:?}",
                 self.name, found.filter_subject
             )));
         }
+        let ack_wait = if alone {
+            self.lease
+        } else {
+            self.lease.max(found.ack_wait)
+        };
         let wanted = Config {
-            ack_wait: self.lease,
+            ack_wait,
             max_ack_pending: i64::from(self.inner.config.max_ack_pending),
             ..found.clone()
         };
         if wanted.ack_wait != found.ack_wait || wanted.max_ack_pending != found.max_ack_pending {
             self.create(&wanted, deadline).await?;
         }
+        *self.server_lease.lock() = wanted.ack_wait;
+        // Somebody with a longer lease may have come just now, and have looked before the change.
+        // Whoever comes later looks after having asked.
+        if wanted.ack_wait < found.ack_wait && !is_alone(&self.info(deadline).await?) {
+            let longer = Config {
+                ack_wait: found.ack_wait,
+                ..wanted
+            };
+            self.create(&longer, deadline).await?;
+            *self.server_lease.lock() = longer.ack_wait;
+        }
+        Ok(())
+    }
+
+    /// Looks, once this member has asked for messages, whether the lease at the server is still long
+    /// enough for it, and makes it so.
+    pub(super) async fn keep_lease(&self, deadline: Instant) -> Result<(), TransportError> {
+        let found = self.info(deadline).await?.config;
+        let ack_wait = self.lease.max(found.ack_wait);
+        if ack_wait > found.ack_wait {
+            let longer = Config { ack_wait, ..found };
+            self.create(&longer, deadline).await?;
+        }
+        *self.server_lease.lock() = ack_wait;
         Ok(())
     }
 
@@ -113,6 +148,11 @@ impl Consumer {
             tracing::debug!(consumer = self.name, "consumer is forgotten later");
         }
     }
+}
+
+/// Whether no member is at the server: nobody asks for messages, and nobody holds one.
+fn is_alone(info: &Info) -> bool {
+    info.num_waiting == 0 && info.num_ack_pending == 0
 }
 
 fn policy(start: Start) -> Result<DeliverPolicy, TransportError> {

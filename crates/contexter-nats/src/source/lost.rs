@@ -40,7 +40,8 @@ impl Consumer {
     /// Returns how many the server has to give again by now.
     pub(super) async fn wait_for_lost(&self) -> Result<usize, TransportError> {
         let begun = Instant::now();
-        let a_lease = self.lease + self.lease / 20 + NOTICED;
+        let server_lease = self.server_lease();
+        let a_lease = server_lease + server_lease / 20 + NOTICED;
         let mut until = begun + NOTICED;
         let mut before: Option<Look> = None;
         loop {

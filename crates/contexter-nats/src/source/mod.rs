@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{
     Connection, DeliveryToken, Disposition, Incoming, Settled, Source, Start, SubscriptionSpec,
     TransportHealth,
 };
+use contexter_event_bus::{Pattern, TransportError};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -24,20 +24,23 @@ use tokio::time::timeout;
 
 pub(crate) use self::group::{Create, from_time};
 use self::table::{Arrival, Content, Table, own_lease};
-use crate::message::{decode, redrive_group};
+use crate::message::Decoded;
 use crate::transport::Inner;
 
 /// How long the task may take to end in good order.
-const END_WITHIN: Duration = Duration::from_secs(3);
+const END_WITHIN: Duration = Duration::from_secs(5);
 
 /// What a consumer is, shared by its task and its handle.
 pub(crate) struct Consumer {
     inner: Arc<Inner>,
     name: String,
     solo: bool,
+    pattern: Pattern,
     filter: String,
     start: Start,
     lease: Duration,
+    /// The lease at the server, which all members of the group share: no shorter than ours.
+    server_lease: Mutex<Duration>,
     prefetch: usize,
     table: Mutex<Table>,
     /// Something was read.
@@ -48,6 +51,17 @@ pub(crate) struct Consumer {
     /// Why the task makes no progress, though the connection may be there.
     stalled: Mutex<Stalled>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// The task is over.
+    ended: watch::Sender<bool>,
+}
+
+/// A task that is not over yet.
+struct Running(Arc<Consumer>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.ended.send_replace(true);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -66,8 +80,10 @@ impl Consumer {
             name: inner.names.consumer(spec.group.as_deref(), &spec.pattern),
             solo: spec.group.is_none(),
             filter: inner.names.filter(&spec.pattern),
+            pattern: spec.pattern.clone(),
             start: spec.start,
             lease: spec.lease,
+            server_lease: Mutex::new(spec.lease),
             prefetch: spec.prefetch.max(1),
             table: Mutex::default(),
             arrived: Notify::new(),
@@ -75,13 +91,19 @@ impl Consumer {
             closing: watch::Sender::new(false),
             stalled: Mutex::default(),
             task: Mutex::default(),
+            ended: watch::Sender::new(false),
             inner,
         });
         let deadline = consumer.inner.link.deadline();
         consumer.join(deadline).await?;
-        let task = tokio::spawn(Arc::clone(&consumer).run());
+        let running = Running(Arc::clone(&consumer));
+        let task = tokio::spawn(async move { running.0.run().await });
         *consumer.task.lock() = Some(task);
         Ok(consumer)
+    }
+
+    fn server_lease(&self) -> Duration {
+        *self.server_lease.lock()
     }
 
     fn own_lease(&self) -> Duration {
@@ -139,9 +161,12 @@ impl Consumer {
     /// Reads no more, and gives back what was read ahead. What was given out can still be settled.
     pub(crate) async fn close(&self) {
         self.closing.send_replace(true);
-        let task = self.task.lock().take();
-        if let Some(mut task) = task
-            && timeout(END_WITHIN, &mut task).await.is_err()
+        // Whoever closes waits, whether or not another one does or did: the connection must not end
+        // before what was read ahead is given back.
+        let mut ended = self.ended.subscribe();
+        let late = timeout(END_WITHIN, ended.wait_for(|ended| *ended)).await;
+        if late.is_err()
+            && let Some(task) = self.task.lock().as_ref()
         {
             task.abort();
         }
@@ -164,13 +189,13 @@ impl Consumer {
 fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
     let Arrival { delivered, content } = arrival;
     let (message, group) = match content {
-        Content::Message(message) => {
-            let group = redrive_group(&message);
-            (decode(message), group)
-        }
+        Content::Message(Decoded {
+            event,
+            redrive_group,
+        }) => (event, redrive_group),
         Content::Unreadable(message) => (Err(message), None),
     };
-    Incoming::new(message, token, delivered.sequence.to_string())
+    Incoming::new(message, token, delivered.id())
         .with_delivery_count(u32::try_from(delivered.count).unwrap_or(u32::MAX))
         .with_redrive_group(group)
 }

@@ -1,11 +1,10 @@
 //! Reading: pulls, what comes of them, and what they leave open.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
-use async_nats::{Message, StatusCode, Subscriber};
+use async_nats::{Message, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_service::Backoff;
@@ -15,19 +14,19 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::Consumer;
 use super::table::{Arrival, Content};
 use crate::error::unavailable;
-use crate::message::{Delivered, header};
+use crate::message::{Decoded, Delivered, decode, header};
 
 /// How long an idle pull stays open at the server, at least; and how many heartbeats at least.
 const OPEN_FOR: Duration = Duration::from_secs(30);
 
 /// How many messages are taken before anything else is looked at.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// The header that says how many messages an ended pull did not bring.
 const LEFT: &str = "Nats-Pending-Messages";
 
-/// How long ending takes at most.
-const END_WITHIN: Duration = Duration::from_secs(1);
+/// How long giving back takes at most, and how long leaving does.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// How long the server takes at most to give what it has to give again.
 const COMES_AGAIN_WITHIN: Duration = Duration::from_millis(500);
@@ -49,11 +48,15 @@ struct Session {
     /// The number and what is left of each open pull, oldest first.
     pulls: VecDeque<(u64, usize)>,
     last: u64,
+    /// What came and is not in the table yet, with the places for acknowledgements.
+    arrived: Vec<(Subject, Arrival)>,
+    /// Where what is not for this consumer is acknowledged.
+    foreign: Vec<(Subject, Delivered)>,
 }
 
 impl Consumer {
     /// Reads until it is told to end, whatever happens to the connection or the server.
-    pub(super) async fn run(self: Arc<Self>) {
+    pub(super) async fn run(&self) {
         let config = &self.inner.config;
         let backoff = Backoff::new(config.reconnect_base, config.reconnect_max).ok();
         let mut delays = backoff.as_ref().map(Backoff::delays);
@@ -162,6 +165,8 @@ impl Consumer {
             subscriber,
             pulls: VecDeque::new(),
             last: 0,
+            arrived: Vec::with_capacity(AT_ONCE),
+            foreign: Vec::new(),
         })
     }
 
@@ -184,6 +189,7 @@ impl Consumer {
         if withheld {
             self.pull(&mut session, lost.min(self.prefetch * 2)).await?;
         }
+        let mut shares_its_lease = false;
         loop {
             let all_here = self.table.lock().outstanding == 0;
             if withheld && (all_here || Instant::now() >= release) {
@@ -200,32 +206,43 @@ impl Consumer {
                 self.pull(&mut session, free).await?;
             }
             let listening = !session.pulls.is_empty();
+            if listening && !shares_its_lease {
+                // From now on the server knows that somebody is here.
+                shares_its_lease = true;
+                if let Err(error) = self.keep_lease(self.inner.link.deadline()).await {
+                    tracing::debug!(consumer = self.name, %error, "cannot look at the lease");
+                }
+            }
             tokio::select! {
                 biased;
                 () = self.closing() => return Ok(Ended::Closing(session)),
                 message = session.subscriber.next() => {
                     let Some(message) = message else { return Ok(Ended::Broken) };
-                    silence = Instant::now() + patience;
+                    let now = Instant::now();
+                    silence = now + patience;
                     self.goes_on();
                     let mut next = Some(message);
+                    let mut ended = None;
                     let mut many = 0;
                     while let Some(message) = next {
-                        if let Some(ended) = self.take(&mut session, message) {
-                            return Ok(ended);
-                        }
+                        ended = self.take(&mut session, message);
                         many += 1;
-                        next = (many < AT_ONCE)
+                        next = (many < AT_ONCE && ended.is_none())
                             .then(|| session.subscriber.next().now_or_never().flatten())
                             .flatten();
                     }
-                    self.arrived.notify_one();
+                    self.take_in(&mut session, now).await;
+                    if let Some(ended) = ended {
+                        return Ok(ended);
+                    }
                 }
                 () = &mut broken => {
                     // What had come before is ours.
+                    let now = Instant::now();
                     while let Some(Some(message)) = session.subscriber.next().now_or_never() {
                         self.take(&mut session, message);
                     }
-                    self.arrived.notify_one();
+                    self.take_in(&mut session, now).await;
                     return Ok(Ended::Broken);
                 }
                 () = self.room.notified() => {}
@@ -301,6 +318,7 @@ impl Consumer {
         }
     }
 
+    /// Decodes a message at once: what its headers take is free again while it is at hand.
     fn hold(&self, session: &mut Session, mut message: Message) {
         let reply = message.reply.take();
         let delivered = reply.as_deref().and_then(Delivered::read);
@@ -315,11 +333,52 @@ impl Consumer {
                 session.pulls.pop_front();
             }
         }
-        let until = Instant::now() + self.own_lease();
-        let mut table = self.table.lock();
-        table.outstanding = table.outstanding.saturating_sub(1);
-        let content = Content::Message(message);
-        table.take_in(reply, Arrival { delivered, content }, until);
+        let decoded = decode(message);
+        if self.is_foreign(&decoded) {
+            session.foreign.push((reply, delivered));
+            return;
+        }
+        let content = Content::Message(decoded);
+        let arrival = Arrival { delivered, content };
+        session.arrived.push((reply, arrival));
+    }
+
+    /// Whether it is an event whose type is not that of its subject and not one of the pattern.
+    fn is_foreign(&self, decoded: &Decoded) -> bool {
+        let event = decoded.event.as_ref();
+        event.is_ok_and(|event| !self.pattern.matches(event.event_type()))
+    }
+
+    /// Holds what came after a time, and acknowledges what is for nobody here.
+    async fn take_in(&self, session: &mut Session, after: Instant) {
+        let until = after + self.own_lease();
+        let many = session.arrived.len() + session.foreign.len();
+        {
+            let mut table = self.table.lock();
+            table.outstanding = table.outstanding.saturating_sub(many);
+            for (reply, arrival) in session.arrived.drain(..) {
+                table.take_in(reply, arrival, until);
+            }
+            for (_, delivered) in &session.foreign {
+                table.saw(*delivered);
+            }
+        }
+        self.arrived.notify_one();
+        if session.foreign.is_empty() {
+            return;
+        }
+        let client = self.inner.link.client();
+        for (reply, _) in session.foreign.drain(..) {
+            tracing::debug!(
+                consumer = self.name,
+                "event of a type that its subject does not name was passed over"
+            );
+            let acknowledged = client.publish(reply, AckKind::Ack.into());
+            // What is not acknowledged comes again, and is passed over again.
+            if let Err(error) = acknowledged.await {
+                tracing::debug!(%error, "what was passed over comes again");
+            }
+        }
     }
 
     /// Keeps the lease of what was read ahead.
@@ -359,9 +418,17 @@ impl Consumer {
                     }
                 }
             }
+            // Asked about the group, the server drops the pulls whose inbox is gone. Otherwise
+            // nats-server 2.9 tries the first message that is given back on such a pull, and then
+            // keeps it until its lease is over.
+            let deadline = Instant::now() + END_WITHIN / 2;
+            if let Err(failed) = self.info(deadline).await {
+                tracing::debug!(?failed, "what is given back first may wait for its lease");
+            }
         };
         // Without an answer the rest goes back when its lease is over.
         let _late = timeout(END_WITHIN, ending).await;
+        self.take_in(&mut session, Instant::now()).await;
         let replies = self.table.lock().clear_ready();
         for reply in replies {
             if client

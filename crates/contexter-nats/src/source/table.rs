@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use async_nats::{Message, Subject};
+use async_nats::Subject;
 use contexter_event_bus::transport::{DeliveryToken, Undecodable};
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
-use crate::message::Delivered;
+use crate::message::{Decoded, Delivered};
 
 /// A message that belongs to this consumer and was not asked for yet.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Arrival {
 /// What a message says.
 #[derive(Debug)]
 pub(super) enum Content {
-    Message(Message),
+    Message(Decoded),
     /// What the client library cannot take, fetched in another way.
     Unreadable(Undecodable),
 }
@@ -109,14 +109,19 @@ impl Table {
         }
     }
 
+    /// Notes that a message was delivered.
+    pub(super) fn saw(&mut self, delivered: Delivered) {
+        self.position = self.position.max(delivered.sequence);
+        // Not the largest: a server that has lost its state counts from the beginning.
+        self.last_delivery = delivered.delivery;
+    }
+
     /// Holds a message. An older token for the same one is worth nothing from now on.
     pub(super) fn take_in(&mut self, reply: Subject, arrival: Arrival, until: Instant) {
         self.last_token += 1;
         let token = self.last_token;
         let sequence = arrival.delivered.sequence;
-        self.position = self.position.max(sequence);
-        // Not the largest: a server that has lost its state counts from the beginning.
-        self.last_delivery = arrival.delivered.delivery;
+        self.saw(arrival.delivered);
         if let Some(old) = self.by_sequence.insert(sequence, token) {
             self.held.remove(&old);
         }
@@ -256,6 +261,8 @@ pub(super) fn own_lease(lease: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use contexter_event_bus::transport::RawMessage;
+
     use super::*;
 
     fn take(table: &mut Table, sequence: u64, until: Instant) {
@@ -265,14 +272,10 @@ mod tests {
             delivery: sequence,
             pending: 0,
         };
-        let content = Content::Message(Message {
-            subject: "a".into(),
-            reply: None,
-            payload: bytes::Bytes::new(),
-            headers: None,
-            status: None,
-            description: None,
-            length: 0,
+        let raw = RawMessage::new(Vec::new(), Vec::new());
+        let content = Content::Message(Decoded {
+            event: Err(Undecodable::new("empty", raw)),
+            redrive_group: None,
         });
         table.take_in("ack".into(), Arrival { delivered, content }, until);
     }

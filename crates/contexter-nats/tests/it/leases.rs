@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use contexter_event_bus::transport::{Disposition, MessageTransport, Settled};
-use contexter_testkit::require;
+use contexter_testkit::{Server, require};
 use tokio::time::Instant;
 
-use crate::support::{LEASE, event, nothing, publish, settle, spec, start, take};
+use crate::support::{
+    LEASE, PATIENCE, event, group_at, nothing, publish, settle, spec, start, take,
+};
 
 #[tokio::test]
 async fn what_is_given_back_comes_again_after_its_delay_and_is_counted() {
@@ -80,4 +82,63 @@ async fn what_a_dropped_consumer_held_goes_to_the_next() {
         "what was only read ahead does not wait for the lease"
     );
     assert_eq!(last.delivery_count, 2);
+}
+
+/// The lease of the only group, as the server has it.
+async fn lease_at(server: &Server) -> Duration {
+    group_at(server).await.config.ack_wait
+}
+
+#[tokio::test]
+async fn a_member_with_a_short_lease_takes_nothing_from_one_with_a_long_one() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let long = spec("a.b", "g").with_lease(5 * LEASE);
+    let patient = transport.subscribe(&long).await.unwrap();
+    publish(&transport, &[event("a.b")]).await;
+    let held = take(&*patient, 1).await.remove(0);
+    let hasty = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    tokio::select! {
+        () = nothing(&*patient, LEASE * 2) => {}
+        some = hasty.receive(1) => panic!("taken away: {some:?}"),
+    }
+    let done = settle(&*patient, held.token, Disposition::Ack).await;
+    assert_eq!(done, Settled::Done);
+    assert_eq!(lease_at(&server).await, 5 * LEASE);
+}
+
+#[tokio::test]
+async fn a_member_with_a_long_lease_is_safe_from_those_that_were_there_before() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let hasty = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    let long = spec("a.b", "g").with_lease(5 * LEASE);
+    let patient = transport.subscribe(&long).await.unwrap();
+    assert_eq!(lease_at(&server).await, 5 * LEASE);
+    hasty.close().await;
+    publish(&transport, &[event("a.b")]).await;
+    let held = take(&*patient, 1).await.remove(0);
+    nothing(&*patient, LEASE * 2).await;
+    let done = settle(&*patient, held.token, Disposition::Ack).await;
+    assert_eq!(done, Settled::Done);
+}
+
+#[tokio::test]
+async fn a_shorter_lease_counts_once_nobody_else_is_there() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let long = spec("a.b", "g").with_lease(5 * LEASE);
+    let patient = transport.subscribe(&long).await.unwrap();
+    patient.close().await;
+    assert_eq!(lease_at(&server).await, 5 * LEASE);
+    // The server drops the question of the one that has gone when it notices that it has.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let hasty = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+        if lease_at(&server).await == LEASE {
+            break;
+        }
+        hasty.close().await;
+        assert!(Instant::now() < deadline, "the lease stays long");
+    }
 }

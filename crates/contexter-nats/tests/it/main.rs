@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod closing;
 mod dead_letters;
+mod existing;
 mod faults;
 mod leases;
 mod publish;
 mod requests;
+mod subjects;
 mod support;
 mod unreadable;

@@ -1,8 +1,11 @@
 //! What the tests share: a server, a transport, events, and waiting with a deadline.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::Info;
 use contexter_event_bus::transport::{
     Confirmation, DeliveryToken, Disposition, Incoming, MessageTransport, Settled, Source, Start,
     SubscriptionSpec,
@@ -10,6 +13,7 @@ use contexter_event_bus::transport::{
 use contexter_nats::{NatsConfig, NatsTransport};
 use contexter_protocol::IntegrationEvent;
 use contexter_testkit::{Nats, Server};
+use futures_util::TryStreamExt as _;
 use tokio::time::{Instant, timeout};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -47,6 +51,16 @@ pub(crate) async fn publish(
     answers.into_iter().map(Result::unwrap).collect()
 }
 
+/// The only group, as the server has it.
+pub(crate) async fn group_at(server: &Server) -> Info {
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let stream = context.get_stream("contexter").await.unwrap();
+    let mut groups: Vec<_> = stream.consumers().try_collect().await.unwrap();
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    groups.remove(0)
+}
+
 /// Receives until there are so many.
 pub(crate) async fn take(source: &dyn Source, many: usize) -> Vec<Incoming> {
     let deadline = Instant::now() + PATIENCE;
@@ -71,4 +85,25 @@ pub(crate) fn id(incoming: &Incoming) -> &str {
 
 pub(crate) async fn settle(source: &dyn Source, token: DeliveryToken, how: Disposition) -> Settled {
     source.settle(&[(token, how)]).await.remove(0).unwrap()
+}
+
+/// Publishes as another client would, and waits until the server has stored it.
+pub(crate) fn store(server: &Server, subject: &str, header: &[u8], body: &[u8]) {
+    let mut headers = b"NATS/1.0\r\n".to_vec();
+    headers.extend(header);
+    headers.extend(b"\r\n\r\n");
+    let mut request = b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB answer 1\r\n".to_vec();
+    let (named, total) = (headers.len(), headers.len() + body.len());
+    request.extend(format!("HPUB {subject} answer {named} {total}\r\n").into_bytes());
+    request.extend([&headers, body, b"\r\n"].concat());
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    socket.write_all(&request).unwrap();
+    let (mut seen, mut some) = (String::new(), [0; 4_096]);
+    while !seen.contains("\"seq\"") {
+        let many = socket.read(&mut some).unwrap();
+        seen.push_str(&String::from_utf8_lossy(
+            some.get(..many).unwrap_or_default(),
+        ));
+        assert!(many > 0 && !seen.contains("-ERR"), "{seen}");
+    }
 }

@@ -1,36 +1,13 @@
 //! Headers that the client library does not take: they end its connection, or its task.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use contexter_event_bus::EventFilter;
 use contexter_event_bus::transport::{Disposition, MessageTransport, Settled};
-use contexter_testkit::{Server, require};
+use contexter_testkit::require;
 use tokio::time::Instant;
 
-use crate::support::{LEASE, PATIENCE, event, nothing, publish, settle, spec, start, take};
-
-/// Publishes as another client would, and waits until the server has stored it.
-fn store(server: &Server, subject: &str, header: &[u8], body: &[u8]) {
-    let mut headers = b"NATS/1.0\r\n".to_vec();
-    headers.extend(header);
-    headers.extend(b"\r\n\r\n");
-    let mut request = b"CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB answer 1\r\n".to_vec();
-    let (named, total) = (headers.len(), headers.len() + body.len());
-    request.extend(format!("HPUB {subject} answer {named} {total}\r\n").into_bytes());
-    request.extend([&headers, body, b"\r\n"].concat());
-    let mut socket = TcpStream::connect(server.address()).unwrap();
-    socket.write_all(&request).unwrap();
-    let (mut seen, mut some) = (String::new(), [0; 4_096]);
-    while !seen.contains("\"seq\"") {
-        let many = socket.read(&mut some).unwrap();
-        seen.push_str(&String::from_utf8_lossy(
-            some.get(..many).unwrap_or_default(),
-        ));
-        assert!(many > 0 && !seen.contains("-ERR"), "{seen}");
-    }
-}
+use crate::support::{LEASE, PATIENCE, event, nothing, publish, settle, spec, start, store, take};
 
 /// Headers that are not UTF-8, have a name that is not ASCII, or no name at all.
 const REFUSED: [&[u8]; 4] = [
