@@ -1,17 +1,22 @@
 //! NATS: the transport, and JetStream as the client's documentation shows it.
+//!
+//! The plain consumer pulls, reads the headers and the JSON of the body, since nobody consumes
+//! without, and acknowledges every message by itself. It makes no event of it, checks nothing, and
+//! keeps no lease, order or memory of what it has seen.
 
 use std::collections::VecDeque;
 use std::future::IntoFuture as _;
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::Config;
 use async_nats::jetstream::{self, Context};
+use async_nats::{HeaderMap, Message};
 use contexter_event_bus::MessageTransport;
 use contexter_nats::{NatsConfig, NatsTransport};
 use contexter_protocol::codec;
@@ -23,9 +28,11 @@ use tokio::time::Instant;
 use crate::broker::{BATCH, EVENT_TYPE, Event, Failure, HELD, Peer, events, rows};
 use crate::chosen::Chosen;
 
+const ROWS: [&str; 3] = ["nats_publish", "nats_consume", "nats_latency"];
+
 /// Measures the rows of NATS.
 pub(crate) fn run(runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
-    if !Plain::ROWS.iter().any(|row| chosen.has(row)) {
+    if !ROWS.iter().any(|row| chosen.has(row)) {
         return Ok(());
     }
     let server: Server = Nats::start()?;
@@ -48,6 +55,17 @@ fn encode(event: &Event) -> Result<(HeaderMap, Vec<u8>), Failure> {
     }
     headers.insert("Nats-Msg-Id", format!("{}/{}", event.source(), event.id()));
     Ok((headers, encoded.body.to_vec()))
+}
+
+/// Reads a message as somebody would who has no use for the rest of it.
+fn read(message: &Message) -> Result<(), Failure> {
+    let headers = message.headers.as_ref().ok_or("no headers")?;
+    for name in ["ce-id", "ce-source", "ce-type"] {
+        black_box(headers.get(name).ok_or("a header is missing")?.as_str());
+    }
+    let body: serde_json::Value = serde_json::from_slice(&message.payload)?;
+    black_box(body);
+    Ok(())
 }
 
 impl Plain {
@@ -94,8 +112,15 @@ async fn send(
 }
 
 impl Peer for Plain {
-    const ROWS: [&'static str; 3] = ["nats_publish", "nats_consume", "nats_latency"];
     const CLIENT: &'static str = "async-nats JetStream";
+
+    fn rows(&self) -> [&'static str; 3] {
+        ROWS
+    }
+
+    fn keeps(&self) -> &'static str {
+        "file store"
+    }
 
     async fn transport(&self, name: &str) -> Result<Arc<dyn MessageTransport>, Failure> {
         let config = NatsConfig::new([format!("nats://{}", self.address)]).with_stream(name, name);
@@ -129,6 +154,7 @@ impl Peer for Plain {
         let mut messages = self.pull(&context, name).await?;
         for _ in 0..count {
             let message = messages.next().await.ok_or("the consumer is gone")??;
+            read(&message)?;
             message.ack().await?;
         }
         // All of them are through when the server has answered to what comes after them.
