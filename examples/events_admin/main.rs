@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use contexter_event_bus::{Bus, BusConfig};
-use contexter_examples::broker::{BrokerError, connect};
+use contexter_examples::broker::{BrokerError, connect_existing};
 use tracing_subscriber::EnvFilter;
 
 /// Looks after the dead letters of a bus on Redis or NATS.
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(url: &str, name: &str, command: &Command) -> Result<()> {
-    let bus = Bus::over(connect(url, name).await?, &BusConfig::default());
+    let bus = Bus::over(connect_existing(url, name).await?, &BusConfig::default());
     let outcome = match command {
         Command::List { group, limit, json } => {
             letters::list(&bus, group.as_deref(), *limit, *json).await

@@ -18,8 +18,19 @@ const LIBRARIES: &str = "libraries:
   - /websites/contexter_dev
 ";
 
-/// Refuses a file that somebody else wrote.
+/// Refuses a file that somebody else wrote, and one that cannot be written.
 pub(crate) fn check(file: &Path) -> Result<()> {
+    // A bare name has an empty parent, which is the folder that this runs in.
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    if let Some(folder) = folder
+        && !folder.is_dir()
+    {
+        bail!(
+            "cannot write {}: {} is no folder",
+            file.display(),
+            folder.display()
+        );
+    }
     match fs::read(file) {
         Ok(bytes) if bytes.is_empty() || bytes.starts_with(MARK.as_bytes()) => Ok(()),
         Ok(_) => bail!(
@@ -35,7 +46,8 @@ pub(crate) fn check(file: &Path) -> Result<()> {
 pub(crate) fn write(file: &Path, sandbox: &Sandbox) -> Result<()> {
     let certificate = file.with_extension("brightdata-ca.pem");
     let text = format!(
-        "{MARK}# Clients of the proxy trust it by the certificate in {}.\n{}{LIBRARIES}",
+        "{MARK}# Other clients of the proxy trust it by the certificate in {}.\n\
+         # Without `zone`, the pages of services.brightdata come by that proxy.\n{}{LIBRARIES}",
         certificate.display(),
         sandbox.config_yaml()
     );

@@ -31,6 +31,9 @@ use contexter_sandbox::{Error, FaultScript, Sandbox, SandboxConfig, Server, Voya
 use tracing_subscriber::EnvFilter;
 
 /// Local servers that speak the protocols of Voyage AI, Context7, Bright Data and Qdrant.
+///
+/// Prints one line of JSON with the addresses and keys, then serves until Ctrl-C. What is stored goes
+/// with it.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox")]
 struct Cli {
@@ -42,8 +45,8 @@ struct Cli {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Writes the configuration that points Contexter at these servers, in place of one of before,
-    /// and beside it, in FILE with the ending .brightdata-ca.pem, what the proxy is trusted by.
+    /// Writes the configuration that points Contexter at these servers, in place of one of before;
+    /// beside it, in FILE with the ending .brightdata-ca.pem, what other clients trust the proxy by.
     #[arg(long, value_name = "FILE")]
     write_config: Option<PathBuf>,
 
@@ -55,7 +58,8 @@ struct Cli {
     #[arg(long)]
     offline: bool,
 
-    /// The port of one server, such as `voyage=8100`; by default each takes a free one.
+    /// The port of one server, such as `voyage=8100`; by default each takes a free one. There are
+    /// voyage, context7, brightdata, `brightdata_proxy` and qdrant.
     #[arg(long, value_name = "SERVER=PORT", value_parser = port)]
     port: Vec<(Server, u16)>,
 }

@@ -22,6 +22,9 @@ pub enum BrokerError {
     /// The broker cannot be reached, or refuses.
     #[error("the broker cannot be used")]
     Transport(#[from] TransportError),
+    /// Nobody has made a bus of this name.
+    #[error("no such bus at the broker: {0:?}")]
+    NoSuchBus(String),
     /// The broker cannot be reached.
     #[error("the broker cannot be reached: {0}")]
     Unreachable(String),
@@ -35,7 +38,7 @@ impl BrokerError {
     }
 }
 
-/// Connects to the broker that a URL names, for the bus `name`.
+/// Connects to the broker that a URL names, for the bus `name`, which is made if it is not there.
 ///
 /// # Errors
 ///
@@ -53,11 +56,33 @@ pub async fn connect(url: &str, name: &str) -> Result<Arc<dyn MessageTransport>,
             }
             Ok(Arc::new(transport))
         }
-        Some("nats" | "tls") => {
-            let config = NatsConfig::new([url]).with_stream(name, name);
-            config.validate()?;
-            Ok(Arc::new(NatsTransport::connect(config).await?))
-        }
+        Some("nats" | "tls") => Ok(Arc::new(NatsTransport::connect(nats(url, name)?).await?)),
         _ => Err(BrokerError::Scheme),
     }
+}
+
+/// Connects as [`connect`] does, but makes no bus: on NATS there must be one of that name. Redis
+/// keeps nothing for a bus without events, so there any name is one that is empty.
+///
+/// # Errors
+///
+/// Returns an error as [`connect`] does, or if there is no such bus.
+pub async fn connect_existing(
+    url: &str,
+    name: &str,
+) -> Result<Arc<dyn MessageTransport>, BrokerError> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    if !matches!(scheme, Some("nats" | "tls")) {
+        return connect(url, name).await;
+    }
+    match NatsTransport::connect_existing(nats(url, name)?).await? {
+        Some(transport) => Ok(Arc::new(transport)),
+        None => Err(BrokerError::NoSuchBus(name.to_owned())),
+    }
+}
+
+fn nats(url: &str, name: &str) -> Result<NatsConfig, InvalidConfig> {
+    let config = NatsConfig::new([url]).with_stream(name, name);
+    config.validate()?;
+    Ok(config)
 }

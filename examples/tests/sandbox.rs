@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -163,4 +163,22 @@ async fn what_cannot_be_is_said_and_nothing_is_printed() {
     assert!(said.contains("brightdata_proxy"), "{said}");
     let said = refused(&["--faults", "/nonexistent.yaml"]).await;
     assert!(said.contains("/nonexistent.yaml"), "{said}");
+    let said = refused(&["--write-config", "/nonexistent/sandbox.yaml"]).await;
+    assert!(said.contains("/nonexistent is no folder"), "{said}");
+}
+
+#[tokio::test]
+async fn a_rest_client_of_qdrant_is_told_that_grpc_is_spoken_there() {
+    let (child, addresses) = started(&[]).await;
+    let host = addresses["qdrant_url"].as_str().unwrap();
+    let host = host.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let request = format!("GET /collections HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut reply = String::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut reply));
+    read.await.unwrap().unwrap();
+    assert!(reply.starts_with("HTTP/1.1 415"), "{reply}");
+    assert!(reply.contains("speaks gRPC"), "{reply}");
+    assert_eq!(stopped(child, "-INT").await.0, Some(0));
 }

@@ -164,6 +164,17 @@ async fn on_nats_dead_letters_are_listed_shown_redriven_and_purged() {
 }
 
 #[test]
+fn on_nats_a_mistyped_name_is_told_with_1_and_makes_no_bus() {
+    require!("nats-server");
+    let server = Nats::start().unwrap();
+    let url = server.url();
+    for command in [&["list"][..], &["purge", "--all"], &["list"]] {
+        let args = [&["--url", &url, "--name", "typo"], command].concat();
+        run("events_admin", &args).fails(1, "no such bus at the broker: \"typo\"");
+    }
+}
+
+#[test]
 fn wrong_usage_is_told_with_2() {
     run("events_admin", &["list"]).fails(2, "--url is missing");
     admin("kafka://:hidden@127.0.0.1:1", &["list"]).fails(2, "must begin with redis://");
