@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::time::Duration;
 
-use contexter_http::{Api, Reply, Request};
+use contexter_http::{Api, Reply, Request, Secrets};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
 use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Verdict as _, later};
@@ -54,6 +54,8 @@ pub(crate) struct Link {
     pub(crate) meter: Meter,
     /// Keys and passwords, which no text of ours repeats, whatever the vendor echoes.
     pub(crate) secrets: Vec<contexter_config::Secret>,
+    /// The same in all spellings.
+    pub(crate) known: Secrets,
     /// Whether the zone bills failures.
     pub(crate) bills_failures: bool,
 }
@@ -232,11 +234,8 @@ impl Link {
     /// Whether a code holds something secret, in the letters that codes have.
     fn is_echo(&self, code: &str, hidden: Option<&str>) -> bool {
         let is_documented = CodeEntry::find(code).is_some_and(|entry| entry.code == code);
-        !is_documented
-            && self
-                .hidden(hidden)
-                .iter()
-                .any(|secret| without(code, &spelled_as_a_code(secret)) != code)
+        let holds = |secret: &String| without(code, &spelled_as_a_code(secret)) != code;
+        !is_documented && (self.known.are_in(code) || self.hidden(hidden).iter().any(holds))
     }
 
     /// An answer that does not follow the protocol.
@@ -254,13 +253,13 @@ impl Link {
     pub(crate) fn told(&self, text: &str, hidden: Option<&str>) -> String {
         // Before cleaning, which could cut a secret in two; and after it, which could put one together
         // that invisible characters stood in.
-        let text = contexter_http::clean(&self.hide(text, hidden));
+        let text = self.known.told(&self.hide(text, hidden));
         self.hide(&text, hidden)
     }
 
     /// Takes out of a text of the vendor what it may have echoed.
     pub(crate) fn hide(&self, text: &str, hidden: Option<&str>) -> String {
-        let text = without_queries(text);
+        let text = self.known.hide(&without_queries(text));
         self.hidden(hidden)
             .iter()
             .fold(text, |text, secret| without(&text, secret))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contexter_config::Secret;
+use contexter_http::Secrets;
 use contexter_model::LibraryId;
 
 use crate::failure::{self, Failure, Words};
@@ -112,7 +113,9 @@ impl<'a> Answer<'a> {
 pub struct Judge {
     pub(crate) max_retry_after: Duration,
     pub(crate) not_finalized_wait: Duration,
-    pub(crate) key: Option<Secret>,
+    pub(crate) is_anonymous: bool,
+    /// The key, which the service may repeat.
+    pub(crate) secrets: Secrets,
 }
 
 impl Default for Judge {
@@ -129,7 +132,8 @@ impl Judge {
         Self {
             max_retry_after: config.max_retry_after,
             not_finalized_wait: config.not_finalized_wait,
-            key: config.api_key.clone(),
+            is_anonymous: config.api_key.is_none(),
+            secrets: Secrets::new(config.api_key.as_ref().map(Secret::expose)),
         }
     }
 
@@ -147,7 +151,7 @@ impl Judge {
             }
             Err(failure) => return Err(failure),
         };
-        wire::libraries(&json).map_err(|why| failure::malformed(answer, &why))
+        wire::libraries(&json).map_err(|why| failure::malformed(self, answer, &why))
     }
 
     /// Reads the answer to a request for documentation.
@@ -170,7 +174,7 @@ impl Judge {
                 let json = self.json(answer, subject)?;
                 wire::snippets(&json)
                     .map(Content::Snippets)
-                    .map_err(|why| failure::malformed(answer, &why))
+                    .map_err(|why| failure::malformed(self, answer, &why))
             }
         }
     }
@@ -203,7 +207,7 @@ impl Judge {
             return Err(self.failure(answer, subject));
         }
         if answer.is_html() {
-            return Err(failure::page(answer));
+            return Err(failure::page(self, answer));
         }
         // An error may come as a success: its body is then JSON, which no documentation is.
         let words = Words::of(answer.unmarked());
@@ -215,7 +219,9 @@ impl Judge {
         }
         std::str::from_utf8(answer.unmarked())
             .map(str::to_owned)
-            .map_err(|error| failure::malformed(answer, &format!("is no UTF-8 text: {error}")))
+            .map_err(|error| {
+                failure::malformed(self, answer, &format!("is no UTF-8 text: {error}"))
+            })
     }
 
     pub(crate) fn json(
@@ -227,13 +233,13 @@ impl Judge {
             return Err(self.failure(answer, subject));
         }
         if answer.is_html() {
-            return Err(failure::page(answer));
+            return Err(failure::page(self, answer));
         }
         if answer.is_blank() {
             return Err(failure::nothing(subject));
         }
         let json: serde_json::Value = serde_json::from_slice(answer.unmarked())
-            .map_err(|error| failure::malformed(answer, &format!("is no JSON: {error}")))?;
+            .map_err(|error| failure::malformed(self, answer, &format!("is no JSON: {error}")))?;
         let words = Words::of_json(&json);
         if words.is_error() {
             return Err(failure::of(self, answer, &words, subject));

@@ -382,8 +382,10 @@ impl Service<ReadLegacy> for Client {
                         .judge
                         .json(&answer(reply), id.as_str())
                         .and_then(|json| {
-                            wire::legacy(&json)
-                                .map_err(|why| crate::failure::malformed(&answer(reply), &why))
+                            let judge = &self.inner.judge;
+                            wire::legacy(&json).map_err(|why| {
+                                crate::failure::malformed(judge, &answer(reply), &why)
+                            })
                         })
                         .map(Content::Snippets),
                 };

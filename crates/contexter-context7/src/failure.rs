@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contexter_config::Secret;
+use contexter_http::Secrets;
 use contexter_model::{Error, ErrorKind, LibraryId};
 use contexter_service::Sample;
 use serde_json::Value;
@@ -168,7 +168,7 @@ impl Words {
 
 /// Reads an answer that is no success, or is one by its status only.
 pub(crate) fn of(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &str) -> Failure {
-    let code = words.code();
+    let code = words.code().filter(|code| !judge.secrets.are_in(code));
     let tell = |what: &str| told(judge, answer, words, what);
     let failure = |kind, what: &str| Failure::new(Error::new(kind, tell(what)));
     let mut read = match (answer.status, code) {
@@ -196,7 +196,7 @@ pub(crate) fn of(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &st
             ErrorKind::Invalid,
             &format!("{subject} is no id of a library"),
         ),
-        (401, _) if judge.key.is_none() => failure(
+        (401, _) if judge.is_anonymous => failure(
             ErrorKind::Unauthorized,
             "the service asks for a key, and none is configured",
         ),
@@ -249,10 +249,10 @@ pub(crate) fn of(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &st
 }
 
 /// A body that is not what was asked for, under a status that says it is.
-pub(crate) fn malformed(answer: &Answer<'_>, why: &str) -> Failure {
+pub(crate) fn malformed(judge: &Judge, answer: &Answer<'_>, why: &str) -> Failure {
     let kind = answer.content_type.map_or_else(
         || "no content type".to_owned(),
-        |kind| cleaned(kind, None, 60),
+        |kind| cleaned(kind, &judge.secrets, 60),
     );
     Failure::new(Error::new(
         ErrorKind::Protocol,
@@ -261,10 +261,11 @@ pub(crate) fn malformed(answer: &Answer<'_>, why: &str) -> Failure {
 }
 
 /// A page for people where documentation was asked for.
-pub(crate) fn page(answer: &Answer<'_>) -> Failure {
+pub(crate) fn page(judge: &Judge, answer: &Answer<'_>) -> Failure {
     Failure {
         of_proxy: true,
         ..malformed(
+            judge,
             answer,
             "is a page of HTML; check base_url, or a proxy stands before the service",
         )
@@ -322,7 +323,8 @@ fn moved(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &str) -> Fa
         };
     };
     match moved_to(redirect) {
-        Ok(id) => {
+        // Its name would be shown.
+        Ok(id) if !judge.secrets.are_in(redirect) => {
             let what = format!("{subject} has moved to {id}");
             Failure {
                 moved: Some(id),
@@ -332,8 +334,8 @@ fn moved(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &str) -> Fa
                 ))
             }
         }
-        Err(_invalid) => {
-            let shown = cleaned(redirect, judge.key.as_ref(), 80);
+        _invalid => {
+            let shown = cleaned(redirect, &judge.secrets, 80);
             let what = format!("{subject} has moved to {shown:?}, which is no id of a library");
             // The service as such is well.
             Failure::new(
@@ -351,7 +353,7 @@ fn moved(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &str) -> Fa
 fn too_many(judge: &Judge, answer: &Answer<'_>, words: &Words) -> Failure {
     let wait = answer.retry_after.or(words.wait).or(answer.reset_after);
     let (kind, what) = if words.speaks_of_quota() {
-        let whose = if judge.key.is_none() {
+        let whose = if judge.is_anonymous {
             "the monthly allowance of anonymous calls is used up; no key is configured"
         } else {
             "the monthly allowance is used up"
@@ -378,14 +380,15 @@ fn too_many(judge: &Judge, answer: &Answer<'_>, words: &Words) -> Failure {
 /// Says what happened, by which status and code, and what the vendor says about it.
 fn told(judge: &Judge, answer: &Answer<'_>, words: &Words, what: &str) -> String {
     let status = answer.status;
-    let by = match words.code() {
+    let code = words.code().filter(|code| !judge.secrets.are_in(code));
+    let by = match code {
         Some(code) => format!("{status} {code}"),
         None if answer.is_html() => format!("{status}, a page of HTML"),
         None => status.to_string(),
     };
     match words.said() {
         Some(said) => {
-            let said = cleaned(said, judge.key.as_ref(), MAX_WORDS_CHARS);
+            let said = cleaned(said, &judge.secrets, MAX_WORDS_CHARS);
             format!("{what} ({by}): {said}")
         }
         None => format!("{what} ({by})"),
@@ -393,14 +396,9 @@ fn told(judge: &Judge, answer: &Answer<'_>, words: &Words, what: &str) -> String
 }
 
 /// Makes a vendor's words fit for an error: one line, no key, not too long.
-pub(crate) fn cleaned(said: &str, key: Option<&Secret>, max_chars: usize) -> String {
-    let without_key = |text: &str| match key.map(Secret::expose).filter(|key| !key.is_empty()) {
-        Some(key) => without_keys(&text.replace(key, "[redacted]")),
-        None => without_keys(text),
-    };
-    // Before cleaning, which could cut a key in two; and after it, which could put one together that
-    // invisible characters stood in.
-    let line = without_key(&contexter_http::clean(&without_key(said)));
+pub(crate) fn cleaned(said: &str, secrets: &Secrets, max_chars: usize) -> String {
+    // The vendor may cut a key itself; and what does not show may stand in one.
+    let line = without_keys(&secrets.told(&without_keys(said)));
     if line.chars().count() <= max_chars {
         return line;
     }
@@ -432,7 +430,7 @@ mod tests {
 
     #[test]
     fn words_are_one_line_without_a_key_and_without_what_turns_text_around() {
-        let key = Secret::from("another-kind-of-key");
+        let secrets = Secrets::new(["another-kind-of-key"]);
         for (said, shown) in [
             (" over\r\nquota \u{202e}won ", "over quota won"),
             ("no another-kind-of-key!", "no [redacted]!"),
@@ -440,8 +438,9 @@ mod tests {
             ("no ctx7sk-some\u{1}body-elses", "no [redacted]body-elses"),
             ("no ctx7\u{200b}sk-somebody-elses!", "no [redacted]!"),
         ] {
-            assert_eq!(cleaned(said, Some(&key), 300), shown, "{said:?}");
+            assert_eq!(cleaned(said, &secrets, 300), shown, "{said:?}");
         }
-        assert_eq!(cleaned(&"x".repeat(100), None, 10).chars().count(), 11);
+        let cut = cleaned(&"x".repeat(100), &secrets, 10);
+        assert_eq!(cut.chars().count(), 11);
     }
 }

@@ -207,7 +207,10 @@ impl Api {
         self.inner.max_body
     }
 
-    pub(crate) fn secrets(&self) -> &Secrets {
+    /// Returns the credentials that requests carry, those of a proxy included, to take them out of what
+    /// the service says.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
         &self.inner.secrets
     }
 

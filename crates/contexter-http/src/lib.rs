@@ -12,7 +12,7 @@
 //! | fetch a file | [`Client::download`] |
 //! | fetch what others name | [`Config::public_only`], [`check_public`], [`is_public`] |
 //! | go through a proxy | [`Proxy`] |
-//! | show what came from outside | [`clean`], [`redact_url`] |
+//! | show what came from outside | [`clean`], [`Secrets`], [`redact_url`] |
 //!
 //! Nothing here tries again: that is for the mechanisms around it. [`Api`] is a
 //! [`contexter_service::Service`] of [`Request`]s.
@@ -56,6 +56,6 @@ pub use rate_limit::RateLimitHeaders;
 pub use reply::Reply;
 pub use request::Request;
 pub use resolve::NotPublic;
-pub use secrets::clean;
+pub use secrets::{Secrets, clean};
 pub use target::redact_url;
 pub use transport::HttpTransport;

@@ -182,7 +182,9 @@ impl Reply {
         }
         serde_json::from_str(text).map_err(|error| {
             // Not kept as the source, which repeats values.
-            let what = self.origin.secrets.hide(without_values(&error.to_string()));
+            // What is shown of a name is a part of it, which could be that of a secret.
+            let what = without_values(&self.origin.secrets.hide(&error.to_string()));
+            let what = self.origin.secrets.told(&what);
             self.protocol(&format!("the body is not the json expected: {what}"))
         })
     }
@@ -253,10 +255,7 @@ impl Reply {
         if self.origin.service.is_none() && !self.origin.url.is_empty() {
             text = format!("{} {text}", self.origin.url);
         }
-        // Before cleaning, which could cut a secret in two; and after it, which could put one
-        // together that invisible characters stood in.
-        let message = clean(&self.origin.secrets.hide(message.into()));
-        let message = self.origin.secrets.hide(message);
+        let message = self.origin.secrets.told(&message.into());
         if !message.is_empty() {
             text = format!("{text}: {message}");
         }
@@ -265,7 +264,7 @@ impl Reply {
 
     fn protocol(&self, what: &str) -> Error {
         let content_type = match self.content_type() {
-            Some(content_type) => clean(&self.origin.secrets.hide(content_type.to_owned())),
+            Some(content_type) => self.origin.secrets.told(content_type),
             None => "no content type".to_owned(),
         };
         let status = failure::shown_status(self.status);

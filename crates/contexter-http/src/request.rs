@@ -182,7 +182,7 @@ impl Request {
 
     /// Returns the address as it may be shown.
     pub(crate) fn shown_url(&self) -> String {
-        self.api.secrets().hide(target::redacted(&self.url))
+        self.api.secrets().hide(&target::redacted(&self.url))
     }
 }
 

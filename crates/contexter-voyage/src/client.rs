@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_config::Secret;
-use contexter_http::{Api, Auth, Client as Http, Config as HttpConfig, Incoming, Reply, Request};
+use contexter_http::{
+    Api, Auth, Client as Http, Config as HttpConfig, Incoming, Reply, Request, Secrets,
+};
 use contexter_model::{Error, ErrorKind, Reranked};
 use contexter_service::{Clock as _, DefaultClock, Service};
 use serde::Serialize;
@@ -33,7 +34,6 @@ pub(crate) struct Client {
 
 struct Inner {
     api: Api,
-    key: Secret,
     tier: Tier,
     account: Account,
 }
@@ -52,19 +52,14 @@ impl Client {
             own = Http::new(&settings)?;
             &own
         };
-        let key = config.api_key.clone();
-        let api = Api::new(
-            http,
-            config.endpoint(),
-            Auth::Bearer(key.expose().to_owned()),
-        )?
-        .with_service(NAME)
-        .with_max_body(MAX_REPLY_BYTES);
+        let key = config.api_key.expose().to_owned();
+        let api = Api::new(http, config.endpoint(), Auth::Bearer(key))?
+            .with_service(NAME)
+            .with_max_body(MAX_REPLY_BYTES);
         let account = Account::new(has_surcharge(config.endpoint()));
         Ok(Self {
             inner: Arc::new(Inner {
                 api,
-                key,
                 tier: config.tier,
                 account,
             }),
@@ -73,6 +68,11 @@ impl Client {
 
     pub(crate) fn api(&self) -> &Api {
         &self.inner.api
+    }
+
+    /// What no error may hold.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        self.inner.api.secrets()
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -112,7 +112,7 @@ impl Client {
         let asked = Asked {
             model,
             base_url: self.inner.api.base_url(),
-            key: self.inner.key.expose(),
+            secrets: self.secrets(),
             tier: self.inner.tier,
         };
         Err(failure::of_reply(&reply, asked))

@@ -3,13 +3,13 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use contexter_http::{Reply, clean};
+use contexter_http::{Reply, Secrets};
 use contexter_model::{Error, ErrorKind};
 use serde::Deserialize;
 
-use crate::Tier;
 use crate::endpoint::looks_like_key;
 use crate::tier::UNPAID_WAIT;
+use crate::{Config, Tier};
 
 /// What is known about a call when its refusal is read.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Asked<'a> {
     /// Host and base path of the API.
     pub(crate) base_url: &'a str,
     /// The key, which the vendor may repeat.
-    pub(crate) key: &'a str,
+    pub(crate) secrets: &'a Secrets,
     pub(crate) tier: Tier,
 }
 
@@ -29,12 +29,41 @@ pub(crate) struct Asked<'a> {
 /// <https://docs.voyageai.com/docs/rate-limits>.
 const NO_PAYMENT_METHOD: &str = "you have not yet added your payment method";
 
+/// Reads a reply of the vendor that is no success as the adapter does, for requests that are sent without
+/// it: the kind by the table at [the crate](crate#errors), and what the vendor says, without the key of
+/// `config`. `model` is that of the request; empty for files and jobs.
+///
+/// # Examples
+///
+/// ```
+/// use contexter_http::Reply;
+/// use contexter_model::ErrorKind;
+/// use contexter_voyage::{Config, read_refusal};
+///
+/// let reply = Reply::new(401, [], r#"{"detail": "Provided API key pa-example is invalid."}"#)?;
+/// let error = read_refusal(&reply, &Config::new("pa-example"), "voyage-4");
+/// assert_eq!(error.kind(), ErrorKind::Unauthorized);
+/// assert!(error.message().ends_with("Provided API key [redacted] is invalid."));
+/// # Ok::<(), contexter_model::Error>(())
+/// ```
+#[must_use]
+pub fn read_refusal(reply: &Reply, config: &Config, model: &str) -> Error {
+    let secrets = Secrets::new([config.api_key.expose()]);
+    let asked = Asked {
+        model,
+        base_url: config.endpoint(),
+        secrets: &secrets,
+        tier: config.tier,
+    };
+    of_reply(reply, asked)
+}
+
 /// Reads a reply whose status is not a success.
 ///
 /// Sources: <https://docs.voyageai.com/docs/error-codes>; the model's retirement:
 /// <https://www.mongodb.com/docs/voyageai/models>.
 pub(crate) fn of_reply(reply: &Reply, asked: Asked<'_>) -> Error {
-    let detail = detail(reply.bytes(), asked.key);
+    let detail = detail(reply.bytes(), asked.secrets);
     let said = detail.as_deref().unwrap_or("it gave no reason");
     let Asked {
         model, base_url, ..
@@ -170,7 +199,7 @@ const LONGEST_REASON: usize = 64 * 1024;
 
 /// Returns what the vendor says, if it says it in JSON: `detail` is text, or a list of faults, each
 /// with `msg` and `loc`. The key is taken out.
-fn detail(body: &[u8], key: &str) -> Option<String> {
+fn detail(body: &[u8], secrets: &Secrets) -> Option<String> {
     if body.len() > LONGEST_REASON {
         return None;
     }
@@ -179,8 +208,8 @@ fn detail(body: &[u8], key: &str) -> Option<String> {
         .into_iter()
         .flatten()
         .find_map(Detail::told)?;
-    let text = clean(&without_keys(&text, key));
-    (!text.trim().is_empty()).then_some(text)
+    let text = told(&text, secrets);
+    (!text.is_empty()).then_some(text)
 }
 
 #[derive(Deserialize)]
@@ -245,17 +274,19 @@ impl Fault {
     }
 }
 
-/// Takes out the key itself, whole or as the vendor may cut it, and everything that looks like one.
-pub(crate) fn without_keys(text: &str, key: &str) -> String {
+/// Makes a text of the vendor fit to be shown: one line, not too long, without the key and without what
+/// looks like one.
+pub(crate) fn told(text: &str, secrets: &Secrets) -> String {
+    // The vendor may cut a key itself; and what does not show may stand in one.
+    without_keys(&secrets.told(&without_keys(text)))
+}
+
+/// Takes out everything that looks like a key, whole or as the vendor may cut it.
+fn without_keys(text: &str) -> String {
     const REDACTED: &str = "[redacted]";
-    let text = if key.is_empty() {
-        text.to_owned()
-    } else {
-        text.replace(key, REDACTED)
-    };
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*');
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = text;
     while !rest.is_empty() {
         let word_end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(word_end);
@@ -274,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_reason_is_text_or_a_list_of_faults() {
-        let read = |body: &str| detail(body.as_bytes(), "");
+        let read = |body: &str| detail(body.as_bytes(), &Secrets::default());
         assert_eq!(read(r#"{"detail":"no"}"#).as_deref(), Some("no"));
         assert_eq!(read(r#"{"message":"no"}"#).as_deref(), Some("no"));
         assert_eq!(
@@ -297,9 +328,9 @@ mod tests {
 
     #[test]
     fn a_key_is_taken_out_whole_or_in_pieces() {
-        let shown = without_keys(
+        let shown = told(
             "Provided API key pa-abcdefghijkl is invalid; (al-us-99999999) pa-ab, s3cr3t!",
-            "s3cr3t",
+            &Secrets::new(["s3cr3t"]),
         );
         assert_eq!(
             shown,

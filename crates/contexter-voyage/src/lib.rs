@@ -75,7 +75,7 @@ pub use contextualized::{ChunkEmbeddings, Chunking, EmbedChunks, EmbeddedDocumen
 pub use divisible::Divisible;
 pub use embeddings::{EmbedTexts, TextEmbeddings};
 pub use endpoint::{ATLAS_EU_URL, ATLAS_URL, ATLAS_US_URL, VOYAGE_URL, base_url_of};
-pub use failure::TokenOverflow;
+pub use failure::{TokenOverflow, read_refusal};
 pub use jobs::{
     File, Job, JobCounts, JobError, JobOutcomes, JobRequest, JobResults, JobStatus, Jobs, Polling,
     Work,

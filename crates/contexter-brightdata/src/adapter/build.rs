@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::Capabilities;
 use contexter_config::Secret;
-use contexter_http::{Api, Auth, Client};
+use contexter_http::{Api, Auth, Client, Secrets};
 use contexter_model::{Error, ErrorKind, FetchDocs, FetchPage, ResolveLibrary, SearchWeb};
 use contexter_resilience::StandardStack;
 use contexter_service::{Handle, InvalidConfig};
@@ -124,14 +124,14 @@ impl BrightDataAdapter {
             }
             None => None,
         };
-        let spelled: Vec<Secret> = secrets.iter().flat_map(spellings).collect();
-        secrets.extend(spelled);
+        let known = Secrets::new(secrets.iter().map(Secret::expose));
         let link = Link {
             api,
             stack: stack.named(crate::NAME),
             budget,
             meter: Meter::default(),
             secrets,
+            known,
             bills_failures: config.bills_failures,
         };
         let polling = config.polling().map_err(|faults| invalid(&faults))?;
@@ -233,19 +233,6 @@ const PROXY_STACK: &str = "brightdata_proxy";
 
 /// A certificate larger than this is none.
 const MAX_CERTIFICATE: u64 = 1 << 20;
-
-/// Other spellings in which a text of the vendor may repeat a secret: as in a form and as in JSON.
-fn spellings(secret: &Secret) -> Vec<Secret> {
-    let plain = secret.expose();
-    let in_form: String = url::form_urlencoded::byte_serialize(plain.as_bytes()).collect();
-    let in_json = serde_json::to_string(plain).unwrap_or_default();
-    let in_json = in_json.trim_matches('"').to_owned();
-    [in_form, in_json]
-        .into_iter()
-        .filter(|spelled| spelled != plain)
-        .map(Secret::from)
-        .collect()
-}
 
 fn invalid(faults: &InvalidConfig) -> Error {
     Error::new(ErrorKind::Invalid, faults.to_string()).with_service(crate::NAME)

@@ -157,9 +157,18 @@ async fn a_password_is_hidden_in_every_spelling() {
         r#"{"error":"zone\"p/ssword-5ecret"}"#.to_owned(),
         "password=zone%22p%2Fssword-5ecret".to_owned(),
         "ZONE\"P/SSWORD-5ECRET".to_owned(),
+        "password=zone%22p%2fssword%2d5ecret".to_owned(),
+        r#"zone\"p\/ssword-5ecret"#.to_owned(),
+        "em9uZSJwL3Nzd29yZC01ZWNyZXQ=".to_owned(),
     ] {
         for error in errors(Scripted::text(400, text.clone())).await {
-            assert_hidden(&shown(&error), "word-5ecret", &text);
+            for part in [
+                "word-5ecret",
+                "word%2d5ecret",
+                "em9uZSJwL3Nzd29yZC01ZWNyZXQ",
+            ] {
+                assert_hidden(&shown(&error), part, &text);
+            }
         }
     }
 }

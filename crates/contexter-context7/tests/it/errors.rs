@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use contexter_context7::{Form, SearchContext, SearchLibraries};
+use contexter_context7::{Form, LegacyEndpoint, ReadLegacy};
 use contexter_model::{Error, ErrorKind};
 use contexter_service::{Again, Sample, Verdict};
 use contexter_testkit::Scripted;
 use serde_json::json;
 
-use crate::support::{ask, error, plain, rig, rig_with};
+use crate::support::{ask, error, id, rig};
 
 const NO: Again = Again::No;
 
@@ -18,6 +18,7 @@ fn yes(seconds: impl Into<Option<u64>>) -> Again {
     }
 }
 
+#[derive(Clone)]
 struct Row {
     reply: Scripted,
     kind: ErrorKind,
@@ -42,7 +43,7 @@ fn row(
     }
 }
 
-fn html(status: u16) -> Scripted {
+pub(crate) fn html(status: u16) -> Scripted {
     Scripted::status(status)
         .header("content-type", "text/html; charset=utf-8")
         .body("<!DOCTYPE html><html><body>ray id 0123 secret page</body></html>")
@@ -412,94 +413,37 @@ async fn what_failed_counts_against_the_service() {
 }
 
 #[tokio::test]
-async fn a_used_up_allowance_says_until_when_as_far_as_it_is_known() {
-    let reply = error(429, "rate_limit_exceeded", "Rate limit exceeded")
-        .header("retry-after", "3600")
-        .header("ratelimit-limit", "1000")
-        .header("ratelimit-remaining", "0");
-    let rig = rig(vec![reply]).await;
-    let error = rig.call(ask("/a/b")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::QuotaExhausted);
-    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
-    assert_eq!(error.trip(), Some(Duration::from_hours(1)));
-}
-
-#[tokio::test]
-async fn the_ceiling_of_waits_is_set_by_the_configuration() {
-    let reply = || Scripted::status(429).header("retry-after", "5");
-    for (ceiling, kind) in [(5, ErrorKind::RateLimited), (4, ErrorKind::QuotaExhausted)] {
-        let config = plain().with_max_retry_after(Duration::from_secs(ceiling));
-        let rig = rig_with(vec![reply()], config).await;
-        assert_eq!(rig.call(ask("/a/b")).await.unwrap_err().kind(), kind);
-    }
-}
-
-#[tokio::test]
-async fn an_anonymous_caller_is_told_that_no_key_is_configured() {
-    let mut config = plain();
-    config.api_key = None;
-    let rig = rig_with(
-        vec![
-            error(401, "invalid_api_key", "Missing API key"),
-            error(429, "quota_exceeded", "Monthly quota exceeded."),
-        ],
-        config,
-    )
-    .await;
-    assert_eq!(
-        rig.call(ask("/a/b")).await.unwrap_err().message(),
-        "the service asks for a key, and none is configured (401 invalid_api_key): Missing API key"
+async fn a_superseded_endpoint_fails_as_the_current_one_does() {
+    let page = (Some(1), Some(5));
+    let endpoints = [
+        LegacyEndpoint::V1 { tokens: None },
+        LegacyEndpoint::CodeV2 {
+            page: page.0,
+            limit: page.1,
+        },
+        LegacyEndpoint::InfoV2 {
+            page: page.0,
+            limit: page.1,
+        },
+    ];
+    let nothing = row(
+        error(404, "no_snippets_found", "Nothing matches"),
+        ErrorKind::NotFound,
+        Sample::Success,
+        NO,
+        "/a/b has no documentation for this query (404 no_snippets_found): Nothing matches",
     );
-    assert_eq!(
-        rig.call(ask("/a/b")).await.unwrap_err().message(),
-        "the monthly allowance of anonymous calls is used up; no key is configured \
-         (429 quota_exceeded): Monthly quota exceeded."
-    );
-}
-
-#[tokio::test]
-async fn a_search_that_finds_nothing_is_an_empty_result() {
-    let rig = rig(vec![
-        error(404, "no_libraries_found", "No libraries"),
-        Scripted::status(404),
-        error(404, "no_documentation_found", "Nothing"),
-        error(404, "no_documentation_found", "Nothing"),
-        error(404, "no_snippets_found", "Nothing"),
-        error(404, "no_snippets_found", "Nothing"),
-    ])
-    .await;
-    for _ in 0..2 {
-        let found = rig.call(SearchLibraries::new("nope")).await.unwrap();
-        assert!(found.libraries.is_empty());
+    let rows = [refusals(), odd_refusals(), waits(), failures()].concat();
+    for row in rows.into_iter().chain([nothing]) {
+        for endpoint in endpoints {
+            for form in [Form::Json, Form::Text] {
+                let rig = rig(vec![row.reply.clone()]).await;
+                let request = ReadLegacy::new(id("/a/b"), endpoint).form(form);
+                let error = rig.call(request).await.unwrap_err();
+                judge(&error, &row);
+                assert_eq!(error.operation(), Some("read_legacy"), "{}", row.message);
+                assert_eq!(rig.paths().len(), 1, "{}", row.message);
+            }
+        }
     }
-    for form in [Form::Json, Form::Text] {
-        let content = rig.call(SearchContext::new("nope").form(form)).await;
-        assert!(content.unwrap().is_empty());
-    }
-    for form in [Form::Json, Form::Text] {
-        let context = rig.call(ask("/a/b").form(form)).await.unwrap();
-        assert!(context.content.is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_search_at_the_wrong_address_is_no_empty_result() {
-    let rig = rig(vec![html(404)]).await;
-    let error = rig.call(SearchLibraries::new("tokio")).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert_eq!(
-        error.to_string(),
-        "context7 search_libraries: there is no such service: it answered a page of HTML (404); \
-         base_url ends in /api"
-    );
-}
-
-#[tokio::test]
-async fn long_words_of_the_service_are_cut_to_one_line() {
-    let long = format!("Tag not found.\r\nAvailable:\u{7} {}", "v1, ".repeat(500));
-    let rig = rig(vec![error(404, "tag_not_found", &long)]).await;
-    let message = rig.call(ask("/a/b/v9")).await.unwrap_err().to_string();
-    assert!(message.chars().count() < 420, "{message}");
-    assert!(!message.contains(char::is_control), "{message:?}");
-    assert!(message.ends_with('…'));
 }

@@ -11,6 +11,7 @@ mod health;
 mod ids;
 mod malformed;
 mod redirects;
+mod refusals;
 mod secrets;
 mod settings;
 mod stack;

@@ -148,10 +148,7 @@ async fn the_default_version_answers_only_where_the_caller_allows_it() {
 
     for form in ["/a/b/v9", "/a/b@v9"] {
         let lenient = rig(vec![no_tag(), found()]).await;
-        let context = lenient
-            .call(ask(form).tag_fallback(true))
-            .await
-            .unwrap();
+        let context = lenient.call(ask(form).tag_fallback(true)).await.unwrap();
         assert_eq!(asked(&lenient.paths()), [form, "/a/b"]);
         assert!(context.fell_back);
         assert_eq!(context.library, id("/a/b"));
@@ -184,10 +181,7 @@ fn error_404() -> Scripted {
 #[tokio::test]
 async fn a_moved_library_without_the_version_falls_back_too() {
     let rig = rig(vec![moved("/new/b"), no_tag(), found()]).await;
-    let context = rig
-        .call(ask("/a/b/v9").tag_fallback(true))
-        .await
-        .unwrap();
+    let context = rig.call(ask("/a/b/v9").tag_fallback(true)).await.unwrap();
     assert_eq!(asked(&rig.paths()), ["/a/b/v9", "/new/b/v9", "/new/b"]);
     assert!(context.fell_back);
 }

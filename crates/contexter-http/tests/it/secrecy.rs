@@ -147,6 +147,52 @@ async fn no_secret_comes_together_when_a_text_is_cleaned() {
 }
 
 #[tokio::test]
+async fn no_part_of_one_is_left_where_a_text_is_cut() {
+    let torn: String = SECRET.chars().flat_map(|c| [c, '\u{200b}']).collect();
+    let upper = SECRET.to_uppercase();
+    for written in [SECRET, upper.as_str(), "hunter2%2Ds3cret", torn.as_str()] {
+        for filling in [0, 100, 280, 285, 290, 295, 299] {
+            let echo = format!("{} {written} is wrong", "x".repeat(filling));
+            let script =
+                Scripted::text(401, echo.clone()).header("content-type", &echo_type(written));
+            let server = ScriptedServer::start(vec![script]).await;
+            let client = Client::new(&config()).unwrap();
+            let api = Api::new(&client, &server.base_url(), Auth::Bearer(SECRET.into())).unwrap();
+            let reply = send(&api).await.unwrap();
+            let unread = reply.json::<u8>().unwrap_err();
+            let shown = format!("{} {}", everything(&reply.error(echo)), everything(&unread));
+            assert!(!shown.to_lowercase().contains("hunt"), "{shown}");
+        }
+    }
+}
+
+/// A media type with what a header can carry of a text.
+fn echo_type(text: &str) -> String {
+    let visible: String = text.chars().filter(char::is_ascii).collect();
+    format!("{}/{visible}", "x".repeat(296))
+}
+
+#[tokio::test]
+async fn no_name_in_place_of_another_shows_a_part_of_one() {
+    #[derive(Debug, serde::Deserialize)]
+    enum Word {
+        Known,
+    }
+
+    // Of a name that is not known, 40 letters are shown.
+    for filling in [0, 30, 35] {
+        let body = format!("\"{}{SECRET}\"", "x".repeat(filling));
+        let server = ScriptedServer::start(vec![Scripted::text(200, body)]).await;
+        let client = Client::new(&config()).unwrap();
+        let api = Api::new(&client, &server.base_url(), Auth::Bearer(SECRET.into())).unwrap();
+        let error = send(&api).await.unwrap().json::<Word>().unwrap_err();
+        assert!(error.message().contains("unknown variant"), "{error}");
+        let shown = everything(&error);
+        assert!(!shown.contains("hunt"), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn no_refused_redirect_of_a_download_shows_one() {
     let location = format!("http://user:{SECRET}@example.invalid/?key={SECRET}");
     let script = vec![Scripted::status(302).header("location", &location)];

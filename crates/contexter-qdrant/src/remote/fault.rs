@@ -1,6 +1,7 @@
 //! What the server and the connection to it report, as errors of the model.
 
 use std::error::Error as StdError;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use contexter_model::{Error, ErrorKind};
@@ -256,33 +257,86 @@ fn deepest_text(cause: &(dyn StdError + 'static)) -> String {
 }
 
 fn said(status: &Status, secret: Option<&str>) -> String {
-    let message = match secret.filter(|secret| !secret.is_empty()) {
-        Some(secret) => one_line(&status.message().replace(secret, "[redacted]")),
-        None => one_line(status.message()),
-    };
+    // Before the cut, which would leave a part of the secret; and after what does not show is gone, which
+    // could have stood in it.
+    let mut message = visible(status.message());
+    for spelled in secret
+        .filter(|secret| !secret.is_empty())
+        .map(spellings)
+        .into_iter()
+        .flatten()
+    {
+        message = without(&message, &spelled);
+    }
+    let message = cut(&message);
     if message.is_empty() {
         return format!("status {:?}", status.code());
     }
     message
 }
 
+/// Returns a secret as it is, as in JSON and as in an address; its letters in lower case.
+fn spellings(secret: &str) -> [String; 3] {
+    let mut in_json = String::new();
+    let mut in_address = String::new();
+    for letter in secret.chars() {
+        if matches!(letter, '"' | '\\') {
+            in_json.push('\\');
+        }
+        in_json.push(letter);
+        if letter.is_ascii_alphanumeric() {
+            in_address.push(letter);
+            continue;
+        }
+        for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
+            // Writing to a text cannot fail.
+            let _written = write!(in_address, "%{byte:02x}");
+        }
+    }
+    [secret.to_owned(), in_json, in_address].map(|spelled| spelled.to_ascii_lowercase())
+}
+
+/// Puts `[redacted]` in the place of a secret, in whatever case its letters are.
+fn without(text: &str, secret: &str) -> String {
+    // Of the same length, to the byte.
+    let folded = text.to_ascii_lowercase();
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = 0;
+    for (start, found) in folded.match_indices(secret) {
+        shown.push_str(text.get(rest..start).unwrap_or_default());
+        shown.push_str("[redacted]");
+        rest = start.saturating_add(found.len());
+    }
+    shown.push_str(text.get(rest..).unwrap_or_default());
+    shown
+}
+
 /// Makes `text` fit for one line of a log: without controls, and without letters that show nothing or
 /// change the direction of others.
 fn one_line(text: &str) -> String {
-    let shown = |letter: &char| {
-        !matches!(
-            letter,
-            '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
-        )
-    };
-    let mut line: String = text
-        .chars()
-        .filter(shown)
+    cut(&visible(text))
+}
+
+fn visible(text: &str) -> String {
+    text.chars()
+        .filter(|letter| {
+            !matches!(
+                letter,
+                '\u{200B}'..='\u{200F}'
+                    | '\u{2028}'..='\u{202E}'
+                    | '\u{2060}'..='\u{206F}'
+                    | '\u{FEFF}'
+            )
+        })
         .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .take(MAX_MESSAGE)
-        .collect();
-    if text.chars().filter(shown).nth(MAX_MESSAGE).is_some() {
-        line.push('…');
+        .collect()
+}
+
+/// Cuts a line to what is passed on of it.
+fn cut(line: &str) -> String {
+    let mut shown: String = line.chars().take(MAX_MESSAGE).collect();
+    if line.chars().nth(MAX_MESSAGE).is_some() {
+        shown.push('…');
     }
-    line.trim().to_owned()
+    shown.trim().to_owned()
 }

@@ -1,13 +1,13 @@
 //! The lines of a job's output.
 
 use bytes::{Bytes, BytesMut};
-use contexter_http::{Incoming, clean};
+use contexter_http::{Incoming, Secrets};
 use contexter_model::{Error, ErrorKind};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::failure::{mentions_tokens, without_keys};
+use crate::failure::{self, mentions_tokens};
 use crate::jobs::{JobRequest, Work};
 use crate::limits::MAX_LINE_BYTES;
 
@@ -106,6 +106,7 @@ pub(crate) fn read<'a, R: JobRequest>(
     work: &'a Work<R>,
     number: u64,
     line: &[u8],
+    secrets: &Secrets,
 ) -> Result<Outcome<'a, R::Reply>, Error> {
     let protocol = |what: &str| {
         let message = format!("line {number} of the results {what}");
@@ -119,10 +120,14 @@ pub(crate) fn read<'a, R: JobRequest>(
         .lines()
         .get_key_value(&line.custom_id)
         .ok_or_else(|| protocol("has an id that was not sent"))?;
-    Ok((id, outcome(request, line)))
+    Ok((id, outcome(request, line, secrets)))
 }
 
-fn outcome<R: JobRequest>(request: &R, line: Line<'_>) -> Result<R::Reply, Error> {
+fn outcome<R: JobRequest>(
+    request: &R,
+    line: Line<'_>,
+    secrets: &Secrets,
+) -> Result<R::Reply, Error> {
     if let Some(error) = line.error {
         let (code, said) = match error {
             LineError::Coded { code, message } => (code, message),
@@ -135,7 +140,7 @@ fn outcome<R: JobRequest>(request: &R, line: Line<'_>) -> Result<R::Reply, Error
             _ => ErrorKind::Unexpected,
         };
         let said: Vec<String> = [code, said].into_iter().flatten().collect();
-        return Err(Error::new(kind, told(Some(said.join(": ")))));
+        return Err(Error::new(kind, told(Some(said.join(": ")), secrets)));
     }
     let response = line.response.ok_or_else(|| {
         Error::new(
@@ -150,7 +155,7 @@ fn outcome<R: JobRequest>(request: &R, line: Line<'_>) -> Result<R::Reply, Error
             "a line has a response without a body",
         )),
         (Some(status), body) => {
-            let said = told(response.message.or_else(|| detail(body?)));
+            let said = told(response.message.or_else(|| detail(body?)), secrets);
             let kind = match kind_of(status) {
                 ErrorKind::Invalid if mentions_tokens(&said) => ErrorKind::TooLarge,
                 kind => kind,
@@ -161,11 +166,10 @@ fn outcome<R: JobRequest>(request: &R, line: Line<'_>) -> Result<R::Reply, Error
 }
 
 /// What the vendor said, in one line and without what looks like a key.
-pub(crate) fn told(said: Option<String>) -> String {
-    match said.filter(|said| !said.trim().is_empty()) {
-        Some(said) => clean(&without_keys(&said, "")),
-        None => "it gave no reason".to_owned(),
-    }
+pub(crate) fn told(said: Option<String>, secrets: &Secrets) -> String {
+    said.map(|said| failure::told(&said, secrets))
+        .filter(|said| !said.is_empty())
+        .unwrap_or_else(|| "it gave no reason".to_owned())
 }
 
 fn detail(body: &RawValue) -> Option<String> {

@@ -94,7 +94,8 @@ impl<'a, R: JobRequest> JobOutcomes<'a, R> {
                 self.taken = 0;
                 continue;
             };
-            let read = lines::read(self.work, number, &line);
+            let secrets = self.jobs.client.secrets();
+            let read = lines::read(self.work, number, &line, secrets);
             let (id, outcome) = read.map_err(|error| signed(error, OPERATION))?;
             if !self.seen.insert(id) {
                 let message = format!("the results have the id {id:?} twice");

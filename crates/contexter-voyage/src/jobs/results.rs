@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use contexter_http::clean;
+use contexter_http::Secrets;
 use contexter_model::{Error, ErrorKind, Usage};
 
 use crate::jobs::service::signed;
@@ -81,14 +81,20 @@ impl Jobs {
         job: &Job,
         work: &'a Work<R>,
     ) -> Result<JobOutcomes<'a, R>, Error> {
+        let secrets = self.client.secrets();
         let refused = |what: String| {
-            let message = format!("the job {} {what}", clean(&job.id));
+            let message = format!("the job {} {what}", secrets.told(&job.id));
             Err(signed(Error::new(ErrorKind::Invalid, message), "read_job"))
         };
         match &job.status {
             JobStatus::Completed | JobStatus::Cancelled => {}
-            JobStatus::Failed => return refused(format!("failed: {}", reasons(job))),
-            other => return refused(format!("has not ended: it is {}", clean(other.as_str()))),
+            JobStatus::Failed => return refused(format!("failed: {}", reasons(job, secrets))),
+            other => {
+                return refused(format!(
+                    "has not ended: it is {}",
+                    secrets.told(other.as_str())
+                ));
+            }
         }
         let files = [&job.output_file_id, &job.error_file_id];
         let files = files.into_iter().flatten().cloned();
@@ -106,7 +112,7 @@ impl Jobs {
     }
 }
 
-fn reasons(job: &Job) -> String {
+fn reasons(job: &Job, secrets: &Secrets) -> String {
     /// More would not help.
     const SHOWN: usize = 3;
     let reasons: Vec<String> = job
@@ -114,7 +120,8 @@ fn reasons(job: &Job) -> String {
         .iter()
         .take(SHOWN)
         .map(|error| {
-            let message = lines::told(error.message.clone().or_else(|| error.code.clone()));
+            let message = error.message.clone().or_else(|| error.code.clone());
+            let message = lines::told(message, secrets);
             match error.line {
                 Some(line) => format!("line {line}: {message}"),
                 None => message,
@@ -122,7 +129,7 @@ fn reasons(job: &Job) -> String {
         })
         .collect();
     if reasons.is_empty() {
-        lines::told(None)
+        lines::told(None, secrets)
     } else {
         reasons.join("; ")
     }

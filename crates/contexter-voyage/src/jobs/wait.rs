@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use contexter_http::clean;
 use contexter_model::{Error, ErrorKind};
 use contexter_service::{Again, Clock as _, Cx, DefaultClock, Timer as _, Verdict as _, later};
 
@@ -82,11 +81,12 @@ impl Jobs {
                 }
             }
             if left().is_zero() {
+                let secrets = self.client.secrets();
                 let how_far = last.map_or_else(
                     || "did not say how far it is".to_owned(),
-                    |job| format!("is still {}", clean(job.status.as_str())),
+                    |job| format!("is still {}", secrets.told(job.status.as_str())),
                 );
-                let message = format!("the job {} {how_far} and goes on", clean(id));
+                let message = format!("the job {} {how_far} and goes on", secrets.told(id));
                 let over = Error::new(ErrorKind::Timeout, message);
                 return Err(signed(over, "wait_for_job"));
             }

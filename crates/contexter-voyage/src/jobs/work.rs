@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use contexter_http::Secrets;
 use contexter_model::{Error, ErrorKind, Reranked};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::jobs::lines;
 use crate::limits::MAX_JOB_INPUTS;
 use crate::{
     ChunkEmbeddings, EmbedChunks, EmbedTexts, ModelKind, RerankTexts, TextEmbeddings, rerank,
@@ -215,6 +217,36 @@ impl<R: JobRequest> Work<R> {
     #[must_use]
     pub fn lines(&self) -> &BTreeMap<String, R> {
         &self.lines
+    }
+
+    /// Reads line `number` of a file of results or of failures, as it is in [`Jobs::content`], for files
+    /// that are kept: the id, and what became of that line.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] for a line that cannot be joined with these, with `number` in the message.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use contexter_model::{ErrorKind, Purpose};
+    /// use contexter_voyage::{EmbedTexts, Work};
+    ///
+    /// let work = Work::new([("a", EmbedTexts::new(["one"], Purpose::Document))])?;
+    /// let line = br#"{"custom_id": "a", "error": {"code": "batch_expired"}}"#;
+    /// let (id, outcome) = work.read_line(1, line)?;
+    /// assert_eq!((id, outcome.unwrap_err().kind()), ("a", ErrorKind::Timeout));
+    /// assert!(work.read_line(2, b"{}").is_err());
+    /// # Ok::<(), contexter_model::Error>(())
+    /// ```
+    ///
+    /// [`Jobs::content`]: crate::Jobs::content
+    pub fn read_line(
+        &self,
+        number: u64,
+        line: &[u8],
+    ) -> Result<(&str, Result<R::Reply, Error>), Error> {
+        lines::read(self, number, line, &Secrets::default())
     }
 
     pub(crate) fn metadata(&self) -> &BTreeMap<String, String> {
