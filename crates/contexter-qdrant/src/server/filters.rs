@@ -24,6 +24,12 @@ pub(super) fn filter(filter: Option<Filter>) -> Result<Option<qdrant_edge::Filte
         .map_err(|error| status::wrong(format_args!("Malformed filter: {error}")))
 }
 
+/// Translates one condition.
+pub(super) fn condition(condition: &Condition) -> Result<qdrant_edge::Condition, Status> {
+    serde_json::from_value(condition_json(condition)?)
+        .map_err(|error| status::wrong(format_args!("Malformed condition: {error}")))
+}
+
 fn filter_json(filter: &Filter) -> Result<Json, Status> {
     let mut fields = Map::new();
     let mut list = |name: &str, conditions: &[Condition]| -> Result<(), Status> {

@@ -4,14 +4,19 @@
 //! process with one shard for each collection, no replicas, no TLS. It refuses what the server
 //! refuses, strict mode included.
 //!
-//! | offered | not offered: `Unimplemented` |
-//! |---|---|
-//! | collections, metadata, strict mode, aliases, payload indexes of all kinds | clusters, shard keys, changing vectors of a collection |
-//! | all changes of points, vectors and payload, one by one and in batches | |
-//! | nearest by vector and by id, prefetches, fusion, MMR, order, sampling; the older `search` | recommend, discover, context, formula, feedback, text queries, groups, matrices |
-//! | all filter conditions but slices, prefixes and substrings; scrolling, counting, facets | |
-//! | snapshots: made, listed and deleted | restoring them |
-//! | health, two API keys | JSON web tokens |
+//! | service | offered | not offered: `Unimplemented` |
+//! |---|---|---|
+//! | `Collections` | create, update, delete, list, exists, info, metadata, strict mode, aliases | clusters, shard keys |
+//! | `Points`, changes | upsert, delete, `UpdateBatch`, vectors, payload (set, overwrite, delete, clear), payload indexes of all kinds | `CreateVectorName`, `DeleteVectorName` |
+//! | `Points`, reading | get, scroll with an order, count, facets, all filter conditions but slices, prefixes and substrings | the conditions that are missing |
+//! | `Query`, `QueryBatch`, `QueryGroups` | nearest by vector, by id and by text for BM25, recommend with all strategies, discover, context, relevance feedback, formula, prefetches, fusion, MMR, order, sampling, points of other collections | `text` queries; `acosh`, `max` and `min` in formulas |
+//! | the older `Search…`, `Recommend…`, `Discover…` | all, as queries | |
+//! | `SearchMatrixPairs`, `SearchMatrixOffsets` | both | |
+//! | `Snapshots` | made, listed and deleted | restoring them |
+//! | everywhere | health, two API keys | JSON web tokens |
+//!
+//! Texts become vectors by the model `qdrant/bm25`, which runs in the engine; for other models, images
+//! and objects there is no inference service, and that is what is answered.
 //!
 //! What is stored survives an orderly stop, not a kill: the engine does not replay its log.
 
@@ -21,14 +26,23 @@ mod changes;
 mod collection;
 mod collections;
 mod filters;
+mod formula;
+mod groups;
 mod health;
+mod inference;
 mod info;
+mod inputs;
+mod lookup;
+mod matrix;
+mod older;
 mod operations;
 mod points;
 mod queries;
 mod reads;
 mod reply;
 mod schema;
+mod scoring;
+mod searching;
 mod snapshots;
 mod status;
 mod strict;

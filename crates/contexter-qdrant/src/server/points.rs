@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use qdrant_client::qdrant::points_server;
 use qdrant_client::qdrant::{
-    BatchResult, ClearPayloadPoints, CountPoints, CountResponse, CountResult,
-    CreateFieldIndexCollection, CreateVectorNameRequest, DeleteFieldIndexCollection,
-    DeletePayloadPoints, DeletePointVectors, DeletePoints, DeleteVectorNameRequest,
-    DiscoverBatchPoints, DiscoverBatchResponse, DiscoverPoints, DiscoverResponse, FacetCounts,
-    FacetResponse, GetPoints, GetResponse, PointsOperationResponse, QueryBatchPoints,
-    QueryBatchResponse, QueryGroupsResponse, QueryPointGroups, QueryPoints, QueryResponse,
-    RecommendBatchPoints, RecommendBatchResponse, RecommendGroupsResponse, RecommendPointGroups,
-    RecommendPoints, RecommendResponse, ScoredPoint, ScrollPoints, ScrollResponse,
-    SearchBatchPoints, SearchBatchResponse, SearchGroupsResponse, SearchMatrixOffsetsResponse,
-    SearchMatrixPairsResponse, SearchMatrixPoints, SearchPointGroups, SearchPoints, SearchResponse,
-    SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse, UpdatePointVectors, UpsertPoints,
+    ClearPayloadPoints, CountPoints, CountResponse, CountResult, CreateFieldIndexCollection,
+    CreateVectorNameRequest, DeleteFieldIndexCollection, DeletePayloadPoints, DeletePointVectors,
+    DeletePoints, DeleteVectorNameRequest, DiscoverBatchPoints, DiscoverBatchResponse,
+    DiscoverPoints, DiscoverResponse, FacetCounts, FacetResponse, GetPoints, GetResponse,
+    PointsOperationResponse, QueryBatchPoints, QueryBatchResponse, QueryGroupsResponse,
+    QueryPointGroups, QueryPoints, QueryResponse, RecommendBatchPoints, RecommendBatchResponse,
+    RecommendGroupsResponse, RecommendPointGroups, RecommendPoints, RecommendResponse,
+    ScrollPoints, ScrollResponse, SearchBatchPoints, SearchBatchResponse, SearchGroupsResponse,
+    SearchMatrixOffsetsResponse, SearchMatrixPairsResponse, SearchMatrixPoints, SearchPointGroups,
+    SearchPoints, SearchResponse, SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse,
+    UpdatePointVectors, UpsertPoints,
 };
 use qdrant_edge::{EdgeShard, UpdateOperation};
 use tokio::time::Instant;
@@ -26,13 +26,24 @@ use super::collection::{Change, Wait};
 use super::operations::{Asked, Request as _};
 use super::reply::{self, seconds};
 use super::weight::{Weight, change, weight_of};
-use super::{changes, operations, queries, reads, status, strict};
+use super::{changes, groups, matrix, older, operations, reads, status, strict};
 
 type Reply<T> = Result<Response<T>, Status>;
 
+/// Answers with a result, and how long it took.
+macro_rules! answer {
+    ($since:ident, $response:ident { $field:ident: $value:expr }) => {
+        Ok(Response::new($response {
+            $field: $value,
+            time: seconds($since),
+            ..$response::default()
+        }))
+    };
+}
+
 /// Answers what is asked of points.
 pub(super) struct Points {
-    catalog: Arc<Catalog>,
+    pub(super) catalog: Arc<Catalog>,
     /// Whether points are acknowledged and not stored.
     discards: bool,
 }
@@ -40,13 +51,6 @@ pub(super) struct Points {
 impl Points {
     pub(super) fn new(catalog: Arc<Catalog>, discards: bool) -> Self {
         Self { catalog, discards }
-    }
-
-    async fn query_one(&self, query: QueryPoints) -> Result<Vec<ScoredPoint>, Status> {
-        let collection = self.catalog.get(&query.collection_name)?;
-        let timeout = query.timeout;
-        let found = reads::query(&collection, vec![query], timeout).await?;
-        Ok(found.into_iter().next().unwrap_or_default())
     }
 
     /// Carries out one change of points.
@@ -102,11 +106,12 @@ impl points_server::Points for Points {
         let since = Instant::now();
         let request = request.into_inner();
         let collection = self.catalog.get(&request.collection_name)?;
-        Ok(Response::new(GetResponse {
-            result: reads::get(&collection, request).await?,
-            time: seconds(since),
-            ..GetResponse::default()
-        }))
+        answer!(
+            since,
+            GetResponse {
+                result: reads::get(&collection, request).await?
+            }
+        )
     }
 
     async fn update_vectors(
@@ -188,13 +193,9 @@ impl points_server::Points for Points {
 
     async fn search(&self, request: Request<SearchPoints>) -> Reply<SearchResponse> {
         let since = Instant::now();
-        let query = queries::search(request.into_inner());
-        let found = self.query_one(query).await?;
-        Ok(Response::new(SearchResponse {
-            result: found,
-            time: seconds(since),
-            ..SearchResponse::default()
-        }))
+        let query = older::search(request.into_inner());
+        let found = self.found(query).await?;
+        answer!(since, SearchResponse { result: found })
     }
 
     async fn search_batch(
@@ -203,15 +204,10 @@ impl points_server::Points for Points {
     ) -> Reply<SearchBatchResponse> {
         let since = Instant::now();
         let request = request.into_inner();
-        let searches = request.search_points.into_iter().map(queries::search);
-        let searches = searches.collect();
-        let collection = self.catalog.get(&request.collection_name)?;
-        let found = reads::query(&collection, searches, request.timeout).await?;
-        Ok(Response::new(SearchBatchResponse {
-            result: batch(found),
-            time: seconds(since),
-            ..SearchBatchResponse::default()
-        }))
+        let searches = request.search_points.into_iter().map(older::search);
+        let (name, timeout) = (request.collection_name, request.timeout);
+        let found = self.all_found(&name, searches.collect(), timeout).await?;
+        answer!(since, SearchBatchResponse { result: found })
     }
 
     async fn scroll(&self, request: Request<ScrollPoints>) -> Reply<ScrollResponse> {
@@ -228,11 +224,12 @@ impl points_server::Points for Points {
         let request = request.into_inner();
         let collection = self.catalog.get(&request.collection_name)?;
         let count = reads::count(&collection, request).await?;
-        Ok(Response::new(CountResponse {
-            result: Some(CountResult { count }),
-            time: seconds(since),
-            ..CountResponse::default()
-        }))
+        answer!(
+            since,
+            CountResponse {
+                result: Some(CountResult { count })
+            }
+        )
     }
 
     async fn update_batch(
@@ -262,35 +259,28 @@ impl points_server::Points for Points {
 
     async fn query(&self, request: Request<QueryPoints>) -> Reply<QueryResponse> {
         let since = Instant::now();
-        let found = self.query_one(request.into_inner()).await?;
-        Ok(Response::new(QueryResponse {
-            result: found,
-            time: seconds(since),
-            ..QueryResponse::default()
-        }))
+        let found = self.found(request.into_inner()).await?;
+        answer!(since, QueryResponse { result: found })
     }
 
     async fn query_batch(&self, request: Request<QueryBatchPoints>) -> Reply<QueryBatchResponse> {
         let since = Instant::now();
         let request = request.into_inner();
-        let collection = self.catalog.get(&request.collection_name)?;
-        let found = reads::query(&collection, request.query_points, request.timeout).await?;
-        Ok(Response::new(QueryBatchResponse {
-            result: batch(found),
-            time: seconds(since),
-            ..QueryBatchResponse::default()
-        }))
+        let (name, timeout) = (request.collection_name, request.timeout);
+        let found = self.all_found(&name, request.query_points, timeout).await?;
+        answer!(since, QueryBatchResponse { result: found })
     }
 
     async fn facet(&self, request: Request<FacetCounts>) -> Reply<FacetResponse> {
         let since = Instant::now();
         let request = request.into_inner();
         let collection = self.catalog.get(&request.collection_name)?;
-        Ok(Response::new(FacetResponse {
-            hits: reads::facet(&collection, request).await?,
-            time: seconds(since),
-            ..FacetResponse::default()
-        }))
+        answer!(
+            since,
+            FacetResponse {
+                hits: reads::facet(&collection, request).await?
+            }
+        )
     }
 
     async fn create_vector_name(
@@ -309,65 +299,111 @@ impl points_server::Points for Points {
 
     async fn search_groups(
         &self,
-        _request: Request<SearchPointGroups>,
+        request: Request<SearchPointGroups>,
     ) -> Reply<SearchGroupsResponse> {
-        Err(status::not_offered("groups"))
+        let since = Instant::now();
+        let search = older::search_groups(request.into_inner());
+        let found = groups::query(&self.catalog, search).await?;
+        answer!(
+            since,
+            SearchGroupsResponse {
+                result: Some(found)
+            }
+        )
     }
 
-    async fn recommend(&self, _request: Request<RecommendPoints>) -> Reply<RecommendResponse> {
-        Err(status::not_offered("recommend queries"))
+    async fn recommend(&self, request: Request<RecommendPoints>) -> Reply<RecommendResponse> {
+        let since = Instant::now();
+        let found = self.found(older::recommend(request.into_inner())).await?;
+        answer!(since, RecommendResponse { result: found })
     }
 
     async fn recommend_batch(
         &self,
-        _request: Request<RecommendBatchPoints>,
+        request: Request<RecommendBatchPoints>,
     ) -> Reply<RecommendBatchResponse> {
-        Err(status::not_offered("recommend queries"))
+        let since = Instant::now();
+        let request = request.into_inner();
+        let searches = request.recommend_points.into_iter().map(older::recommend);
+        let (name, timeout) = (request.collection_name, request.timeout);
+        let found = self.all_found(&name, searches.collect(), timeout).await?;
+        answer!(since, RecommendBatchResponse { result: found })
     }
 
     async fn recommend_groups(
         &self,
-        _request: Request<RecommendPointGroups>,
+        request: Request<RecommendPointGroups>,
     ) -> Reply<RecommendGroupsResponse> {
-        Err(status::not_offered("recommend queries"))
+        let since = Instant::now();
+        let search = older::recommend_groups(request.into_inner());
+        let found = groups::query(&self.catalog, search).await?;
+        answer!(
+            since,
+            RecommendGroupsResponse {
+                result: Some(found)
+            }
+        )
     }
 
-    async fn discover(&self, _request: Request<DiscoverPoints>) -> Reply<DiscoverResponse> {
-        Err(status::not_offered("discover queries"))
+    async fn discover(&self, request: Request<DiscoverPoints>) -> Reply<DiscoverResponse> {
+        let since = Instant::now();
+        let found = self.found(older::discover(request.into_inner())?).await?;
+        answer!(since, DiscoverResponse { result: found })
     }
 
     async fn discover_batch(
         &self,
-        _request: Request<DiscoverBatchPoints>,
+        request: Request<DiscoverBatchPoints>,
     ) -> Reply<DiscoverBatchResponse> {
-        Err(status::not_offered("discover queries"))
+        let since = Instant::now();
+        let request = request.into_inner();
+        let searches = request.discover_points.into_iter().map(older::discover);
+        let searches = searches.collect::<Result<_, _>>()?;
+        let (name, timeout) = (request.collection_name, request.timeout);
+        let found = self.all_found(&name, searches, timeout).await?;
+        answer!(since, DiscoverBatchResponse { result: found })
     }
 
-    async fn query_groups(
-        &self,
-        _request: Request<QueryPointGroups>,
-    ) -> Reply<QueryGroupsResponse> {
-        Err(status::not_offered("groups"))
+    async fn query_groups(&self, request: Request<QueryPointGroups>) -> Reply<QueryGroupsResponse> {
+        let since = Instant::now();
+        let found = groups::query(&self.catalog, request.into_inner()).await?;
+        answer!(
+            since,
+            QueryGroupsResponse {
+                result: Some(found)
+            }
+        )
     }
 
     async fn search_matrix_pairs(
         &self,
-        _request: Request<SearchMatrixPoints>,
+        request: Request<SearchMatrixPoints>,
     ) -> Reply<SearchMatrixPairsResponse> {
-        Err(status::not_offered("matrices"))
+        let since = Instant::now();
+        let request = request.into_inner();
+        let collection = self.catalog.get(&request.collection_name)?;
+        let pairs = matrix::search(&collection, request).await?.pairs();
+        answer!(
+            since,
+            SearchMatrixPairsResponse {
+                result: Some(pairs)
+            }
+        )
     }
 
     async fn search_matrix_offsets(
         &self,
-        _request: Request<SearchMatrixPoints>,
+        request: Request<SearchMatrixPoints>,
     ) -> Reply<SearchMatrixOffsetsResponse> {
-        Err(status::not_offered("matrices"))
+        let since = Instant::now();
+        let request = request.into_inner();
+        let collection = self.catalog.get(&request.collection_name)?;
+        let offsets = matrix::search(&collection, request).await?.offsets();
+        answer!(
+            since,
+            SearchMatrixOffsetsResponse {
+                result: Some(offsets)
+            }
+        )
     }
-}
-
-fn batch(rankings: Vec<Vec<ScoredPoint>>) -> Vec<BatchResult> {
-    rankings
-        .into_iter()
-        .map(|result| BatchResult { result })
-        .collect()
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use qdrant_client::qdrant::{
     CountPoints, FacetCounts, FacetHit, FacetValue, GetPoints, QueryPoints, RetrievedPoint,
-    ScoredPoint, ScrollPoints, ScrollResponse, facet_value,
+    ScoredPoint, ScrollPoints, ScrollResponse, StrictModeConfig, facet_value,
 };
-use qdrant_edge::{CountRequest, FacetRequest, OrderByInterface, ScrollRequest};
+use qdrant_edge::{CountRequest, EdgeShard, FacetRequest, OrderByInterface, ScrollRequest};
 use tokio::time::Duration;
 use tonic::Status;
 
@@ -23,52 +23,65 @@ pub(super) async fn query(
     searches: Vec<QueryPoints>,
     timeout: Option<u64>,
 ) -> Result<Vec<Vec<ScoredPoint>>, Status> {
+    admit(collection, &searches)?;
     let strict = collection.strict();
-    if let Some(strict) = &strict {
-        let many = u64::try_from(searches.len()).unwrap_or(u64::MAX);
-        if searches.len() > 1 {
-            strict::at_most("search_max_batchsize", many, strict.search_max_batchsize)?;
-        }
-        collection.buckets().read(strict.read_rate_limit, many)?;
-        for search in &searches {
-            let most = strict.max_query_limit.map(u64::from);
-            strict::at_most("limit", search.limit.unwrap_or(0), most)?;
-            let most = strict.max_timeout.map(u64::from);
-            strict::at_most("timeout", search.timeout.unwrap_or(0), most)?;
-            let params = search.params.as_ref();
-            let exact = params.and_then(|params| params.exact);
-            if strict.search_allow_exact == Some(false) && exact == Some(true) {
-                return Err(strict::refused(
-                    "Exact search disabled!",
-                    "Set exact=false.",
-                ));
-            }
-            let most = strict.search_max_hnsw_ef.map(u64::from);
-            let ef = params.and_then(|params| params.hnsw_ef);
-            strict::at_most("hnsw_ef", ef.unwrap_or(0), most)?;
-        }
-    }
     let found = collection.read(move |shard| {
-        let mut rankings = Vec::with_capacity(searches.len());
-        for search in searches {
-            if let Some(strict) = &strict {
-                strict::filter(strict, search.filter.as_ref(), shard, false)?;
-                strict::prefetches(strict, &search.prefetch, shard)?;
-            }
-            let request = queries::request(search, shard)?;
-            if request.limit == 0 {
-                return Err(Status::invalid_argument(
-                    "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
-                ));
-            }
-            let found = shard
-                .query(request)
-                .map_err(|error| status::engine(&error))?;
-            rankings.push(found.into_iter().map(reply::scored).collect());
-        }
-        Ok(rankings)
+        let rankings = searches.into_iter().map(|search| {
+            let found = run(search, strict.as_ref(), shard)?;
+            Ok(found.into_iter().map(reply::scored).collect())
+        });
+        rankings.collect()
     });
     within(timeout, "query", found).await
+}
+
+/// Verifies what of searches can be without looking at the collection, and counts them.
+pub(super) fn admit(collection: &Collection, searches: &[QueryPoints]) -> Result<(), Status> {
+    let Some(strict) = collection.strict() else {
+        return Ok(());
+    };
+    let many = u64::try_from(searches.len()).unwrap_or(u64::MAX);
+    if searches.len() > 1 {
+        strict::at_most("search_max_batchsize", many, strict.search_max_batchsize)?;
+    }
+    collection.buckets().read(strict.read_rate_limit, many)?;
+    for search in searches {
+        let most = strict.max_query_limit.map(u64::from);
+        strict::at_most("limit", search.limit.unwrap_or(0), most)?;
+        let most = strict.max_timeout.map(u64::from);
+        strict::at_most("timeout", search.timeout.unwrap_or(0), most)?;
+        let params = search.params.as_ref();
+        let exact = params.and_then(|params| params.exact);
+        if strict.search_allow_exact == Some(false) && exact == Some(true) {
+            return Err(strict::refused(
+                "Exact search disabled!",
+                "Set exact=false.",
+            ));
+        }
+        let most = strict.search_max_hnsw_ef.map(u64::from);
+        let ef = params.and_then(|params| params.hnsw_ef);
+        strict::at_most("hnsw_ef", ef.unwrap_or(0), most)?;
+    }
+    Ok(())
+}
+
+/// Runs one search. Blocks.
+pub(super) fn run(
+    search: QueryPoints,
+    strict: Option<&StrictModeConfig>,
+    shard: &EdgeShard,
+) -> Result<Vec<qdrant_edge::ScoredPoint>, Status> {
+    if let Some(strict) = strict {
+        strict::filter(strict, search.filter.as_ref(), shard, false)?;
+        strict::prefetches(strict, &search.prefetch, shard)?;
+    }
+    let request = queries::request(search, shard)?;
+    if request.limit == 0 {
+        return Err(Status::invalid_argument(
+            "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
+        ));
+    }
+    shard.query(request).map_err(|error| status::engine(&error))
 }
 
 /// Reads points by id.
@@ -195,7 +208,7 @@ pub(super) async fn facet(
 }
 
 /// Waits for what is read no longer than the caller wants to, for a thread as well as for the engine.
-async fn within<T>(
+pub(super) async fn within<T>(
     seconds: Option<u64>,
     what: &str,
     read: impl Future<Output = Result<T, Status>>,

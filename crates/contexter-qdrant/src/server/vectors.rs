@@ -13,11 +13,7 @@ use qdrant_edge::{
 };
 use tonic::Status;
 
-use super::status;
-
-/// What the server says of a model that it cannot run (1.19, `common/inference/service.rs`).
-pub(super) const NO_INFERENCE: &str =
-    "InferenceService URL not configured - please provide valid address in config";
+use super::{inference, status};
 
 /// Translates an id.
 pub(super) fn id(id: Option<qdrant::PointId>) -> Result<qdrant_edge::PointId, Status> {
@@ -97,9 +93,10 @@ pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
         Some(Kind::Dense(dense)) => Ok(VectorPersisted::Dense(dense.data)),
         Some(Kind::Sparse(sparse)) => sparse_vector(sparse.indices, sparse.values),
         Some(Kind::MultiDense(multi)) => Ok(VectorPersisted::MultiDense(rows(multi))),
-        Some(Kind::Document(_) | Kind::Image(_) | Kind::Object(_)) => {
-            Err(Status::internal(NO_INFERENCE))
+        Some(Kind::Document(document)) => {
+            inference::document(document).map(VectorPersisted::Sparse)
         }
+        Some(Kind::Image(_) | Kind::Object(_)) => Err(Status::internal(inference::NO_INFERENCE)),
         None => match (vector.indices, vector.vectors_count) {
             (Some(indices), _) => sparse_vector(indices.data, vector.data),
             (None, Some(count)) => {

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use contexter_model::{EnsureCollection, ErrorKind};
-use contexter_qdrant::remote::{Config, Metric, QdrantAdapter, RemoteStore};
+use contexter_adapter::ServiceAdapter as _;
+use contexter_model::{EnsureCollection, ErrorKind, ListAliases};
+use contexter_qdrant::remote::{
+    CollectionConfig, Config, Metric, QdrantAdapter, RemoteStore, RetryConfig, UploadConfig,
+};
+use contexter_resilience::StandardStack;
 use contexter_service::Service;
 
 use super::served::Served;
@@ -11,6 +15,75 @@ use crate::fixture::spec;
 
 fn read(json: &str) -> Result<Config, serde_json::Error> {
     serde_json::from_str(json)
+}
+
+#[test]
+fn every_setting_can_be_set_in_code() {
+    let second = Duration::from_secs(1);
+    let config = Config::new("k3y")
+        .with_host("qdrant.internal")
+        .with_port(7_334)
+        .with_url("https://qdrant.example.com")
+        .with_timeout(2 * second)
+        .with_connect_timeout(3 * second)
+        .with_connections(4)
+        .with_ca_file("/etc/ca.pem")
+        .with_retry_config(
+            RetryConfig::new()
+                .with_max_attempts(5)
+                .with_base_delay(6 * second)
+                .with_max_delay(7 * second),
+        )
+        .with_collection_config(
+            CollectionConfig::new()
+                .with_vector_size(8)
+                .with_distance_metric(Metric::Dot),
+        )
+        .with_upload(
+            UploadConfig::new()
+                .with_batch_points(9)
+                .with_batch_bytes(10)
+                .with_concurrency(11),
+        )
+        .with_optimize_timeout(12 * second)
+        .with_snapshot_timeout(13 * second);
+    config.validate().unwrap();
+    let read = read(
+        r#"{
+            "api_key": "k3y",
+            "host": "qdrant.internal",
+            "port": 7334,
+            "url": "https://qdrant.example.com",
+            "timeout": 2,
+            "connect_timeout": 3,
+            "connections": 4,
+            "ca_file": "/etc/ca.pem",
+            "retry_config": { "max_attempts": 5, "base_delay": 6, "max_delay": 7 },
+            "collection_config": { "vector_size": 8, "distance_metric": "Dot" },
+            "upload": { "batch_points": 9, "batch_bytes": 10, "concurrency": 11 },
+            "optimize_timeout": 12,
+            "snapshot_timeout": 13
+        }"#,
+    )
+    .unwrap();
+    assert_eq!(format!("{config:?}"), format!("{read:?}"));
+}
+
+#[tokio::test]
+async fn a_channel_of_the_callers_is_used_in_place_of_connections() {
+    let served = Served::start().await;
+    // Nothing listens where the configuration points, and the name is what errors tell.
+    let config = served.config().with_url("http://localhost:9");
+    let channel = tonic::transport::Endpoint::from_shared(served.url())
+        .unwrap()
+        .connect_lazy();
+    let store = RemoteStore::with_channel(&config, channel.clone()).unwrap();
+    assert!(store.call(ListAliases).await.unwrap().is_empty());
+
+    let stack = StandardStack::new(config.stack()).unwrap();
+    let adapter = QdrantAdapter::with_channel(config, channel, stack).unwrap();
+    let health = adapter.health_check().await;
+    assert!(health.is_healthy(), "{health:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod golden;
 mod limits;
 mod messages;
 mod protocol;
+mod queries;
 mod queue;
 mod recorder;
 mod served;

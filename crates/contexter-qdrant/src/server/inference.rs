@@ -1,0 +1,43 @@
+//! Texts in place of vectors: the one model that the server runs by itself.
+
+use qdrant_client::Payload;
+use qdrant_client::qdrant::Document;
+use qdrant_edge::SparseVector;
+use qdrant_edge::bm25_embed::{EdgeBm25, EdgeBm25Config};
+use tonic::Status;
+
+use super::{status, vectors};
+
+/// The model that needs no service of its own
+/// (<https://qdrant.tech/documentation/concepts/inference/#bm25>).
+const BM25: &str = "qdrant/bm25";
+
+/// What the server says of a model that it cannot run (1.19, `common/inference/service.rs`).
+pub(super) const NO_INFERENCE: &str =
+    "InferenceService URL not configured - please provide valid address in config";
+
+/// The weights of the words of a text that is stored.
+pub(super) fn document(document: Document) -> Result<SparseVector, Status> {
+    let (model, text) = bm25(document)?;
+    let weights = model.embed_document(&text);
+    vectors::sparse(weights.indices, weights.values)
+}
+
+/// The words of a text that is searched for.
+pub(super) fn query(document: Document) -> Result<SparseVector, Status> {
+    let (model, text) = bm25(document)?;
+    let words = model.embed_query(&text);
+    vectors::sparse(words.indices, words.values)
+}
+
+fn bm25(document: Document) -> Result<(EdgeBm25, String), Status> {
+    if !document.model.eq_ignore_ascii_case(BM25) {
+        return Err(Status::internal(NO_INFERENCE));
+    }
+    let options: serde_json::Value = Payload::from(document.options).into();
+    let config: EdgeBm25Config = serde_json::from_value(options)
+        .map_err(|error| status::wrong(format_args!("Invalid BM25 config: {error}")))?;
+    let model = EdgeBm25::new(config)
+        .map_err(|error| status::wrong(format_args!("Invalid BM25 config: {error}")))?;
+    Ok((model, document.text))
+}
