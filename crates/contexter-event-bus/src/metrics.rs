@@ -106,13 +106,9 @@ struct Name {
 }
 
 impl Name {
-    fn new(stats: SubscriptionStats, tally: &Arc<Tally>) -> Self {
+    fn new(mut stats: SubscriptionStats, tally: &Arc<Tally>) -> Self {
         // What ended subscriptions had left does not wait any more.
-        let stats = SubscriptionStats {
-            waiting: 0,
-            in_flight: 0,
-            ..stats
-        };
+        (stats.waiting, stats.in_flight) = (0, 0);
         Self {
             stats,
             connected: None,

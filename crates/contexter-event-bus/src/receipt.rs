@@ -40,12 +40,15 @@ pub struct Receipt {
     pub(crate) taken: Taken,
 }
 
+/// The names of those who were asked, and how each took the event.
+type Each = (Arc<[Arc<str>]>, Vec<Acceptance>);
+
 /// Who took an event. Nothing is allocated for it as long as everybody accepts; the rest is boxed,
 /// so that a receipt is small.
 #[derive(Clone, Debug)]
 pub(crate) enum Taken {
     Everywhere(Arc<[Arc<str>]>),
-    Each(Box<(Arc<[Arc<str>]>, Vec<Acceptance>)>),
+    Each(Box<Each>),
     Broker(Box<Confirmation>),
 }
 

@@ -69,6 +69,7 @@ impl Broker {
         *self.panics.lock() = Some((call, times));
     }
 
+    #[expect(clippy::panic, reason = "it is what a test asks for")]
     fn may_panic(&self, call: &str) {
         let mut panics = self.panics.lock();
         if let Some((name, times)) = &mut *panics

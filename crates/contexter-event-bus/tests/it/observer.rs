@@ -51,6 +51,7 @@ fn over(broker: &Arc<Broker>) -> Bus {
     Bus::over(Arc::new(Fake(Arc::clone(broker))), &BusConfig::default())
 }
 
+#[expect(clippy::panic, reason = "a test may panic")]
 fn letter(end: &Unhandled) -> (FailureKind, &str) {
     match &end.reason {
         UnhandledReason::DeadLettered { kind, error, .. } => (*kind, error),
