@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::ServiceAdapter as _;
 use contexter_brightdata::{
     BrightDataAdapter, CancelSnapshot, CollectJob, Config, CountParts, Download, Envelope,
-    FetchByProxy, FetchSnapshot, Job, JobState, ProxyConfig, ProxyUser, ScrapeDataset, SearchPage,
-    SnapshotFormat, SnapshotId, SnapshotProgress, SubmitPage, SubmitSearch, TakeScreenshot,
-    ThrottleBudget, TriggerDataset, Unlock, Unlocked,
+    FetchByProxy, FetchSnapshot, Job, JobKind, JobState, JobStatus, ProxyConfig, ProxyUser,
+    Records, ScrapeDataset, Scraped, SearchPage, SnapshotFormat, SnapshotId, SnapshotProgress,
+    SubmitPage, SubmitSearch, TakeScreenshot, ThrottleBudget, TriggerDataset, Unlock, Unlocked,
 };
 use contexter_model::{Error, FetchPage, SearchWeb};
 use contexter_retry::Config as Retry;
@@ -16,17 +18,20 @@ use contexter_sandbox::{BrightDataConfig, Sandbox, SandboxConfig, Server};
 use contexter_service::{Capability, Service as _};
 use serde_json::json;
 
-use crate::cases;
+use crate::cases::Case;
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, PATIENT, Where, deadline};
+use crate::{cases, echoes};
 
 const PAGE: &str = "https://docs.example.com/guide/install";
+const CUSTOMER: &str = "hl_sandbox";
+const ZONE: &str = "web_unlocker1";
 /// A page without TLS, so that the proxy answers itself.
 const PLAIN_PAGE: &str = "http://docs.example.com/guide/install";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_brightdata() {
-    matrix::run(Server::Brightdata, &cases::pages(), async || {
+    matrix::run(Server::Brightdata, &faults(), async || {
         ground(rest_calls).await
     })
     .await;
@@ -34,7 +39,7 @@ async fn every_fault_on_every_call_of_brightdata() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_the_proxy_of_brightdata() {
-    matrix::run(Server::BrightdataProxy, &cases::pages(), async || {
+    matrix::run(Server::BrightdataProxy, &faults(), async || {
         ground(|_| proxy_calls()).await
     })
     .await;
@@ -47,16 +52,34 @@ async fn every_fault_within_a_tunnel_of_brightdata() {
         server: Server::BrightdataProxy,
         method: Some("GET"),
     };
-    matrix::run_where(within, &cases::pages(), async || {
+    matrix::run(within, &faults(), async || {
         ground(|_| vec![tunnelled()]).await
     })
     .await;
 }
 
+fn key() -> String {
+    format!("brd-{MARK}")
+}
+
+/// With letters that are written otherwise in an address and in JSON.
+fn password() -> String {
+    format!("zone-/{MARK}\"+p")
+}
+
+fn faults() -> Vec<Case> {
+    let login = format!("brd-customer-{CUSTOMER}-zone-{ZONE}:{}", password());
+    let mut cases = cases::pages();
+    cases.extend(echoes::http(&[key(), password(), STANDARD.encode(login)]));
+    cases
+}
+
 async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<BrightDataAdapter> {
     let server = BrightDataConfig::new()
-        .api_key(format!("brd-{MARK}"))
-        .zone_password(format!("zone-{MARK}"))
+        .api_key(key())
+        .customer(CUSTOMER)
+        .zone(ZONE)
+        .zone_password(password())
         .job_time(Duration::from_millis(20));
     let sandbox = Sandbox::start(SandboxConfig::new().brightdata(server))
         .await
@@ -147,35 +170,57 @@ fn pages() -> Vec<Call<BrightDataAdapter>> {
             "unlock in an envelope",
             Unlock::new(PAGE).envelope(Envelope::Json),
             |unlocked| {
-                assert!(!unlocked.body.is_empty(), "an empty page is none");
+                let text = String::from_utf8_lossy(&unlocked.body);
+                assert!(text.contains("<h1>Installing Ferry</h1>"), "{text}");
                 Ok(())
             },
         ),
         Call::ask("take a screenshot", TakeScreenshot::new(PAGE), |picture| {
-            assert!(!picture.is_empty(), "an empty picture is none");
+            assert!(picture.starts_with(b"\x89PNG"), "that is no picture");
             Ok(())
         }),
-        Call::ask("search", SearchWeb::new("ferry"), |_results| Ok(())),
-        Call::ask(
-            "a page of results",
-            SearchPage::new("ferry"),
-            |_page| Ok(()),
-        ),
+        Call::ask("search", SearchWeb::new("ferry"), |results| {
+            assert!(!results.is_empty());
+            for result in results {
+                assert!(
+                    result.url.starts_with("https://docs.example.com/"),
+                    "{result:?}"
+                );
+                assert!(!result.title.is_empty() && !result.description.is_empty());
+            }
+            Ok(())
+        }),
+        Call::ask("a page of results", SearchPage::new("ferry"), |page| {
+            assert_eq!(page.total, Some(page.organic.len() as u64));
+            assert!(!page.organic.is_empty());
+            for (rank, result) in (1..).zip(page.organic) {
+                assert_eq!(result.rank, rank);
+                assert!(
+                    result.url.starts_with("https://docs.example.com/"),
+                    "{result:?}"
+                );
+            }
+            Ok(())
+        }),
     ]
 }
 
 fn jobs(prepared: Prepared) -> Vec<Call<BrightDataAdapter>> {
     let Prepared { page, snapshot } = prepared;
     vec![
-        Call::ask(
-            "submit a page",
-            SubmitPage::new(Unlock::new(PAGE)),
-            |_job| Ok(()),
-        ),
+        Call::ask("submit a page", SubmitPage::new(Unlock::new(PAGE)), |job| {
+            assert_eq!((job.kind, job.about.as_str()), (JobKind::Page, PAGE));
+            assert!(job.response_id.starts_with("sandbox-"), "{job:?}");
+            Ok(())
+        }),
         Call::ask(
             "submit a search",
             SubmitSearch::new(SearchPage::new("ferry")),
-            |_job| Ok(()),
+            |job| {
+                assert_eq!(job.kind, JobKind::Search);
+                assert!(job.response_id.starts_with("sandbox-"), "{job:?}");
+                Ok(())
+            },
         ),
         Call::ask(
             "collect a page",
@@ -185,19 +230,34 @@ fn jobs(prepared: Prepared) -> Vec<Call<BrightDataAdapter>> {
                     assert_real(&page);
                     Ok(())
                 }
-                _pending => Ok(()),
+                // It has ended long ago.
+                pending => panic!("{pending:?}"),
             },
         ),
-        Call::ask("trigger a data set", trigger(), |_snapshot| Ok(())),
+        Call::ask("trigger a data set", trigger(), |snapshot| {
+            assert!(snapshot.as_str().starts_with("s_sandbox"), "{snapshot:?}");
+            Ok(())
+        }),
         Call::ask(
             "scrape a data set",
             ScrapeDataset::new("gd_sandbox".parse().unwrap(), vec![json!({ "url": PAGE })]),
-            |_scraped| Ok(()),
+            |scraped| match scraped {
+                Scraped::Done(records) => {
+                    assert_ours(&records);
+                    Ok(())
+                }
+                // It takes no minute here.
+                other => panic!("{other:?}"),
+            },
         ),
         Call::ask(
             "see how far a snapshot is",
             SnapshotProgress::new(snapshot.clone()),
-            |_progress| Ok(()),
+            |progress| {
+                assert_eq!(progress.status, JobStatus::Ready);
+                assert_eq!((progress.records, progress.error_message), (Some(1), None));
+                Ok(())
+            },
         ),
         Call::ask(
             "count the parts of a snapshot",
@@ -221,7 +281,7 @@ fn jobs(prepared: Prepared) -> Vec<Call<BrightDataAdapter>> {
                 .format(SnapshotFormat::Ndjson)
                 .compressed(),
             |download| {
-                assert_one_record(&download);
+                assert_one_line(&download);
                 Ok(())
             },
         ),
@@ -234,15 +294,38 @@ fn jobs(prepared: Prepared) -> Vec<Call<BrightDataAdapter>> {
                     ended => ended,
                 }
             }
-        }),
+        })
+        .of(2),
     ]
 }
 
-/// The one input is there, or nothing is yet.
+/// The one input is there.
 fn assert_one_record(download: &Download) {
-    if let Download::Records(records) = download {
-        assert_eq!(records.records.len(), 1, "{records:?}");
+    match download {
+        Download::Records(records) => assert_ours(records),
+        // It has ended long ago.
+        other => panic!("{other:?}"),
     }
+}
+
+/// There is one line. What stands in it is a record, also if nothing does.
+fn assert_one_line(download: &Download) {
+    match download {
+        Download::Records(records) if records.records[0].fields.is_empty() => {
+            assert_eq!(records.records.len(), 1, "{records:?}");
+        }
+        other => assert_one_record(other),
+    }
+}
+
+fn assert_ours(records: &Records) {
+    assert_eq!(
+        (records.records.len(), records.good().count()),
+        (1, 1),
+        "{records:?}"
+    );
+    let record = &records.records[0].fields;
+    assert!(record.values().any(|field| field == PAGE), "{record:?}");
 }
 
 fn proxy_calls() -> Vec<Call<BrightDataAdapter>> {
@@ -260,6 +343,7 @@ fn tunnelled() -> Call<BrightDataAdapter> {
         assert_real(&page);
         Ok(())
     })
+    .tunnelled()
 }
 
 fn assert_real(page: &Unlocked) {

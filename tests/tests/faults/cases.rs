@@ -13,14 +13,73 @@ use contexter_sandbox::{
     StatusFault,
 };
 
+use crate::elsewhere;
+
 /// One fault.
 #[derive(Debug)]
 pub(crate) struct Case {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) fault: Fault,
     /// What a call may fail with; a correct result is always allowed.
     pub(crate) kinds: Vec<ErrorKind>,
+    /// How often a request may be sent.
+    pub(crate) attempts: u64,
+    /// How long it is to be waited before a request is sent again.
+    pub(crate) pause: Duration,
+    /// Whether nobody who meets it can be well.
+    pub(crate) is_outage: bool,
+    /// Whether the reply repeats keys. What it means besides is not the matter.
+    pub(crate) is_echo: bool,
 }
+
+impl Case {
+    fn new(name: impl Into<String>, fault: Fault, kinds: &[ErrorKind]) -> Self {
+        Self {
+            name: name.into(),
+            fault,
+            kinds: kinds.to_vec(),
+            attempts: ATTEMPTS,
+            pause: Duration::ZERO,
+            is_outage: false,
+            is_echo: false,
+        }
+    }
+
+    /// A reply that repeats keys.
+    pub(crate) fn echo(name: String, fault: Fault) -> Self {
+        Self {
+            is_echo: true,
+            ..Self::new(name, fault, &[])
+        }
+    }
+
+    fn outage(self) -> Self {
+        Self {
+            is_outage: true,
+            ..self
+        }
+    }
+
+    /// Asks to wait before the request is sent again.
+    fn pause(self, pause: Duration) -> Self {
+        Self { pause, ..self }
+    }
+
+    /// Asks not to be sent the request again.
+    fn once(self) -> Self {
+        Self {
+            attempts: 1,
+            ..self
+        }
+    }
+
+    pub(crate) fn allows(&self, kind: ErrorKind) -> bool {
+        self.is_echo || self.kinds.contains(&kind)
+    }
+}
+
+/// How many attempts the adapters are configured to make here.
+pub(crate) const ATTEMPTS: u64 = 2;
 
 /// What a broken connection may look like: also as no answer, where a reply was awaited.
 const BROKEN: &[ErrorKind] = &[Unavailable, Protocol, Timeout];
@@ -38,12 +97,8 @@ pub(crate) fn http() -> Vec<Case> {
     cases
 }
 
-fn case(name: &'static str, fault: Fault, kinds: &[ErrorKind]) -> Case {
-    Case {
-        name,
-        fault,
-        kinds: kinds.to_vec(),
-    }
+fn case(name: &str, fault: Fault, kinds: &[ErrorKind]) -> Case {
+    Case::new(name, fault, kinds)
 }
 
 fn statuses() -> Vec<Case> {
@@ -53,28 +108,29 @@ fn statuses() -> Vec<Case> {
             body: None,
         })
     };
-    let bare = |code, kinds: &[ErrorKind]| {
-        let name = match code {
-            204 => "status 204",
-            401 => "status 401",
-            403 => "status 403",
-            404 => "status 404",
-            500 => "status 500",
-            503 => "status 503",
-            _ => "status 504",
-        };
-        case(name, Fault::status(code), kinds)
+    let bare = |code: u16, kinds: &[ErrorKind]| {
+        case(&format!("status {code}"), Fault::status(code), kinds)
     };
+    let redirected = |code| {
+        let name = format!("status {code} to another host");
+        case(
+            &name,
+            redirect(code),
+            &[Protocol, Invalid, Unavailable, Unsupported],
+        )
+    };
+    let second = Duration::from_secs(1);
     vec![
-        bare(500, DOWN),
-        bare(503, DOWN),
-        bare(504, DOWN),
+        bare(500, DOWN).outage(),
+        bare(503, DOWN).outage(),
+        bare(504, DOWN).outage(),
         case(
             "status 502, a page of HTML",
             html(502, "<html>bad gateway</html>"),
             DOWN,
-        ),
-        bare(401, &[Unauthorized]),
+        )
+        .outage(),
+        bare(401, &[Unauthorized]).outage(),
         bare(403, &[Unauthorized, Invalid, Unavailable]),
         bare(404, &[NotFound, Invalid, Protocol]),
         case(
@@ -83,13 +139,15 @@ fn statuses() -> Vec<Case> {
             &[Invalid, Protocol, Unsupported],
         ),
         bare(204, &[Protocol, Unavailable]),
+        redirected(302),
+        redirected(307),
+        case("429 with the wait", limit(Some(1)), THROTTLED).pause(second),
         case(
-            "status 302 to another host",
-            redirect(),
-            &[Protocol, Invalid, Unavailable, Unsupported],
-        ),
-        case("429 with the wait", limit(Some(1)), THROTTLED),
-        case("429 with a wait of an hour", limit(Some(3600)), THROTTLED),
+            "429 with a wait of an hour",
+            limit(Some(3600)),
+            &[RateLimited, QuotaExhausted],
+        )
+        .once(),
         case("429 without headers", limit(None), THROTTLED),
     ]
 }
@@ -105,8 +163,8 @@ fn connections() -> Vec<Case> {
     let late = Fault::Delay(Duration::from_millis(100));
     vec![
         case("delay", late, &[Timeout]),
-        case("hang", Fault::Hang, &[Timeout]),
-        case("disconnect", Fault::Disconnect, BROKEN),
+        case("hang", Fault::Hang, &[Timeout]).outage(),
+        case("disconnect", Fault::Disconnect, BROKEN).outage(),
         case(
             "reset at the first byte",
             Fault::Reset(cut(Some(0))),
@@ -165,13 +223,14 @@ pub(crate) fn pages() -> Vec<Case> {
 
 /// The same for gRPC, with statuses of its own.
 pub(crate) fn grpc() -> Vec<Case> {
-    let status = |name, code, kinds: &[ErrorKind]| Case {
-        name,
-        fault: Fault::GrpcStatus(GrpcStatusFault {
-            code,
-            message: "as the script says".to_owned(),
-        }),
-        kinds: kinds.to_vec(),
+    let status = |name, code, kinds: &[ErrorKind]| {
+        let message = "as the script says".to_owned();
+        case(
+            name,
+            Fault::GrpcStatus(GrpcStatusFault { code, message }),
+            kinds,
+        )
+        .outage()
     };
     let mut cases = vec![
         status("UNKNOWN", 2, &[Unavailable, Unexpected]),
@@ -193,7 +252,7 @@ pub(crate) fn grpc() -> Vec<Case> {
     // What answers with a bare status is a proxy in between; 404 says that nobody knows the method.
     for mut case in http() {
         case.kinds.extend([Unavailable, Protocol]);
-        match case.name {
+        match case.name.as_str() {
             "status 404" => case.kinds.push(Unsupported),
             "429 without headers" => case.kinds.push(TooLarge),
             _ => {}
@@ -212,11 +271,11 @@ fn html(code: u16, body: &str) -> Fault {
     })
 }
 
-/// Following it would send the key to another host.
-fn redirect() -> Fault {
-    let location = "http://127.0.0.1:1/elsewhere".to_owned();
+/// Following it would send the key, or what was asked, to another host.
+fn redirect(code: u16) -> Fault {
+    let location = format!("http://{}/elsewhere", elsewhere::address());
     Fault::Status(StatusFault {
-        code: 302,
+        code,
         body: None,
         content_type: None,
         headers: BTreeMap::from([("location".to_owned(), location)]),

@@ -9,18 +9,25 @@ use contexter_context7::{
 use contexter_model::{Error, ErrorKind, FetchDocs, LibraryId, ResolveLibrary};
 use contexter_sandbox::{Context7Config, Sandbox, SandboxConfig, Server};
 
-use crate::cases;
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, deadline};
+use crate::{cases, echoes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_context7() {
-    matrix::run(Server::Context7, &cases::http(), ground).await;
+    let mut cases = cases::http();
+    cases.extend(echoes::http(&[key()]));
+    matrix::run(Server::Context7, &cases, ground).await;
+}
+
+/// It could be a word by which the service names an error, and a part of the id of a library.
+fn key() -> String {
+    format!("ctx7sk_{MARK}_7")
 }
 
 async fn ground() -> Ground<Context7Adapter> {
     let server = Context7Config::new()
-        .api_key(format!("ctx7sk-{MARK}"))
+        .api_key(key())
         .requests_per_minute(1_000_000);
     let sandbox = Sandbox::start(SandboxConfig::new().context7(server))
         .await

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contexter_adapter::ServiceAdapter;
-use contexter_model::{Error, ErrorKind};
+use contexter_model::Error;
 use contexter_sandbox::{Fault, FaultScript, Rule, Sandbox, Server};
-use contexter_service::{Capability, Service as _};
+use contexter_service::{Capability, Cx, Service as _};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::cases::Case;
-use crate::leaks;
+use crate::cells::Cells;
+use crate::{elsewhere, leaks, lifecycle, panics};
 
 /// How long one attempt of a call may take, as the adapters are configured here.
 pub(crate) const ATTEMPT: Duration = Duration::from_millis(500);
@@ -25,15 +26,17 @@ pub(crate) fn deadline(attempt: Duration) -> Duration {
     attempt.saturating_mul(6)
 }
 
-/// After which a call hangs: ten times its deadline, for what a busy machine adds.
-const HANGS: Duration = Duration::from_secs(30);
-
-type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// One call of an adapter, which checks its own result.
 pub(crate) struct Call<A> {
-    name: &'static str,
-    run: Box<dyn Fn(Arc<A>) -> Outcome + Send + Sync>,
+    pub(crate) name: &'static str,
+    /// How many calls it really is, one after the other.
+    pub(crate) calls: u32,
+    /// Whether it opens a tunnel: of a refusal to do so the HTTP library tells the fact and no header, so
+    /// that a wait which is asked for only once stays unknown.
+    pub(crate) opens_tunnel: bool,
+    pub(crate) run: Box<dyn Fn(Arc<A>, Cx) -> Outcome + Send + Sync>,
 }
 
 impl<A> Call<A> {
@@ -42,10 +45,35 @@ impl<A> Call<A> {
         F: Fn(Arc<A>) -> O + Send + Sync + 'static,
         O: Future<Output = Result<(), Error>> + Send + 'static,
     {
+        Self::within(name, move |adapter, _cx| run(adapter))
+    }
+
+    /// A call that is told by when it has to end, because the adapter would give it more time.
+    pub(crate) fn within<F, O>(name: &'static str, run: F) -> Self
+    where
+        F: Fn(Arc<A>, Cx) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<(), Error>> + Send + 'static,
+    {
         Self {
             name,
-            run: Box::new(move |adapter| Box::pin(run(adapter))),
+            calls: 1,
+            opens_tunnel: false,
+            run: Box::new(move |adapter, cx| Box::pin(run(adapter, cx))),
         }
+    }
+
+    /// Says that it opens a tunnel.
+    pub(crate) fn tunnelled(self) -> Self {
+        let opens_tunnel = true;
+        Self {
+            opens_tunnel,
+            ..self
+        }
+    }
+
+    /// Says how many calls it really is.
+    pub(crate) fn of(self, calls: u32) -> Self {
+        Self { calls, ..self }
     }
 }
 
@@ -82,24 +110,6 @@ pub(crate) struct Ground<A> {
 /// How many calls are tried out at a time, each on a ground of its own.
 const AT_ONCE: usize = 6;
 
-/// Runs every call under every fault, first while the fault lasts, then with a fault that passes.
-pub(crate) async fn run<A, F, O>(server: Server, cases: &[Case], ground: F)
-where
-    A: ServiceAdapter + Debug + 'static,
-    F: Fn() -> O,
-    O: Future<Output = Ground<A>>,
-{
-    run_where(
-        Where {
-            server,
-            method: None,
-        },
-        cases,
-        ground,
-    )
-    .await;
-}
-
 /// Which requests are under a fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Where {
@@ -108,35 +118,47 @@ pub(crate) struct Where {
     pub(crate) method: Option<&'static str>,
 }
 
-impl Where {
-    fn rule(self, fault: &Fault) -> Rule {
-        let rule = Rule::new(fault.clone()).server(self.server);
-        match self.method {
-            Some(method) => rule.method(method),
-            None => rule,
-        }
+impl From<Server> for Where {
+    fn from(server: Server) -> Self {
+        let method = None;
+        Self { server, method }
     }
 }
 
-/// The same, with faults of some requests alone.
-pub(crate) async fn run_where<A, F, O>(place: Where, cases: &[Case], ground: F)
+impl Where {
+    /// Returns a script by which these requests go wrong, so often at most.
+    pub(crate) fn script(self, fault: &Fault, times: Option<u64>) -> FaultScript {
+        let mut rule = Rule::new(fault.clone()).server(self.server);
+        if let Some(method) = self.method {
+            rule = rule.method(method);
+        }
+        rule.times = times;
+        FaultScript::new().rule(rule)
+    }
+}
+
+/// Runs every call under every fault, first while the fault lasts, then with a fault that passes.
+pub(crate) async fn run<A, F, O>(place: impl Into<Where>, cases: &[Case], ground: F)
 where
     A: ServiceAdapter + Debug + 'static,
     F: Fn() -> O,
     O: Future<Output = Ground<A>>,
 {
     leaks::watch();
+    panics::watch();
+    let place = place.into();
     let first = ground().await;
     leaks::check_debug(&(first.make)(PATIENT));
-    let health = health_under_faults(&first, place, cases);
-    let count = first.calls.len();
+    let lifecycle = lifecycle::under_faults(&first, place, cases);
     let ground = &ground;
-    let calls = stream::iter(0..count).map(|number| async move {
+    let calls = stream::iter(0..first.calls.len()).map(|number| async move {
         let ground = ground().await;
-        call_under_faults(&ground, place, cases, &ground.calls[number]).await
+        let cells = Cells::new(&ground, place, &ground.calls[number]).await;
+        cells.under_faults(cases).await
     });
     let calls = calls.buffer_unordered(AT_ONCE).concat();
-    let ((), wrong) = tokio::join!(health, calls);
+    let (mut wrong, of_calls) = tokio::join!(lifecycle, calls);
+    wrong.extend(of_calls);
     assert!(
         wrong.is_empty(),
         "{} cells:\n{}",
@@ -144,96 +166,6 @@ where
         wrong.join("\n")
     );
     leaks::assert_none();
-}
-
-/// Returns what was wrong with one call, one line a cell.
-async fn call_under_faults<A>(
-    ground: &Ground<A>,
-    place: Where,
-    cases: &[Case],
-    call: &Call<A>,
-) -> Vec<String>
-where
-    A: ServiceAdapter + Debug + 'static,
-{
-    let sandbox = &ground.sandbox;
-    let server = place.server;
-    let mut wrong = Vec::new();
-    match attempt(ground, call, PATIENT).await {
-        Ended::Done(Ok(())) => {}
-        other => wrong.push(format!("{server} {} without a fault: {other:?}", call.name)),
-    }
-    for case in cases {
-        for times in [None, Some(1)] {
-            let mut rule = place.rule(&case.fault);
-            rule.times = times;
-            let script = FaultScript::new().rule(rule);
-            sandbox.faults().replace(script).unwrap();
-            let before = sandbox.faults().injected();
-            let shown = format!("{server} {} under {} ({times:?})", call.name, case.name);
-            // Where a timeout is no good answer, a busy machine gets the time that it takes.
-            let hurried = case.kinds.contains(&ErrorKind::Timeout);
-            let limit = if hurried { ATTEMPT } else { PATIENT };
-            let ended = attempt(ground, call, limit).await;
-            // Then the call may have been given up before it reached the fault.
-            let gave_up = matches!(
-                &ended,
-                Ended::Done(Err(error)) if error.kind() == ErrorKind::Timeout
-            );
-            match ended {
-                Ended::Done(Ok(())) => {}
-                Ended::Done(Err(error)) => {
-                    leaks::check_error(&error);
-                    if !case.kinds.contains(&error.kind()) {
-                        wrong.push(format!("{shown}: {:?}: {error}", error.kind()));
-                    }
-                    // A mechanism of the stack does not know what it guards.
-                    if error.service().is_none() && error.kind() != ErrorKind::Timeout {
-                        wrong.push(format!("{shown}: names no service: {error}"));
-                    }
-                }
-                other => wrong.push(format!("{shown}: {other:?}")),
-            }
-            if !gave_up && sandbox.faults().injected() == before {
-                wrong.push(format!("{shown}: the fault did not happen"));
-            }
-        }
-    }
-    wrong
-}
-
-/// The health check is a call as well, whose error is a text.
-async fn health_under_faults<A>(ground: &Ground<A>, place: Where, cases: &[Case])
-where
-    A: ServiceAdapter + Debug,
-{
-    for case in cases {
-        let script = FaultScript::new().rule(place.rule(&case.fault));
-        ground.sandbox.faults().replace(script).unwrap();
-        let adapter = (ground.make)(ATTEMPT);
-        // The caller bounds its time, as the registry does.
-        let health = tokio::time::timeout(deadline(ATTEMPT), adapter.health_check()).await;
-        leaks::check_debug(&health);
-        leaks::check_debug(&adapter);
-    }
-}
-
-/// How a call ended.
-#[derive(Debug)]
-enum Ended {
-    Done(Result<(), Error>),
-    /// It claimed success with a result that is none, or the adapter panicked; the output says where.
-    Wrong,
-    /// It did not.
-    Hangs,
-}
-
-async fn attempt<A: 'static>(ground: &Ground<A>, call: &Call<A>, limit: Duration) -> Ended {
-    let outcome = (call.run)(Arc::new((ground.make)(limit)));
-    let task = tokio::spawn(tokio::time::timeout(HANGS, outcome));
-    match task.await {
-        Ok(Ok(outcome)) => Ended::Done(outcome),
-        Ok(Err(_elapsed)) => Ended::Hangs,
-        Err(_panicked) => Ended::Wrong,
-    }
+    panics::assert_none();
+    elsewhere::assert_unvisited();
 }

@@ -14,19 +14,26 @@ use contexter_qdrant::remote::{Config, QdrantAdapter};
 use contexter_sandbox::{QdrantConfig, Sandbox, SandboxConfig, Server};
 use contexter_service::Service as _;
 
-use crate::cases;
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, PATIENT, deadline};
+use crate::{cases, echoes};
 
 const COLLECTION: &str = "chunks";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_qdrant() {
-    matrix::run(Server::Qdrant, &cases::grpc(), ground).await;
+    let mut cases = cases::grpc();
+    cases.extend(echoes::grpc(&[key()]));
+    matrix::run(Server::Qdrant, &cases, ground).await;
+}
+
+/// With letters that are written otherwise in an address and in JSON.
+fn key() -> String {
+    format!("qdrant-{MARK}/\"")
 }
 
 async fn ground() -> Ground<QdrantAdapter> {
-    let server = QdrantConfig::new().api_key(format!("qdrant-{MARK}"));
+    let server = QdrantConfig::new().api_key(key());
     let sandbox = Sandbox::start(SandboxConfig::new().qdrant(server))
         .await
         .unwrap();
@@ -168,7 +175,10 @@ fn upkeep() -> Vec<Call<QdrantAdapter>> {
             DropCollection {
                 collection: "nobody".to_owned(),
             },
-            |_there| Ok(()),
+            |was_there| {
+                assert!(!was_there);
+                Ok(())
+            },
         ),
         Call::ask(
             "create a snapshot",

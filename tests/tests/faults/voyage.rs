@@ -14,18 +14,25 @@ use contexter_voyage::{
 };
 use serde_json::json;
 
-use crate::cases;
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, PATIENT, deadline};
+use crate::{cases, echoes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_voyage() {
-    matrix::run(Server::Voyage, &cases::http(), ground).await;
+    let mut cases = cases::http();
+    cases.extend(echoes::http(&[key()]));
+    matrix::run(Server::Voyage, &cases, ground).await;
+}
+
+/// With letters that are written otherwise in an address and in JSON.
+fn key() -> String {
+    format!("pa-/{MARK}\"+v")
 }
 
 async fn ground() -> Ground<VoyageAdapter> {
     let voyage = VoyageConfig::new()
-        .api_key(format!("pa-{MARK}-voyage"))
+        .api_key(key())
         .requests_per_minute(1_000_000);
     let sandbox = Sandbox::start(SandboxConfig::new().voyage(voyage))
         .await
@@ -173,18 +180,21 @@ fn jobs(prepared: Prepared) -> Vec<Call<VoyageAdapter>> {
     let (seen, listed) = (job.id.clone(), job.id.clone());
     let ended = Arc::new((job, work));
     vec![
-        Call::new("upload a file", |adapter: Arc<VoyageAdapter>| async move {
-            let file = adapter.jobs().upload("a.jsonl", "{}").await?;
-            assert!(file.id.starts_with("file-"), "{}", file.id);
-            Ok(())
-        }),
-        Call::new("create a job", move |adapter: Arc<VoyageAdapter>| {
+        Call::within(
+            "upload a file",
+            |adapter: Arc<VoyageAdapter>, cx| async move {
+                let file = adapter.jobs().within(cx).upload("a.jsonl", "{}").await?;
+                assert!(file.id.starts_with("file-"), "{}", file.id);
+                Ok(())
+            },
+        ),
+        Call::within("create a job", move |adapter: Arc<VoyageAdapter>, cx| {
             let file = created.clone();
             async move {
                 let params = json!({"model": "voyage-4"});
                 let params = params.as_object().unwrap();
                 let metadata = BTreeMap::new();
-                let jobs = adapter.jobs();
+                let jobs = adapter.jobs().within(cx);
                 let job = jobs
                     .create("/v1/embeddings", &file, params, &metadata)
                     .await?;
@@ -193,42 +203,42 @@ fn jobs(prepared: Prepared) -> Vec<Call<VoyageAdapter>> {
                 jobs.cancel(&job.id).await.map(drop)
             }
         }),
-        Call::new("see a job", move |adapter: Arc<VoyageAdapter>| {
+        Call::within("see a job", move |adapter: Arc<VoyageAdapter>, cx| {
             let id = seen.clone();
             async move {
-                let job = adapter.jobs().get(&id).await?;
+                let job = adapter.jobs().within(cx).get(&id).await?;
                 assert_eq!(job.id, id);
                 Ok(())
             }
         }),
-        Call::new("list jobs", move |adapter: Arc<VoyageAdapter>| {
+        Call::within("list jobs", move |adapter: Arc<VoyageAdapter>, cx| {
             let id = listed.clone();
             async move {
-                let jobs = adapter.jobs().list(100, None).await?;
+                let jobs = adapter.jobs().within(cx).list(100, None).await?;
                 assert!(!jobs.is_empty() && jobs.iter().all(|job| job.id >= id));
                 Ok(())
             }
         }),
-        Call::new("read a file", move |adapter: Arc<VoyageAdapter>| {
+        Call::within("read a file", move |adapter: Arc<VoyageAdapter>, cx| {
             let id = read.clone();
             async move {
                 // A file may hold anything, so that what was cut on its way is told by who reads it.
-                adapter.jobs().content(&id).await.map(drop)
+                adapter.jobs().within(cx).content(&id).await.map(drop)
             }
         }),
-        Call::new("list files", move |adapter: Arc<VoyageAdapter>| {
+        Call::within("list files", move |adapter: Arc<VoyageAdapter>, cx| {
             let id = found.clone();
             async move {
-                let files = adapter.jobs().files().await?;
+                let files = adapter.jobs().within(cx).files().await?;
                 assert!(files.iter().any(|file| file.id == id));
                 Ok(())
             }
         }),
-        Call::new("read results", move |adapter: Arc<VoyageAdapter>| {
+        Call::within("read results", move |adapter: Arc<VoyageAdapter>, cx| {
             let ended = Arc::clone(&ended);
             async move {
                 let (job, work) = &*ended;
-                let results = adapter.jobs().results(job, work).await?;
+                let results = adapter.jobs().within(cx).results(job, work).await?;
                 // A line that is not in the file has failed.
                 if let Some(error) = results.failed.get("a") {
                     return Err(error.clone());
