@@ -129,7 +129,7 @@ async fn a_store_that_panics_is_one_that_cannot_be_reached() {
         store: MemoryDedupe::new(100, LONG),
         on: AtomicBool::new(true),
     });
-    let bus = Bus::with_dedupe_store(None, store.clone(), &BusConfig::default());
+    let bus = Bus::with_dedupe_store(None, Arc::<Panicking>::clone(&store), &BusConfig::default());
     let seen = Seen::default();
     let config = grouped().with_deduplication(true);
     let _kept = bus.subscribe("a.b", config, noting(&seen)).unwrap();

@@ -280,7 +280,7 @@ async fn a_bus_that_leaves_its_transport_open_lets_another_go_on() {
     let transport = Arc::new(Fake(Arc::clone(&broker)));
     let config = BusConfig::default();
     let first = Bus::over(
-        transport.clone(),
+        Arc::<Fake>::clone(&transport),
         &config.clone().with_transport_left_open(),
     );
     let second = Bus::over(transport, &config);

@@ -152,7 +152,7 @@ impl Desk {
             let retryable = reply
                 .data()
                 .get("retryable")
-                .and_then(|flag| flag.as_bool());
+                .and_then(serde_json::Value::as_bool);
             (to.clone(), reply.event_type().to_owned(), retryable)
         };
         let mut said: Vec<_> = self.replies.lock().iter().map(said).collect();

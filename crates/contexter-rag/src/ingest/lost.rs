@@ -144,12 +144,16 @@ mod tests {
         json!({ "library_id": "/a/b", "path": "c.md", "document": 7 })
     }
 
-    fn named(run: &str) -> Option<Named> {
-        Some(Named {
+    fn named(run: &str) -> Named {
+        Named {
             library: "/a/b".to_owned(),
             path: "c.md".to_owned(),
             run: Some(run.to_owned()),
-        })
+        }
+    }
+
+    fn panics() -> Result<(), HandlerError> {
+        panic!("not this one")
     }
 
     #[test]
@@ -160,7 +164,7 @@ mod tests {
             .build()
             .unwrap();
         let message = DeadMessage::Event(Arc::new(event));
-        assert_eq!(Named::of(&message, "here"), named("run"));
+        assert_eq!(Named::of(&message, "here"), Some(named("run")));
         assert_eq!(Named::of(&message, "there"), None);
     }
 
@@ -173,11 +177,14 @@ mod tests {
         ];
         let body = document().to_string().into_bytes();
         let binary = DeadMessage::Raw(RawMessage::new(headers, body));
-        assert_eq!(Named::of(&binary, "here"), named("run"));
+        assert_eq!(Named::of(&binary, "here"), Some(named("run")));
         assert_eq!(Named::of(&binary, "there"), None);
         let body = json!({ "source": "here", "correlationid": "run", "data": document() });
         let raw = RawMessage::new(Vec::new(), body.to_string().into_bytes());
-        assert_eq!(Named::of(&DeadMessage::Raw(raw), "here"), named("run"));
+        assert_eq!(
+            Named::of(&DeadMessage::Raw(raw), "here"),
+            Some(named("run"))
+        );
         let raw = RawMessage::new(Vec::new(), b"{".to_vec());
         assert_eq!(Named::of(&DeadMessage::Raw(raw), "here"), None);
     }
@@ -190,12 +197,7 @@ mod tests {
         let config = SubscriptionConfig::default()
             .with_attempts(2, Duration::from_millis(1), Duration::from_millis(1))
             .with_observer(move |end| noting.clone().note("index_words", end));
-        let panics = decoded(|_: DocumentIngested, _: Delivery| async {
-            if true {
-                panic!("not this one");
-            }
-            Ok::<(), HandlerError>(())
-        });
+        let panics = decoded(|_: DocumentIngested, _: Delivery| async { panics() });
         let _kept = bus
             .subscribe(DocumentIngested::TYPE, config, panics)
             .unwrap();
