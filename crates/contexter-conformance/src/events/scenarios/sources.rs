@@ -119,8 +119,7 @@ pub(super) async fn prefetch(stage: Stage) -> Checked {
         .map_err(broken)?;
     let bus = stage.bus().await?;
     publish(&bus, &stage.events("found", 50)).await?;
-    // Some keep a little room for what comes again.
-    let mut held = take(&*source, 1).await?;
+    let mut held = take(&*source, MOST).await?;
     while let Ok(more) = tokio::time::timeout(WATCH, source.receive(50)).await {
         held.extend(more.map_err(broken)?);
         check(held.len() <= MOST, || {
@@ -131,7 +130,7 @@ pub(super) async fn prefetch(stage: Stage) -> Checked {
     let other = in_time("subscribing", transport.subscribe(&spec))
         .await?
         .map_err(broken)?;
-    take(&*other, 1).await?;
+    take(&*other, MOST).await?;
     for one in held {
         let answer = settle(&*source, one.token, Disposition::Ack).await?;
         same("an acknowledgement", &answer, &Settled::Done)?;
