@@ -32,9 +32,13 @@ const RUNS: usize = 7;
 /// A broker with its plain client beside it. Everything is made under the name that is given, so
 /// that no run meets what another one has left.
 pub(crate) trait Peer: Sync {
-    /// The rows: publishing, consuming, and from the one end to the other.
-    const ROWS: [&'static str; 3];
     const CLIENT: &'static str;
+
+    /// The rows: publishing, consuming, and from the one end to the other.
+    fn rows(&self) -> [&'static str; 3];
+
+    /// How safely the broker keeps events meanwhile, for the label of a row.
+    fn keeps(&self) -> &'static str;
 
     /// A transport as it is by default.
     fn transport(
@@ -79,7 +83,8 @@ pub(crate) fn events(count: usize) -> Result<Vec<Event>, Failure> {
 
 /// Measures and prints the rows of a broker.
 pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
-    let [publishing, consuming, latency] = P::ROWS;
+    let [publishing, consuming, latency] = peer.rows();
+    let keeps = peer.keeps();
     let count = size(30_000, 1_000);
     let names = AtomicUsize::new(0);
     let name = || format!("bench-{}", names.fetch_add(1, Ordering::Relaxed) + 1);
@@ -99,7 +104,8 @@ pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime, chosen: &Chosen) -> Res
             });
             per_second(count, took.expect("the broker works"))
         };
-        let what = format!("{publishing}: {} events, {BATCH} at a time", grouped(count));
+        let count = grouped(count);
+        let what = format!("{publishing}: {count} events, {BATCH} at a time, {keeps}");
         compare::<P>(&what, chosen, side)?;
     }
     if chosen.has(consuming) {
@@ -120,7 +126,8 @@ pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime, chosen: &Chosen) -> Res
             });
             per_second(count, took.expect("the broker works"))
         };
-        let what = format!("{consuming}: {} events, {HELD} held", grouped(count));
+        let count = grouped(count);
+        let what = format!("{consuming}: {count} events, {HELD} held, {keeps}");
         compare::<P>(&what, chosen, side)?;
     }
     if chosen.has(latency) {
@@ -132,7 +139,7 @@ pub(crate) fn rows<P: Peer>(peer: &P, runtime: &Runtime, chosen: &Chosen) -> Res
         })?;
         let theirs = runtime.block_on(peer.latencies(&two, rounds))?;
         for (who, times) in [("bus", ours), (P::CLIENT, theirs)] {
-            say_latency(&format!("{latency}, {who}"), times);
+            say_latency(&format!("{latency}, {keeps}, {who}"), times);
         }
         runtime.block_on(async {
             peer.tidy(&one).await?;

@@ -28,9 +28,11 @@ use tokio::time::Instant;
 use crate::broker::{BATCH, EVENT_TYPE, Event, Failure, HELD, Peer, events, rows};
 use crate::chosen::Chosen;
 
+const ROWS: [&str; 3] = ["nats_publish", "nats_consume", "nats_latency"];
+
 /// Measures the rows of NATS.
 pub(crate) fn run(runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
-    if !Plain::ROWS.iter().any(|row| chosen.has(row)) {
+    if !ROWS.iter().any(|row| chosen.has(row)) {
         return Ok(());
     }
     let server: Server = Nats::start()?;
@@ -110,8 +112,15 @@ async fn send(
 }
 
 impl Peer for Plain {
-    const ROWS: [&'static str; 3] = ["nats_publish", "nats_consume", "nats_latency"];
     const CLIENT: &'static str = "async-nats JetStream";
+
+    fn rows(&self) -> [&'static str; 3] {
+        ROWS
+    }
+
+    fn keeps(&self) -> &'static str {
+        "file store"
+    }
 
     async fn transport(&self, name: &str) -> Result<Arc<dyn MessageTransport>, Failure> {
         let config = NatsConfig::new([format!("nats://{}", self.address)]).with_stream(name, name);

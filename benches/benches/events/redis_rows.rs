@@ -21,22 +21,61 @@ use crate::chosen::Chosen;
 /// As the transport limits its stream by default.
 const MAX_EVENTS: usize = 1_000_000;
 
-/// Measures the rows of Redis.
-///
-/// Without a file, so that the server takes as little as possible of what is compared.
+/// Measures the rows of Redis: without a file, so that the server takes as little as possible of
+/// what is compared, and with one that is synced before a write is confirmed, as one has it who
+/// must not lose what was confirmed.
 pub(crate) fn run(runtime: &Runtime, chosen: &Chosen) -> Result<(), Failure> {
-    if !Plain::ROWS.iter().any(|row| chosen.has(row)) {
-        return Ok(());
+    for keeps in [Keeps::InMemory, Keeps::Synced] {
+        if !keeps.rows().iter().any(|row| chosen.has(row)) {
+            continue;
+        }
+        let server: Server = Redis::builder().args(keeps.settings()).start()?;
+        let peer = Plain {
+            address: server.address(),
+            keeps,
+        };
+        rows(&peer, runtime, chosen)?;
     }
-    let server: Server = Redis::builder().args(["--appendonly", "no"]).start()?;
-    let peer = Plain {
-        address: server.address(),
-    };
-    rows(&peer, runtime, chosen)
+    Ok(())
+}
+
+/// How safely the server keeps events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeps {
+    InMemory,
+    Synced,
+}
+
+impl Keeps {
+    fn rows(self) -> [&'static str; 3] {
+        match self {
+            Self::InMemory => ["redis_publish", "redis_consume", "redis_latency"],
+            Self::Synced => [
+                "redis_publish_synced",
+                "redis_consume_synced",
+                "redis_latency_synced",
+            ],
+        }
+    }
+
+    fn settings(self) -> [&'static str; 4] {
+        match self {
+            Self::InMemory => ["--appendonly", "no", "--appendfsync", "no"],
+            Self::Synced => ["--appendonly", "yes", "--appendfsync", "always"],
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::InMemory => "appendonly no",
+            Self::Synced => "appendfsync always",
+        }
+    }
 }
 
 struct Plain {
     address: SocketAddr,
+    keeps: Keeps,
 }
 
 impl Plain {
@@ -79,8 +118,15 @@ fn stream(name: &str) -> String {
 }
 
 impl Peer for Plain {
-    const ROWS: [&'static str; 3] = ["redis_publish", "redis_consume", "redis_latency"];
     const CLIENT: &'static str = "redis client, same commands";
+
+    fn rows(&self) -> [&'static str; 3] {
+        self.keeps.rows()
+    }
+
+    fn keeps(&self) -> &'static str {
+        self.keeps.label()
+    }
 
     async fn transport(&self, name: &str) -> Result<Arc<dyn MessageTransport>, Failure> {
         let config = RedisConfig::new(format!("redis://{}", self.address)).with_name(name);
