@@ -134,7 +134,8 @@ fn headers(secret: &str, number: usize) -> BTreeMap<String, String> {
     let location = match number % 3 {
         0 => format!("http://{elsewhere}/{encoded}?key={encoded}"),
         1 => format!("http://{encoded}@{elsewhere}/"),
-        _ => format!("{secret}://{secret}/"),
+        // Where a page leads to itself, it is rightly asked for again.
+        _ => format!("ftp://{elsewhere}/{secret}"),
     };
     headers.push(("location", location));
     match number % 7 {
