@@ -138,6 +138,16 @@ impl Api {
         Ok(self)
     }
 
+    /// Names further keys and passwords that the service knows and that no error may hold, such as those
+    /// of another of its interfaces.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let secrets = secrets.into_iter().map(Into::into);
+        let inner = Arc::make_mut(&mut self.inner);
+        inner.secrets = inner.secrets.and(secrets);
+        self
+    }
+
     /// Limits the body of a reply, in bytes and after decompression. Default: 32 MiB.
     #[must_use]
     pub fn with_max_body(mut self, bytes: u64) -> Self {

@@ -125,6 +125,7 @@ impl BrightDataAdapter {
             None => None,
         };
         let known = Secrets::new(secrets.iter().map(Secret::expose));
+        let api = api.with_secrets(secrets.iter().map(Secret::expose));
         let link = Link {
             api,
             stack: stack.named(crate::NAME),

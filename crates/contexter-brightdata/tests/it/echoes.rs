@@ -149,6 +149,20 @@ async fn a_secret_in_a_redirect_or_a_media_type_is_not_shown() {
     for error in errors(media).await {
         assert_hidden(&shown(&error), KEY, "media type");
     }
+    // The interface that has no password knows it as well.
+    for secret in [KEY, PASSWORD] {
+        for body in ["{}", "", "["] {
+            let answer = Scripted::status(200)
+                .body(body)
+                .header("content-type", &format!("application/json; of={secret}"))
+                .header("x-request-id", secret);
+            let errors = errors(answer).await;
+            assert!(!errors.is_empty());
+            for error in errors {
+                assert_hidden(&shown(&error), secret, body);
+            }
+        }
+    }
 }
 
 #[tokio::test]
