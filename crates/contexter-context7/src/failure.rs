@@ -397,8 +397,9 @@ fn told(judge: &Judge, answer: &Answer<'_>, words: &Words, what: &str) -> String
 
 /// Makes a vendor's words fit for an error: one line, no key, not too long.
 pub(crate) fn cleaned(said: &str, secrets: &Secrets, max_chars: usize) -> String {
-    // The vendor may cut a key itself; and what does not show may stand in one.
-    let line = without_keys(&secrets.told(&without_keys(said)));
+    // Ours first, of which a part looks like a key as well. The vendor may cut a key itself; and what does
+    // not show may stand in one.
+    let line = without_keys(&secrets.told(&without_keys(&secrets.hide(said))));
     if line.chars().count() <= max_chars {
         return line;
     }
@@ -430,8 +431,12 @@ mod tests {
 
     #[test]
     fn words_are_one_line_without_a_key_and_without_what_turns_text_around() {
-        let secrets = Secrets::new(["another-kind-of-key"]);
+        let secrets = Secrets::new(["another-kind-of-key", "ctx7sk-a/rest"]);
         for (said, shown) in [
+            (
+                "no ctx7sk-a/rest, ctx7sk%2Da%2Frest!",
+                "no [redacted], [redacted]!",
+            ),
             (" over\r\nquota \u{202e}won ", "over quota won"),
             ("no another-kind-of-key!", "no [redacted]!"),
             ("no another-\u{1}kind-\u{200b}of-key!", "no [redacted]!"),

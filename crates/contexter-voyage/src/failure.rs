@@ -277,8 +277,9 @@ impl Fault {
 /// Makes a text of the vendor fit to be shown: one line, not too long, without the key and without what
 /// looks like one.
 pub(crate) fn told(text: &str, secrets: &Secrets) -> String {
-    // The vendor may cut a key itself; and what does not show may stand in one.
-    without_keys(&secrets.told(&without_keys(text)))
+    // Ours first, of which a part looks like a key as well. The vendor may cut a key itself; and what does
+    // not show may stand in one.
+    without_keys(&secrets.told(&without_keys(&secrets.hide(text))))
 }
 
 /// Takes out everything that looks like a key, whole or as the vendor may cut it.
@@ -329,8 +330,8 @@ mod tests {
     #[test]
     fn a_key_is_taken_out_whole_or_in_pieces() {
         let shown = told(
-            "Provided API key pa-abcdefghijkl is invalid; (al-us-99999999) pa-ab, s3cr3t!",
-            &Secrets::new(["s3cr3t"]),
+            "Provided API key pa-abcdefghijkl is invalid; (al-us-99999999) pa-ab, pa-0123456789/s3cr3t!",
+            &Secrets::new(["pa-0123456789/s3cr3t"]),
         );
         assert_eq!(
             shown,
