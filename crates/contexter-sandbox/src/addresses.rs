@@ -135,7 +135,11 @@ fn quoted(text: &str) -> String {
 
 /// The lines of a block scalar below `ca`.
 fn block(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("        {line}\n"))
-        .collect()
+    let mut block = String::new();
+    for line in text.lines() {
+        block.push_str("        ");
+        block.push_str(line);
+        block.push('\n');
+    }
+    block
 }

@@ -67,13 +67,13 @@ where
             requests: 0,
             wrong: Vec::new(),
         };
-        let cell = cells.attempt(PATIENT, PATIENT).await;
-        if !matches!(cell.ended, Ended::Done(Ok(()))) {
+        let calm = cells.attempt(PATIENT, PATIENT).await;
+        if !matches!(calm.ended, Ended::Done(Ok(()))) {
             let (server, name) = (place.server, call.name);
-            let wrong = format!("{server} {name} without a fault: {:?}", cell.ended);
+            let wrong = format!("{server} {name} without a fault: {:?}", calm.ended);
             cells.wrong.push(wrong);
         }
-        (cells.took, cells.requests) = (cell.took, cell.requests.max(1));
+        (cells.took, cells.requests) = (calm.took, calm.requests.max(1));
         cells
     }
 

@@ -17,7 +17,7 @@ async fn an_event_is_delivered_by_its_type_and_not_by_its_subject() {
         store(&server, "contexter.a.b", OTHER, b"");
     }
     let ours = event("a.b");
-    publish(&transport, &[ours.clone()]).await;
+    publish(&transport, std::slice::from_ref(&ours)).await;
     let one = take(&*source, 1).await.remove(0);
     assert_eq!(id(&one), ours.id());
     let done = settle(&*source, one.token, Disposition::Ack).await;

@@ -213,10 +213,14 @@ fn average(vectors: Vec<VectorInternal>) -> Result<Option<VectorInternal>, Statu
         });
     }
     if let Some(VectorInternal::Dense(values)) = &mut sum {
-        values.iter_mut().for_each(|value| *value /= count);
+        for value in values {
+            *value /= count;
+        }
     }
     if let Some(VectorInternal::Sparse(sparse)) = &mut sum {
-        sparse.values.iter_mut().for_each(|value| *value /= count);
+        for value in &mut sparse.values {
+            *value /= count;
+        }
     }
     Ok(sum)
 }
