@@ -67,13 +67,13 @@ where
             requests: 0,
             wrong: Vec::new(),
         };
-        let calm = cells.attempt(PATIENT, PATIENT).await;
-        if !matches!(calm.ended, Ended::Done(Ok(()))) {
+        let baseline = cells.attempt(PATIENT, PATIENT).await;
+        if !matches!(baseline.ended, Ended::Done(Ok(()))) {
             let (server, name) = (place.server, call.name);
-            let wrong = format!("{server} {name} without a fault: {:?}", calm.ended);
+            let wrong = format!("{server} {name} without a fault: {:?}", baseline.ended);
             cells.wrong.push(wrong);
         }
-        (cells.took, cells.requests) = (calm.took, calm.requests.max(1));
+        (cells.took, cells.requests) = (baseline.took, baseline.requests.max(1));
         cells
     }
 

@@ -11,7 +11,7 @@ const BATCH_POINTS: usize = 500;
 /// Bytes of one upload batch: reports recommend less than 5 MB.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// How failed calls are repeated; what is not set is as in [`StackConfig::qdrant`].
+/// How failed calls are repeated; what is not set is as in the preset for Qdrant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
