@@ -3,17 +3,20 @@
 //! `quota_use` and `quota_429` embed texts through the packing of the adapter under the adapter's own
 //! stack, against a model of the vendor in memory, on a clock that stands still while anybody works:
 //! its buckets of requests and tokens, its cap, its latency. Tokens are estimated, as they are without
-//! a tokenizer; the run with exact counts, a vendor that counts windows instead of buckets, and clients
+//! a tokenizer, of texts that are alike and of texts that are not (code, prose, and some that the vendor
+//! truncates); the run with exact counts, a vendor that counts windows instead of buckets, and clients
 //! that send fixed batches of 128 and sleep when refused are printed for people.
 //!
 //! `embed_overhead` is everything that a client does for 128 vectors of 1,024 floats except for the
 //! network (the request's parts, the stack, writing and reading), against the bare decode of the same
-//! body: JSON, base64 to bytes, bytes to floats.
+//! body: JSON, base64 to bytes, bytes to floats. A further row has the network in it: the adapter and a
+//! plain socket ask the same server on this machine.
 //!
 //! Then the same texts go over HTTP to a local server of the vendor's protocol for a minute, in real
 //! time, and what it counted is reported; `-- --http SECONDS` does only that, for so long.
 
 mod http;
+mod loopback;
 mod naive;
 mod overhead;
 mod quota;
@@ -41,24 +44,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let count = size(100_000, 20_000);
     let texts = quota::texts(count);
-    let ours = quota::ours(&texts, quota::Counting::Estimated, vendor::Meter::Buckets)?;
-    let name = format!("{} texts, tokens estimated", grouped(count));
-    Row::at_least(
-        &format!("quota_use: {name}"),
-        ours.share(),
-        GOAL_USE,
-        "share",
-    )
-    .print()?;
-    Row::cost(
-        &format!("quota_429: {name}"),
-        ours.refused(),
-        GOAL_429,
-        "goal",
-        "share",
-    )
-    .print()?;
-    text::say(&format!("tokens estimated: {ours}"));
+    for (what, texts) in [
+        ("texts", &texts),
+        (
+            "texts of code, prose and more than is embedded",
+            &quota::mixed(count),
+        ),
+    ] {
+        let ours = quota::ours(texts, quota::Counting::Estimated, vendor::Meter::Buckets)?;
+        let name = format!("{} {what}, tokens estimated", grouped(count));
+        let row = format!("quota_use: {name}");
+        Row::at_least(&row, ours.share(), GOAL_USE, "share").print()?;
+        let row = format!("quota_429: {name}");
+        Row::cost(&row, ours.refused(), GOAL_429, "goal", "share").print()?;
+        text::say(&format!("{what}, tokens estimated: {ours}"));
+    }
     for (what, counting, meter) in [
         (
             "tokens counted exactly",
@@ -124,9 +124,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         "× the vectors",
     )
     .print()?;
-    text::say(&format!(
-        "memory of 128 × 1,024 floats with the body that they are read from: {:.2} × the vectors",
-        overhead.with_body
-    ));
+    Row::cost(
+        "embed_overhead: memory of 128 × 1,024 floats and the body they are read from",
+        overhead.with_body,
+        GOAL_MEMORY,
+        "goal",
+        "× the vectors",
+    )
+    .print()?;
+    let loopback = loopback::measure()?;
+    Row::cost(
+        "embed_overhead over HTTP, server included",
+        loopback.ours,
+        loopback.bare,
+        "a socket and the bare decode",
+        "µs",
+    )
+    .print()?;
     http::run(size(60, 5).try_into()?)
 }

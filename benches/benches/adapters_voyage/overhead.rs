@@ -44,9 +44,7 @@ impl Service<EmbedTexts> for Arrived {
 
 pub(crate) fn measure() -> Result<Overhead, Box<dyn Error>> {
     let body = body();
-    let request = EmbedTexts::new(texts(), Purpose::Document)
-        .with_model("voyage-4")
-        .with_dimension(DIMENSIONS);
+    let request = request();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -83,13 +81,19 @@ pub(crate) fn measure() -> Result<Overhead, Box<dyn Error>> {
     })
 }
 
+pub(crate) fn request() -> EmbedTexts {
+    EmbedTexts::new(texts(), Purpose::Document)
+        .with_model("voyage-4")
+        .with_dimension(DIMENSIONS)
+}
+
 /// Returns the microseconds that a call takes.
 #[expect(clippy::cast_precision_loss, reason = "a few hundred calls")]
 #[expect(
     clippy::disallowed_methods,
     reason = "a benchmark measures by the real clock"
 )]
-fn time<T>(inputs: Vec<T>, call: impl FnMut(T) -> usize) -> f64 {
+pub(crate) fn time<T>(inputs: Vec<T>, call: impl FnMut(T) -> usize) -> f64 {
     let calls = inputs.len();
     let started = Instant::now();
     let vectors: usize = inputs.into_iter().map(call).sum();
@@ -99,7 +103,7 @@ fn time<T>(inputs: Vec<T>, call: impl FnMut(T) -> usize) -> f64 {
 }
 
 /// What a bare client does with the body.
-fn bare(body: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
+pub(crate) fn bare(body: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
     #[derive(Deserialize)]
     struct Reply<'a> {
         #[serde(borrow)]
@@ -144,7 +148,7 @@ fn texts() -> Vec<String> {
         .collect()
 }
 
-fn body() -> Vec<u8> {
+pub(crate) fn body() -> Vec<u8> {
     let mut data = Vec::new();
     let mut seed = 1_u32;
     for index in 0..TEXTS {

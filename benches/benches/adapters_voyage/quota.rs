@@ -91,6 +91,40 @@ pub(crate) fn texts(count: usize) -> Vec<String> {
     (0..count).map(&mut text).collect()
 }
 
+/// Texts that have little in common, in no order: two of code for two of prose, and one in 500 longer than
+/// the model reads.
+pub(crate) fn mixed(count: usize) -> Vec<String> {
+    const CODE: [&str; 4] = [
+        "if (a[i] != x) { return f(x, y)?; }\n",
+        "let q = &self.n[k..k + 2];\n",
+        "x += (y << 3) ^ 0xff;\n",
+        "}\n\n    /// # Errors\n",
+    ];
+    const PROSE: [&str; 4] = [
+        "The ferry leaves the harbour at noon, whatever the weather. ",
+        "Documentation describes what a function returns and when it fails. ",
+        "Considerable improvements notwithstanding, installation remains complicated. ",
+        "It was late; nobody came. ",
+    ];
+    let mut random = StdRng::seed_from_u64(43);
+    let mut text = |number: usize| {
+        let (from, pieces) = if number % 500 == 250 {
+            (PROSE, random.random_range(3_000..6_000))
+        } else if random.random_range(0..2) == 0 {
+            (CODE, random.random_range(5..60))
+        } else {
+            (PROSE, random.random_range(3..30))
+        };
+        let mut text = String::new();
+        for _ in 0..pieces {
+            let piece = from.get(random.random_range(0..from.len()));
+            text.push_str(piece.copied().unwrap_or_default());
+        }
+        text
+    };
+    (0..count).map(&mut text).collect()
+}
+
 /// Embeds all texts through the adapter's packing and stack.
 pub(crate) fn ours(
     texts: &[String],

@@ -9,6 +9,8 @@ use contexter_service::{Clock, ManualClock, Service, Timer};
 
 /// Tokens of one request, as of `voyage-4-large`.
 pub(crate) const CAP: u64 = 120_000;
+/// Tokens of one text, as of `voyage-4-large`.
+const CONTEXT: u64 = 32_000;
 /// Tokens a minute at tier 1, as of `voyage-4-large`.
 pub(crate) const TOKENS: u64 = 3_000_000;
 /// Requests a minute at tier 1.
@@ -118,11 +120,20 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A token for each four letters of a word, as models cut what they do not know.
+/// A token for each four letters of a word, as models cut what they do not know, and one for each sign.
 pub(crate) fn tokens(text: &str) -> u64 {
-    text.split(' ')
-        .map(|word| word.len().div_ceil(4) as u64)
-        .sum()
+    let (mut tokens, mut letters) = (0, 0);
+    for character in text.chars() {
+        if character.is_alphanumeric() {
+            // The first, the fifth and so on.
+            tokens += u64::from(letters % 4 == 0);
+            letters += 1;
+        } else {
+            letters = 0;
+            tokens += u64::from(!character.is_whitespace());
+        }
+    }
+    tokens
 }
 
 impl Service<Embed> for Vendor {
@@ -130,7 +141,9 @@ impl Service<Embed> for Vendor {
     type Error = Error;
 
     async fn call(&self, request: Embed) -> Result<Embeddings, Error> {
-        let tokens: u64 = request.texts.iter().map(|text| tokens(text)).sum();
+        // What is longer than the context is cut, and not billed.
+        let tokens = request.texts.iter().map(|text| tokens(text).min(CONTEXT));
+        let tokens: u64 = tokens.sum();
         self.clock
             .sleep(LATENCY + Duration::from_micros(tokens))
             .await;

@@ -1,0 +1,138 @@
+//! The same request over HTTP on this machine: our adapter beside a socket and the bare decode.
+
+use std::error::Error;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use contexter_adapter::ServiceAdapter as _;
+use contexter_benches::{interleaved, size};
+use contexter_service::Service as _;
+use contexter_voyage::{Config, EmbedTexts, VoyageAdapter};
+
+use crate::overhead::{self, bare, time};
+
+/// Microseconds for a request over HTTP, ours and that of a socket that reads and decodes.
+pub(crate) struct Loopback {
+    pub(crate) ours: f64,
+    pub(crate) bare: f64,
+}
+
+pub(crate) fn measure() -> Result<Loopback, Box<dyn Error>> {
+    let body: Arc<[u8]> = overhead::body().into();
+    let address = serve(Arc::clone(&body))?;
+    let request = overhead::request();
+    let written = request.write_body()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let config = Config::new("pa-none")
+        .with_base_url(format!("http://{address}/v1"))
+        // The quota is not what is measured.
+        .with_rate_limit(1_000_000_000)
+        .with_token_limit(1_000_000_000_000);
+    let adapter = VoyageAdapter::new(config)?;
+    let embed = adapter.capabilities().handle::<EmbedTexts>();
+    let embed = embed.ok_or("the adapter embeds")?;
+    let ours = |request: EmbedTexts| {
+        let reply = runtime.block_on(embed.call(request));
+        reply.map(|reply| reply.vectors.len())
+    };
+    let mut socket = Socket::connect(address)?;
+    if ours(request.clone())? != bare(&socket.ask(&written)?)?.len() {
+        return Err("the two do not read the same".into());
+    }
+    let calls = size(200, 20);
+    let (ours, bare) = interleaved(
+        11,
+        || {
+            let requests = vec![request.clone(); calls];
+            time(requests, |request| ours(request).unwrap_or_default())
+        },
+        || {
+            time(vec![(); calls], |()| {
+                let body = socket.ask(&written).unwrap_or_default();
+                bare(&body).map_or(0, |vectors| vectors.len())
+            })
+        },
+    );
+    Ok(Loopback { ours, bare })
+}
+
+/// Answers every request on every connection with `body`, as long as the process lives.
+fn serve(body: Arc<[u8]>) -> Result<SocketAddr, Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let body = Arc::clone(&body);
+            thread::spawn(move || answer(connection, &body));
+        }
+    });
+    Ok(address)
+}
+
+/// Ends with the connection.
+fn answer(connection: TcpStream, body: &[u8]) -> io::Result<()> {
+    connection.set_nodelay(true)?;
+    let mut reader = BufReader::new(connection);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let reply = [head.as_bytes(), body].concat();
+    loop {
+        read_message(&mut reader)?;
+        reader.get_mut().write_all(&reply)?;
+    }
+}
+
+/// Reads a head and the body that it announces.
+fn read_message(reader: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(body)
+}
+
+/// What one can do with no client at all.
+struct Socket {
+    reader: BufReader<TcpStream>,
+}
+
+impl Socket {
+    fn connect(address: SocketAddr) -> io::Result<Self> {
+        let connection = TcpStream::connect(address)?;
+        connection.set_nodelay(true)?;
+        Ok(Self {
+            reader: BufReader::new(connection),
+        })
+    }
+
+    fn ask(&mut self, body: &[u8]) -> io::Result<Vec<u8>> {
+        let head = format!(
+            "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer pa-none\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let request = [head.as_bytes(), body].concat();
+        self.reader.get_mut().write_all(&request)?;
+        read_message(&mut self.reader)
+    }
+}
