@@ -48,15 +48,18 @@ pub fn installed(name: &str, lock: &str, inside: &str) -> Option<PathBuf> {
     if left_out(&[name], inside) {
         return None;
     }
-    let folder = target().map(|target| target.join(name));
-    let found = folder.filter(|folder| {
-        fs::read_to_string(folder.join(INSTALLED)).is_ok_and(|made_from| made_from == lock)
-    });
+    let found = find(name, lock);
     if found.is_none() {
         let needs = format!("{name}, which `cargo xtask test --install` installs");
         leave_out(test_name(inside), &needs);
     }
     found
+}
+
+fn find(name: &str, lock: &str) -> Option<PathBuf> {
+    let folder = target()?.join(name);
+    let made_from = fs::read_to_string(folder.join(INSTALLED)).ok()?;
+    (made_from == lock).then_some(folder)
 }
 
 /// Returns the folder that cargo builds in: the one above this program that cargo has tagged.
@@ -78,13 +81,9 @@ mod tests {
         let folder = tempfile::tempdir_in(&target).unwrap();
         let name = folder.path().strip_prefix(&target).unwrap();
         let name = name.to_str().unwrap();
-        let inside = "it::sdk::embeds::here";
-        assert_eq!(installed(name, "a==1\n", inside), None);
+        assert_eq!(find(name, "a==1\n"), None);
         fs::write(folder.path().join(INSTALLED), "a==1\n").unwrap();
-        assert_eq!(
-            installed(name, "a==1\n", inside).as_deref(),
-            Some(folder.path())
-        );
-        assert_eq!(installed(name, "a==2\n", inside), None);
+        assert_eq!(find(name, "a==1\n").as_deref(), Some(folder.path()));
+        assert_eq!(find(name, "a==2\n"), None);
     }
 }

@@ -80,6 +80,13 @@ macro_rules! require_env {
 /// When the list cannot be written, so that nothing is left out in silence.
 #[must_use]
 pub fn variables<const N: usize>(names: [&str; N], inside: &str) -> Option<[String; N]> {
+    values_of(names)
+        .map_err(|missing| leave_out(test_name(inside), &missing.join(", ")))
+        .ok()
+}
+
+/// Returns the values, or the names of those that are missing.
+fn values_of<const N: usize>(names: [&str; N]) -> Result<[String; N], Vec<&str>> {
     let values = names.map(|name| env::var_os(name).unwrap_or_default());
     let missing: Vec<&str> = names
         .iter()
@@ -88,10 +95,10 @@ pub fn variables<const N: usize>(names: [&str; N], inside: &str) -> Option<[Stri
         .map(|(name, _)| *name)
         .collect();
     if missing.is_empty() {
-        return Some(values.map(|value| value.to_string_lossy().into_owned()));
+        Ok(values.map(|value| value.to_string_lossy().into_owned()))
+    } else {
+        Err(missing)
     }
-    leave_out(test_name(inside), &missing.join(", "));
-    None
 }
 
 /// Tells whether the run does without one of the programs; if so, says it and adds to the list.
@@ -160,10 +167,10 @@ mod tests {
 
     #[test]
     fn a_variable_that_is_not_set_leaves_the_test_out() {
-        let inside = "it::live::embeds::here";
-        assert_eq!(variables(["CONTEXTER_TEST_UNSET"], inside), None);
-        assert_eq!(variables(["PATH", "CONTEXTER_TEST_UNSET"], inside), None);
-        let [path] = variables(["PATH"], inside).unwrap();
+        let unset = "CONTEXTER_TEST_UNSET";
+        assert_eq!(values_of([unset]), Err(vec![unset]));
+        assert_eq!(values_of(["PATH", unset]), Err(vec![unset]));
+        let [path] = values_of(["PATH"]).unwrap();
         assert!(!path.is_empty());
     }
 
