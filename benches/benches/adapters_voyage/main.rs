@@ -107,6 +107,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             ));
         }
     }
+    print_overhead()?;
+    http::run(size(60, 5).try_into()?)
+}
+
+/// What an embedding costs beside the vendor's own time.
+fn print_overhead() -> Result<(), Box<dyn Error>> {
     let overhead = overhead::measure()?;
     Row::cost(
         "embed_overhead: time of 128 × 1,024 floats",
@@ -141,5 +147,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         "µs",
     )
     .print()?;
-    http::run(size(60, 5).try_into()?)
+    Ok(())
 }
