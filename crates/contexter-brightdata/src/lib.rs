@@ -53,7 +53,8 @@ mod user;
 
 pub use adapter::{BrightDataAdapter, HEALTH_KEPT, HEALTH_TIMEOUT};
 pub use catalogue::CodeEntry;
-pub use config::{Config, ProxyConfig, RetryConfig};
+pub use config::{Config, ProxyConfig};
+pub use contexter_resilience::RetryConfig;
 pub use dataset::{
     CancelSnapshot, CountParts, DatasetId, DatasetRecord, Download, FetchSnapshot, JobStatus, Part,
     Progress, RecordError, Records, ScrapeDataset, Scraped, SnapshotFormat, SnapshotId,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contexter_config::Secret;
 use contexter_fallback::CacheConfig;
 use contexter_limit::{Quota, RateLimitConfig};
-use contexter_resilience::StackConfig;
+use contexter_resilience::{RetryConfig, StackConfig};
 use contexter_service::InvalidConfig;
 use serde::{Deserialize, Serialize};
 
@@ -75,51 +75,6 @@ pub struct Config {
     /// calls is not documented.
     #[serde(with = "contexter_service::duration")]
     pub health_interval: Duration,
-}
-
-/// How failed calls are repeated; what is left out is that of the preset
-/// [`StackConfig::context7`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RetryConfig {
-    /// How many attempts are made at most, the first one included.
-    pub max_attempts: Option<u32>,
-    /// The delay before the second attempt.
-    #[serde(with = "contexter_service::duration::option")]
-    pub base_delay: Option<Duration>,
-    /// The longest delay.
-    #[serde(with = "contexter_service::duration::option")]
-    pub max_delay: Option<Duration>,
-}
-
-impl RetryConfig {
-    /// Creates settings that change nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets how many attempts are made at most, the first one included.
-    #[must_use]
-    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
-        self
-    }
-
-    /// Sets the delay before the second attempt.
-    #[must_use]
-    pub fn with_base_delay(mut self, delay: Duration) -> Self {
-        self.base_delay = Some(delay);
-        self
-    }
-
-    /// Sets the longest delay.
-    #[must_use]
-    pub fn with_max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = Some(delay);
-        self
-    }
 }
 
 /// How answers are kept.
@@ -293,19 +248,10 @@ impl Config {
     #[must_use]
     pub fn stack(&self) -> StackConfig {
         let preset = StackConfig::context7();
-        let mut retry = preset
-            .retry
-            .unwrap_or_default()
-            .max_retry_after(self.max_retry_after);
-        if let Some(attempts) = self.retry_config.max_attempts {
-            retry = retry.max_attempts(attempts);
-        }
-        if let Some(delay) = self.retry_config.base_delay {
-            retry = retry.base_delay(delay);
-        }
-        if let Some(delay) = self.retry_config.max_delay {
-            retry = retry.max_delay(delay);
-        }
+        let retry = preset.retry.unwrap_or_default();
+        let retry = self
+            .retry_config
+            .over(retry.max_retry_after(self.max_retry_after));
         // The whole call has at least the time of one attempt.
         let deadline = preset.deadline.map(|limit| limit.max(self.timeout));
         let rate_limit = self.rate_limit.map(|calls| {

@@ -91,9 +91,10 @@ mod wire;
 
 pub use adapter::{Context7Adapter, HEALTH_TIMEOUT};
 pub use client::MAX_MOVES;
-pub use config::{CacheSettings, Config, DEFAULT_BASE_URL, KEY_PREFIX, RetryConfig};
+pub use config::{CacheSettings, Config, DEFAULT_BASE_URL, KEY_PREFIX};
 pub use config_docs::{DEFAULT_TOPICS, DocsConfig, MAX_TOPICS};
 pub use context::{Content, Context, FetchContext, Form};
+pub use contexter_resilience::RetryConfig;
 pub use failure::Failure;
 pub use id::{Context7Id, IdFault, IdKind, InvalidId, MAX_ID_CHARS};
 pub use legacy::{

@@ -52,7 +52,7 @@
 //! | `CircuitState` | [`contexter_service::BreakerState`] |
 //! | `CircuitBreakerOpenError` | [`contexter_service::Open`], with the remaining time |
 //! | `CircuitBreakerTimeoutError` | [`contexter_service::Elapsed`] |
-//! | `RetryConfig` | [`contexter_retry::Config`] |
+//! | `RetryConfig` | [`contexter_retry::Config`], and [`RetryConfig`] where a service's section lays its own over a preset |
 //! | `RetryConfig(retryable_exceptions)` | [`Retry::classify_by`](contexter_retry::Retry::classify_by): any [`Classify`](contexter_service::Classify) |
 //! | `retry_with_backoff` | [`contexter_retry::retry_with_backoff`] |
 //! | `retry_context`, `RetryContext` | [`contexter_retry::RetryContext`] |
@@ -70,6 +70,7 @@ mod measure;
 mod parts;
 mod presets;
 mod pristine;
+mod retry_config;
 mod sign;
 mod snapshot;
 mod stack;
@@ -83,5 +84,6 @@ pub use error::{Error, UnlessRejected};
 pub use guarded::Guarded;
 pub use keyed::Keyed;
 pub use pristine::Pristine;
+pub use retry_config::RetryConfig;
 pub use snapshot::StackSnapshot;
 pub use stack::StandardStack;

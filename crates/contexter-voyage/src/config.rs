@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use contexter_config::Secret;
-use contexter_resilience::StackConfig;
+use contexter_resilience::{RetryConfig, StackConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_TEXTS;
@@ -100,50 +100,6 @@ pub struct Config {
     /// How many requests are under way at once, of each model.
     #[serde(default = "default_max_concurrent")]
     pub max_concurrent: usize,
-}
-
-/// How failed requests are repeated: what is not set is as in [`StackConfig::voyage_ai`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RetryConfig {
-    /// How many attempts are made at most, the first one included.
-    pub max_attempts: Option<u32>,
-    /// The delay before the second attempt, before jitter.
-    #[serde(with = "contexter_service::duration::option")]
-    pub base_delay: Option<Duration>,
-    /// The longest delay.
-    #[serde(with = "contexter_service::duration::option")]
-    pub max_delay: Option<Duration>,
-}
-
-impl RetryConfig {
-    /// Creates settings that change nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets how many attempts are made at most, the first one included.
-    #[must_use]
-    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
-        self
-    }
-
-    /// Sets the delay before the second attempt.
-    #[must_use]
-    pub fn with_base_delay(mut self, delay: Duration) -> Self {
-        self.base_delay = Some(delay);
-        self
-    }
-
-    /// Sets the longest delay.
-    #[must_use]
-    pub fn with_max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = Some(delay);
-        self
-    }
 }
 
 fn default_timeout() -> Duration {
@@ -346,16 +302,7 @@ impl Config {
     /// As [`stack`](Self::stack), without quotas: for files and batch jobs, which have others.
     pub(crate) fn stack_without_quotas(&self) -> StackConfig {
         let preset = StackConfig::voyage_ai().rate_limit(None);
-        let mut retry = preset.retry.unwrap_or_default();
-        if let Some(attempts) = self.retry_config.max_attempts {
-            retry = retry.max_attempts(attempts);
-        }
-        if let Some(delay) = self.retry_config.base_delay {
-            retry = retry.base_delay(delay);
-        }
-        if let Some(delay) = self.retry_config.max_delay {
-            retry = retry.max_delay(delay);
-        }
+        let retry = self.retry_config.over(preset.retry.unwrap_or_default());
         preset.retry(retry).attempt_timeout(self.timeout)
     }
 

@@ -70,7 +70,8 @@ mod values;
 
 pub use account::{ModelUsage, UsageSnapshot};
 pub use adapter::{Builder, VoyageAdapter};
-pub use config::{Config, RetryConfig};
+pub use config::Config;
+pub use contexter_resilience::RetryConfig;
 pub use contextualized::{ChunkEmbeddings, Chunking, EmbedChunks, EmbeddedDocument};
 pub use divisible::Divisible;
 pub use embeddings::{EmbedTexts, TextEmbeddings};

@@ -7,10 +7,10 @@ mod stack;
 use std::time::Duration;
 
 use contexter_config::Secret;
+use contexter_resilience::RetryConfig;
 use serde::{Deserialize, Serialize};
 
 pub use proxy::ProxyConfig;
-pub use stack::RetryConfig;
 
 use crate::pages::WebLibrary;
 use crate::serp::Engine;

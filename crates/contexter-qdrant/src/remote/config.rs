@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use contexter_config::Secret;
-use contexter_resilience::StackConfig;
+use contexter_resilience::{RetryConfig, StackConfig};
 use contexter_service::InvalidConfig;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, with_port};
 use super::expected::CollectionConfig;
-use super::sending::{RetryConfig, UploadConfig};
+use super::sending::UploadConfig;
 
 /// The server's gRPC port (<https://qdrant.tech/documentation/interfaces/#grpc-interface>).
 pub const GRPC_PORT: u16 = 6334;
@@ -246,18 +246,7 @@ impl Config {
         let preset = StackConfig::qdrant();
         let attempt = self.timeout.saturating_add(GRACE).saturating_add(GRACE);
         let deadline = preset.deadline.map(|limit| limit.max(attempt));
-        let retry = preset.retry.map(|mut retry| {
-            if let Some(attempts) = self.retry_config.max_attempts {
-                retry = retry.max_attempts(attempts);
-            }
-            if let Some(delay) = self.retry_config.base_delay {
-                retry = retry.base_delay(delay);
-            }
-            if let Some(delay) = self.retry_config.max_delay {
-                retry = retry.max_delay(delay);
-            }
-            retry
-        });
+        let retry = preset.retry.map(|retry| self.retry_config.over(retry));
         preset
             .retry(retry)
             .attempt_timeout(attempt)

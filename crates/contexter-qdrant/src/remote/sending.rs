@@ -1,6 +1,4 @@
-//! How calls are repeated, and how points are sent.
-
-use std::time::Duration;
+//! How points are sent.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,21 +8,6 @@ const BATCH_POINTS: usize = 500;
 
 /// Bytes of one upload batch: reports recommend less than 5 MB.
 const BATCH_BYTES: usize = 4 << 20;
-
-/// How failed calls are repeated; what is not set is as in the preset for Qdrant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RetryConfig {
-    /// How often a call is tried in all.
-    pub max_attempts: Option<u32>,
-    /// The wait before the second attempt.
-    #[serde(with = "contexter_service::duration::option")]
-    pub base_delay: Option<Duration>,
-    /// The longest wait between two attempts.
-    #[serde(with = "contexter_service::duration::option")]
-    pub max_delay: Option<Duration>,
-}
 
 /// How points are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,35 +29,6 @@ impl Default for UploadConfig {
             batch_bytes: BATCH_BYTES,
             concurrency: 2,
         }
-    }
-}
-
-impl RetryConfig {
-    /// Creates settings that change nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets how many attempts are made at most, the first one included.
-    #[must_use]
-    pub fn with_max_attempts(mut self, attempts: u32) -> Self {
-        self.max_attempts = Some(attempts);
-        self
-    }
-
-    /// Sets the delay before the second attempt.
-    #[must_use]
-    pub fn with_base_delay(mut self, delay: Duration) -> Self {
-        self.base_delay = Some(delay);
-        self
-    }
-
-    /// Sets the longest delay.
-    #[must_use]
-    pub fn with_max_delay(mut self, delay: Duration) -> Self {
-        self.max_delay = Some(delay);
-        self
     }
 }
 
