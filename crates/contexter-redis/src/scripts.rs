@@ -81,8 +81,9 @@ return {out,first[2] and math.max(first[2]-now,0) or -1}"
 /// its name.
 ///
 /// KEYS: events. ARGV: group, consumer, the lease of consumers whose names tell none, cursor, how many
-/// at most. Returns the next cursor, for each entry its id, the number of its deliveries and its
-/// fields, and the ids of those that were trimmed.
+/// at most, and how many are looked at, most of which may be in good hands. Returns the next cursor,
+/// for each entry its id, the number of its deliveries and its fields, and the ids of those that were
+/// trimmed.
 pub(crate) const SWEEP: &str = r"local function lease(name)
   return tonumber(string.match(name,'@(%d+)$') or ARGV[3])
 end
@@ -92,15 +93,18 @@ for _,c in ipairs(redis.call('XINFO','CONSUMERS',KEYS[1],ARGV[1])) do
 end
 local out,gone={},{}
 if not least then return {'0-0',out,gone} end
-local rows=redis.call('XPENDING',KEYS[1],ARGV[1],'IDLE',string.format('%.0f',least),ARGV[4],'+',ARGV[5])
+local rows=redis.call('XPENDING',KEYS[1],ARGV[1],'IDLE',string.format('%.0f',least),ARGV[4],'+',ARGV[6])
+local seen=0
 for _,p in ipairs(rows) do
+  if #out>=tonumber(ARGV[5]) then break end
+  seen=seen+1
   if p[3]>=lease(p[2]) then
     local e=redis.call('XCLAIM',KEYS[1],ARGV[1],ARGV[2],0,p[1])[1]
     if e then out[#out+1]={p[1],p[4]+1,e[2]} else gone[#gone+1]=p[1] end
   end
 end
 local cursor='0-0'
-if #rows>=tonumber(ARGV[5]) then cursor='('..rows[#rows][1] end
+if seen<#rows or #rows>=tonumber(ARGV[6]) then cursor='('..rows[seen][1] end
 return {cursor,out,gone}";
 
 /// Begins the leases of entries anew that a consumer has, without counting a delivery.

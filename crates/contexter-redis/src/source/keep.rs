@@ -14,7 +14,7 @@ use crate::entry::{EntryId, Fields, bytes, entry_id, fields, list, number};
 use crate::error::unexpected;
 use crate::scripts::{self, eval};
 
-/// How many entries are taken over at once.
+/// How many entries are taken over at once, and looked at for that.
 const AT_ONCE: usize = 100;
 
 /// How many steps a sweep makes at most; the next one goes on from there.
@@ -225,7 +225,8 @@ impl Consumer {
                 .arg(&self.name)
                 .arg(millis(self.lease))
                 .arg(&schedule.cursor)
-                .arg(room);
+                .arg(room)
+                .arg(AT_ONCE);
             let mut parts = list(self.take(cmd).await?).unwrap_or_default().into_iter();
             let cursor = parts.next().and_then(bytes);
             let cursor = cursor.and_then(|cursor| String::from_utf8(cursor).ok());

@@ -262,3 +262,64 @@ async fn what_a_dead_member_with_a_shorter_lease_held_is_taken_over_when_that_is
         assert_eq!(receive(&*slow).await.delivery_count, 2);
     }
 }
+
+#[tokio::test]
+async fn what_is_in_good_hands_is_looked_at_by_pages_however_little_room_there_is() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let group = spec(">").with_group("g");
+    let long = group.clone().with_prefetch(400);
+    let large = redis
+        .subscribe(&long.with_lease(Duration::from_mins(10)))
+        .await
+        .unwrap();
+    publish(&redis, &events("a", 399)).await;
+    let mut held = 0;
+    while held < 399 {
+        held += large.receive(400).await.unwrap().len();
+    }
+    // Whatever is idle for as long as the shortest lease of those who hold something is looked at.
+    let lease = Duration::from_secs(3);
+    until("they are idle for longer than that", || async {
+        let idle: [&[u8]; 8] = [
+            b"XPENDING",
+            EVENTS,
+            b"group:g:>",
+            b"IDLE",
+            b"3000",
+            b"-",
+            b"+",
+            b"400",
+        ];
+        command(&server, &idle).starts_with("*399\r\n")
+    })
+    .await;
+    let short = group.with_prefetch(1).with_lease(lease);
+    let holding = redis.subscribe(&short).await.unwrap();
+    publish(&redis, &[event("a", "held")]).await;
+    receive(&*holding).await;
+    command(&server, &[b"CONFIG", b"RESETSTAT"]);
+    let begun = Instant::now();
+    let small = redis.subscribe(&short).await.unwrap();
+    for number in 1_000..1_020 {
+        publish(&redis, &[event("a", number)]).await;
+        let mut incoming = receive(&*small).await;
+        if id_of(&incoming) == "held" {
+            // This machine is slow, and its lease is over.
+            ack(&*small, &[incoming.token]).await;
+            incoming = receive(&*small).await;
+        }
+        assert_eq!(id_of(&incoming), number.to_string());
+        ack(&*small, &[incoming.token]).await;
+    }
+    // Four pages a sweep of each, and the polls for what is due.
+    let sweeps = begun.elapsed().as_millis() / (lease / 3).as_millis() + 2;
+    let stats = command(&server, &[b"INFO", b"commandstats"]);
+    let evals = stats.split("cmdstat_eval:calls=").nth(1).unwrap();
+    let evals: u128 = evals.split(',').next().unwrap().parse().unwrap();
+    assert!(
+        evals <= sweeps * 8 + 60,
+        "{evals} scripts in {sweeps} sweeps"
+    );
+}
