@@ -149,8 +149,10 @@ impl Queue {
         }
     }
 
+    /// Has another worker look at what may run now and what is due next, if there is any. Whoever
+    /// gives up looking after it calls this.
     #[inline]
-    fn wake_another(&self, state: &mut State) {
+    pub(crate) fn wake_another(&self, state: &mut State) {
         let more = state.lanes.is_ready() || state.lanes.next_due().is_some();
         if more && state.sleeping.wake() {
             self.work.wake_one();

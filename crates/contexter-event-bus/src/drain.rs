@@ -50,6 +50,7 @@ impl Queue {
                 idle.extend(slot.task.take());
             }
         }
+        self.wake_another(&mut state);
         drop(state);
         idle.iter().for_each(AbortHandle::abort);
     }

@@ -409,9 +409,6 @@ impl Queue {
         for &number in numbers {
             if let Some((seq, item)) = state.vacate(number) {
                 state.lanes.put_back_ready(seq, item);
-                if state.sleeping.wake() {
-                    self.work.wake_one();
-                }
             }
             if let Some(slot) = state.slots.get_mut(number) {
                 if slot.stay == Stay::Retired {
@@ -422,6 +419,8 @@ impl Queue {
                 tasks.extend(slot.task.take());
             }
         }
+        // One that slept may have been the only one to know when something is due.
+        self.wake_another(&mut state);
         drop(state);
         tasks.iter().for_each(AbortHandle::abort);
         // Whoever waits for room learns that nobody may be left to make it.

@@ -107,6 +107,34 @@ fn what_a_member_leaves_goes_to_whoever_takes_its_place() {
 }
 
 #[test]
+fn when_something_is_due_is_learnt_by_another_when_whoever_knew_it_leaves() {
+    loom::model(|| {
+        let event = event(None);
+        let model = members();
+        let mut slots = model.queue.enlist(2).into_iter();
+        let (goes, stays) = (slots.next().unwrap(), slots.next().unwrap());
+        push(&model.queue, &event);
+        assert!(matches!(model.queue.next(goes, false), Next::Work(_)));
+        let learnt = {
+            let queue = Arc::clone(&model.queue);
+            thread::spawn(move || {
+                loop {
+                    match queue.next(stays, false) {
+                        Next::Nothing { until: None } => block_on(queue.sleep(None)),
+                        Next::Nothing { until } => return until,
+                        _ => panic!("nothing is due for an hour"),
+                    }
+                }
+            })
+        };
+        // It fails, and whoever was at it leaves.
+        model.queue.defer(goes, Duration::from_hours(1));
+        model.queue.leave(&[goes]);
+        assert!(learnt.join().unwrap().is_some());
+    });
+}
+
+#[test]
 fn a_wake_up_for_a_member_that_leaves_goes_to_another() {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);

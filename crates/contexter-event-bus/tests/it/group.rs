@@ -323,3 +323,30 @@ async fn whoever_joins_while_a_group_is_forgotten_is_in_one_that_works() {
         assert_eq!(seen.numbers(), [number]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_to_be_tried_again_is_not_forgotten_when_whoever_waits_for_it_leaves() {
+    for drains in [false, true] {
+        let bus = Bus::default();
+        let fail = |_: Delivery| async {
+            let after = Duration::from_secs(10);
+            Err::<(), _>(HandlerError::retryable_after(after, "later"))
+        };
+        let leaves = bus.subscribe("a.b", config(), fail).unwrap();
+        quiet().await;
+        let seen = Seen::default();
+        // It has gone to sleep, with nothing to wait for, before the event comes to the other.
+        let _stays = bus.subscribe("a.b", config(), noting(&seen)).unwrap();
+        quiet().await;
+        bus.publish(event(1)).await.unwrap();
+        quiet().await;
+        assert_eq!(leaves.stats().failed, 1);
+        if drains {
+            leaves.drain(Duration::from_secs(1)).await;
+        } else {
+            drop(leaves);
+        }
+        assert!(bus.idle(Duration::from_secs(11)).await, "drains: {drains}");
+        assert_eq!(seen.all(), [(1, 2)]);
+    }
+}
