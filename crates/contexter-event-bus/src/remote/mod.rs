@@ -196,6 +196,8 @@ impl Remote {
     /// A message that is not held any more has left its place.
     pub(crate) fn give_up(&self, id: &str) {
         self.held.lock().lost.remove(id);
+        // It may have been the last that something could still come of.
+        self.settling.notify_one();
     }
 
     /// Returns how many messages are here that are not held any more.
@@ -249,9 +251,7 @@ impl Remote {
         disposition: Disposition,
         broken_off: Option<BrokenOff>,
     ) {
-        if !held.lost.is_empty() {
-            held.lost.remove(id);
-        }
+        let was_lost = !held.lost.is_empty() && held.lost.remove(id).is_some();
         let settlement = held
             .items
             .remove(id)
@@ -259,6 +259,10 @@ impl Remote {
         // What belongs to another consumer by now is not settled, but what was begun on it here is
         // broken off all the same.
         if settlement.is_none() && broken_off.is_none() {
+            drop(held);
+            if was_lost {
+                self.settling.notify_one();
+            }
             return;
         }
         held.waiting.push(Waiting {
@@ -308,10 +312,14 @@ impl Remote {
         self.held.lock().is_flushed()
     }
 
-    /// Returns whether nothing is held, nothing comes, and every settlement has reached the broker.
+    /// Returns whether nothing is here, nothing comes, and every settlement has reached the broker.
+    ///
+    /// What was lost counts, because it may still be handled, and broken off then. It leaves its
+    /// place at the latest when its queue is closed, or when it comes again.
     fn is_through(&self) -> bool {
         let held = self.held.lock();
-        held.intake_is_over && held.items.is_empty() && held.is_flushed()
+        let nothing = held.items.is_empty() && held.lost.is_empty();
+        held.intake_is_over && nothing && held.is_flushed()
     }
 
     /// Waits until nothing more is taken in and every settlement has reached the broker. It must

@@ -1,17 +1,21 @@
 //! Subscriptions and buses that end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use contexter_event_bus::transport::Connection;
-use contexter_event_bus::{Delivery, Overflow, PublishError, SubscribeError};
+use contexter_event_bus::{
+    Begin, Bus, BusConfig, DedupeKey, DedupeStore, Delivery, DeliveryId, MemoryDedupe, Overflow,
+    PublishError, SubscribeError, TransportError,
+};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::{config, over, until};
-use crate::broker::Broker;
-use crate::support::{Seen, event, gated, noting, publish_all};
+use crate::broker::{Broker, Fake};
+use crate::support::{LONG, Seen, event, gated, noting, publish_all};
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_what_is_held_and_gives_back_the_rest() {
@@ -95,4 +99,61 @@ async fn what_a_drain_ends_before_the_broker_was_reached_is_told_so() {
     bus.drain(Duration::from_secs(1)).await;
     assert_eq!(kept.ready().await, Err(SubscribeError::Closed));
     assert_eq!(kept.health().unwrap().connection, Connection::Closed);
+}
+
+/// Counts what was broken off.
+#[derive(Debug)]
+struct Counting {
+    store: MemoryDedupe,
+    released: AtomicUsize,
+}
+
+#[async_trait]
+impl DedupeStore for Counting {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        by: &DeliveryId,
+        lease: Duration,
+    ) -> Result<Begin, TransportError> {
+        self.store.begin(key, by, lease).await
+    }
+
+    async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
+        self.store.done(key).await
+    }
+
+    async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
+        self.released.fetch_add(1, Ordering::SeqCst);
+        self.store.release(key, by).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_runs_and_is_lost_is_broken_off_by_a_drain_that_ends_in_time() {
+    let broker = Broker::new();
+    let store = Arc::new(Counting {
+        store: MemoryDedupe::new(100, LONG),
+        released: AtomicUsize::new(0),
+    });
+    let transport = Arc::new(Fake(Arc::clone(&broker)));
+    let shared = Arc::<Counting>::clone(&store);
+    let bus = Bus::with_dedupe_store(Some(transport), shared, &BusConfig::default());
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let lease = Duration::from_secs(3);
+    let short = config().with_lease(lease);
+    let kept = bus.subscribe("a.b", short, gated(&seen, &gate)).unwrap();
+    kept.ready().await.unwrap();
+    bus.publish(event(1)).await.unwrap();
+    until(|| seen.numbers() == [1]).await;
+    broker.lose("g", 0, LONG * 2);
+    // The next renewal tells that it is lost.
+    sleep(lease * 2 / 3).await;
+    let start = Instant::now();
+    let within = Duration::from_secs(2);
+    let report = bus.drain(within).await;
+    assert_eq!(report.abandoned.len(), 1);
+    assert_eq!(store.released.load(Ordering::SeqCst), 1);
+    let took = start.elapsed();
+    assert!(took < within + Duration::from_secs(1), "{took:?}");
 }
