@@ -12,7 +12,7 @@ use crate::contained::Contained;
 use crate::dedupe::{DedupeStore, MemoryDedupe};
 use crate::health::{BusHealth, SubscriptionHealth};
 use crate::observe::Observing;
-use crate::queue::{Queue, State};
+use crate::queue::{Queue, Remains, State};
 use crate::receipt::DrainReport;
 use crate::request::Responders;
 use crate::route::Routes;
@@ -41,13 +41,8 @@ pub(crate) struct Inner {
 impl Inner {
     /// Ends a queue that nobody can subscribe to again.
     pub(crate) fn retire(&self, queue: &Queue) {
-        let mut routes = self.routes.write();
-        let known = routes.remove(queue.id);
-        drop(routes);
-        queue.close();
-        if known.is_some() {
-            *queue.tally.past.lock() += &queue.stats();
-        }
+        let remains = self.routes.write().end(queue);
+        drop(remains.let_go());
     }
 }
 
@@ -199,12 +194,13 @@ impl Bus {
             self.inner.responders.close(deadline),
         )
         .await;
-        let abandoned: Vec<_> = queues.iter().flat_map(|queue| queue.close()).collect();
-        let settled = self.totals().settled() - settled_before;
-        for queue in self.inner.routes.write().take_all() {
-            *queue.tally.past.lock() += &queue.stats();
-        }
-        self.inner.routes.write().open = false;
+        let remains: Vec<_> = {
+            let mut routes = self.inner.routes.write();
+            routes.open = false;
+            queues.iter().map(|queue| routes.end(queue)).collect()
+        };
+        let abandoned: Vec<_> = remains.into_iter().flat_map(Remains::let_go).collect();
+        let settled = self.totals().settled().saturating_sub(settled_before);
         let flushed = async {
             join_all(remotes.iter().map(|remote| remote.flush())).await;
             let observed = queues.iter().filter_map(|queue| queue.observing.as_ref());

@@ -363,6 +363,12 @@ impl Queue {
 
     /// Stops at once: drops what waits, cancels what runs, and returns both.
     pub(crate) fn close(&self) -> Vec<Abandoned> {
+        self.seal().let_go()
+    }
+
+    /// Stops taking in and giving out, and counts what is left. Nobody is told yet, so that a lock
+    /// may be held meanwhile.
+    pub(crate) fn seal(&self) -> Remains<'_> {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
         let mut begun = Vec::new();
@@ -382,23 +388,11 @@ impl Queue {
             .filter_map(|s| s.task.take())
             .collect();
         drop(state);
-        // Woken as well as stopped, so that nobody waits for a place that is no more.
-        self.work.wake_all();
-        self.room.wake_all();
-        tasks.iter().for_each(AbortHandle::abort);
-        let abandon = |(item, broken_off): (Item, Option<BrokenOff>)| {
-            self.give_back(&item, broken_off);
-            Abandoned {
-                subscription: Arc::clone(&self.name),
-                event: item.event,
-            }
-        };
-        let abandoned = left.into_iter().map(abandon).collect();
-        if let Some(remote) = &self.remote {
-            remote.stop();
+        Remains {
+            queue: self,
+            left,
+            tasks,
         }
-        self.ledger.woke_idle();
-        abandoned
     }
 
     /// A member of a group leaves: its workers stop, and what they were at goes to the others.
@@ -458,6 +452,39 @@ impl Queue {
             in_flight: state.in_flight,
             ..state.stats.clone()
         }
+    }
+}
+
+/// What a sealed queue leaves.
+#[must_use = "those who wait for it are told when it is let go"]
+pub(crate) struct Remains<'q> {
+    queue: &'q Queue,
+    left: Vec<(Item, Option<BrokenOff>)>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Remains<'_> {
+    /// Stops the workers, gives back what goes back, and returns all that is left. Whoever waits is
+    /// told, so no lock may be held.
+    pub(crate) fn let_go(self) -> Vec<Abandoned> {
+        let Self { queue, left, tasks } = self;
+        // Woken as well as stopped, so that nobody waits for a place that is no more.
+        queue.work.wake_all();
+        queue.room.wake_all();
+        tasks.iter().for_each(AbortHandle::abort);
+        let abandon = |(item, broken_off): (Item, Option<BrokenOff>)| {
+            queue.give_back(&item, broken_off);
+            Abandoned {
+                subscription: Arc::clone(&queue.name),
+                event: item.event,
+            }
+        };
+        let abandoned = left.into_iter().map(abandon).collect();
+        if let Some(remote) = &queue.remote {
+            remote.stop();
+        }
+        queue.ledger.woke_idle();
+        abandoned
     }
 }
 

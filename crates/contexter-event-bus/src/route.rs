@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::PublishError;
 use crate::pattern::{Pattern, is_event_type};
-use crate::queue::Queue;
+use crate::queue::{Queue, Remains};
 
 /// How many event types are remembered with who wants them. A process publishes dozens; a bound
 /// keeps types that somebody makes up from filling the memory.
@@ -89,15 +89,17 @@ impl Routes {
         self.queues.push(queue);
     }
 
-    pub(crate) fn remove(&mut self, id: u64) -> Option<Arc<Queue>> {
-        self.known.clear();
-        let at = self.queues.iter().position(|queue| queue.id == id)?;
-        Some(self.queues.remove(at))
-    }
-
-    pub(crate) fn take_all(&mut self) -> Vec<Arc<Queue>> {
-        self.known.clear();
-        std::mem::take(&mut self.queues)
+    /// Takes a queue out and seals it. What it has done is counted with what is past from then on:
+    /// whoever holds these routes finds it here or there, and never twice.
+    pub(crate) fn end<'q>(&mut self, queue: &'q Queue) -> Remains<'q> {
+        let remains = queue.seal();
+        let at = self.queues.iter().position(|known| known.id == queue.id);
+        if let Some(at) = at {
+            self.known.clear();
+            self.queues.remove(at);
+            *queue.tally.past.lock() += &queue.stats();
+        }
+        remains
     }
 
     /// Returns the queue of a group.

@@ -14,7 +14,7 @@ use crate::handler::{Delivery, Handler, HandlerError};
 use crate::middleware::decoded;
 use crate::observe::Observing;
 use crate::pattern::Pattern;
-use crate::queue::{Place, Queue};
+use crate::queue::{Place, Queue, Remains};
 use crate::remote::{Remote, pump, settle};
 use crate::subscription::Subscription;
 use crate::sync::{Mutex, Signal};
@@ -172,15 +172,9 @@ impl Bus {
         if queues.is_empty() || !queues.iter().all(deserted) {
             return None;
         }
-        for queue in &queues {
-            routes.remove(queue.id);
-        }
+        let remains: Vec<_> = queues.iter().map(|queue| routes.end(queue)).collect();
         drop(routes);
-        let mut waiting = 0;
-        for queue in queues {
-            waiting += queue.close().len();
-            *queue.tally.past.lock() += &queue.stats();
-        }
-        Some(waiting)
+        let abandoned = remains.into_iter().flat_map(Remains::let_go);
+        Some(abandoned.count())
     }
 }

@@ -1,9 +1,14 @@
 //! How subscriptions and the bus end.
 
+use std::future::Future as _;
 use std::sync::Arc;
+use std::task::{Context, Wake};
 use std::time::Duration;
 
-use contexter_event_bus::{Bus, HandlerError, Outcome, Overflow, PublishError, SubscribeError};
+use contexter_event_bus::{
+    Bus, HandlerError, Outcome, Overflow, PublishError, SubscribeError, Subscription,
+};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -195,4 +200,58 @@ async fn nothing_is_lost_between_threads() {
     let mut numbers = seen.numbers();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..4_000).collect::<Vec<_>>());
+}
+
+/// Looks at a bus whenever it is woken.
+struct Looks {
+    bus: Bus,
+    delivered: Mutex<Vec<u64>>,
+}
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        let delivered = self.bus.stats().delivered;
+        self.delivered.lock().push(delivered);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_subscription_has_done_is_counted_at_every_moment_of_its_end() {
+    let bus = Bus::default();
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(3)));
+    let ends: [fn(&Bus, Subscription); 2] = [
+        |_, kept| drop(kept),
+        |bus, kept| {
+            drop(kept);
+            assert_eq!(bus.forget_group("g"), Some(1));
+        },
+    ];
+    for (end, config) in ends.into_iter().zip([config(), config().with_group("g")]) {
+        let before = bus.stats().delivered;
+        gate.add_permits(3 - gate.available_permits());
+        let kept = bus.subscribe("a.b", config, gated(&seen, &gate)).unwrap();
+        publish_all(&bus, 0..3).await;
+        assert!(bus.idle(LONG).await);
+        // Whoever waits for its outcome is woken in the middle of the end.
+        let mut waiting = Box::pin(bus.publish_and_settle(event(3), LONG));
+        let looks = Arc::new(Looks {
+            bus: bus.clone(),
+            delivered: Mutex::default(),
+        });
+        let waker = Arc::clone(&looks).into();
+        assert!(
+            waiting
+                .as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        quiet().await;
+        end(&bus, kept);
+        let looked = looks.delivered.lock().clone();
+        assert!(!looked.is_empty(), "nobody was woken");
+        assert!(
+            looked.iter().all(|&delivered| delivered == before + 3),
+            "{looked:?}"
+        );
+    }
 }
