@@ -1,5 +1,6 @@
 //! One consumer of a subscription.
 
+mod arrivals;
 mod group;
 mod lost;
 mod pull;

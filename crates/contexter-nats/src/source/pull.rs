@@ -1,10 +1,10 @@
-//! Reading: pulls, what comes of them, and what they leave open.
+//! Reading: pulls, and how that ends.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_nats::jetstream::AckKind;
-use async_nats::{Message, StatusCode, Subject, Subscriber};
+use async_nats::{Subject, Subscriber};
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_service::Backoff;
@@ -12,18 +12,15 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Consumer;
-use super::table::{Arrival, Content};
+use super::table::Arrival;
 use crate::error::unavailable;
-use crate::message::{Decoded, Delivered, decode, header};
+use crate::message::Delivered;
 
 /// How long an idle pull stays open at the server, at least; and how many heartbeats at least.
 const OPEN_FOR: Duration = Duration::from_secs(30);
 
 /// How many messages are taken before anything else is looked at.
 const AT_ONCE: usize = 64;
-
-/// The header that says how many messages an ended pull did not bring.
-const LEFT: &str = "Nats-Pending-Messages";
 
 /// How long giving back takes at most, and how long leaving does.
 const END_WITHIN: Duration = Duration::from_secs(2);
@@ -32,7 +29,7 @@ const END_WITHIN: Duration = Duration::from_secs(2);
 const COMES_AGAIN_WITHIN: Duration = Duration::from_millis(500);
 
 /// How reading ended.
-enum Ended {
+pub(super) enum Ended {
     Closing(Session),
     Broken,
     /// Nothing came, not even a sign of life; or the consumer is gone.
@@ -42,16 +39,16 @@ enum Ended {
 }
 
 /// One inbox and the pulls that point to it.
-struct Session {
+pub(super) struct Session {
     inbox: String,
-    subscriber: Subscriber,
+    pub(super) subscriber: Subscriber,
     /// The number and what is left of each open pull, oldest first.
-    pulls: VecDeque<(u64, usize)>,
+    pub(super) pulls: VecDeque<(u64, usize)>,
     last: u64,
     /// What came and is not in the table yet, with the places for acknowledgements.
-    arrived: Vec<(Subject, Arrival)>,
+    pub(super) arrived: Vec<(Subject, Arrival)>,
     /// Where what is not for this consumer is acknowledged.
-    foreign: Vec<(Subject, Delivered)>,
+    pub(super) foreign: Vec<(Subject, Delivered)>,
 }
 
 impl Consumer {
@@ -280,105 +277,6 @@ impl Consumer {
         session.pulls.push_back((session.last, many));
         self.table.lock().outstanding += many;
         Ok(())
-    }
-
-    /// Takes a message or what the server says about a pull.
-    fn take(&self, session: &mut Session, message: Message) -> Option<Ended> {
-        match message.status {
-            None | Some(StatusCode::OK) => {
-                self.hold(session, message);
-                None
-            }
-            Some(StatusCode::IDLE_HEARTBEAT) => None,
-            Some(StatusCode::NO_RESPONDERS) => Some(Ended::Silent),
-            Some(_ended) => {
-                let description = message.description.as_deref().unwrap_or_default();
-                if description.contains("Consumer Deleted") {
-                    return Some(Ended::Silent);
-                }
-                let number = message
-                    .subject
-                    .rsplit('.')
-                    .next()
-                    .and_then(|n| n.parse().ok());
-                let place = session
-                    .pulls
-                    .iter()
-                    .position(|(pull, _)| Some(*pull) == number);
-                let (_, known) = place.and_then(|place| session.pulls.remove(place))?;
-                let told = header(&message, LEFT).and_then(|left| left.parse().ok());
-                let left: usize = told.unwrap_or(known);
-                let mut table = self.table.lock();
-                table.outstanding = table.outstanding.saturating_sub(left);
-                drop(table);
-                // Otherwise the next pull would be refused at once, again and again.
-                let full = description.starts_with("Exceeded");
-                full.then_some(Ended::Busy)
-            }
-        }
-    }
-
-    /// Decodes a message at once: what its headers take is free again while it is at hand.
-    fn hold(&self, session: &mut Session, mut message: Message) {
-        let reply = message.reply.take();
-        let delivered = reply.as_deref().and_then(Delivered::read);
-        let (Some(reply), Some(delivered)) = (reply, delivered) else {
-            tracing::debug!(consumer = self.name, "message of nobody came to the inbox");
-            return;
-        };
-        // The server serves the oldest pull first.
-        if let Some((_, left)) = session.pulls.front_mut() {
-            *left -= 1;
-            if *left == 0 {
-                session.pulls.pop_front();
-            }
-        }
-        let decoded = decode(message);
-        if self.is_foreign(&decoded) {
-            session.foreign.push((reply, delivered));
-            return;
-        }
-        let content = Content::Message(decoded);
-        let arrival = Arrival { delivered, content };
-        session.arrived.push((reply, arrival));
-    }
-
-    /// Whether it is an event whose type is not that of its subject and not one of the pattern.
-    fn is_foreign(&self, decoded: &Decoded) -> bool {
-        let event = decoded.event.as_ref();
-        event.is_ok_and(|event| !self.pattern.matches(event.event_type()))
-    }
-
-    /// Holds what came after a time, and acknowledges what is for nobody here.
-    async fn take_in(&self, session: &mut Session, after: Instant) {
-        let until = after + self.own_lease();
-        let many = session.arrived.len() + session.foreign.len();
-        {
-            let mut table = self.table.lock();
-            table.outstanding = table.outstanding.saturating_sub(many);
-            for (reply, arrival) in session.arrived.drain(..) {
-                table.take_in(reply, arrival, until);
-            }
-            for (_, delivered) in &session.foreign {
-                table.saw(*delivered);
-            }
-        }
-        self.arrived.notify_one();
-        if session.foreign.is_empty() {
-            return;
-        }
-        let client = self.inner.link.client();
-        for (reply, _) in session.foreign.drain(..) {
-            tracing::debug!(
-                consumer = self.name,
-                "event of a type that its subject does not name was passed over"
-            );
-            let acknowledged = client.publish(reply, AckKind::Ack.into());
-            // What is not acknowledged comes again, and is passed over again.
-            if let Err(error) = acknowledged.await {
-                tracing::debug!(%error, "what was passed over comes again");
-            }
-        }
     }
 
     /// Keeps the lease of what was read ahead.
