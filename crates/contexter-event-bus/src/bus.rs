@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::BusConfig;
-use crate::contained::Contained;
+use crate::contained::{Connected, Contained};
 use crate::dedupe::{DedupeStore, MemoryDedupe};
 use crate::health::{BusHealth, SubscriptionHealth};
 use crate::observe::Observing;
@@ -112,7 +112,7 @@ impl Bus {
                 routes: RwLock::new(Routes::new()),
                 responders: Responders::default(),
                 transport: transport.map(|transport| {
-                    Arc::new(Contained::new(transport)) as Arc<dyn MessageTransport>
+                    Arc::new(Connected::new(transport)) as Arc<dyn MessageTransport>
                 }),
                 dedupe: match dedupe {
                     Some(store) => Arc::new(Contained::new(store)),

@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,52 +31,90 @@ use crate::transport::{
 /// Something whose panics are caught.
 pub(crate) struct Contained<T: ?Sized> {
     inner: Arc<T>,
-    /// Why the last call that could fail panicked, if it did.
-    panic: Mutex<Option<String>>,
+}
+
+/// A connection whose panics are caught, and kept for its health.
+pub(crate) struct Connected<T: ?Sized> {
+    inner: Arc<T>,
+    last: LastPanic,
+}
+
+/// Why the last call panicked, if it did.
+#[derive(Default)]
+struct LastPanic {
+    /// Whether there is one, so that nearly all calls need no lock to know that there is none.
+    any: AtomicBool,
+    message: Mutex<Option<String>>,
+}
+
+impl LastPanic {
+    fn set(&self, last: Option<String>) {
+        let mut message = self.message.lock();
+        self.any.store(last.is_some(), Ordering::Release);
+        *message = last;
+    }
+
+    fn forget(&self) {
+        if self.any.load(Ordering::Acquire) {
+            self.set(None);
+        }
+    }
+
+    fn get(&self) -> Option<String> {
+        let any = self.any.load(Ordering::Acquire);
+        any.then(|| self.message.lock().clone()).flatten()
+    }
+}
+
+/// Runs a call; a panic is an error, which may have done anything.
+async fn run<F: Future>(name: &str, call: F) -> Result<F::Output, TransportError> {
+    let caught = AssertUnwindSafe(call).catch_unwind().await;
+    caught.map_err(|panic| panicked(name, &*panic))
+}
+
+/// Runs a call that has nothing to await.
+fn now<O>(name: &str, call: impl FnOnce() -> O) -> Result<O, TransportError> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| panicked(name, &*panic))
+}
+
+fn panicked(name: &str, panic: &(dyn Any + Send)) -> TransportError {
+    let message = one_line(&format!("{name} panicked: {}", panic_message(panic)));
+    tracing::error!("{message}");
+    TransportError::new(TransportErrorKind::Unconfirmed, message)
+}
+
+fn away(error: String) -> TransportHealth {
+    TransportHealth::new(Connection::Reconnecting).with_last_error(Some(error))
 }
 
 impl<T: ?Sized> Contained<T> {
     pub(crate) fn new(inner: Arc<T>) -> Self {
-        Self {
-            inner,
-            panic: Mutex::default(),
-        }
+        Self { inner }
+    }
+}
+
+impl<T: ?Sized> Connected<T> {
+    pub(crate) fn new(inner: Arc<T>) -> Self {
+        let last = LastPanic::default();
+        Self { inner, last }
     }
 
-    /// Runs a call; a panic is an error, which may have done anything.
+    /// Runs a call that needs the connection: its health is what this says last.
     async fn run<F: Future>(&self, name: &str, call: F) -> Result<F::Output, TransportError> {
-        match AssertUnwindSafe(call).catch_unwind().await {
-            Ok(output) => {
-                if self.panic.lock().is_some() {
-                    *self.panic.lock() = None;
-                }
-                Ok(output)
-            }
-            Err(panic) => Err(self.panicked(name, &*panic)),
+        let outcome = run(name, call).await;
+        match &outcome {
+            Ok(_) => self.last.forget(),
+            Err(panic) => self.last.set(Some(panic.to_string())),
         }
-    }
-
-    fn panicked(&self, name: &str, panic: &(dyn Any + Send)) -> TransportError {
-        let message = one_line(&format!("{name} panicked: {}", panic_message(panic)));
-        tracing::error!("{message}");
-        *self.panic.lock() = Some(message.clone());
-        TransportError::new(TransportErrorKind::Unconfirmed, message)
-    }
-
-    /// Runs a call that has nothing to await.
-    fn now<O>(&self, name: &str, call: impl FnOnce() -> O) -> Result<O, TransportError> {
-        catch_unwind(AssertUnwindSafe(call)).map_err(|panic| self.panicked(name, &*panic))
+        outcome
     }
 
     /// The health of a connection whose last call has panicked is not what it says itself.
     fn health_of(&self, says: impl FnOnce() -> TransportHealth) -> TransportHealth {
-        let last = self.panic.lock().clone();
-        let message = match (last, self.now("health", says)) {
-            (None, Ok(health)) => return health,
-            (Some(message), _) => message,
-            (None, Err(error)) => error.to_string(),
-        };
-        TransportHealth::new(Connection::Reconnecting).with_last_error(Some(message))
+        match self.last.get() {
+            Some(panic) => away(panic),
+            None => now("health", says).unwrap_or_else(|panic| away(panic.to_string())),
+        }
     }
 }
 
@@ -85,15 +124,21 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for Contained<T> {
     }
 }
 
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Connected<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
 #[async_trait]
-impl MessageTransport for Contained<dyn MessageTransport> {
+impl MessageTransport for Connected<dyn MessageTransport> {
     fn name(&self) -> &str {
-        let name = self.now("name", || self.inner.name());
+        let name = now("name", || self.inner.name());
         name.unwrap_or("unknown")
     }
 
     fn capabilities(&self) -> Capabilities {
-        let capabilities = self.now("capabilities", || self.inner.capabilities());
+        let capabilities = now("capabilities", || self.inner.capabilities());
         capabilities.unwrap_or_else(|_panic| Capabilities::none())
     }
 
@@ -111,7 +156,7 @@ impl MessageTransport for Contained<dyn MessageTransport> {
     async fn subscribe(&self, spec: &SubscriptionSpec) -> Result<Arc<dyn Source>, TransportError> {
         let call = async { self.inner.subscribe(spec).await };
         let source = self.run("subscribe", call).await??;
-        Ok(Arc::new(Contained::new(source)))
+        Ok(Arc::new(Connected::new(source)))
     }
 
     async fn dead_letter(&self, letter: &DeadLetter) -> Result<DeadLetterId, TransportError> {
@@ -162,18 +207,15 @@ impl MessageTransport for Contained<dyn MessageTransport> {
     ) -> Result<Arc<dyn RequestSource>, TransportError> {
         let call = async { self.inner.respond(spec).await };
         let source = self.run("respond", call).await??;
-        Ok(Arc::new(Contained::new(source)))
+        Ok(Arc::new(Connected::new(source)))
     }
 
     async fn health(&self) -> TransportHealth {
-        match self
-            .run("health", async { self.inner.health().await })
-            .await
-        {
-            Ok(health) => health,
-            Err(error) => TransportHealth::new(Connection::Reconnecting)
-                .with_last_error(Some(error.to_string())),
+        if let Some(panic) = self.last.get() {
+            return away(panic);
         }
+        let health = run("health", async { self.inner.health().await }).await;
+        health.unwrap_or_else(|panic| away(panic.to_string()))
     }
 
     async fn close(&self) {
@@ -183,7 +225,7 @@ impl MessageTransport for Contained<dyn MessageTransport> {
 }
 
 #[async_trait]
-impl Source for Contained<dyn Source> {
+impl Source for Connected<dyn Source> {
     async fn receive(&self, max: usize) -> Result<Vec<Incoming>, TransportError> {
         let call = async { self.inner.receive(max).await };
         self.run("receive", call).await?
@@ -210,7 +252,7 @@ impl Source for Contained<dyn Source> {
 }
 
 #[async_trait]
-impl RequestSource for Contained<dyn RequestSource> {
+impl RequestSource for Connected<dyn RequestSource> {
     async fn receive(&self, max: usize) -> Result<Vec<IncomingRequest>, TransportError> {
         let call = async { self.inner.receive(max).await };
         self.run("receive", call).await?
@@ -243,36 +285,36 @@ impl DedupeStore for Contained<dyn DedupeStore> {
         lease: Duration,
     ) -> Result<Begin, TransportError> {
         let call = async { self.inner.begin(key, by, lease).await };
-        self.run("begin", call).await?
+        run("begin", call).await?
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
         let call = async { self.inner.done(key).await };
-        self.run("done", call).await?
+        run("done", call).await?
     }
 
     async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
         let call = async { self.inner.release(key, by).await };
-        self.run("release", call).await?
+        run("release", call).await?
     }
 
     fn outlives_processes(&self) -> bool {
-        let outlives = self.now("outlives_processes", || self.inner.outlives_processes());
+        let outlives = now("outlives_processes", || self.inner.outlives_processes());
         outlives.unwrap_or(false)
     }
 }
 
 impl TracePropagator for Contained<dyn TracePropagator> {
     fn context(&self, span: &Span) -> Option<TraceContext> {
-        self.now("context", || self.inner.context(span)).ok()?
+        now("context", || self.inner.context(span)).ok()?
     }
 
     fn link(&self, span: &Span, to: &TraceContext) {
-        let _panic = self.now("link", || self.inner.link(span, to));
+        let _panic = now("link", || self.inner.link(span, to));
     }
 
     fn parent(&self, span: &Span, of: &TraceContext) {
-        let _panic = self.now("parent", || self.inner.parent(span, of));
+        let _panic = now("parent", || self.inner.parent(span, of));
     }
 }
 

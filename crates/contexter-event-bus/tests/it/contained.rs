@@ -198,3 +198,21 @@ async fn a_propagator_that_panics_ends_no_publication_and_no_worker() {
     assert!(bus.idle(LONG).await);
     assert_eq!(seen.numbers(), [1, 2]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_has_panicked_is_said_to_be_away_until_a_call_succeeds() {
+    let broker = Broker::new();
+    let transport = Arc::new(Fake(Arc::clone(&broker)));
+    let bus = Bus::over(transport, &BusConfig::default());
+    assert_eq!(bus.health().await.transport.connection, Connection::Up);
+    broker.panic_in("publish", 1);
+    bus.publish(event(1)).await.unwrap_err();
+    for _ in 0..2 {
+        let health = bus.health().await.transport;
+        assert_eq!(health.connection, Connection::Reconnecting);
+        let error = health.last_error.unwrap_or_default();
+        assert!(error.contains("publish panicked: as asked"), "{error}");
+    }
+    bus.publish(event(1)).await.unwrap();
+    assert_eq!(bus.health().await.transport.connection, Connection::Up);
+}
