@@ -203,7 +203,7 @@ impl Bus {
         let settled = self.totals().settled().saturating_sub(settled_before);
         let flushed = async {
             join_all(remotes.iter().map(|remote| remote.flush())).await;
-            let observed = queues.iter().filter_map(|queue| queue.observing.as_ref());
+            let observed = queues.iter().filter_map(|queue| queue.observing());
             join_all(observed.map(Observing::told)).await;
             let nothing = || self.inner.ledger.publishing() == 0;
             self.inner.ledger.idle(nothing).await;

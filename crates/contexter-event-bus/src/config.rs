@@ -303,6 +303,9 @@ impl SubscriptionConfig {
     /// [handler timeout](Self::handler_timeout) at the latest, and a panic stays inside its call. A
     /// drain waits a few seconds for it.
     ///
+    /// The members of a group in process share the observer of the first of them, until the last has
+    /// left: then it is released, so that it may hold its own bus.
+    ///
     /// A process that dies between storing a dead letter and acknowledging its event has the letter
     /// stored, and told, again by whoever gets the event next. Events that a subscription leaves when
     /// it ends are not settled, and not told.

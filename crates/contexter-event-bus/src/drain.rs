@@ -7,7 +7,6 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bus::{FLUSH, MAX_WITHIN};
-use crate::observe::Observing;
 use crate::queue::{Queue, State, Stay};
 use crate::receipt::DrainReport;
 use crate::remote::Remote;
@@ -88,6 +87,14 @@ impl Subscription {
             let through = || queue.are_idle(&self.workers);
             let _in_time = timeout_at(deadline, queue.ledger.idle(through)).await;
             drop(self);
+            if let Some(observing) = queue.observing()
+                && timeout(FLUSH, observing.told()).await.is_err()
+            {
+                tracing::warn!(
+                    subscription = &*queue.name,
+                    "the observer was not told of everything in time"
+                );
+            }
             Vec::new()
         } else {
             queue.finish();
@@ -98,8 +105,8 @@ impl Subscription {
                 if let Some(remote) = &queue.remote {
                     Remote::flush(remote).await;
                 }
-                if let Some(observing) = &queue.observing {
-                    Observing::told(observing).await;
+                if let Some(observing) = queue.observing() {
+                    observing.told().await;
                 }
             };
             if timeout(FLUSH, flushed).await.is_err() {

@@ -69,7 +69,8 @@
 //!   share one by [`Bus::with_dedupe_store`].
 //!
 //! A handler that never reaches an `.await` cannot be stopped by a timeout. A [`Handler`] that
-//! holds a clone of its own bus is released when its [`Subscription`] is dropped.
+//! holds a clone of its own bus is released when its [`Subscription`] is dropped, and so is an
+//! [observer](SubscriptionConfig::with_observer), with the last member of its group.
 //!
 //! # On a broker
 //!
@@ -117,8 +118,8 @@
 //! [`Bus::drain`] ends everything in good order, [`Subscription::drain`] one subscription.
 //!
 //! A panic of a [`MessageTransport`], a [`DedupeStore`] or a [`TracePropagator`] that the bus was
-//! given is an error of that call: it is logged, the health says so, and the call is made again
-//! where a failed one would be.
+//! given is an error of that call: it is logged, and the call is made again where a failed one would
+//! be. After one of a transport, its health says so until another call succeeds.
 //!
 //! # Names
 //!

@@ -102,11 +102,12 @@ impl PartialEq for Observer {
     }
 }
 
-/// The way of a queue to its observer. The task at the other end goes on until the queue is gone
-/// and everything was told.
-#[derive(Debug)]
+/// The way of a queue to its observer. The task at the other end goes on until the last subscriber
+/// has left and everything was told; so an observer may hold its own bus.
+#[derive(Clone, Debug)]
 pub(crate) struct Observing {
-    ends: mpsc::Sender<Unhandled>,
+    /// None when nobody is told any more.
+    ends: Option<mpsc::Sender<Unhandled>>,
     pending: Arc<Pending>,
 }
 
@@ -134,13 +135,20 @@ impl Observing {
         let (ends, waiting) = mpsc::channel(UNTOLD);
         let pending = Arc::new(Pending::default());
         let task = tell(observer, waiting, Arc::clone(&pending), limit);
+        let ends = Some(ends);
         (Self { ends, pending }, task)
     }
 
+    /// Tells nothing more but what is on its way.
+    pub(crate) fn end(&mut self) {
+        self.ends = None;
+    }
+
     /// Has the observer told, soon; returns whether there was room for that.
-    fn send(&self, end: Unhandled) -> bool {
+    fn send(&self, end: impl FnOnce() -> Unhandled) -> bool {
+        let Some(ends) = &self.ends else { return true };
         self.pending.count.fetch_add(1, Ordering::AcqRel);
-        let sent = self.ends.try_send(end).is_ok();
+        let sent = ends.try_send(end()).is_ok();
         if !sent {
             self.pending.told();
         }
@@ -148,7 +156,7 @@ impl Observing {
     }
 
     /// Waits until the observer was told everything so far.
-    pub(crate) async fn told(&self) {
+    pub(crate) async fn told(self) {
         loop {
             let none = self.pending.none.notified();
             if self.pending.count.load(Ordering::Acquire) == 0 {
@@ -194,10 +202,10 @@ impl Queue {
 
     /// Tells the observer, if there is one, of what is settled. No lock may be held.
     pub(crate) fn observe_with(&self, end: impl FnOnce(&Self) -> Unhandled) {
-        let Some(observing) = &self.observing else {
+        let Some(observing) = self.observing() else {
             return;
         };
-        if observing.send(end(self)) {
+        if observing.send(|| end(self)) {
             return;
         }
         let mut state = self.state.lock();

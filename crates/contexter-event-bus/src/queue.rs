@@ -38,8 +38,6 @@ pub(crate) struct Queue {
     pub(crate) dedupe: Option<Dedupe>,
     /// Where the events come from, unless they are published in this process.
     pub(crate) remote: Option<Arc<Remote>>,
-    /// Who is told of what no handler has handled, if anybody is.
-    pub(crate) observing: Option<Observing>,
     pub(crate) state: Mutex<State>,
     /// Wakes a worker: an item may run, or the next due time has changed.
     pub(crate) work: Signal,
@@ -59,6 +57,9 @@ pub(crate) struct State {
     pub(crate) sleeping: Waiting,
     pub(crate) blocked: Waiting,
     pub(crate) stats: SubscriptionStats,
+    /// Who is told of what no handler has handled, if anybody is: the observer of the first of
+    /// those who are there.
+    observing: Option<Observing>,
 }
 
 /// The place of one worker.
@@ -206,9 +207,12 @@ impl Queue {
         }
     }
 
-    /// Makes places for workers and returns their numbers.
-    pub(crate) fn enlist(&self, workers: usize) -> Vec<usize> {
+    /// Makes places for workers and returns their numbers. An observer is for whoever is the first.
+    pub(crate) fn enlist(&self, workers: usize, observing: Option<Observing>) -> Vec<usize> {
         let mut state = self.state.lock();
+        if state.workers == 0 && observing.is_some() {
+            state.observing = observing;
+        }
         state.workers += workers;
         let mut numbers = Vec::with_capacity(workers);
         for (number, slot) in state.slots.iter_mut().enumerate() {
@@ -413,6 +417,11 @@ impl Queue {
                 tasks.extend(slot.task.take());
             }
         }
+        if state.workers == 0
+            && let Some(observing) = &mut state.observing
+        {
+            observing.end();
+        }
         // One that slept may have been the only one to know when something is due.
         self.wake_another(&mut state);
         drop(state);
@@ -420,6 +429,11 @@ impl Queue {
         // Whoever waits for room learns that nobody may be left to make it.
         self.room.wake_all();
         self.ledger.woke_idle();
+    }
+
+    /// Returns the way to the observer, if there is one.
+    pub(crate) fn observing(&self) -> Option<Observing> {
+        self.state.lock().observing.clone()
     }
 
     /// Names what the deduplication may have as in progress, of an item that a worker was at.

@@ -53,24 +53,29 @@ impl Bus {
         let queue = if let Some(queue) = known {
             queue
         } else {
-            let mut queue = self.queue(routes.next_id(), pattern, &config)?;
-            if let Some(observer) = config.observer {
-                let (observing, task) = Observing::new(observer, config.handler_timeout);
-                queue.observing = Some(observing);
-                runtime.spawn(task);
-            }
-            let queue = Arc::new(queue);
+            let queue = Arc::new(self.queue(routes.next_id(), pattern, &config)?);
             routes.add(Arc::clone(&queue));
-            if let Some(remote) = &queue.remote {
-                runtime.spawn(settle(Arc::clone(remote)));
-                runtime.spawn(pump(Arc::clone(remote), Arc::clone(&queue)));
-            } else if let Some(stored) = self.inner.ledger.store.from(config.start) {
+            if queue.remote.is_none()
+                && let Some(stored) = self.inner.ledger.store.from(config.start)
+            {
                 queue.catch_up(&stored);
             }
             queue
         };
+        let observer = config.observer;
+        let observer = observer.map(|observer| Observing::new(observer, config.handler_timeout));
+        let (observing, telling) = observer.unzip();
+        let workers = queue.enlist(config.concurrency, observing);
+        if let Some(task) = telling {
+            // It ends at once if the observer of another member is told.
+            runtime.spawn(task);
+        }
+        // The queue of a broker is always a new one.
+        if let Some(remote) = &queue.remote {
+            runtime.spawn(settle(Arc::clone(remote)));
+            runtime.spawn(pump(Arc::clone(remote), Arc::clone(&queue)));
+        }
         let handler = Arc::new(handler);
-        let workers = queue.enlist(config.concurrency);
         for &slot in &workers {
             let (queue, handler) = (Arc::clone(&queue), Arc::clone(&handler));
             let place = Place::new(&queue, slot);
@@ -129,7 +134,6 @@ impl Bus {
             tally,
             dedupe,
             remote,
-            observing: None,
             state: Mutex::default(),
             work: Signal::default(),
             room: Signal::default(),

@@ -60,7 +60,7 @@ struct Member {
 
 impl Member {
     fn new(model: &Model) -> Self {
-        let slot = model.queue.enlist(1).into_iter().next().unwrap();
+        let slot = model.queue.enlist(1, None).into_iter().next().unwrap();
         let abort = Arc::new(Abort::default());
         let place = Place::new(&model.queue, slot);
         let thread = {
@@ -111,7 +111,7 @@ fn when_something_is_due_is_learnt_by_another_when_whoever_knew_it_leaves() {
     loom::model(|| {
         let event = event(None);
         let model = members();
-        let mut slots = model.queue.enlist(2).into_iter();
+        let mut slots = model.queue.enlist(2, None).into_iter();
         let (goes, stays) = (slots.next().unwrap(), slots.next().unwrap());
         push(&model.queue, &event);
         assert!(matches!(model.queue.next(goes, false), Next::Work(_)));

@@ -46,13 +46,12 @@ fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
         ledger: Arc::new(Ledger::new(&BusConfig::default())),
         dedupe: None,
         remote: None,
-        observing: None,
         tally: Arc::default(),
         state: Mutex::default(),
         work: Signal::default(),
         room: Signal::default(),
     });
-    queue.enlist(workers);
+    queue.enlist(workers, None);
     queue
 }
 

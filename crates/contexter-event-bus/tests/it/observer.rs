@@ -252,3 +252,39 @@ async fn what_an_observer_is_too_slow_for_is_counted() {
     assert!(bus.idle(Duration::from_secs(1)).await);
     assert_eq!(kept.stats().untold, 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_observer_that_holds_its_bus_is_released_with_the_last_member_and_told_before() {
+    let (bus, told) = (Bus::default(), Arc::new(Mutex::new(Vec::new())));
+    let observed = |told: &Arc<Mutex<Vec<usize>>>| {
+        let (told, held) = (Arc::clone(told), bus.clone());
+        SubscriptionConfig::default()
+            .with_group("g")
+            .with_observer(move |end| {
+                told.lock().push(number(end.event().unwrap()));
+                let held = held.clone();
+                async move { drop(held) }
+            })
+    };
+    let fail = |_| async { Err::<(), _>(HandlerError::permanent("no")) };
+    let first = bus.subscribe("a.b", observed(&told), fail).unwrap();
+    let second = bus
+        .subscribe("a.b", observed(&Arc::default()), fail)
+        .unwrap();
+    publish_all(&bus, 0..2).await;
+    assert!(bus.idle(LONG).await);
+    drop(first);
+    publish_all(&bus, 2..3).await;
+    assert!(bus.idle(LONG).await);
+    drop(second);
+    quiet().await;
+    assert_eq!(*told.lock(), [0, 1, 2]);
+    assert_eq!(Arc::strong_count(&told), 1, "the observer is gone");
+    // Whoever comes to a group that all have left brings an observer of its own.
+    let later = Arc::default();
+    let _third = bus.subscribe("a.b", observed(&later), fail).unwrap();
+    publish_all(&bus, 3..4).await;
+    assert!(bus.idle(LONG).await);
+    bus.drain(LONG).await;
+    assert_eq!((later.lock().clone(), told.lock().len()), (vec![3], 3));
+}
