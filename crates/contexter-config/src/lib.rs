@@ -14,7 +14,7 @@
 //! - **An error says where.** File, line and column or the variable, the key, what was expected, and
 //!   for an unknown key the known ones: put `#[serde(deny_unknown_fields)]` on your types.
 //! - **A secret stays secret.** [`Secret`] is redacted wherever it is printed, and no error repeats
-//!   text from the configuration.
+//!   text from the configuration. [`Secrets`] takes keys out of what others say, however they spell them.
 //!
 //! ```
 //! use contexter_config::Loader;
@@ -52,16 +52,21 @@ mod error;
 mod fault;
 mod key;
 mod late;
+mod line;
 mod loader;
 mod node;
 mod origin;
 mod scalar;
 mod secret;
 mod secret_file;
+mod secrets;
+mod spelling;
 mod yaml;
 
 pub use config::{Config, Gone, Watch};
 pub use error::{Error, ErrorKind};
+pub use line::clean;
 pub use loader::{Loader, MAX_FILE_BYTES};
 pub use origin::Origin;
 pub use secret::Secret;
+pub use secrets::Secrets;

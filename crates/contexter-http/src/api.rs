@@ -8,9 +8,9 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 
 use crate::auth::name_of;
-use crate::secrets::{Secrets, Shown, is_sensitive};
+use crate::headers::{Shown, is_sensitive};
 use crate::target;
-use crate::{Auth, Client, Request};
+use crate::{Auth, Client, Request, Secrets};
 
 /// The largest body of a reply that is read unless said otherwise, in bytes: 32 MiB.
 const DEFAULT_MAX_BODY: u64 = 32 << 20;

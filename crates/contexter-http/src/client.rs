@@ -9,9 +9,8 @@ use reqwest::{Certificate, Url, redirect};
 
 use crate::config::Route;
 use crate::resolve::{Lookup, PublicOnly, System};
-use crate::secrets::Secrets;
 use crate::target::{self, Target};
-use crate::{Config, Proxy, public};
+use crate::{Config, Proxy, Secrets, public};
 
 /// How many redirects of a download are followed; one more is an error.
 const MAX_REDIRECTS: usize = 5;
@@ -81,7 +80,7 @@ impl Client {
                 blueprint,
                 staying,
                 following: OnceLock::new(),
-                secrets: Secrets::default().and(secrets),
+                secrets: Secrets::new(secrets),
             }),
         })
     }

@@ -110,7 +110,7 @@ impl Incoming {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let chunk = self.response.chunk().await.map_err(|error| {
-            failure::of_transport(error, &self.origin.url, self.proxy.as_deref())
+            failure::of_transport(error, &self.origin.shown_url(), self.proxy.as_deref())
         })?;
         // Lossless: no piece in memory is longer than u64::MAX.
         let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
@@ -126,7 +126,8 @@ impl Incoming {
             ErrorKind::TooLarge,
             format!(
                 "{} answered with more than the limit of {} bytes",
-                self.origin.url, self.limit
+                self.origin.shown_url(),
+                self.limit
             ),
         )
     }
@@ -136,7 +137,7 @@ impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming")
             .field("status", &self.response.status())
-            .field("url", &self.origin.url)
+            .field("url", &self.origin.shown_url())
             .field("taken_bytes", &self.taken)
             .finish_non_exhaustive()
     }

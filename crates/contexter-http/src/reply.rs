@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use contexter_model::{Error, ErrorKind};
-use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 
-use crate::secrets::{Secrets, Shown};
-use crate::{RateLimitHeaders, clean, failure};
+use crate::headers::Shown;
+use crate::{RateLimitHeaders, Secrets, clean, failure, target};
 
 /// Where services put the id of a request, the most telling first.
 const REQUEST_IDS: [&str; 7] = [
@@ -31,6 +31,12 @@ const LONGEST_REQUEST_ID: usize = 128;
 /// How much of the name of an unexpected variant an error shows, in characters.
 const LONGEST_NAME: usize = 40;
 
+/// A longer message about a body is not looked at: it repeats what somebody sent.
+const LONGEST_FAULT: usize = 4096;
+
+/// What the messages begin with that quote a value and nothing else.
+const OF_A_VALUE: [&str; 2] = ["invalid type: string ", "invalid value: string "];
+
 /// The reply to a [`Request`](crate::Request): any status, read whole, within the limits.
 #[derive(Clone)]
 pub struct Reply {
@@ -41,16 +47,21 @@ pub struct Reply {
 }
 
 /// What a reply answers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Origin {
     pub(crate) service: Option<&'static str>,
     pub(crate) operation: Option<&'static str>,
-    /// As it may be shown.
-    pub(crate) url: String,
+    pub(crate) url: Option<Url>,
     pub(crate) secrets: Secrets,
 }
 
 impl Origin {
+    /// Returns the address as it may be shown; empty for a reply that answers no request.
+    pub(crate) fn shown_url(&self) -> String {
+        let url = self.url.as_ref().map(target::redacted);
+        self.secrets.hide(&url.unwrap_or_default())
+    }
+
     /// Puts the names of service and operation on an error.
     pub(crate) fn sign(&self, mut error: Error) -> Error {
         if let Some(service) = self.service {
@@ -182,9 +193,7 @@ impl Reply {
         }
         serde_json::from_str(text).map_err(|error| {
             // Not kept as the source, which repeats values.
-            // What is shown of a name is a part of it, which could be that of a secret.
-            let what = without_values(&self.origin.secrets.hide(&error.to_string()));
-            let what = self.origin.secrets.told(&what);
+            let what = fault(&error, &self.origin.secrets);
             self.protocol(&format!("the body is not the json expected: {what}"))
         })
     }
@@ -252,8 +261,8 @@ impl Reply {
     #[must_use]
     pub fn error_of(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         let mut text = format!("answered {}", failure::shown_status(self.status));
-        if self.origin.service.is_none() && !self.origin.url.is_empty() {
-            text = format!("{} {text}", self.origin.url);
+        if self.origin.service.is_none() && self.origin.url.is_some() {
+            text = format!("{} {text}", self.origin.shown_url());
         }
         let message = self.origin.secrets.told(&message.into());
         if !message.is_empty() {
@@ -287,7 +296,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply")
             .field("status", &self.status)
-            .field("url", &self.origin.url)
+            .field("url", &self.origin.shown_url())
             .field(
                 "headers",
                 &Shown {
@@ -300,18 +309,23 @@ impl fmt::Debug for Reply {
     }
 }
 
+/// Says what is wrong with a body, without its values and without secrets.
+fn fault(error: &serde_json::Error, secrets: &Secrets) -> String {
+    let mut message = error.to_string();
+    if message.len() > LONGEST_FAULT && OF_A_VALUE.iter().any(|what| message.starts_with(what)) {
+        message = without_quoted(&message);
+    }
+    if message.len() > LONGEST_FAULT {
+        let (line, column) = (error.line(), error.column());
+        return format!("a value is not what is expected at line {line} column {column}");
+    }
+    // What is shown of a name is a part of it, which could be that of a secret.
+    without_values(&secrets.line(&message))
+}
+
 /// Takes the values of the body out of a message of serde: `invalid type: string "…", expected …`.
 fn without_values(message: &str) -> String {
-    // Serde writes texts with their own quotes escaped, so everything from the first quote to the
-    // last belongs to the value.
-    let mut text = match (message.find('"'), message.rfind('"')) {
-        (Some(first), Some(last)) if first < last => {
-            let before = message.get(..=first).unwrap_or_default();
-            let after = message.get(last..).unwrap_or_default();
-            format!("{before}…{after}")
-        }
-        _ => message.to_owned(),
-    };
+    let mut text = without_quoted(message);
     // The first name in backticks is the one that came.
     if text.starts_with("unknown ")
         && let Some((before, rest)) = text.split_once('`')
@@ -321,6 +335,19 @@ fn without_values(message: &str) -> String {
         text = format!("{before}`{name}`{after}");
     }
     clean(&text)
+}
+
+/// Serde writes texts with their own quotes escaped, so everything from the first quote to the last belongs
+/// to the value.
+fn without_quoted(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            let before = message.get(..=first).unwrap_or_default();
+            let after = message.get(last..).unwrap_or_default();
+            format!("{before}…{after}")
+        }
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use reqwest::multipart::{Form, Part};
 use reqwest::{Method, Url};
 use serde::Serialize;
 
-use crate::secrets::Shown;
+use crate::headers::Shown;
 use crate::{Api, clean, target};
 
 /// A request to an [`Api`]: built step by step, then [sent](Self::send).

@@ -67,7 +67,7 @@ impl Request {
         Arc::new(Origin {
             service: self.api.service(),
             operation: self.operation,
-            url: self.shown_url(),
+            url: Some(self.url.clone()),
             secrets: self.api.secrets().clone(),
         })
     }
@@ -92,7 +92,7 @@ impl Request {
         let response = request
             .send()
             .await
-            .map_err(|error| failure::of_transport(error, &origin.url, proxy.as_deref()))?;
+            .map_err(|error| failure::of_transport(error, &origin.shown_url(), proxy.as_deref()))?;
         Ok(Incoming {
             response,
             origin: Arc::clone(origin),
@@ -109,7 +109,7 @@ fn tell(origin: &Origin, answer: Result<(u16, Option<usize>), &Error>) {
         Ok((status, bytes)) => tracing::debug!(
             service = origin.service,
             operation = origin.operation,
-            url = origin.url,
+            url = origin.shown_url(),
             status,
             bytes,
             "answered"
@@ -117,7 +117,7 @@ fn tell(origin: &Origin, answer: Result<(u16, Option<usize>), &Error>) {
         Err(error) => tracing::debug!(
             service = origin.service,
             operation = origin.operation,
-            url = origin.url,
+            url = origin.shown_url(),
             kind = error.kind().as_str(),
             "not answered"
         ),

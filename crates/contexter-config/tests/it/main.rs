@@ -8,6 +8,7 @@ mod hostile;
 mod late_typing;
 mod layers;
 mod precedence;
+mod redaction;
 mod secrets;
 mod sections;
 mod updates;

@@ -180,8 +180,10 @@ async fn no_name_in_place_of_another_shows_a_part_of_one() {
     }
 
     // Of a name that is not known, 40 letters are shown.
-    for filling in [0, 30, 35] {
-        let body = format!("\"{}{SECRET}\"", "x".repeat(filling));
+    let torn: String = SECRET.chars().flat_map(|c| [c, '\u{200b}']).collect();
+    let places = [0, 30, 35].map(|filling| [(filling, SECRET), (filling, torn.as_str())]);
+    for (filling, written) in places.concat() {
+        let body = format!("\"{}{written}\"", "x".repeat(filling));
         let server = ScriptedServer::start(vec![Scripted::text(200, body)]).await;
         let client = Client::new(&config()).unwrap();
         let api = Api::new(&client, &server.base_url(), Auth::Bearer(SECRET.into())).unwrap();
