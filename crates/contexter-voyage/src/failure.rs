@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use contexter_http::{Reply, Secrets};
+use contexter_http::{Reply, Secrets, clean};
 use contexter_model::{Error, ErrorKind};
 use serde::Deserialize;
 
@@ -277,9 +277,9 @@ impl Fault {
 /// Makes a text of the vendor fit to be shown: one line, not too long, without the key and without what
 /// looks like one.
 pub(crate) fn told(text: &str, secrets: &Secrets) -> String {
-    // Ours first, of which a part looks like a key as well. The vendor may cut a key itself; and what does
-    // not show may stand in one.
-    without_keys(&secrets.told(&without_keys(&secrets.hide(text))))
+    // Ours first, of which a part looks like a key as well; then those of others, on one line, since what does
+    // not show may stand in one; and only then the cut, behind which too little is left to look like one.
+    clean(&without_keys(&secrets.line(text)))
 }
 
 /// Takes out everything that looks like a key, whole or as the vendor may cut it.
@@ -337,6 +337,26 @@ mod tests {
             shown,
             "Provided API key [redacted] is invalid; ([redacted]) pa-ab, [redacted]!"
         );
+    }
+
+    #[test]
+    fn a_key_is_taken_out_whole_where_it_is_torn() {
+        let key = "pa-0123456789-rest";
+        let secrets = Secrets::new([key]);
+        for (at, tear) in (0..=key.len()).flat_map(|at| ['\u{200b}', '\u{1}'].map(|c| (at, c))) {
+            let (one, two) = key.split_at(at);
+            let said = format!("no {one}{tear}{two}!");
+            assert_eq!(told(&said, &secrets), "no [redacted]!", "{said:?}");
+            let of_another = Secrets::default();
+            assert_eq!(told(&said, &of_another), "no [redacted]!", "{said:?}");
+        }
+        for filling in 280..300 {
+            let shown = told(
+                &format!("{} {key}", "x".repeat(filling)),
+                &Secrets::default(),
+            );
+            assert!(!shown.contains("pa-"), "{shown}");
+        }
     }
 
     #[test]

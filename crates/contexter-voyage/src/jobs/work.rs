@@ -220,7 +220,8 @@ impl<R: JobRequest> Work<R> {
     }
 
     /// Reads line `number` of a file of results or of failures, as it is in [`Jobs::content`], for files
-    /// that are kept: the id, and what became of that line.
+    /// that are kept: the id, and what became of that line. Of `secrets`, such as the key that the file was asked
+    /// for with, nothing is repeated.
     ///
     /// # Errors
     ///
@@ -229,14 +230,18 @@ impl<R: JobRequest> Work<R> {
     /// # Examples
     ///
     /// ```
+    /// use contexter_http::Secrets;
     /// use contexter_model::{ErrorKind, Purpose};
     /// use contexter_voyage::{EmbedTexts, Work};
     ///
     /// let work = Work::new([("a", EmbedTexts::new(["one"], Purpose::Document))])?;
-    /// let line = br#"{"custom_id": "a", "error": {"code": "batch_expired"}}"#;
-    /// let (id, outcome) = work.read_line(1, line)?;
-    /// assert_eq!((id, outcome.unwrap_err().kind()), ("a", ErrorKind::Timeout));
-    /// assert!(work.read_line(2, b"{}").is_err());
+    /// let secrets = Secrets::new(["gateway-key"]);
+    /// let line = br#"{"custom_id": "a", "error": {"code": "batch_expired", "message": "gateway-key"}}"#;
+    /// let (id, outcome) = work.read_line(1, line, &secrets)?;
+    /// let error = outcome.unwrap_err();
+    /// assert_eq!((id, error.kind()), ("a", ErrorKind::Timeout));
+    /// assert_eq!(error.message(), "batch_expired: [redacted]");
+    /// assert!(work.read_line(2, b"{}", &secrets).is_err());
     /// # Ok::<(), contexter_model::Error>(())
     /// ```
     ///
@@ -245,8 +250,9 @@ impl<R: JobRequest> Work<R> {
         &self,
         number: u64,
         line: &[u8],
+        secrets: &Secrets,
     ) -> Result<(&str, Result<R::Reply, Error>), Error> {
-        lines::read(self, number, line, &Secrets::default())
+        lines::read(self, number, line, secrets)
     }
 
     pub(crate) fn metadata(&self) -> &BTreeMap<String, String> {
