@@ -6,8 +6,9 @@ use contexter_config::Secret;
 use contexter_http::Secrets;
 use contexter_model::LibraryId;
 
-use crate::failure::{self, Failure, Words};
+use crate::failure::{self, Failure};
 use crate::wire;
+use crate::words::Words;
 use crate::{Content, Form, FoundLibraries};
 
 /// What says that a text is Unicode, and is no part of it.
@@ -114,7 +115,7 @@ pub struct Judge {
     pub(crate) max_retry_after: Duration,
     pub(crate) not_finalized_wait: Duration,
     pub(crate) is_anonymous: bool,
-    /// The key, which the service may repeat.
+    /// Keys and passwords, which the service may repeat.
     pub(crate) secrets: Secrets,
 }
 
@@ -135,6 +136,12 @@ impl Judge {
             is_anonymous: config.api_key.is_none(),
             secrets: Secrets::new(config.api_key.as_ref().map(Secret::expose)),
         }
+    }
+
+    /// Names what the service may repeat of keys and passwords, in place of the key of the configuration alone.
+    pub(crate) fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     /// Reads the answer to a search for libraries; one that knows none is an empty result.
@@ -199,7 +206,12 @@ impl Judge {
     /// Returns what an answer that is no success means.
     #[must_use]
     pub fn failure(&self, answer: &Answer<'_>, subject: &str) -> Failure {
-        failure::of(self, answer, &Words::of(answer.unmarked()), subject)
+        failure::of(
+            self,
+            answer,
+            &Words::of(answer.unmarked(), &self.secrets),
+            subject,
+        )
     }
 
     fn text(&self, answer: &Answer<'_>, subject: &str) -> Result<String, Failure> {
@@ -210,7 +222,7 @@ impl Judge {
             return Err(failure::page(self, answer));
         }
         // An error may come as a success: its body is then JSON, which no documentation is.
-        let words = Words::of(answer.unmarked());
+        let words = Words::of(answer.unmarked(), &self.secrets);
         if words.is_error() {
             return Err(failure::of(self, answer, &words, subject));
         }
@@ -240,7 +252,7 @@ impl Judge {
         }
         let json: serde_json::Value = serde_json::from_slice(answer.unmarked())
             .map_err(|error| failure::malformed(self, answer, &format!("is no JSON: {error}")))?;
-        let words = Words::of_json(&json);
+        let words = Words::of_json(&json, &self.secrets);
         if words.is_error() {
             return Err(failure::of(self, answer, &words, subject));
         }

@@ -62,8 +62,8 @@ impl Client {
             .with_max_body(MAX_BODY);
         Ok(Self {
             inner: Arc::new(Inner {
+                judge: Judge::new(config).with_secrets(api.secrets().clone()),
                 api,
-                judge: Judge::new(config),
                 pulse: Pulse::new(config.health_interval),
             }),
         })

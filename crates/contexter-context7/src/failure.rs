@@ -1,20 +1,13 @@
 //! What an answer that is no success means.
 
-use std::time::Duration;
-
-use contexter_http::Secrets;
 use contexter_model::{Error, ErrorKind, LibraryId};
 use contexter_service::Sample;
-use serde_json::Value;
 
 use crate::answer::{Answer, Judge, moved_to};
-use crate::config::KEY_PREFIX;
+use crate::words::{Words, cleaned};
 
 /// Longer words are cut, in characters; the vendor's lists of tags can be long.
 const MAX_WORDS_CHARS: usize = 300;
-
-/// A wait that the body asks for is not believed beyond this: no month is longer.
-const MAX_BODY_WAIT: Duration = Duration::from_hours(24 * 31);
 
 /// Why there is no result.
 #[derive(Clone, Debug)]
@@ -92,83 +85,9 @@ impl From<Error> for Failure {
     }
 }
 
-/// The body of an error: `{"error": "<code>", "message": "<text>"}`, or whatever else came.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Words {
-    error: Option<String>,
-    message: Option<String>,
-    redirect: Option<String>,
-    wait: Option<Duration>,
-    /// Whether the body is text without form; it is looked at, and never shown.
-    loose: String,
-}
-
-impl Words {
-    pub(crate) fn of(body: &[u8]) -> Self {
-        match serde_json::from_slice::<Value>(body) {
-            Ok(json) => Self::of_json(&json),
-            Err(_no_json) => Self {
-                // Enough to find a word in.
-                loose: String::from_utf8_lossy(body.get(..2_048).unwrap_or(body)).to_lowercase(),
-                ..Self::default()
-            },
-        }
-    }
-
-    pub(crate) fn of_json(json: &Value) -> Self {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let error = json.get("error");
-        // Some gateways nest: {"error": {"code": …, "message": …}}.
-        Self {
-            error: text(error).or_else(|| text(error?.get("code"))),
-            message: text(json.get("message")).or_else(|| text(error?.get("message"))),
-            redirect: text(json.get("redirectUrl")),
-            wait: json
-                .get("retryAfterSeconds")
-                .and_then(Value::as_f64)
-                .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-                .map(|wait| wait.min(MAX_BODY_WAIT)),
-            loose: String::new(),
-        }
-    }
-
-    pub(crate) fn is_error(&self) -> bool {
-        self.error.is_some()
-    }
-
-    /// Returns the vendor's word, if what stands in its place is one.
-    fn code(&self) -> Option<&str> {
-        self.error.as_deref().filter(|error| {
-            (1..=64).contains(&error.len())
-                && error
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        })
-    }
-
-    /// Returns what the vendor says to people.
-    fn said(&self) -> Option<&str> {
-        let instead_of_code = || self.error.as_deref().filter(|_| self.code().is_none());
-        self.message
-            .as_deref()
-            .or_else(instead_of_code)
-            .map(str::trim)
-            .filter(|said| !said.is_empty())
-    }
-
-    fn speaks_of_quota(&self) -> bool {
-        let said = [self.error.as_deref(), self.message.as_deref()];
-        said.into_iter()
-            .flatten()
-            .map(str::to_lowercase)
-            .chain([self.loose.clone()])
-            .any(|said| said.contains("quota") || said.contains("monthly"))
-    }
-}
-
 /// Reads an answer that is no success, or is one by its status only.
 pub(crate) fn of(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &str) -> Failure {
-    let code = words.code().filter(|code| !judge.secrets.are_in(code));
+    let code = words.code();
     let tell = |what: &str| told(judge, answer, words, what);
     let failure = |kind, what: &str| Failure::new(Error::new(kind, tell(what)));
     let mut read = match (answer.status, code) {
@@ -322,31 +241,34 @@ fn moved(judge: &Judge, answer: &Answer<'_>, words: &Words, subject: &str) -> Fa
             ))
         };
     };
-    match moved_to(redirect) {
-        // Its name would be shown.
-        Ok(id) if !judge.secrets.are_in(redirect) => {
-            let what = format!("{subject} has moved to {id}");
-            Failure {
-                moved: Some(id),
-                ..Failure::new(Error::new(
-                    ErrorKind::NotFound,
-                    told(judge, answer, words, &what),
-                ))
+    // Its name would be shown, and the key asked for where it leads.
+    let why = if judge.secrets.are_in(redirect) {
+        "which repeats a key and is not asked for"
+    } else {
+        match moved_to(redirect) {
+            Ok(id) => {
+                let what = format!("{subject} has moved to {id}");
+                return Failure {
+                    moved: Some(id),
+                    ..Failure::new(Error::new(
+                        ErrorKind::NotFound,
+                        told(judge, answer, words, &what),
+                    ))
+                };
             }
+            Err(_invalid) => "which is no id of a library",
         }
-        _invalid => {
-            let shown = cleaned(redirect, &judge.secrets, 80);
-            let what = format!("{subject} has moved to {shown:?}, which is no id of a library");
-            // The service as such is well.
-            Failure::new(
-                Error::new(
-                    ErrorKind::Protocol,
-                    told(judge, answer, &Words::default(), &what),
-                )
-                .with_verdict(Sample::Success, false),
-            )
-        }
-    }
+    };
+    let shown = cleaned(redirect, &judge.secrets, 80);
+    let what = format!("{subject} has moved to {shown:?}, {why}");
+    // The service as such is well.
+    Failure::new(
+        Error::new(
+            ErrorKind::Protocol,
+            told(judge, answer, &Words::default(), &what),
+        )
+        .with_verdict(Sample::Success, false),
+    )
 }
 
 /// Two refusals share the status 429: too many calls in a short time, and a used-up allowance.
@@ -380,7 +302,7 @@ fn too_many(judge: &Judge, answer: &Answer<'_>, words: &Words) -> Failure {
 /// Says what happened, by which status and code, and what the vendor says about it.
 fn told(judge: &Judge, answer: &Answer<'_>, words: &Words, what: &str) -> String {
     let status = answer.status;
-    let code = words.code().filter(|code| !judge.secrets.are_in(code));
+    let code = words.code();
     let by = match code {
         Some(code) => format!("{status} {code}"),
         None if answer.is_html() => format!("{status}, a page of HTML"),
@@ -392,60 +314,5 @@ fn told(judge: &Judge, answer: &Answer<'_>, words: &Words, what: &str) -> String
             format!("{what} ({by}): {said}")
         }
         None => format!("{what} ({by})"),
-    }
-}
-
-/// Makes a vendor's words fit for an error: one line, no key, not too long.
-pub(crate) fn cleaned(said: &str, secrets: &Secrets, max_chars: usize) -> String {
-    // Ours first, of which a part looks like a key as well. The vendor may cut a key itself; and what does
-    // not show may stand in one.
-    let line = without_keys(&secrets.told(&without_keys(&secrets.hide(said))));
-    if line.chars().count() <= max_chars {
-        return line;
-    }
-    let mut cut: String = line.chars().take(max_chars).collect();
-    cut.push('…');
-    cut
-}
-
-/// Replaces whatever looks like a key, also one that is not ours.
-fn without_keys(text: &str) -> String {
-    let mut rest = text;
-    let mut kept = String::with_capacity(text.len());
-    while let Some(start) = rest.find(KEY_PREFIX) {
-        let (before, key) = rest.split_at(start);
-        kept.push_str(before);
-        kept.push_str("[redacted]");
-        let end = key
-            .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')))
-            .unwrap_or(key.len());
-        rest = key.get(end..).unwrap_or_default();
-    }
-    kept.push_str(rest);
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_one_line_without_a_key_and_without_what_turns_text_around() {
-        let secrets = Secrets::new(["another-kind-of-key", "ctx7sk-a/rest"]);
-        for (said, shown) in [
-            (
-                "no ctx7sk-a/rest, ctx7sk%2Da%2Frest!",
-                "no [redacted], [redacted]!",
-            ),
-            (" over\r\nquota \u{202e}won ", "over quota won"),
-            ("no another-kind-of-key!", "no [redacted]!"),
-            ("no another-\u{1}kind-\u{200b}of-key!", "no [redacted]!"),
-            ("no ctx7sk-some\u{1}body-elses", "no [redacted]body-elses"),
-            ("no ctx7\u{200b}sk-somebody-elses!", "no [redacted]!"),
-        ] {
-            assert_eq!(cleaned(said, &secrets, 300), shown, "{said:?}");
-        }
-        let cut = cleaned(&"x".repeat(100), &secrets, 10);
-        assert_eq!(cut.chars().count(), 11);
     }
 }

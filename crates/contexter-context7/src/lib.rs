@@ -88,6 +88,7 @@ mod query;
 mod search;
 mod snippets;
 mod wire;
+mod words;
 
 pub use adapter::{Context7Adapter, HEALTH_TIMEOUT};
 pub use client::MAX_MOVES;

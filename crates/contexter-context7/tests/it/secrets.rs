@@ -1,9 +1,12 @@
 //! The key is nowhere but in the header of a request.
 
 use contexter_adapter::ServiceAdapter;
+use contexter_context7::answer::{Answer, Judge};
 use contexter_context7::{Config, Context7Adapter, Form, SearchLibraries};
-use contexter_model::Error;
-use contexter_testkit::Scripted;
+use contexter_http::{Client, Proxy};
+use contexter_model::{Error, ErrorKind};
+use contexter_service::Service as _;
+use contexter_testkit::{Scripted, ScriptedServer};
 use serde_json::json;
 
 use crate::support::{KEY, ask, plain, rig};
@@ -80,4 +83,46 @@ fn a_key_goes_to_no_other_machine_in_the_clear() {
     let config =
         Config::new("ctx7sk-line\nbreak-hidden").with_base_url("https://context7.example/api");
     assert_clean(&Context7Adapter::new(config).unwrap_err());
+}
+
+#[tokio::test]
+async fn no_password_of_the_callers_own_client_is_repeated() {
+    const PASSWORD: &str = "proxy_passw0rd";
+
+    let says = json!({ "error": PASSWORD, "message": format!("no {PASSWORD}, go") });
+    let server = ScriptedServer::start(vec![Scripted::json(400, says)]).await;
+    let proxy = Proxy::new("http://127.0.0.1:9")
+        .unwrap()
+        .basic_auth("user", PASSWORD)
+        .except("127.0.0.1");
+    let http = Client::new(&contexter_http::Config::default().proxy(proxy)).unwrap();
+    let config = plain().with_base_url(format!("{}/api", server.base_url()));
+    let stack = config.stack().build().unwrap();
+    let adapter = Context7Adapter::with_http(config, &http, stack).unwrap();
+    let search = adapter.capabilities().handle::<SearchLibraries>().unwrap();
+    let error = search.call(SearchLibraries::new("x")).await.unwrap_err();
+    assert!(error.message().ends_with("no [redacted], go"), "{error}");
+    assert!(!format!("{error:?}").contains(PASSWORD), "{error:?}");
+}
+
+#[test]
+fn a_key_in_the_place_of_a_code_or_of_an_id_is_told_as_that() {
+    let judge = Judge::new(&Config::new("key_of_0urs"));
+    let body = br#"{"error": "key_of_0urs"}"#;
+    let failure = judge.failure(&Answer::new(400, body), "/a/b");
+    assert_eq!(failure.code(), None);
+    assert_eq!(
+        failure.error().message(),
+        "the request about /a/b was refused (400): [redacted]"
+    );
+
+    let body = br#"{"error": "library_redirected", "redirectUrl": "/key_of_0urs/b"}"#;
+    let failure = judge.failure(&Answer::new(301, body), "/a/b");
+    assert_eq!(failure.moved(), None);
+    assert_eq!(failure.error().kind(), ErrorKind::Protocol);
+    assert_eq!(
+        failure.error().message(),
+        "/a/b has moved to \"/[redacted]/b\", which repeats a key and is not asked for \
+         (301)"
+    );
 }
