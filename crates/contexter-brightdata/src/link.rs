@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::time::Duration;
 
-use contexter_http::{Api, Reply, Request, Secrets};
+use contexter_http::{Api, Reply, Request, Secrets, clean};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
 use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Verdict as _, later};
@@ -52,10 +52,6 @@ pub(crate) struct Link {
     pub(crate) stack: StandardStack,
     pub(crate) budget: ThrottleBudget,
     pub(crate) meter: Meter,
-    /// Keys and passwords, which no text of ours repeats, whatever the vendor echoes.
-    pub(crate) secrets: Vec<contexter_config::Secret>,
-    /// The same in all spellings.
-    pub(crate) known: Secrets,
     /// Whether the zone bills failures.
     pub(crate) bills_failures: bool,
 }
@@ -234,8 +230,9 @@ impl Link {
     /// Whether a code holds something secret, in the letters that codes have.
     fn is_echo(&self, code: &str, hidden: Option<&str>) -> bool {
         let is_documented = CodeEntry::find(code).is_some_and(|entry| entry.code == code);
-        let holds = |secret: &String| without(code, &spelled_as_a_code(secret)) != code;
-        !is_documented && (self.known.are_in(code) || self.hidden(hidden).iter().any(holds))
+        let hidden = self.hidden(hidden);
+        let spelled = hidden.spelled(spelled_as_a_code);
+        !is_documented && (hidden.are_in(code) || spelled.hide_cut_off(code) != code)
     }
 
     /// An answer that does not follow the protocol.
@@ -251,36 +248,29 @@ impl Link {
     /// Makes a text of the vendor fit to be shown: one line, not too long, without what it may have
     /// echoed.
     pub(crate) fn told(&self, text: &str, hidden: Option<&str>) -> String {
-        // Before cleaning, which could cut a secret in two; and after it, which could put one together
-        // that invisible characters stood in.
-        let text = self.known.told(&self.hide(text, hidden));
-        self.hide(&text, hidden)
+        let hidden = self.hidden(hidden);
+        // Before the queries go, which would take the beginning of a secret; and after that, since one may
+        // have been cut off; and only then the cut.
+        let text = without_queries(&hidden.line(text));
+        clean(&hidden.hide_cut_off(&text))
     }
 
     /// Takes out of a text of the vendor what it may have echoed.
     pub(crate) fn hide(&self, text: &str, hidden: Option<&str>) -> String {
-        let text = self.known.hide(&without_queries(text));
-        self.hidden(hidden)
-            .iter()
-            .fold(text, |text, secret| without(&text, secret))
+        let hidden = self.hidden(hidden);
+        hidden.hide_cut_off(&without_queries(&hidden.hide(text)))
     }
 
-    /// Returns what no text may repeat: what is secret, and the parts of a query. The longest comes
-    /// first, so that none hides the rest of another that holds it.
-    fn hidden(&self, query: Option<&str>) -> Vec<String> {
-        let secrets = self.secrets.iter().map(contexter_config::Secret::expose);
-        let query = query.unwrap_or_default();
-        let raw = query.split(['&', '=']).chain([query]);
+    /// Returns what no text may repeat: what is secret, and the parts of a query.
+    fn hidden(&self, query: Option<&str>) -> Secrets {
+        let secrets = self.api.secrets();
+        let Some(query) = query else {
+            return secrets.clone();
+        };
+        let raw = query.split(['&', '=']).chain([query]).map(str::to_owned);
         // A vendor repeats the values of a query apart, and as they were before they were encoded.
         let values = url::form_urlencoded::parse(query.as_bytes());
-        let mut all: Vec<String> = secrets
-            .chain(raw)
-            .map(str::to_owned)
-            .chain(values.map(|(_, value)| value.into_owned()))
-            .filter(|secret| secret.len() >= MIN_SECRET)
-            .collect();
-        all.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
-        all
+        secrets.and(raw.chain(values.map(|(_, value)| value.into_owned())))
     }
 }
 
@@ -305,51 +295,6 @@ impl Deref for Answer {
     }
 }
 
-/// Takes a secret out of a text, in whatever case its letters are, also where the text was cut off
-/// within it.
-fn without(text: &str, secret: &str) -> String {
-    let secret = secret.to_ascii_lowercase();
-    let mut text = replaced(text, &secret);
-    let folded = text.to_ascii_lowercase();
-    let is_cut = text.ends_with('…');
-    let end = text.trim_end_matches('…').len();
-    let beginning = secret
-        .char_indices()
-        .map(|(at, _)| at)
-        .filter(|at| *at >= MIN_SECRET)
-        .rev()
-        .find(|at| {
-            let text = folded.get(..end).unwrap_or_default();
-            secret.get(..*at).is_some_and(|start| text.ends_with(start))
-        });
-    if let Some(length) = beginning {
-        text.truncate(end.saturating_sub(length));
-        text.push_str(REDACTED);
-        if is_cut {
-            text.push('…');
-        }
-    }
-    text
-}
-
-/// Replaces a secret in lower case.
-fn replaced(text: &str, secret: &str) -> String {
-    // Of the same length to the byte.
-    let folded = text.to_ascii_lowercase();
-    let mut shown = String::with_capacity(text.len());
-    let mut end = 0;
-    for (start, _) in folded.match_indices(secret) {
-        shown.push_str(text.get(end..start).unwrap_or_default());
-        shown.push_str(REDACTED);
-        end = start.saturating_add(secret.len());
-    }
-    shown.push_str(text.get(end..).unwrap_or_default());
-    shown
-}
-
-/// What stands where a secret stood.
-const REDACTED: &str = "[redacted]";
-
 /// Cuts the query off every address in a text.
 pub(crate) fn without_queries(text: &str) -> String {
     text.split(char::is_whitespace)
@@ -360,9 +305,6 @@ pub(crate) fn without_queries(text: &str) -> String {
         .collect::<Vec<_>>()
         .join(" ")
 }
-
-/// Shorter texts are likely to be parts of words; no key or password is as short.
-const MIN_SECRET: usize = 4;
 
 impl std::fmt::Debug for Link {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

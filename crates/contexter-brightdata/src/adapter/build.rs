@@ -5,8 +5,7 @@ use std::io::Read as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::Capabilities;
-use contexter_config::Secret;
-use contexter_http::{Api, Auth, Client, Secrets};
+use contexter_http::{Api, Auth, Client};
 use contexter_model::{Error, ErrorKind, FetchDocs, FetchPage, ResolveLibrary, SearchWeb};
 use contexter_resilience::StandardStack;
 use contexter_service::{Handle, InvalidConfig};
@@ -110,29 +109,26 @@ impl BrightDataAdapter {
             .map_err(|error| error.with_service(crate::NAME))?
             .with_service(crate::NAME)
             .with_max_body(config.max_body);
-        let mut secrets: Vec<Secret> = key.into_iter().collect();
+        let mut secrets = Vec::new();
         let ca = match &config.proxy {
             Some(proxy) => {
-                secrets.push(proxy.password.clone());
+                secrets.push(proxy.password.expose().to_owned());
                 if let Ok(name) = proxy.user.name() {
                     // As it travels.
                     let login = format!("{name}:{}", proxy.password.expose());
-                    secrets.push(STANDARD.encode(login).into());
-                    secrets.push(name.into());
+                    secrets.push(STANDARD.encode(login));
+                    secrets.push(name);
                 }
                 certificate(proxy)?
             }
             None => None,
         };
-        let known = Secrets::new(secrets.iter().map(Secret::expose));
-        let api = api.with_secrets(secrets.iter().map(Secret::expose));
+        let api = api.with_secrets(secrets);
         let link = Link {
             api,
             stack: stack.named(crate::NAME),
             budget,
             meter: Meter::default(),
-            secrets,
-            known,
             bills_failures: config.bills_failures,
         };
         let polling = config.polling().map_err(|faults| invalid(&faults))?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use contexter_brightdata::{BrightDataAdapter, Config, Engine, RetryConfig};
+use contexter_http::Proxy;
 use contexter_model::FetchPage;
 use contexter_resilience::StandardStack;
 use contexter_testkit::{Scripted, ScriptedServer};
@@ -69,4 +70,30 @@ async fn calls_go_by_the_client_that_is_given() {
         server.requests()[0].header("user-agent"),
         Some("somebody/1")
     );
+}
+
+#[tokio::test]
+async fn no_password_of_the_client_that_is_given_is_repeated() {
+    const PASSWORD: &str = "proxy-passw0rd";
+
+    let texts = [PASSWORD, "proxy_passw0rd", "PROXY%2Dpassw0rd"];
+    let script = texts
+        .map(|text| Scripted::text(400, format!("no {text}, go")).header("x-brd-error-code", text));
+    let server = ScriptedServer::start(script.into()).await;
+    let proxy = Proxy::new("http://127.0.0.1:9")
+        .unwrap()
+        .basic_auth("user", PASSWORD)
+        .except("127.0.0.1");
+    let settings = contexter_http::Config::default().proxy(proxy);
+    let http = contexter_http::Client::new(&settings).unwrap();
+    let stack = StandardStack::new(quick()).unwrap();
+    let adapter = BrightDataAdapter::with_http(config(&server), &http, stack).unwrap();
+    for text in texts {
+        let failed = call(&adapter, FetchPage::new("https://example.org/")).await;
+        let shown = format!("{:?}", failed.unwrap_err());
+        assert!(
+            !shown.to_lowercase().contains("passw0rd"),
+            "{text}: {shown}"
+        );
+    }
 }
