@@ -35,8 +35,8 @@ pub(crate) enum Next {
 pub(crate) enum After {
     /// Another attempt, now.
     Again(Claim),
-    /// Another attempt, later; the worker is free.
-    Later,
+    /// Another attempt, after a delay: see [`Queue::put_off`].
+    Later { delay: Duration },
     /// None: the event becomes a dead letter.
     Dead,
 }
@@ -227,7 +227,10 @@ impl Queue {
         let mut state = self.state.lock();
         state.stats.failed += 1;
         let Some(item) = state.item_mut(slot) else {
-            return After::Later;
+            // It has gone to somebody else.
+            return After::Later {
+                delay: Duration::ZERO,
+            };
         };
         let attempt = item.attempt();
         if !error.kind().is_retryable() || !self.attempts.has_after(attempt) {
@@ -262,8 +265,16 @@ impl Queue {
             %error,
             "handler failed, the event will be tried again"
         );
-        self.later(state, slot, delay, error.kind(), || error.chain());
-        After::Later
+        After::Later { delay }
+    }
+
+    /// Puts the item of a worker off that has failed. It stays with the worker until the
+    /// deduplication has let go of it, so that whoever is at it next can begin.
+    pub(crate) async fn put_off(&self, slot: usize, delay: Duration, error: &HandlerError) {
+        self.let_begin_again(slot).await;
+        self.later(self.state.lock(), slot, delay, error.kind(), || {
+            error.chain()
+        });
     }
 
     /// Puts the item of a worker off, at the broker or here.
@@ -278,12 +289,9 @@ impl Queue {
         kind: FailureKind,
         error: impl FnOnce() -> String,
     ) {
-        let Some((seq, mut item)) = state.vacate(slot) else {
+        let Some((seq, item)) = state.vacate(slot) else {
             return;
         };
-        if item.begun() {
-            item.more().begun = false;
-        }
         if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
             && item.event.partition_key().is_none()
         {
@@ -330,6 +338,9 @@ impl Queue {
 
     /// Makes the item of a worker a dead letter, unless it cannot be stored: then it stays.
     pub(crate) async fn bury(&self, slot: usize, kind: FailureKind, error: String) {
+        if self.remote.is_none() {
+            self.let_begin_again(slot).await;
+        }
         let Some(letter) = self.letter(slot, kind, error) else {
             return;
         };
@@ -338,14 +349,19 @@ impl Queue {
             event.kind = letter.event().map(|event| event.event_type()),
             subscription = &*self.name,
             attempts = letter.attempts,
-            failure = ?kind,
+            failure = kind.as_str(),
             error = letter.error,
             "event became a dead letter"
         );
         let (attempts, error) = (letter.attempts, letter.error.clone());
         let stored = match &self.remote {
             None => Some(self.ledger.dead.add(letter, self.id)),
-            Some(remote) => remote.bury(&letter).await,
+            Some(remote) => {
+                let stored = remote.bury(&letter).await;
+                // Not before: that a handler had begun with it is what makes it poison.
+                self.let_begin_again(slot).await;
+                stored
+            }
         };
         let mut state = self.state.lock();
         let Some(id) = stored else {

@@ -437,7 +437,7 @@ impl Queue {
     }
 
     /// Names what the deduplication may have as in progress, of an item that a worker was at.
-    fn broken_off(&self, seq: u64, item: &Item) -> Option<BrokenOff> {
+    pub(crate) fn broken_off(&self, seq: u64, item: &Item) -> Option<BrokenOff> {
         let dedupe = self.dedupe.as_ref()?;
         Some((dedupe.key(&item.event), dedupe.delivery(seq, item)))
     }

@@ -103,7 +103,10 @@ impl<H: Handler> Way for Plain<'_, H> {
             };
             match self.queue.failed(self.slot, &error) {
                 After::Again(next) => claim = next,
-                After::Later => return false,
+                After::Later { delay } => {
+                    self.queue.put_off(self.slot, delay, &error).await;
+                    return false;
+                }
                 After::Dead => {
                     self.queue
                         .bury(self.slot, error.kind(), error.chain())
@@ -184,7 +187,9 @@ impl<H: Handler> Way for Guarded<'_, H> {
         };
         let event = Arc::clone(&claim.event);
         let done = self.0.take(claim).await;
-        queue.conclude(&event, admitted, done).await;
+        if done {
+            queue.remember(&event, admitted).await;
+        }
         done
     }
 }

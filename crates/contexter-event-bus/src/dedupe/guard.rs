@@ -11,6 +11,7 @@ use crate::claim::{Claim, Pass};
 use crate::handler::FailureKind;
 use crate::lanes::Item;
 use crate::queue::Queue;
+use crate::remote::BrokenOff;
 
 /// How long an event waits that somebody else is handling, or whose state is not known.
 const DEFERRED: Duration = Duration::from_millis(200);
@@ -23,10 +24,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// so many times as often.
 const FAR_OVER: u32 = 4;
 
-/// Under which name an event reaches the handler and on behalf of which delivery, where that is
-/// remembered.
+/// Under which name an event reaches the handler, where that is remembered.
 #[derive(Debug)]
-pub(crate) struct Admitted(Option<(DedupeKey, DeliveryId)>);
+pub(crate) struct Admitted(Option<DedupeKey>);
 
 /// What there is to know about the item of a worker.
 #[expect(
@@ -72,9 +72,8 @@ impl Queue {
         // Without a store that would know better, whoever held it may have died of it.
         let mut suspect = true;
         let dedupe = self.dedupe.as_ref();
-        let key = dedupe.map(|dedupe| dedupe.key(&claim.event));
-        let admitted = Admitted(key.zip(found.by));
-        if let (Some(dedupe), Some((key, by))) = (dedupe, &admitted.0)
+        let admitted = Admitted(dedupe.map(|dedupe| dedupe.key(&claim.event)));
+        if let (Some(dedupe), Some(key), Some(by)) = (dedupe, &admitted.0, &found.by)
             && !found.begun
         {
             let lease = limit.saturating_add(GRACE).min(MAX_WITHIN);
@@ -106,7 +105,6 @@ impl Queue {
         {
             let (kind, error) = self.poison(slot);
             self.bury(slot, kind, error).await;
-            self.conclude(&claim.event, admitted, false).await;
             return None;
         }
         if found.over {
@@ -117,30 +115,39 @@ impl Queue {
         Some(admitted)
     }
 
-    /// Notes that an event was handled, or that it was not.
-    pub(crate) async fn conclude(
-        &self,
-        event: &IntegrationEvent,
-        Admitted(named): Admitted,
-        handled: bool,
-    ) {
-        let Some((dedupe, (key, by))) = self.dedupe.as_ref().zip(named) else {
+    /// Notes that an event was handled.
+    pub(crate) async fn remember(&self, event: &IntegrationEvent, Admitted(key): Admitted) {
+        let Some((dedupe, key)) = self.dedupe.as_ref().zip(key) else {
             return;
         };
-        let noted = if handled {
-            dedupe.store.done(&key).await
-        } else {
-            dedupe.store.release(&key, &by).await
-        };
-        if let Err(error) = noted {
+        if let Err(error) = dedupe.store.done(&key).await {
             tracing::warn!(
                 event.id = event.id(),
                 subscription = &*self.name,
-                handled,
                 %error,
                 "deduplication failed"
             );
         }
+    }
+
+    /// Lets go of the item of a worker where it counts as in progress. Until that is done, the
+    /// worker has it.
+    pub(crate) async fn let_begin_again(&self, slot: usize) {
+        let Some(dedupe) = &self.dedupe else { return };
+        let Some((key, by)) = self.unbegin(slot) else {
+            return;
+        };
+        if let Err(error) = dedupe.store.release(&key, &by).await {
+            tracing::warn!(subscription = &*self.name, %error, "deduplication failed");
+        }
+    }
+
+    fn unbegin(&self, slot: usize) -> Option<BrokenOff> {
+        let mut state = self.state.lock();
+        let place = state.slots.get_mut(slot)?;
+        let item = place.running.as_mut().filter(|item| item.begun())?;
+        item.more().begun = false;
+        self.broken_off(place.seq, item)
     }
 
     fn look(&self, slot: usize, attempt: u32) -> Option<Found> {

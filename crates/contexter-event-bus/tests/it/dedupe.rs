@@ -3,21 +3,21 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_conformance::events::{DedupeSubject, run_dedupe};
 use contexter_event_bus::{
-    Begin, Bus, BusConfig, DedupeKey, DedupeStore, DeliveryId, FailureKind, MemoryDedupe,
-    SubscriptionConfig, TransportError,
+    Begin, Bus, BusConfig, DedupeKey, DedupeStore, Delivery, DeliveryId, FailureKind, HandlerError,
+    MemoryDedupe, SubscriptionConfig, TransportError,
 };
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use crate::broker::{Broker, Fake};
-use crate::support::{LONG, Seen, event, gated, noting, number, publish_all};
+use crate::support::{LONG, Seen, event, gated, noting, number, publish_all, quiet};
 
 #[derive(Debug)]
 struct InMemory(Arc<MemoryDedupe>);
@@ -208,4 +208,62 @@ async fn two_groups_of_one_name_with_different_patterns_are_no_duplicates_of_eac
     assert!(bus.idle(LONG).await);
     assert_eq!((wide.all(), narrow.all()), (vec![(1, 1)], vec![(1, 1)]));
     assert_eq!(bus.stats().duplicates, 0);
+}
+
+/// Takes its time to release.
+#[derive(Debug)]
+struct Slow {
+    store: MemoryDedupe,
+    released: AtomicUsize,
+}
+
+#[async_trait]
+impl DedupeStore for Slow {
+    async fn begin(
+        &self,
+        key: &DedupeKey,
+        by: &DeliveryId,
+        lease: Duration,
+    ) -> Result<Begin, TransportError> {
+        self.store.begin(key, by, lease).await
+    }
+
+    async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
+        self.store.done(key).await
+    }
+
+    async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
+        sleep(Duration::from_secs(1)).await;
+        self.store.release(key, by).await?;
+        self.released.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_failed_is_released_before_whoever_was_at_it_ends() {
+    let retryable = || HandlerError::retryable_after(LONG * 2, "later");
+    let permanent = || HandlerError::permanent("never");
+    for error in [retryable, permanent] {
+        for alone in [false, true] {
+            let store = Arc::new(Slow {
+                store: MemoryDedupe::new(100, LONG),
+                released: AtomicUsize::new(0),
+            });
+            let shared = Arc::<Slow>::clone(&store);
+            let bus = Bus::with_dedupe_store(None, shared, &BusConfig::default());
+            let fail = move |_: Delivery| async move { Err::<(), _>(error()) };
+            let config = config().with_deduplication(true);
+            let kept = bus.subscribe("a.b", config, fail).unwrap();
+            publish_all(&bus, 0..1).await;
+            quiet().await;
+            assert_eq!(store.released.load(Ordering::SeqCst), 0);
+            if alone {
+                kept.drain(LONG).await;
+            } else {
+                bus.drain(LONG).await;
+            }
+            assert_eq!(store.released.load(Ordering::SeqCst), 1, "alone: {alone}");
+        }
+    }
 }

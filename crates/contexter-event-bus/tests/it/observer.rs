@@ -263,7 +263,9 @@ async fn an_observer_that_holds_its_bus_is_released_with_the_last_member_and_tol
             .with_observer(move |end| {
                 told.lock().push(number(end.event().unwrap()));
                 let held = held.clone();
-                async move { drop(held) }
+                async move {
+                    drop(held);
+                }
             })
     };
     let fail = |_| async { Err::<(), _>(HandlerError::permanent("no")) };
