@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use crate::support::typed;
+
 #[derive(Debug, Default)]
 pub(crate) struct Broker {
     state: Mutex<State>,
@@ -21,6 +23,8 @@ pub(crate) struct Broker {
     pub(crate) closed: AtomicBool,
     pub(crate) refuse_dead_letters: AtomicBool,
     pub(crate) unavailable: AtomicBool,
+    /// Whether nothing that is settled or closed gets an answer.
+    pub(crate) hangs: AtomicBool,
     /// How long storing a dead letter takes, in milliseconds.
     pub(crate) slow_letters: AtomicU64,
     /// How many publications from now on get no answer.
@@ -79,6 +83,13 @@ impl Broker {
             *times -= 1;
             drop(panics);
             panic!("as asked");
+        }
+    }
+
+    /// Waits for ever while it hangs.
+    async fn answers(&self) {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -277,11 +288,22 @@ impl MessageTransport for Fake {
         Ok(History::new(events.filter(|e| filter.wants(e)).collect()))
     }
 
+    async fn respond(
+        &self,
+        _: &SubscriptionSpec,
+    ) -> Result<Arc<dyn RequestSource>, TransportError> {
+        if self.0.hangs.load(Ordering::SeqCst) {
+            return Ok(Arc::new(OneRequest::default()));
+        }
+        Err(TransportError::unsupported(Capability::RequestReply))
+    }
+
     async fn health(&self) -> TransportHealth {
         TransportHealth::new(Connection::Up)
     }
 
     async fn close(&self) {
+        self.0.answers().await;
         self.0.closed.store(true, Ordering::SeqCst);
     }
 }
@@ -378,6 +400,7 @@ impl Source for FakeSource {
         settlements: &[(DeliveryToken, Disposition)],
     ) -> Vec<Result<Settled, TransportError>> {
         tokio::time::sleep(Duration::from_millis(1)).await;
+        self.broker.answers().await;
         self.broker.may_panic("settle");
         let now = Instant::now();
         let mut state = self.broker.state.lock();
@@ -416,5 +439,39 @@ impl Source for FakeSource {
     async fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.broker.changed.notify_waiters();
+    }
+}
+
+/// Gets one request, and does not come to an end.
+#[derive(Debug, Default)]
+struct OneRequest {
+    given: AtomicBool,
+}
+
+#[async_trait]
+impl RequestSource for OneRequest {
+    async fn receive(&self, _: usize) -> Result<Vec<IncomingRequest>, TransportError> {
+        if self.given.swap(true, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        let request = Arc::new(typed("a.c", 0));
+        let token = RequestToken("somebody".into());
+        Ok(vec![IncomingRequest::new(request, token)])
+    }
+
+    async fn reply(
+        &self,
+        _: RequestToken,
+        _: &Arc<IntegrationEvent>,
+    ) -> Result<(), TransportError> {
+        Ok(())
+    }
+
+    fn health(&self) -> TransportHealth {
+        TransportHealth::new(Connection::Up)
+    }
+
+    async fn close(&self) {
+        std::future::pending::<()>().await;
     }
 }

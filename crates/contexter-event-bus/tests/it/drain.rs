@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::{Bus, BusConfig, Delivery, HandlerError, Overflow, SubscriptionConfig};
+use contexter_event_bus::{
+    Bus, BusConfig, Delivery, HandlerError, Overflow, ResponderConfig, SubscriptionConfig,
+};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -295,4 +297,30 @@ async fn a_bus_that_leaves_its_transport_open_lets_another_go_on() {
     second.drain(WITHIN).await;
     assert_eq!(seen.numbers(), [0]);
     assert!(broker.closed.load(std::sync::atomic::Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_does_not_answer_makes_a_drain_six_seconds_longer_and_no_more() {
+    let broker = Broker::new();
+    broker
+        .hangs
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let bus = over(&broker);
+    let (seen, never) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let kept = bus
+        .subscribe("a.b", grouped(), gated(&seen, &never))
+        .unwrap();
+    kept.ready().await.unwrap();
+    let answer = |_| std::future::pending();
+    let responder = bus.respond("a.c", ResponderConfig::default(), answer);
+    responder.as_ref().unwrap().ready().await.unwrap();
+    publish_all(&bus, 0..1).await;
+    while seen.numbers().is_empty() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    let start = Instant::now();
+    bus.drain(WITHIN).await;
+    let more = start.elapsed().checked_sub(WITHIN).unwrap();
+    let limit = Duration::from_millis(6_010);
+    assert!(more <= limit, "{more:?}");
 }
