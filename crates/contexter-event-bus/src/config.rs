@@ -179,9 +179,10 @@ pub struct SubscriptionConfig {
     #[serde(with = "contexter_service::duration")]
     pub handler_timeout: Duration,
     /// How long an event of a broker stays with this consumer without a sign of life; it is
-    /// renewed for as long as the process lives. Default 30 s. All members of a group must have the
-    /// same: a broker has one for the group, and a shorter one takes events away from members that
-    /// renew at the pace of a longer one.
+    /// renewed for as long as the process lives. Default 30 s, at least 100 ms, at most 24 h: a
+    /// longer one counts as that. The members of a group may have different ones, and each keeps
+    /// what it renews; what a dead member held goes to the others after its own, or, where the
+    /// broker has one for the whole group, after the longest.
     #[serde(with = "contexter_service::duration")]
     pub lease: Duration,
     /// Whether events that were handled before are recognised and not handled again: by the group,
