@@ -143,9 +143,13 @@ impl Bus {
         source: &str,
         payload: &P,
     ) -> Result<Receipt, PublishError> {
-        let event = IntegrationEvent::of(source, payload)?
-            .build()
-            .map_err(BuildError::from)?;
+        let built = IntegrationEvent::of(source, payload)
+            .and_then(|builder| builder.build().map_err(BuildError::from));
+        let event = built.map_err(|error| {
+            let error = PublishError::from(error);
+            self.failed(&Span::none(), &error);
+            error
+        })?;
         self.publish(event).await
     }
 

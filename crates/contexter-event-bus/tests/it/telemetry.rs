@@ -7,7 +7,9 @@ use std::time::Duration;
 use contexter_event_bus::metrics::{
     DEAD_LETTERED, DEAD_LETTERS_EVICTED, EVENTS, HANDLING, PENDING, PUBLISH_FAILURES, PUBLISHED,
 };
-use contexter_event_bus::{Bus, BusConfig, Delivery, HandlerError, SubscriptionConfig};
+use contexter_event_bus::{
+    Bus, BusConfig, Delivery, HandlerError, PublishError, SubscriptionConfig,
+};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
@@ -195,4 +197,16 @@ async fn the_time_of_every_attempt_is_told() {
         let took = told.of(&format!("{HANDLING} n {outcome}")).unwrap();
         assert!((took - seconds).abs() < 0.1, "{outcome}: {took}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_that_makes_no_event_is_a_failed_publication() {
+    let bus = Bus::default();
+    let failed = bus
+        .publish_document_processed("a\u{0}b", 1, Duration::ZERO)
+        .await;
+    assert!(matches!(failed, Err(PublishError::Build(_))), "{failed:?}");
+    let told = Told::by(&bus);
+    let invalid = format!("{PUBLISH_FAILURES} invalid_event");
+    assert_eq!(told.whole(&invalid).as_deref(), Some("1"));
 }
