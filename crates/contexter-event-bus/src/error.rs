@@ -4,7 +4,7 @@ use contexter_protocol::BuildError;
 use contexter_service::InvalidConfig;
 
 use crate::pattern::InvalidPattern;
-use crate::transport::{Capability, TransportError};
+use crate::transport::{Capability, TransportError, TransportErrorKind};
 
 /// Why an event was not published.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,29 @@ pub enum PublishError {
     /// The broker did not confirm the event.
     #[error("event was not confirmed")]
     Transport(#[from] TransportError),
+}
+
+impl PublishError {
+    /// Returns the short name of the reason, for metrics and spans: one of a fixed set.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::InvalidType { .. } => "invalid_type",
+            Self::Build(_) => "invalid_event",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Transport(error) => match error.kind() {
+                TransportErrorKind::Unavailable => "unavailable",
+                TransportErrorKind::Unconfirmed => "unconfirmed",
+                TransportErrorKind::TooLarge => "too_large",
+                TransportErrorKind::Refused => "refused",
+                TransportErrorKind::Full => "full",
+                TransportErrorKind::Protocol => "protocol",
+                TransportErrorKind::Unsupported => "unsupported",
+                TransportErrorKind::Closed => "transport_closed",
+            },
+        }
+    }
 }
 
 /// Why a subscription was not made.

@@ -73,6 +73,19 @@ pub enum UnhandledReason {
     Dropped,
 }
 
+impl UnhandledReason {
+    /// Returns its short name, as the metrics have it.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::DeadLettered { .. } => "dead_lettered",
+            Self::Expired => "expired",
+            Self::Duplicate => "duplicate",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 /// Who is told, erased.
 type Tell = dyn Fn(Unhandled) -> BoxFuture<'static, ()> + Send + Sync;
 

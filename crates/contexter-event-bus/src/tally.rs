@@ -9,7 +9,6 @@ use parking_lot::Mutex;
 use crate::error::PublishError;
 use crate::handler::FailureKind;
 use crate::stats::SubscriptionStats;
-use crate::transport::TransportErrorKind;
 
 /// How many names are told apart. A program has dozens; one that makes up names must not fill the
 /// memory, nor whoever keeps the metrics.
@@ -110,22 +109,7 @@ pub(crate) struct PublishFailures([AtomicU64; REASONS.len()]);
 
 impl PublishFailures {
     pub(crate) fn note(&self, error: &PublishError) {
-        let reason = match error {
-            PublishError::Closed => "closed",
-            PublishError::InvalidType { .. } => "invalid_type",
-            PublishError::Build(_) => "invalid_event",
-            PublishError::Unsupported { .. } => "unsupported",
-            PublishError::Transport(error) => match error.kind() {
-                TransportErrorKind::Unavailable => "unavailable",
-                TransportErrorKind::Unconfirmed => "unconfirmed",
-                TransportErrorKind::TooLarge => "too_large",
-                TransportErrorKind::Refused => "refused",
-                TransportErrorKind::Full => "full",
-                TransportErrorKind::Protocol => "protocol",
-                TransportErrorKind::Unsupported => "unsupported",
-                TransportErrorKind::Closed => "transport_closed",
-            },
-        };
+        let reason = error.reason();
         let counts = REASONS.iter().zip(&self.0);
         for (_, count) in counts.filter(|(known, _)| **known == reason) {
             count.fetch_add(1, Ordering::Relaxed);

@@ -212,11 +212,11 @@ fn show(span: &Span, trace: &'static str, one: &'static str, context: &TraceCont
 /// Says in a span how an attempt ended.
 pub(crate) fn handled(span: &Span, outcome: &Result<(), HandlerError>) {
     if let Err(error) = outcome {
-        span.record("error.type", format_args!("{:?}", error.kind()));
+        span.record("error.type", error.kind().as_str());
     }
 }
 
 /// Says in a span that a publication failed.
 pub(crate) fn not_sent(span: &Span, error: &crate::error::PublishError) {
-    span.record("error.type", tracing::field::display(error));
+    span.record("error.type", error.reason());
 }

@@ -205,7 +205,7 @@ impl Remote {
         tracing::warn!(
             subscription = &*queue.name,
             origin = &**id,
-            failure = ?kind,
+            failure = kind.as_str(),
             error,
             "message became a dead letter"
         );

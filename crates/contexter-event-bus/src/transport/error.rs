@@ -92,7 +92,7 @@ impl TransportError {
 
     /// Returns in what way it failed.
     #[must_use]
-    pub fn kind(&self) -> TransportErrorKind {
+    pub const fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 }

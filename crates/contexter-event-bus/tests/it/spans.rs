@@ -16,7 +16,7 @@ use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, Event, Metadata, Span, Subscriber};
 
 use crate::broker::{Broker, Fake};
-use crate::support::{LONG, event};
+use crate::support::{LONG, event, typed};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -161,7 +161,7 @@ async fn an_attempt_is_linked_to_the_publication_and_is_a_root() {
         assert_eq!(of(span, "link.span_id"), format!("{:016x}", 1));
         assert_eq!(of(span, "parent.span_id"), "");
     }
-    assert_eq!(of(&handled[0], "error.type"), "Retryable");
+    assert_eq!(of(&handled[0], "error.type"), "retryable");
     assert_eq!(of(&handled[1], "error.type"), "");
     assert_eq!(*system.0.lock(), [("link", 2, 1), ("link", 3, 1)]);
 }
@@ -230,4 +230,21 @@ async fn without_a_subscriber_nothing_is_copied() {
     let sent = Arc::new(event(1));
     let receipt = bus.publish(Arc::clone(&sent)).await.unwrap();
     assert!(Arc::ptr_eq(receipt.event(), &sent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publication_that_failed_names_its_reason_and_no_text_that_somebody_chose() {
+    let spans = Spans::default();
+    let _second = Dispatch::new(NoSubscriber::default());
+    let _default = tracing::subscriber::set_default(spans.clone());
+    let bus = Bus::default();
+    bus.publish(typed("no type", 1)).await.unwrap_err();
+    bus.drain(LONG).await;
+    bus.publish(event(1)).await.unwrap_err();
+    let types: Vec<_> = spans
+        .named("send")
+        .iter()
+        .map(|span| span.fields["error.type"].clone())
+        .collect();
+    assert_eq!(types, ["invalid_type", "closed"]);
 }

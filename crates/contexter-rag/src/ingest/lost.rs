@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use contexter_event_bus::transport::{DeadMessage, RawMessage};
-use contexter_event_bus::{Bus, FailureKind, Unhandled, UnhandledReason};
+use contexter_event_bus::{Bus, Unhandled, UnhandledReason};
 use contexter_protocol::IntegrationEvent;
 use contexter_protocol::rag::ProcessingFailed;
 use serde_json::Value;
@@ -25,12 +25,9 @@ impl Lost {
     /// Takes notice of how an event ended.
     pub(super) async fn note(self, step: &'static str, end: Unhandled) {
         let (error, error_type) = match &end.reason {
-            UnhandledReason::DeadLettered { kind, error, .. } => (error.clone(), name_of(*kind)),
+            UnhandledReason::DeadLettered { kind, error, .. } => (error.as_str(), kind.as_str()),
             UnhandledReason::Duplicate => return,
-            other => (
-                format!("{other:?}").to_lowercase(),
-                "integration".to_owned(),
-            ),
+            other => (other.as_str(), other.as_str()),
         };
         let Some(named) = Named::of(&end.message, &self.source) else {
             return;
@@ -49,7 +46,7 @@ impl Lost {
             path: Some(named.path),
             step: step.to_owned(),
             error: text,
-            error_type,
+            error_type: error_type.to_owned(),
         };
         if let Err(unheard) = self.announce(&failed, end.event(), run).await {
             tracing::warn!(step, error = %unheard, "a failure could not be announced");
@@ -71,12 +68,6 @@ impl Lost {
         self.bus.publish(builder.build()?).await?;
         Ok(())
     }
-}
-
-fn name_of(kind: FailureKind) -> String {
-    let name = serde_json::to_value(kind).ok();
-    let name = name.as_ref().and_then(Value::as_str);
-    name.unwrap_or("integration").to_owned()
 }
 
 /// A document, as far as a message names it.
