@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use contexter_config::Secret;
+use contexter_config::{Secret, Secrets};
 use contexter_model::{Error, ErrorKind};
 use prost::Message;
 use qdrant_client::qdrant::collections_client::CollectionsClient;
@@ -54,7 +54,7 @@ struct Inner {
     lines: Vec<Line>,
     next: AtomicUsize,
     key: Option<MetadataValue<Ascii>>,
-    secret: Option<Secret>,
+    secrets: Secrets,
     endpoint: String,
     /// How long one call may take, from its first byte to the last of its reply.
     timeout: Duration,
@@ -126,7 +126,7 @@ impl Connection {
                 lines,
                 next: AtomicUsize::new(0),
                 key,
-                secret: config.api_key.clone(),
+                secrets: Secrets::new(config.api_key.as_ref().map(Secret::expose)),
                 endpoint: config.endpoint(),
                 // Before the stack gives up: this error says whose it is. The server's own comes
                 // first.
@@ -204,7 +204,7 @@ impl Connection {
 
     /// Maps a call that did not succeed.
     pub(super) fn failed(&self, status: Status) -> Error {
-        fault::status(status, self.inner.secret.as_ref().map(Secret::expose))
+        fault::status(status, &self.inner.secrets)
     }
 
     /// Calls the method at `path` with a message that is encoded already.

@@ -1,9 +1,9 @@
 //! What the server and the connection to it report, as errors of the model.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
 use std::time::Duration;
 
+use contexter_config::{Secrets, clean};
 use contexter_model::{Error, ErrorKind};
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 
@@ -15,9 +15,6 @@ const RETRY_AFTER: &str = "retry-after";
 
 /// The metadata that marks a full disk or a used-up quota of storage.
 const INSUFFICIENT_STORAGE: &str = "qdrant-insufficient-storage";
-
-/// The longest message of the server that is passed on, in characters.
-const MAX_MESSAGE: usize = 300;
 
 /// How long to wait where a limit was hit and nobody says for how long: a bucket for a minute, as the
 /// server's are, has a twelfth of its tokens again by then.
@@ -42,7 +39,7 @@ const INFERENCE_TURNED_AWAY: &str = "Authentication failed for inference service
 /// How the decoder on this side begins its complaint about a reply.
 pub(super) const UNDECODABLE: &str = "failed to decode Protobuf message";
 
-/// Maps the outcome of a call that did not succeed; `secret` never shows in the message.
+/// Maps the outcome of a call that did not succeed; `secrets` never show in the message.
 ///
 /// | status | kind |
 /// |---|---|
@@ -64,11 +61,11 @@ pub(super) const UNDECODABLE: &str = "failed to decode Protobuf message";
 /// From the server's conversion of its errors, 1.19 (<https://github.com/qdrant/qdrant>,
 /// `lib/storage`), and `tonic`, which reports a lost connection in several codes. What is no gRPC at
 /// all is the answer of somebody before the server; see [`gateway`].
-pub(super) fn status(status: Status, secret: Option<&str>) -> Error {
+pub(super) fn status(status: Status, secrets: &Secrets) -> Error {
     if let Some(failure) = transport(&status) {
         return failure.with_source(Box::new(status) as Box<dyn StdError + Send + Sync>);
     }
-    let said = said(&status, secret);
+    let said = said(&status, secrets);
     let (kind, message) = match status.code() {
         Code::InvalidArgument if said.contains("ndex required") => (
             ErrorKind::Invalid,
@@ -237,7 +234,7 @@ fn transport(status: &Status) -> Option<Error> {
         ErrorKind::Unavailable,
         format!(
             "the connection to the server failed: {}",
-            one_line(&deepest.to_string()),
+            clean(&deepest.to_string()),
         ),
     );
     Some(if refused {
@@ -253,90 +250,46 @@ fn deepest_text(cause: &(dyn StdError + 'static)) -> String {
     while let Some(next) = deepest.source() {
         deepest = next;
     }
-    one_line(&deepest.to_string())
+    clean(&deepest.to_string())
 }
 
-fn said(status: &Status, secret: Option<&str>) -> String {
-    // Before the cut, which would leave a part of the secret; and after what does not show is gone, which
-    // could have stood in it.
-    let mut message = visible(status.message());
-    for spelled in secret
-        .filter(|secret| !secret.is_empty())
-        .map(spellings)
-        .into_iter()
-        .flatten()
-    {
-        message = without(&message, &spelled);
-    }
-    let message = cut(&message);
+fn said(status: &Status, secrets: &Secrets) -> String {
+    let message = secrets.told(status.message());
     if message.is_empty() {
         return format!("status {:?}", status.code());
     }
     message
 }
 
-/// Returns a secret as it is, as in JSON and as in an address; its letters in lower case.
-fn spellings(secret: &str) -> [String; 3] {
-    let mut in_json = String::new();
-    let mut in_address = String::new();
-    for letter in secret.chars() {
-        if matches!(letter, '"' | '\\') {
-            in_json.push('\\');
-        }
-        in_json.push(letter);
-        if letter.is_ascii_alphanumeric() {
-            in_address.push(letter);
-            continue;
-        }
-        for byte in letter.encode_utf8(&mut [0; 4]).bytes() {
-            // Writing to a text cannot fail.
-            let _written = write!(in_address, "%{byte:02x}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_api_key_is_in_no_message_however_the_server_writes_it() {
+        let secrets = Secrets::new(["q-7*Zt/0"]);
+        for written in [
+            "q-7*Zt/0",
+            "Q-7*ZT/0",
+            "q-7*Zt%2F0",
+            "q%2D7%2AZt%2f0",
+            r"q-7*Zt\/0",
+            r"q-7\u002aZt/0",
+            "cS03Klp0LzA",
+            "q-7*\u{200b}Zt/0",
+            "q-7*\u{1}Zt/0",
+        ] {
+            for filling in [0, 270, 290] {
+                let filling = "x".repeat(filling);
+                let refused = Status::internal(format!("{filling}no {written}!"));
+                let error = status(refused, &secrets);
+                let shown = error.message().to_ascii_lowercase();
+                assert!(!shown.contains("q-7") && !shown.contains("cs03"), "{error}");
+                assert!(
+                    !filling.is_empty() || shown.ends_with("no [redacted]!"),
+                    "{error}"
+                );
+            }
         }
     }
-    [secret.to_owned(), in_json, in_address].map(|spelled| spelled.to_ascii_lowercase())
-}
-
-/// Puts `[redacted]` in the place of a secret, in whatever case its letters are.
-fn without(text: &str, secret: &str) -> String {
-    // Of the same length, to the byte.
-    let folded = text.to_ascii_lowercase();
-    let mut shown = String::with_capacity(text.len());
-    let mut rest = 0;
-    for (start, found) in folded.match_indices(secret) {
-        shown.push_str(text.get(rest..start).unwrap_or_default());
-        shown.push_str("[redacted]");
-        rest = start.saturating_add(found.len());
-    }
-    shown.push_str(text.get(rest..).unwrap_or_default());
-    shown
-}
-
-/// Makes `text` fit for one line of a log: without controls, and without letters that show nothing or
-/// change the direction of others.
-fn one_line(text: &str) -> String {
-    cut(&visible(text))
-}
-
-fn visible(text: &str) -> String {
-    text.chars()
-        .filter(|letter| {
-            !matches!(
-                letter,
-                '\u{200B}'..='\u{200F}'
-                    | '\u{2028}'..='\u{202E}'
-                    | '\u{2060}'..='\u{206F}'
-                    | '\u{FEFF}'
-            )
-        })
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect()
-}
-
-/// Cuts a line to what is passed on of it.
-fn cut(line: &str) -> String {
-    let mut shown: String = line.chars().take(MAX_MESSAGE).collect();
-    if line.chars().nth(MAX_MESSAGE).is_some() {
-        shown.push('…');
-    }
-    shown.trim().to_owned()
 }

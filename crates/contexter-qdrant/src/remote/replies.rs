@@ -8,6 +8,7 @@
 //! message that cannot be decoded, or says what cannot be, is `Protocol`; nothing that they hold makes
 //! these functions panic.
 
+use contexter_config::Secrets;
 use contexter_model::{CollectionSpec, Error, Hit, Point, Record};
 use prost::Message;
 use qdrant_client::qdrant::{
@@ -137,7 +138,7 @@ pub fn failure<'a>(
     if status.code() == tonic::Code::Ok {
         return None;
     }
-    Some(fault::status(status, secret))
+    Some(fault::status(status, &Secrets::new(secret)))
 }
 
 fn decode<M: Message + Default>(message: &[u8]) -> Result<M, Error> {
