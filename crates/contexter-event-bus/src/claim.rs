@@ -175,18 +175,14 @@ impl Queue {
     fn handled(&self, mut item: Item) {
         let attempts = item.attempt();
         item.tell(|| Outcome::Handled { attempts });
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-            remote.ack(&leased.id);
-        }
+        self.ack(&item);
     }
 
     #[cold]
     fn expire(&self, expired: Vec<Item>) {
         for mut item in expired {
             item.tell(|| Outcome::Expired);
-            if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-                remote.ack(&leased.id);
-            }
+            self.ack(&item);
             self.observe(&item, || UnhandledReason::Expired);
         }
     }
@@ -325,14 +321,16 @@ impl Queue {
         state.lanes.release(&item.event);
         drop(state);
         item.tell(|| Outcome::Duplicate);
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-            match why {
-                Pass::Duplicate => remote.ack(&leased.id),
-                Pass::Lost => remote.give_up(&leased.id),
+        match why {
+            Pass::Duplicate => {
+                self.ack(&item);
+                self.observe(&item, || UnhandledReason::Duplicate);
             }
-        }
-        if why == Pass::Duplicate {
-            self.observe(&item, || UnhandledReason::Duplicate);
+            Pass::Lost => {
+                if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+                    remote.give_up(&leased.id);
+                }
+            }
         }
     }
 
@@ -379,9 +377,7 @@ impl Queue {
         self.tally.dead_lettered(kind);
         state.lanes.release(&item.event);
         drop(state);
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-            remote.ack(&leased.id);
-        }
+        self.ack(&item);
         self.observe_with(|queue| Unhandled {
             subscription: Arc::clone(&queue.name),
             group: queue.group.clone(),

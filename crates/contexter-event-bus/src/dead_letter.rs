@@ -29,6 +29,12 @@ pub enum RedriveError {
         /// The name of the subscription.
         subscription: Arc<str>,
     },
+    /// It is being handled again already.
+    #[error("dead letter {id} is being handled again already")]
+    UnderWay {
+        /// The id that was asked for.
+        id: DeadLetterId,
+    },
     /// The transport failed. The letter may have been published again, and is still there.
     #[error("dead letter could not be published again")]
     Transport(#[from] TransportError),

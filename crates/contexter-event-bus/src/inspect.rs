@@ -70,9 +70,9 @@ impl Bus {
 
     /// Gives a dead letter to its subscription again, with all attempts before it, and forgets it.
     ///
-    /// Only the group that failed gets it, and deduplication lets it through. A subscription
-    /// without a group gets it if it is one of this very bus, since no broker keeps anything for it
-    /// while it is away. In process, if that subscription has ended, another of the same name and
+    /// Only the group that failed gets it, and deduplication lets it through. On a broker, a
+    /// subscription without a group gets it if it is one of this very bus, and the letter stays until
+    /// that has settled it, since nothing else keeps it meanwhile. In process, if that subscription has ended, another of the same name and
     /// group takes it.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Bus {
         let none = || RedriveError::NotFound { id: id.clone() };
         let letter = letters.into_iter().next().ok_or_else(none)?;
         if letter.pattern.is_none() {
-            return self.redrive_alone(&letter).await;
+            return self.redrive_alone(&letter);
         }
         transport.redeliver(&letter).await?;
         transport.remove_dead_letter(id).await?;
@@ -100,8 +100,9 @@ impl Bus {
     }
 
     /// Gives a dead letter to the subscription without a group that it comes from. Nobody would
-    /// keep it for one that is not there: it is no group of the broker's.
-    async fn redrive_alone(&self, letter: &DeadLetter) -> Result<(), RedriveError> {
+    /// keep it for one that is not there, nor while it is being handled: it is no group of the
+    /// broker's.
+    fn redrive_alone(&self, letter: &DeadLetter) -> Result<(), RedriveError> {
         let subscription = Arc::clone(&letter.subscription);
         let none = || RedriveError::NoSubscription {
             subscription: Arc::clone(&subscription),
@@ -117,15 +118,15 @@ impl Bus {
                 .cloned()
                 .ok_or_else(none)?
         };
-        match queue.accept(event, Owner::Redriven) {
-            Ok(how) if how.is_accepted() => {}
-            Ok(Acceptance::Closed) => return Err(none()),
-            _full => return Err(RedriveError::Full { subscription }),
-        }
-        if let Some(transport) = self.transport() {
-            transport.remove_dead_letter(&letter.id).await?;
-        }
-        Ok(())
+        let remote = queue.remote.as_ref().ok_or_else(none)?;
+        remote.redrive(&letter.id, none)?;
+        let error = match queue.accept(event, Owner::Letter(letter.id.clone())) {
+            Ok(how) if how.is_accepted() => return Ok(()),
+            Ok(Acceptance::Closed) => none(),
+            _full => RedriveError::Full { subscription },
+        };
+        remote.keep(&letter.id);
+        Err(error)
     }
 
     fn redrive_here(&self, id: &DeadLetterId) -> Result<(), RedriveError> {

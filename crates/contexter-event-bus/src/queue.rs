@@ -315,8 +315,9 @@ impl Queue {
 
     fn dropped(&self, item: &mut Item) {
         item.tell(|| Outcome::Dropped);
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
-            remote.ack(&leased.id);
+        match (&self.remote, item.letter()) {
+            (Some(remote), Some(letter)) => remote.keep(letter),
+            _ => self.ack(item),
         }
         self.observe(item, || UnhandledReason::Dropped);
     }
@@ -444,8 +445,21 @@ impl Queue {
 
     /// Lets a broker deliver an item again that was not settled.
     fn give_back(&self, item: &Item, broken_off: Option<BrokenOff>) {
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
+        let Some(remote) = &self.remote else { return };
+        if let Some(leased) = item.leased() {
             remote.release(&leased.id, broken_off);
+        } else if let Some(letter) = item.letter() {
+            remote.keep(letter);
+        }
+    }
+
+    /// Has a broker forget an item that is settled.
+    pub(crate) fn ack(&self, item: &Item) {
+        let Some(remote) = &self.remote else { return };
+        if let Some(leased) = item.leased() {
+            remote.ack(&leased.id);
+        } else if let Some(letter) = item.letter() {
+            remote.forget(letter);
         }
     }
 

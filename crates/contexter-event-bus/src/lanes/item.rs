@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::receipt::Outcome;
 use crate::remote::Leased;
+use crate::transport::DeadLetterId;
 
 /// An accepted event on its way to the handler.
 ///
@@ -53,6 +54,9 @@ pub(crate) enum Owner {
     Publisher(oneshot::Sender<Outcome>),
     /// A dead letter that was given to the handler again.
     Redriven,
+    /// A dead letter at the broker that was given to the handler again, where it stays until it is
+    /// settled.
+    Letter(DeadLetterId),
     /// A broker, to which it must be settled.
     Broker(Leased),
 }
@@ -129,10 +133,18 @@ impl Item {
         }
     }
 
+    /// Returns the dead letter at the broker that it is, if it is one.
+    pub(crate) fn letter(&self) -> Option<&DeadLetterId> {
+        match &self.more.as_ref()?.owner {
+            Owner::Letter(id) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Returns whether it was a dead letter before.
     pub(crate) fn is_redriven(&self) -> bool {
         match self.more.as_ref().map(|more| &more.owner) {
-            Some(Owner::Redriven) => true,
+            Some(Owner::Redriven | Owner::Letter(_)) => true,
             Some(Owner::Broker(leased)) => leased.redriven,
             _ => false,
         }

@@ -4,7 +4,7 @@ mod failures;
 mod pump;
 mod settle;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use failures::{Failure, Failures};
 pub(crate) use pump::pump;
 pub(crate) use settle::settle;
 
+use crate::dead_letter::RedriveError;
 use crate::dedupe::{DedupeKey, DedupeStore, DeliveryId};
 use crate::error::SubscribeError;
 use crate::handler::FailureKind;
@@ -78,6 +79,8 @@ struct Held {
     items: HashMap<Arc<str>, Hold>,
     /// What is here and not held any more, and until when it keeps its place.
     lost: HashMap<Arc<str>, Instant>,
+    /// The dead letters that are being handled again, and are not removed yet.
+    redriven: HashSet<DeadLetterId>,
     waiting: Vec<Waiting>,
     /// How many settlements are on their way.
     under_way: usize,
@@ -102,12 +105,14 @@ struct Hold {
 pub(crate) type BrokenOff = (DedupeKey, DeliveryId);
 
 /// A settlement that is to be sent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Waiting {
     /// None if the message is not held any more.
     settlement: Option<(DeliveryToken, Disposition)>,
     /// The event whose handling was broken off, and the delivery that had begun it.
     broken_off: Option<BrokenOff>,
+    /// A dead letter that is settled by now.
+    letter: Option<DeadLetterId>,
 }
 
 impl Remote {
@@ -268,6 +273,7 @@ impl Remote {
         held.waiting.push(Waiting {
             settlement,
             broken_off,
+            letter: None,
         });
         let first = held.waiting.len() == 1;
         let free = self.prefetch.saturating_sub(held.items.len());
@@ -279,6 +285,42 @@ impl Remote {
         if room {
             self.room.notify_one();
         }
+    }
+
+    /// Notes that a dead letter is about to be handled again.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it is already, or if nothing is settled any more.
+    pub(crate) fn redrive(
+        &self,
+        id: &DeadLetterId,
+        over: impl FnOnce() -> RedriveError,
+    ) -> Result<(), RedriveError> {
+        let mut held = self.held.lock();
+        if held.intake_is_over {
+            return Err(over());
+        }
+        if !held.redriven.insert(id.clone()) {
+            return Err(RedriveError::UnderWay { id: id.clone() });
+        }
+        Ok(())
+    }
+
+    /// A dead letter was handled again, and is to be removed.
+    pub(crate) fn forget(&self, letter: &DeadLetterId) {
+        let letter = Some(letter.clone());
+        self.held.lock().waiting.push(Waiting {
+            letter,
+            ..Waiting::default()
+        });
+        self.settling.notify_one();
+    }
+
+    /// A dead letter was not handled again, and stays.
+    pub(crate) fn keep(&self, letter: &DeadLetterId) {
+        self.held.lock().redriven.remove(letter);
+        self.settling.notify_one();
     }
 
     /// Stores a dead letter, and returns its name if the broker has confirmed it.
@@ -318,7 +360,7 @@ impl Remote {
     /// place at the latest when its queue is closed, or when it comes again.
     fn is_through(&self) -> bool {
         let held = self.held.lock();
-        let nothing = held.items.is_empty() && held.lost.is_empty();
+        let nothing = held.items.is_empty() && held.lost.is_empty() && held.redriven.is_empty();
         held.intake_is_over && nothing && held.is_flushed()
     }
 

@@ -51,10 +51,11 @@ impl Remote {
 
     async fn send(&self, waiting: Vec<Waiting>) {
         let mut settlements = Vec::with_capacity(waiting.len());
-        let mut broken_off = Vec::new();
+        let (mut broken_off, mut letters) = (Vec::new(), Vec::new());
         for one in waiting {
             settlements.extend(one.settlement);
             broken_off.extend(one.broken_off);
+            letters.extend(one.letter);
         }
         // Together, because each may be a round trip; and first, so that whoever gets the event
         // next does not take it for being handled.
@@ -66,13 +67,9 @@ impl Remote {
                 tracing::warn!(%error, "deduplication failed");
             }
         }
-        let Some(source) = self.source.get() else {
-            return;
-        };
-        let answers = if settlements.is_empty() {
-            Vec::new()
-        } else {
-            source.settle(&settlements).await
+        let answers = match self.source.get() {
+            Some(source) if !settlements.is_empty() => source.settle(&settlements).await,
+            _ => Vec::new(),
         };
         let refused = answers
             .iter()
@@ -88,7 +85,16 @@ impl Remote {
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
             tracing::warn!(%error, "events could not be settled and will be delivered again");
         }
-        self.held.lock().under_way = 0;
+        for letter in &letters {
+            if let Err(error) = self.transport.remove_dead_letter(letter).await {
+                tracing::warn!(%letter, %error, "a dead letter stays that was handled again");
+            }
+        }
+        {
+            let mut held = self.held.lock();
+            held.under_way = 0;
+            held.redriven.retain(|letter| !letters.contains(letter));
+        }
         self.flushed.notify_waiters();
         self.ledger.woke_idle();
     }

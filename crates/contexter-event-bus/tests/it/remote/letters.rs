@@ -231,3 +231,34 @@ async fn a_redriven_event_is_for_the_group_with_the_pattern_that_failed() {
     until(|| narrow.all().len() == 2).await;
     assert!(wide.all().len() <= 1, "others pass over it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_without_a_group_stays_until_its_event_is_settled() {
+    let broker = Broker::new();
+    let gate = Arc::new(Semaphore::new(0));
+    let alone = || SubscriptionConfig::default().with_name("alone");
+    let bus = over(&broker);
+    let fail = |_: Delivery| async { Err::<(), _>(HandlerError::permanent("no")) };
+    let kept = bus.subscribe("a.b", alone(), fail).unwrap();
+    kept.ready().await.unwrap();
+    bus.publish(event(1)).await.unwrap();
+    until(|| broker.acked("alone") == 1).await;
+    drop(kept);
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    let seen = Seen::default();
+    let kept = bus.subscribe("a.b", alone(), gated(&seen, &gate)).unwrap();
+    kept.ready().await.unwrap();
+    bus.redrive(&letter.id).await.unwrap();
+    until(|| seen.numbers() == [1]).await;
+    let report = kept.drain(Duration::from_secs(1)).await;
+    assert_eq!(report.abandoned.len(), 1);
+    assert_eq!(bus.dead_letters().await.unwrap().len(), 1, "it is not lost");
+    let kept = bus.subscribe("a.b", alone(), gated(&seen, &gate)).unwrap();
+    kept.ready().await.unwrap();
+    bus.redrive(&letter.id).await.unwrap();
+    until(|| seen.numbers() == [1, 1]).await;
+    bus.redrive(&letter.id).await.unwrap_err();
+    gate.add_permits(1);
+    kept.drain(Duration::from_secs(1)).await;
+    assert!(bus.dead_letters().await.unwrap().is_empty());
+}
