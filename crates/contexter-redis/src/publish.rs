@@ -1,94 +1,132 @@
 //! Storing events.
 
-use std::sync::Arc;
+use std::iter;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{Confirmation, TransportErrorKind};
 use contexter_protocol::{IntegrationEvent, codec};
+use futures_util::poll;
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use redis::{Cmd, Pipeline, Value};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::entry::{DATA, entry_id};
 use crate::error::{refused, unexpected};
+use crate::link::Live;
 use crate::transport::Inner;
 
-/// What is sent before an answer is waited for. More would only wait in the server's buffers.
-const MOST_COMMANDS: usize = 4_096;
-const MOST_BYTES: usize = 8 * 1024 * 1024;
+/// How many events go together. While they are on their way, the next are made ready.
+const TOGETHER: usize = 128;
+/// Of large events, fewer go together.
+const MOST_BYTES: usize = 1024 * 1024;
+/// How many lots are on their way at a time. More would only wait in the server's buffers.
+const LOTS: usize = 2;
+
+type Answer = Result<Confirmation, TransportError>;
+
+/// Events that go together.
+struct Lot {
+    commands: Pipeline,
+    /// For each event, why it has no command.
+    faults: Vec<Option<TransportError>>,
+}
+
+impl Lot {
+    /// Returns the answer to each event, of those of the server to the commands.
+    fn answers(self, mut stored: impl Iterator<Item = Answer>) -> Vec<Answer> {
+        let missing = || Err(unexpected("an answer is missing"));
+        let mut answer = |fault: Option<TransportError>| match fault {
+            Some(fault) => Err(fault),
+            None => stored.next().unwrap_or_else(missing),
+        };
+        self.faults.into_iter().map(&mut answer).collect()
+    }
+}
 
 impl Inner {
-    /// Stores events in order. After a broken connection nothing more is sent, so that no event
-    /// overtakes one that must be published again.
-    pub(crate) async fn publish(
-        &self,
-        events: &[Arc<IntegrationEvent>],
-    ) -> Vec<Result<Confirmation, TransportError>> {
+    /// Stores events in order, over one connection. Once it is broken nothing more is sent, so that
+    /// no event overtakes one that must be published again.
+    pub(crate) async fn publish(&self, events: &[Arc<IntegrationEvent>]) -> Vec<Answer> {
         let deadline = Instant::now() + self.config.publish_timeout;
+        let live = self.main.live(Some(deadline)).await;
+        let broken = OnceLock::new();
         let mut answers = Vec::with_capacity(events.len());
-        let mut broken = None;
+        let mut flights = FuturesOrdered::new();
         let mut rest = events;
         while !rest.is_empty() {
-            let (batch, faults, taken) = self.batch(rest);
-            rest = rest.get(taken..).unwrap_or_default();
-            let mut stored = if batch.is_empty() {
-                Vec::new().into_iter()
-            } else if let Some(kind) = &broken {
-                repeat(kind, batch.len()).into_iter()
-            } else {
-                match self.main.send(&batch, deadline).await {
-                    Ok(answers) => answers
-                        .into_iter()
-                        .map(confirmation)
-                        .collect::<Vec<_>>()
-                        .into_iter(),
-                    Err(error) => {
-                        let kind = match error.kind() {
-                            // What follows was surely not sent.
-                            TransportErrorKind::Unconfirmed => TransportErrorKind::Unavailable,
-                            kind => kind,
-                        };
-                        broken = Some((kind, error.to_string()));
-                        repeat(&(error.kind(), error.to_string()), batch.len()).into_iter()
-                    }
-                }
-            };
-            answers.extend(faults.into_iter().map(|fault| {
-                match fault {
-                    Some(fault) => Err(fault),
-                    None => stored
-                        .next()
-                        .unwrap_or_else(|| Err(unexpected("an answer is missing"))),
-                }
-            }));
+            let lot = self.lot(&mut rest);
+            flights.push_back(self.store(lot, live.as_ref(), &broken, deadline));
+            // Sends it.
+            while let Poll::Ready(Some(landed)) = poll!(flights.next()) {
+                answers.extend(landed);
+            }
+            if flights.len() < LOTS {
+                // What writes to the connection may be a task of this thread.
+                yield_now().await;
+            } else if let Some(landed) = flights.next().await {
+                answers.extend(landed);
+            }
+        }
+        while let Some(landed) = flights.next().await {
+            answers.extend(landed);
         }
         answers
     }
 
-    /// Encodes as many events as go together. Returns the commands, for each event why it has none,
-    /// and how many events were looked at.
-    fn batch(
-        &self,
-        events: &[Arc<IntegrationEvent>],
-    ) -> (Pipeline, Vec<Option<TransportError>>, usize) {
-        let many = events.len().min(MOST_COMMANDS);
-        let mut batch = Pipeline::with_capacity(many);
+    /// Makes as many events ready as go together.
+    fn lot(&self, rest: &mut &[Arc<IntegrationEvent>]) -> Lot {
+        let many = rest.len().min(TOGETHER);
+        let mut commands = Pipeline::with_capacity(many);
         let mut faults = Vec::with_capacity(many);
         let mut bytes = 0;
-        for event in events.iter().take(many) {
-            if bytes >= MOST_BYTES {
-                break;
-            }
+        while faults.len() < many
+            && bytes < MOST_BYTES
+            && let Some((event, others)) = rest.split_first()
+        {
+            *rest = others;
             faults.push(match self.add(event, &[]) {
-                Ok((cmd, size)) => {
+                Ok((command, size)) => {
                     bytes += size;
-                    batch.add_command(cmd);
+                    commands.add_command(command);
                     None
                 }
                 Err(fault) => Some(fault),
             });
         }
-        let taken = faults.len();
-        (batch, faults, taken)
+        Lot { commands, faults }
+    }
+
+    /// Stores what goes together, unless the connection is not there or broken.
+    async fn store(
+        &self,
+        lot: Lot,
+        live: Result<&Live, &TransportError>,
+        broken: &OnceLock<TransportError>,
+        deadline: Instant,
+    ) -> Vec<Answer> {
+        let live = broken.get().map_or(live, Err);
+        let error = match live {
+            Ok(_) if lot.commands.is_empty() => return lot.answers(iter::empty()),
+            Ok(live) => match self
+                .main
+                .send_on(&mut live.clone(), &lot.commands, deadline)
+                .await
+            {
+                Ok(answers) => return lot.answers(answers.into_iter().map(confirmation)),
+                Err(error) => error,
+            },
+            Err(error) => again(error, error.kind()),
+        };
+        let next = match error.kind() {
+            // What follows was surely not sent.
+            TransportErrorKind::Unconfirmed => TransportErrorKind::Unavailable,
+            kind => kind,
+        };
+        broken.get_or_init(|| again(&error, next));
+        lot.answers(iter::repeat_with(|| Err(again(&error, error.kind()))))
     }
 
     /// Returns the command that stores an event with some more headers, and the event's size.
@@ -153,11 +191,7 @@ pub(crate) fn confirmation(answer: Value) -> Result<Confirmation, TransportError
     }
 }
 
-fn repeat(
-    (kind, text): &(TransportErrorKind, String),
-    times: usize,
-) -> Vec<Result<Confirmation, TransportError>> {
-    (0..times)
-        .map(|_| Err(TransportError::new(*kind, text.clone())))
-        .collect()
+/// Says the same of another event.
+fn again(error: &TransportError, kind: TransportErrorKind) -> TransportError {
+    TransportError::new(kind, error.to_string())
 }

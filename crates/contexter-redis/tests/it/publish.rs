@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::MessageTransport;
 use contexter_event_bus::transport::{Connection, TransportErrorKind};
+use contexter_event_bus::{MessageTransport, TransportError};
 use contexter_protocol::IntegrationEvent;
 use contexter_redis::{RedisConfig, RedisTransport};
 use contexter_testkit::{Redis, require};
@@ -46,6 +46,66 @@ async fn an_event_that_is_too_large_fails_alone_and_unsent() {
     assert_eq!(error.kind(), TransportErrorKind::TooLarge);
     assert_eq!(redis.capabilities().max_payload(), Some(2_000));
     assert_eq!(redis.health().await.reconnects, 0);
+}
+
+#[tokio::test]
+async fn of_a_long_call_each_event_has_its_own_answer_and_only_the_stored_ones_are_there() {
+    require!("redis-server");
+    let server = server();
+    let redis = RedisTransport::new(config(&server).with_max_payload(2_000)).unwrap();
+    let large = IntegrationEvent::builder("tests", "a.b")
+        .data(serde_json::json!("x".repeat(3_000)))
+        .build()
+        .unwrap();
+    let large = Arc::new(large);
+    let is_large = |number: usize| number % 7 == 3 || (300..500).contains(&number);
+    let mut all = events("a.b", 1_000);
+    for (number, event) in all.iter_mut().enumerate() {
+        if is_large(number) {
+            *event = Arc::clone(&large);
+        }
+    }
+    let mut stored = 0;
+    for (number, answer) in redis.publish(&all).await.into_iter().enumerate() {
+        let expected = is_large(number).then_some(TransportErrorKind::TooLarge);
+        assert_eq!(answer.as_ref().err().map(TransportError::kind), expected);
+        stored += usize::from(answer.is_ok());
+    }
+    let length = crate::support::command(&server, &[b"XLEN", crate::support::EVENTS]);
+    assert_eq!(length.lines().next(), Some(&*format!(":{stored}")));
+}
+
+#[tokio::test]
+async fn what_follows_unanswered_events_of_a_call_is_not_sent() {
+    require!("redis-server");
+    let server = server();
+    let config = config(&server).with_timeouts(
+        Duration::from_secs(2),
+        Duration::from_secs(2),
+        Duration::from_millis(300),
+    );
+    let redis = RedisTransport::new(config).unwrap();
+    publish(&redis, &[event("a.b", "first")]).await;
+    server.pause().unwrap();
+    let kinds: Vec<_> = redis
+        .publish(&events("a.b", 1_000))
+        .await
+        .into_iter()
+        .map(|answer| answer.unwrap_err().kind())
+        .collect();
+    server.resume().unwrap();
+    let sent = kinds.partition_point(|kind| *kind == TransportErrorKind::Unconfirmed);
+    assert!(sent > 0, "{kinds:?}");
+    let rest = &kinds[sent..];
+    assert!(!rest.is_empty(), "everything was sent");
+    assert!(
+        rest.iter()
+            .all(|kind| *kind == TransportErrorKind::Unavailable)
+    );
+    // Goes over the same connection, behind everything that was sent.
+    publish(&redis, &[event("a.b", "last")]).await;
+    let length = crate::support::command(&server, &[b"XLEN", crate::support::EVENTS]);
+    assert_eq!(length.lines().next(), Some(&*format!(":{}", sent + 2)));
 }
 
 #[tokio::test]
