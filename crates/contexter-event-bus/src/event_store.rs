@@ -245,8 +245,9 @@ impl EventStore {
             return;
         }
         if let Some(age) = self.max_age {
-            kept.forget_older_than(age);
-            kept.times.push_back(Instant::now());
+            let now = Instant::now();
+            kept.forget_older_than(age, now);
+            kept.times.push_back(now);
         }
         while kept.events.len() >= self.max_events || kept.bytes + bytes > self.max_bytes {
             match kept.evict() {
@@ -285,7 +286,7 @@ impl EventStore {
     fn current(&self) -> MutexGuard<'_, Kept> {
         let mut kept = self.kept.lock();
         if let Some(age) = self.max_age {
-            kept.forget_older_than(age);
+            kept.forget_older_than(age, Instant::now());
         }
         kept
     }
@@ -352,8 +353,9 @@ impl Kept {
     }
 
     #[cold]
-    fn forget_older_than(&mut self, age: Duration) {
-        while self.times.front().is_some_and(|at| at.elapsed() > age) {
+    fn forget_older_than(&mut self, age: Duration, now: Instant) {
+        let is_old = |at: &Instant| now.duration_since(*at) > age;
+        while self.times.front().is_some_and(is_old) {
             self.evict();
         }
     }
