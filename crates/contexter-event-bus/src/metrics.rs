@@ -177,16 +177,32 @@ impl HandlingTimes {
     }
 }
 
-/// The time of one attempt.
-pub(crate) struct Watch(Instant);
+/// The times of the attempts of one worker.
+///
+/// An attempt that follows another one at once begins when that has ended, so that the clock is read
+/// once for each.
+#[derive(Default)]
+pub(crate) struct Watch(Option<Instant>);
 
 impl Watch {
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
+    #[inline]
+    pub(crate) fn start(&mut self) {
+        self.0.get_or_insert_with(Instant::now);
     }
 
-    pub(crate) fn stop(self, tally: &Tally, handled: bool) {
-        tally.times.record(&tally.name, self.0.elapsed(), handled);
+    #[inline]
+    pub(crate) fn stop(&mut self, tally: &Tally, handled: bool) {
+        let now = Instant::now();
+        if let Some(began) = self.0.replace(now) {
+            let took = now.duration_since(began);
+            tally.times.record(&tally.name, took, handled);
+        }
+    }
+
+    /// What comes next does not follow at once.
+    #[inline]
+    pub(crate) fn pause(&mut self) {
+        self.0 = None;
     }
 }
 

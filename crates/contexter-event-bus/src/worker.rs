@@ -18,10 +18,13 @@ use crate::trace::{handled, is_watched};
 use crate::turn::{Turns, Working};
 
 /// For how long a worker handles one event after the other before it lets others have its thread.
-/// Giving it away costs a few microseconds, which a quick handler should not pay often.
+/// Giving it away costs a few microseconds, which a quick handler should not pay often. Where
+/// handlers are slow it may be some four times that, because looking at the clock costs, too.
 const STINT: Duration = Duration::from_micros(100);
-/// After how many events it looks at the clock.
-const LOOKS_AFTER: u32 = 32;
+/// Before which event it looks at the clock first: whoever gets them one by one never does.
+const LOOKS_BEFORE: u32 = 2;
+/// After how many events it looks again at the latest; each time after four times as many as before.
+const LOOKS_AFTER: u32 = 64;
 /// How many events it handles at most, whatever the clock says.
 const MOST: u32 = 1_024;
 
@@ -39,22 +42,25 @@ pub(crate) async fn work<H: Handler>(
         turns: &working.0,
         slot: place.slot(),
         limit,
+        #[cfg(feature = "metrics")]
+        watch: crate::metrics::Watch::default(),
     };
     if queue.is_guarded() {
         // Boxed, so that the way without a guard stays small; and once for all events.
-        Box::pin(serve(&queue, place.slot(), &Guarded(plain))).await;
+        Box::pin(serve(&queue, place.slot(), Guarded(plain))).await;
     } else {
-        serve(&queue, place.slot(), &plain).await;
+        serve(&queue, place.slot(), plain).await;
     }
 }
 
-async fn serve<W: Way>(queue: &Queue, slot: usize, way: &W) {
+async fn serve<W: Way>(queue: &Queue, slot: usize, mut way: W) {
     let mut done = false;
     let mut stint = Stint::default();
     loop {
         match queue.next(slot, done) {
             Next::Work(claim) => {
                 if stint.is_over() {
+                    way.pause();
                     tokio::task::yield_now().await;
                 }
                 done = way.take(claim).await;
@@ -62,6 +68,7 @@ async fn serve<W: Way>(queue: &Queue, slot: usize, way: &W) {
             Next::Nothing { until } => {
                 done = false;
                 stint = Stint::default();
+                way.pause();
                 queue.sleep(until).await;
             }
             Next::End => return,
@@ -70,9 +77,12 @@ async fn serve<W: Way>(queue: &Queue, slot: usize, way: &W) {
 }
 
 /// What is done with an event.
-trait Way: Sync {
+trait Way: Send {
     /// Returns whether the event was handled; if not, the queue knows.
-    fn take(&self, claim: Claim) -> impl Future<Output = bool> + Send;
+    fn take(&mut self, claim: Claim) -> impl Future<Output = bool> + Send;
+
+    /// What comes now does not come at once.
+    fn pause(&mut self);
 }
 
 /// Handles it.
@@ -82,13 +92,15 @@ struct Plain<'w, H> {
     turns: &'w Arc<Turns>,
     slot: usize,
     limit: Duration,
+    #[cfg(feature = "metrics")]
+    watch: crate::metrics::Watch,
 }
 
 impl<H: Handler> Way for Plain<'_, H> {
-    async fn take(&self, mut claim: Claim) -> bool {
+    async fn take(&mut self, mut claim: Claim) -> bool {
         loop {
             #[cfg(feature = "metrics")]
-            let watch = crate::metrics::Watch::start();
+            self.watch.start();
             let outcome = if is_watched() {
                 // Boxed, so that the way that nobody watches stays small.
                 Box::pin(self.watched(claim)).await
@@ -97,17 +109,19 @@ impl<H: Handler> Way for Plain<'_, H> {
             };
             self.turns.end();
             #[cfg(feature = "metrics")]
-            watch.stop(&self.queue.tally, outcome.is_ok());
+            self.watch.stop(&self.queue.tally, outcome.is_ok());
             let Err(error) = outcome else {
                 return true;
             };
             match self.queue.failed(self.slot, &error) {
                 After::Again(next) => claim = next,
                 After::Later { delay } => {
+                    self.pause();
                     self.queue.put_off(self.slot, delay, &error).await;
                     return false;
                 }
                 After::Dead => {
+                    self.pause();
                     self.queue
                         .bury(self.slot, error.kind(), error.chain())
                         .await;
@@ -115,6 +129,12 @@ impl<H: Handler> Way for Plain<'_, H> {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn pause(&mut self) {
+        #[cfg(feature = "metrics")]
+        self.watch.pause();
     }
 }
 
@@ -178,10 +198,12 @@ type Caught<T> = Result<T, Box<dyn Any + Send>>;
 struct Guarded<'w, H>(Plain<'w, H>);
 
 impl<H: Handler> Way for Guarded<'_, H> {
-    async fn take(&self, mut claim: Claim) -> bool {
+    async fn take(&mut self, mut claim: Claim) -> bool {
         let Plain {
             queue, slot, limit, ..
         } = self.0;
+        // Asking whether it may be handled takes a while.
+        self.pause();
         let Some(admitted) = queue.admit(slot, &mut claim, limit).await else {
             return false;
         };
@@ -192,14 +214,28 @@ impl<H: Handler> Way for Guarded<'_, H> {
         }
         done
     }
+
+    fn pause(&mut self) {
+        self.0.pause();
+    }
 }
 
 /// The events that a worker handles without a pause: a handler that never waits must not keep a
 /// thread.
-#[derive(Default)]
 struct Stint {
     handled: u32,
+    look_before: u32,
     since: Option<Instant>,
+}
+
+impl Default for Stint {
+    fn default() -> Self {
+        Self {
+            handled: 0,
+            look_before: LOOKS_BEFORE,
+            since: None,
+        }
+    }
 }
 
 impl Stint {
@@ -207,10 +243,11 @@ impl Stint {
     #[inline]
     fn is_over(&mut self) -> bool {
         self.handled += 1;
-        self.handled.is_multiple_of(LOOKS_AFTER) && self.look()
+        self.handled == self.look_before && self.look()
     }
 
     fn look(&mut self) -> bool {
+        self.look_before += (self.look_before * 3).min(LOOKS_AFTER);
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         let over = self.handled >= MOST || now.duration_since(since) >= STINT;
@@ -233,4 +270,35 @@ pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::O
         Poll::Pending => end.as_mut().poll(cx).map(|()| None),
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// Returns how many events a worker handles without a pause, each of which takes so long.
+    async fn handled_in_one_go(each: Duration) -> u32 {
+        let mut stint = Stint::default();
+        let mut handled = 0;
+        while !stint.is_over() {
+            advance(each).await;
+            handled += 1;
+        }
+        handled
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_never_waits_gives_its_thread_away_soon_however_long_it_takes() {
+        let quick = handled_in_one_go(Duration::from_nanos(200)).await;
+        assert!((500..=1_000).contains(&quick), "{quick} events of 0.2 µs");
+        for micros in [10, 50, 1_000, 50_000] {
+            let slow = handled_in_one_go(Duration::from_micros(micros)).await;
+            let most = (400 / micros).max(8);
+            assert!(u64::from(slow) <= most, "{slow} events of {micros} µs");
+        }
+        let free = handled_in_one_go(Duration::ZERO).await;
+        assert!((MOST..MOST + LOOKS_AFTER).contains(&free), "{free} events");
+    }
 }

@@ -210,11 +210,20 @@ async fn two_groups_of_one_name_with_different_patterns_are_no_duplicates_of_eac
     assert_eq!(bus.stats().duplicates, 0);
 }
 
-/// Takes its time to release.
+/// Takes a second to begin, and one to release.
 #[derive(Debug)]
-struct Slow {
+pub(crate) struct Slow {
     store: MemoryDedupe,
     released: AtomicUsize,
+}
+
+impl Slow {
+    pub(crate) fn new() -> Self {
+        Self {
+            store: MemoryDedupe::new(100, LONG),
+            released: AtomicUsize::new(0),
+        }
+    }
 }
 
 #[async_trait]
@@ -225,6 +234,7 @@ impl DedupeStore for Slow {
         by: &DeliveryId,
         lease: Duration,
     ) -> Result<Begin, TransportError> {
+        sleep(Duration::from_secs(1)).await;
         self.store.begin(key, by, lease).await
     }
 
@@ -246,10 +256,7 @@ async fn what_has_failed_is_released_before_whoever_was_at_it_ends() {
     let permanent = || HandlerError::permanent("never");
     for error in [retryable, permanent] {
         for alone in [false, true] {
-            let store = Arc::new(Slow {
-                store: MemoryDedupe::new(100, LONG),
-                released: AtomicUsize::new(0),
-            });
+            let store = Arc::new(Slow::new());
             let shared = Arc::<Slow>::clone(&store);
             let bus = Bus::with_dedupe_store(None, shared, &BusConfig::default());
             let fail = move |_: Delivery| async move { Err::<(), _>(error()) };

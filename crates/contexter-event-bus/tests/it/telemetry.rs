@@ -16,6 +16,7 @@ use metrics::{
 };
 use parking_lot::Mutex;
 
+use crate::dedupe::Slow;
 use crate::support::{LONG, Seen, config, event, noting, number, publish_all, typed};
 
 #[derive(Clone, Default)]
@@ -68,10 +69,13 @@ impl Told {
     }
 
     fn of(&self, name: &str) -> Option<f64> {
+        self.all(name).first().copied()
+    }
+
+    fn all(&self, name: &str) -> Vec<f64> {
         let told = self.0.lock();
-        told.iter()
-            .find(|(told, _)| told == name)
-            .map(|(_, value)| *value)
+        let of_name = told.iter().filter(|(told, _)| told == name);
+        of_name.map(|(_, value)| *value).collect()
     }
 }
 
@@ -209,4 +213,40 @@ async fn a_payload_that_makes_no_event_is_a_failed_publication() {
     let told = Told::by(&bus);
     let invalid = format!("{PUBLISH_FAILURES} invalid_event");
     assert_eq!(told.whole(&invalid).as_deref(), Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_worker_does_between_attempts_is_not_part_of_their_time() {
+    let store = Arc::new(Slow::new());
+    for (deduplicates, attempts) in [(false, 1), (false, 2), (true, 1)] {
+        let told = Told::default();
+        let _installed = metrics::set_default_local_recorder(&told);
+        let bus = Bus::with_dedupe_store(None, Arc::clone(&store) as _, &BusConfig::default());
+        let second = Duration::from_secs(1);
+        let config = SubscriptionConfig::default()
+            .with_name("n")
+            .with_deduplication(deduplicates)
+            .with_attempts(2, second, second);
+        let handle = move |delivery: Delivery| async move {
+            if delivery.attempt() < attempts {
+                return Err(HandlerError::retryable("not yet"));
+            }
+            Ok(())
+        };
+        let _kept = bus.subscribe("a.b", config, handle).unwrap();
+        for number in 0..2 {
+            publish_all(&bus, number..number + 1).await;
+            tokio::time::sleep(second * 5).await;
+        }
+        // As many at once as make a worker pause.
+        publish_all(&bus, 2..5).await;
+        assert!(bus.idle(LONG).await);
+        let took = told.all(&format!("{HANDLING} n handled"));
+        let quick = took.iter().all(|took| *took < 0.1);
+        assert!(
+            quick,
+            "deduplicates: {deduplicates}, attempts: {attempts}: {took:?}"
+        );
+        assert_eq!(took.len(), 5);
+    }
 }
