@@ -7,7 +7,7 @@ use contexter_model::{Error, ErrorKind};
 use qdrant_client::qdrant::{HealthCheckRequest, ListCollectionsRequest};
 
 use super::fault;
-use super::line::Line;
+use super::line::{Line, Watch};
 use super::store::RemoteStore;
 
 /// The version of the protocol that is spoken: that of `qdrant-client`.
@@ -104,16 +104,19 @@ impl RemoteStore {
     ///
     /// What the server said of its version is believed for as long as the connection is the same; a
     /// refusal is never by what it said before, because it sends nothing that would find a broken
-    /// connection.
+    /// connection. Behind a channel of the caller's the server is asked each time.
     pub(super) async fn require(
         &self,
         line: &Line,
         what: &str,
         since: ServerVersion,
     ) -> Result<(), Error> {
-        let version = match line.version() {
-            Some(version) if version >= since => return Ok(()),
-            _ => self.learn_version(line).await?,
+        let version = match line.watch() {
+            None => self.ask_version(line).await?,
+            Some(watch) => match watch.version() {
+                Some(version) if version >= since => return Ok(()),
+                _ => self.learn_version(line, watch).await?,
+            },
         };
         if version < since {
             return Err(fault::error(
@@ -127,13 +130,13 @@ impl RemoteStore {
         Ok(())
     }
 
-    async fn learn_version(&self, line: &Line) -> Result<ServerVersion, Error> {
-        let mut made = line.made();
+    async fn learn_version(&self, line: &Line, watch: &Watch) -> Result<ServerVersion, Error> {
+        let mut made = watch.made();
         let mut version = self.ask_version(line).await?;
         for _ in 1..ASKED_AT_MOST {
-            let now = line.made();
+            let now = watch.made();
             if now == made {
-                line.learn(made, version);
+                watch.learn(made, version);
                 break;
             }
             // It was made, or made anew, meanwhile: who answered is not known.

@@ -24,8 +24,13 @@ use super::health::ServerVersion;
 /// One connection, made anew when it is needed and gone.
 pub(super) struct Line {
     channel: GrpcOnly,
-    /// How often it was made; `None` for a channel of the caller's, which does not say.
-    made: Option<Arc<AtomicU64>>,
+    /// `None` for a channel of the caller's, which does not say when it is made anew.
+    watch: Option<Watch>,
+}
+
+/// How often a connection was made, and what is known of the server for as long as it is the same.
+pub(super) struct Watch {
+    made: Arc<AtomicU64>,
     /// The version of the server, and how often the connection had been made when it said so.
     version: Mutex<Option<(u64, ServerVersion)>>,
 }
@@ -45,8 +50,10 @@ impl Line {
         };
         Self {
             channel: GrpcOnly::new(endpoint.connect_with_connector_lazy(dialer)),
-            made: Some(made),
-            version: Mutex::new(None),
+            watch: Some(Watch {
+                made,
+                version: Mutex::new(None),
+            }),
         }
     }
 
@@ -54,8 +61,7 @@ impl Line {
     pub(super) fn given(channel: Channel) -> Self {
         Self {
             channel: GrpcOnly::new(channel),
-            made: None,
-            version: Mutex::new(None),
+            watch: None,
         }
     }
 
@@ -79,18 +85,27 @@ impl Line {
         self.channel.clone()
     }
 
-    /// How often the connection was made.
-    pub(super) fn made(&self) -> u64 {
-        let made = self.made.as_ref();
-        made.map_or(0, |made| made.load(Ordering::Acquire))
+    /// What is known of the connection.
+    pub(super) fn watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
     }
 
-    /// Returns what the server said of its version, if it is still the same connection. Of a channel that
-    /// was given nobody knows that.
+    /// How often the connection was made, if that is known.
+    pub(super) fn made(&self) -> Option<u64> {
+        self.watch().map(Watch::made)
+    }
+}
+
+impl Watch {
+    /// How often the connection was made.
+    pub(super) fn made(&self) -> u64 {
+        self.made.load(Ordering::Acquire)
+    }
+
+    /// Returns what the server said of its version, if it is still the same connection.
     pub(super) fn version(&self) -> Option<ServerVersion> {
-        let current = self.made.as_ref()?.load(Ordering::Acquire);
         let (made, version) = (*self.version.lock())?;
-        (made == current).then_some(version)
+        (made == self.made()).then_some(version)
     }
 
     /// Keeps what the server said while the connection had been made `made` times.

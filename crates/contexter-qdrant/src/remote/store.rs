@@ -60,6 +60,10 @@ impl RemoteStore {
     /// and `ca_file` mean nothing then; `url` or `host` should be what the channel leads to, as it is what
     /// errors name, and what decides whether a key would travel in clear text.
     ///
+    /// A channel does not say when it connects anew, to another server perhaps: before each fusion with
+    /// weights, which [older servers would ignore](super::WEIGHTED_FUSION_VERSION), the server is asked
+    /// for its version.
+    ///
     /// # Errors
     ///
     /// `Invalid` if a setting cannot be used; all of them are named.

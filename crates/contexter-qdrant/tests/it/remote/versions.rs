@@ -156,6 +156,28 @@ async fn behind_a_new_connection_there_may_be_another_version() {
     }
 }
 
+#[tokio::test]
+async fn behind_a_channel_of_the_callers_the_version_is_asked_for_each_time() {
+    let seen = Arc::new(Seen::default());
+    let needed = usize::try_from(WEIGHTED_FUSION_VERSION.minor).unwrap();
+    seen.minor.store(needed, Ordering::SeqCst);
+    let server = aged(&seen).await;
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", server.address))
+        .unwrap()
+        .connect_lazy();
+    let store = RemoteStore::with_channel(&config_of(server.address), channel).unwrap();
+    store.call(EnsureCollection(spec(3))).await.unwrap();
+    for checks in 1..=3 {
+        assert_eq!(store.call(fused(&[2.0, 1.0])).await.unwrap(), []);
+        assert_eq!(seen.checks.load(Ordering::SeqCst), checks);
+    }
+    // Whoever is behind it now, nothing was heard of a new connection.
+    seen.minor.store(needed - 1, Ordering::SeqCst);
+    let error = store.call(fused(&[2.0, 1.0])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert_eq!(seen.queries.load(Ordering::SeqCst), 3);
+}
+
 #[test]
 fn versions_are_ordered_by_their_numbers() {
     let version = |text: &str| text.parse::<ServerVersion>().unwrap();
