@@ -12,14 +12,18 @@ use super::{filters, status};
 
 /// Translates a formula.
 pub(super) fn formula(formula: qdrant::Formula) -> Result<ScoringQuery, Status> {
-    let expression = formula.expression.ok_or_else(missing)?;
     let defaults: Map<String, Value> = Payload::from(formula.defaults).into();
     let formula = Formula {
-        formula: translated(expression)?,
+        formula: expression(formula.expression)?,
         defaults: defaults.into_iter().collect(),
     };
     let formula = formula.try_into().map_err(|error| status::engine(&error))?;
     Ok(ScoringQuery::Formula(formula))
+}
+
+/// Translates the expression of a formula.
+pub(super) fn expression(expression: Option<qdrant::Expression>) -> Result<Expression, Status> {
+    translated(expression.ok_or_else(missing)?)
 }
 
 fn missing() -> Status {

@@ -15,11 +15,11 @@ use tonic::Status;
 
 use super::catalog::Catalog;
 use super::queries::{path, size, with_payload, with_vectors};
-use super::{lookup, reads, reply, status};
+use super::{lookup, reads, reply, status, strict};
 
 /// The server's default numbers of groups, and of points in each (`grouping/group_by.rs`).
-const GROUPS: u64 = 10;
-const GROUP_SIZE: u64 = 3;
+pub(super) const GROUPS: u64 = 10;
+pub(super) const GROUP_SIZE: u64 = 3;
 
 /// The most points that are looked at.
 const MOST: u64 = 1 << 20;
@@ -57,31 +57,33 @@ pub(super) async fn query(
     let payload = with_payload(request.with_payload.take(), false)?;
     let vectors = with_vectors(request.with_vectors.take());
     let (timeout, beside) = (request.timeout, request.with_lookup.take());
-    let mut search = ungrouped(request, group_size);
-    lookup::resolve(catalog, &mut search).await?;
-    let strict = collection.strict();
-    reads::admit(&collection, std::slice::from_ref(&search))?;
-    let (limit, group_size) = (size(limit), size(group_size));
-    let found = collection.read(move |shard| {
-        let mut wanted = (limit as u64)
-            .saturating_mul(group_size as u64)
-            .saturating_mul(GROWTH)
-            .min(MOST);
-        let mut groups = loop {
-            search.limit = Some(wanted);
-            let found = reads::run(search.clone(), strict.as_ref(), shard)?;
-            let is_all = (found.len() as u64) < wanted || wanted == MOST;
-            let groups = grouped(found, &field, limit, group_size);
-            let is_full = groups.len() == limit
-                && groups.iter().all(|group| group.points.len() == group_size);
-            if is_all || is_full {
-                break groups;
-            }
-            wanted = wanted.saturating_mul(GROWTH).min(MOST);
-        };
-        fill(&mut groups, shard, &payload, &vectors)?;
-        Ok(groups)
-    });
+    let found = async {
+        strict::admit(&collection, &request).await?;
+        let mut search = ungrouped(request, group_size);
+        lookup::resolve(catalog, &mut search).await?;
+        let (limit, group_size) = (size(limit), size(group_size));
+        let groups = collection.read(move |shard| {
+            let mut wanted = (limit as u64)
+                .saturating_mul(group_size as u64)
+                .saturating_mul(GROWTH)
+                .min(MOST);
+            let mut groups = loop {
+                search.limit = Some(wanted);
+                let found = reads::run(search.clone(), shard)?;
+                let is_all = (found.len() as u64) < wanted || wanted == MOST;
+                let groups = grouped(found, &field, limit, group_size);
+                let is_full = groups.len() == limit
+                    && groups.iter().all(|group| group.points.len() == group_size);
+                if is_all || is_full {
+                    break groups;
+                }
+                wanted = wanted.saturating_mul(GROWTH).min(MOST);
+            };
+            fill(&mut groups, shard, &payload, &vectors)?;
+            Ok(groups)
+        });
+        groups.await
+    };
     let groups = reads::within(timeout, "query groups", found).await?;
     let mut found = HashMap::new();
     if let Some(beside) = beside {

@@ -16,11 +16,11 @@ use tonic::Status;
 use super::collection::Collection;
 use super::inputs::vector_of;
 use super::queries::size;
-use super::{filters, reads, reply, status, strict};
+use super::{filters, reads, reply, status};
 
 /// The server's default numbers of points, and of neighbours of each (`distance_matrix.rs`).
-const SAMPLE: u64 = 10;
-const NEIGHBOURS: u64 = 3;
+pub(super) const SAMPLE: u64 = 10;
+pub(super) const NEIGHBOURS: u64 = 3;
 
 /// The points of a sample, with the nearest others of each.
 pub(super) struct Matrix {
@@ -39,28 +39,23 @@ pub(super) async fn search(
             "Validation error in body: [sample must be 2 or larger, limit must be 1 or larger]",
         ));
     }
-    let strict = collection.strict();
-    if let Some(strict) = &strict {
-        collection.buckets().read(strict.read_rate_limit, sample)?;
-        let most = strict.max_query_limit.map(u64::from);
-        strict::at_most("limit", sample.max(limit), most)?;
-    }
-    let timeout = request.timeout;
-    let matrix = collection.read(move |shard| {
-        if let Some(strict) = &strict {
-            strict::filter(strict, request.filter.as_ref(), shard, false)?;
-        }
-        let using = request.using.unwrap_or_default();
-        let points = sampled(shard, request.filter, &using, size(sample))?;
-        let rows = points.iter().map(|id| {
-            let others = points.iter().filter(|other| *other != id).copied();
-            let nearest = nearest(shard, *id, others.collect(), &using, size(limit))?;
-            Ok((*id, nearest))
-        });
-        let rows = rows.collect::<Result<_, Status>>()?;
-        Ok(Matrix { rows })
-    });
-    reads::within(timeout, "search matrix", matrix).await
+    let matrix = reads::admitted(
+        collection,
+        "search matrix",
+        request,
+        move |request, shard| {
+            let using = request.using.unwrap_or_default();
+            let points = sampled(shard, request.filter, &using, size(sample))?;
+            let rows = points.iter().map(|id| {
+                let others = points.iter().filter(|other| *other != id).copied();
+                let nearest = nearest(shard, *id, others.collect(), &using, size(limit))?;
+                Ok((*id, nearest))
+            });
+            let rows = rows.collect::<Result<_, Status>>()?;
+            Ok(Matrix { rows })
+        },
+    );
+    matrix.await
 }
 
 /// Points that have the vector.

@@ -2,7 +2,8 @@
 //!
 //! [`LocalServer`] holds collections in a folder and answers any client of a Qdrant server. It is one
 //! process with one shard for each collection, no replicas, no TLS. It refuses what the server
-//! refuses, strict mode included.
+//! refuses, strict mode included but for its limits in bytes, of the length of single vectors, and of
+//! searches of a collection without a graph.
 //!
 //! | service | offered | not offered: `Unimplemented` |
 //! |---|---|---|

@@ -25,8 +25,9 @@ use super::catalog::Catalog;
 use super::collection::{Change, Wait};
 use super::operations::{Asked, Request as _};
 use super::reply::{self, seconds};
+use super::strict::Strict;
 use super::weight::{Weight, change, weight_of};
-use super::{changes, groups, matrix, older, operations, reads, status, strict};
+use super::{changes, groups, matrix, older, operations, reads, status};
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -166,12 +167,7 @@ impl points_server::Points for Points {
         let strict = self.catalog.get(&asked.collection)?.strict();
         self.translated(asked, Weight::default(), move |shard| {
             if let Some(strict) = strict {
-                let indexes = u64::try_from(shard.info().payload_schema.len()).unwrap_or(u64::MAX);
-                strict::at_most(
-                    "max_payload_index_count",
-                    indexes.saturating_add(1),
-                    strict.max_payload_index_count,
-                )?;
+                Strict::new(&strict, shard).index()?;
             }
             changes::create_index(&request)
         })
@@ -314,7 +310,7 @@ impl points_server::Points for Points {
 
     async fn recommend(&self, request: Request<RecommendPoints>) -> Reply<RecommendResponse> {
         let since = Instant::now();
-        let found = self.found(older::recommend(request.into_inner())).await?;
+        let found = self.found(older::recommend(request.into_inner())?).await?;
         answer!(since, RecommendResponse { result: found })
     }
 
@@ -325,8 +321,9 @@ impl points_server::Points for Points {
         let since = Instant::now();
         let request = request.into_inner();
         let searches = request.recommend_points.into_iter().map(older::recommend);
+        let searches = searches.collect::<Result<_, _>>()?;
         let (name, timeout) = (request.collection_name, request.timeout);
-        let found = self.all_found(&name, searches.collect(), timeout).await?;
+        let found = self.all_found(&name, searches, timeout).await?;
         answer!(since, RecommendBatchResponse { result: found })
     }
 
@@ -335,7 +332,7 @@ impl points_server::Points for Points {
         request: Request<RecommendPointGroups>,
     ) -> Reply<RecommendGroupsResponse> {
         let since = Instant::now();
-        let search = older::recommend_groups(request.into_inner());
+        let search = older::recommend_groups(request.into_inner())?;
         let found = groups::query(&self.catalog, search).await?;
         answer!(
             since,

@@ -19,7 +19,7 @@ use super::scoring::scoring;
 use super::{filters, status};
 
 /// The server's default number of hits.
-const LIMIT: u64 = 10;
+pub(super) const LIMIT: u64 = 10;
 
 /// How deep prefetches may be nested: the engine recurses.
 const MAX_DEPTH: usize = 16;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use qdrant_client::qdrant::{
     CountPoints, FacetCounts, FacetHit, FacetValue, GetPoints, QueryPoints, RetrievedPoint,
-    ScoredPoint, ScrollPoints, ScrollResponse, StrictModeConfig, facet_value,
+    ScoredPoint, ScrollPoints, ScrollResponse, facet_value,
 };
 use qdrant_edge::{CountRequest, EdgeShard, FacetRequest, OrderByInterface, ScrollRequest};
 use tokio::time::Duration;
@@ -17,64 +17,32 @@ use super::{filters, queries, reply, status, strict, vectors};
 /// The server's default number of points of a page.
 const PAGE: u32 = 10;
 
+/// The server's default number of values of a facet.
+pub(super) const FACETS: u64 = 10;
+
+/// Whether the server counts exactly by default.
+pub(super) const COUNTS_EXACTLY: bool = true;
+
 /// Runs searches one after the other.
 pub(super) async fn query(
     collection: &Arc<Collection>,
     searches: Vec<QueryPoints>,
-    timeout: Option<u64>,
 ) -> Result<Vec<Vec<ScoredPoint>>, Status> {
-    admit(collection, &searches)?;
-    let strict = collection.strict();
     let found = collection.read(move |shard| {
         let rankings = searches.into_iter().map(|search| {
-            let found = run(search, strict.as_ref(), shard)?;
+            let found = run(search, shard)?;
             Ok(found.into_iter().map(reply::scored).collect())
         });
         rankings.collect()
     });
-    within(timeout, "query", found).await
-}
-
-/// Verifies what of searches can be without looking at the collection, and counts them.
-pub(super) fn admit(collection: &Collection, searches: &[QueryPoints]) -> Result<(), Status> {
-    let Some(strict) = collection.strict() else {
-        return Ok(());
-    };
-    let many = u64::try_from(searches.len()).unwrap_or(u64::MAX);
-    if searches.len() > 1 {
-        strict::at_most("search_max_batchsize", many, strict.search_max_batchsize)?;
-    }
-    collection.buckets().read(strict.read_rate_limit, many)?;
-    for search in searches {
-        let most = strict.max_query_limit.map(u64::from);
-        strict::at_most("limit", search.limit.unwrap_or(0), most)?;
-        let most = strict.max_timeout.map(u64::from);
-        strict::at_most("timeout", search.timeout.unwrap_or(0), most)?;
-        let params = search.params.as_ref();
-        let exact = params.and_then(|params| params.exact);
-        if strict.search_allow_exact == Some(false) && exact == Some(true) {
-            return Err(strict::refused(
-                "Exact search disabled!",
-                "Set exact=false.",
-            ));
-        }
-        let most = strict.search_max_hnsw_ef.map(u64::from);
-        let ef = params.and_then(|params| params.hnsw_ef);
-        strict::at_most("hnsw_ef", ef.unwrap_or(0), most)?;
-    }
-    Ok(())
+    found.await
 }
 
 /// Runs one search. Blocks.
 pub(super) fn run(
     search: QueryPoints,
-    strict: Option<&StrictModeConfig>,
     shard: &EdgeShard,
 ) -> Result<Vec<qdrant_edge::ScoredPoint>, Status> {
-    if let Some(strict) = strict {
-        strict::filter(strict, search.filter.as_ref(), shard, false)?;
-        strict::prefetches(strict, &search.prefetch, shard)?;
-    }
     let request = queries::request(search, shard)?;
     if request.limit == 0 {
         return Err(Status::invalid_argument(
@@ -84,25 +52,36 @@ pub(super) fn run(
     shard.query(request).map_err(|error| status::engine(&error))
 }
 
+/// Reads within the limits of strict mode, and no longer than the caller wants to wait.
+pub(super) async fn admitted<R: strict::Read + Clone + Send + 'static, T: Send + 'static>(
+    collection: &Arc<Collection>,
+    what: &str,
+    request: R,
+    read: impl FnOnce(R, &EdgeShard) -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    let timeout = request.timeout();
+    let found = async {
+        strict::admit(collection, &request).await?;
+        collection.read(move |shard| read(request, shard)).await
+    };
+    within(timeout, what, found).await
+}
+
 /// Reads points by id.
 pub(super) async fn get(
     collection: &Arc<Collection>,
     request: GetPoints,
 ) -> Result<Vec<RetrievedPoint>, Status> {
-    if let Some(strict) = collection.strict() {
-        let cost = u64::try_from(request.ids.len()).unwrap_or(u64::MAX);
-        collection.buckets().read(strict.read_rate_limit, cost)?;
-    }
-    let ids = vectors::ids(request.ids)?;
-    let with_payload = queries::with_payload(request.with_payload, false)?;
-    let with_vectors = queries::with_vectors(request.with_vectors);
-    let found = collection.read(move |shard| {
+    let found = admitted(collection, "retrieve", request, |request, shard| {
+        let ids = vectors::ids(request.ids)?;
+        let with_payload = queries::with_payload(request.with_payload, false)?;
+        let with_vectors = queries::with_vectors(request.with_vectors);
         let records = shard
             .retrieve(&ids, Some(with_payload), Some(with_vectors))
             .map_err(|error| status::engine(&error))?;
         Ok(records.into_iter().map(reply::record).collect())
     });
-    within(request.timeout, "retrieve", found).await
+    found.await
 }
 
 /// Reads a page of points.
@@ -110,40 +89,22 @@ pub(super) async fn scroll(
     collection: &Arc<Collection>,
     request: ScrollPoints,
 ) -> Result<ScrollResponse, Status> {
-    let limit = request.limit.unwrap_or(PAGE);
-    if limit == 0 {
+    if request.limit == Some(0) {
         return Err(Status::invalid_argument(
             "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
         ));
     }
-    let strict = collection.strict();
-    if let Some(strict) = &strict {
-        collection.buckets().read(strict.read_rate_limit, 1)?;
-        let most = strict.max_query_limit.map(u64::from);
-        strict::at_most("limit", limit.into(), most)?;
-    }
-    let with_payload = queries::with_payload(request.with_payload, false)?;
-    let with_vector = queries::with_vectors(request.with_vectors);
-    let order_by = request
-        .order_by
-        .as_ref()
-        .map(queries::order_by)
-        .transpose()?;
-    let offset = request.offset.map(|offset| vectors::id(Some(offset)));
-    let offset = offset.transpose()?;
-    let filter = request.filter;
-    let page = collection.read(move |shard| {
-        if let Some(strict) = &strict {
-            strict::filter(strict, filter.as_ref(), shard, false)?;
-        }
+    let page = admitted(collection, "scroll", request, |request, shard| {
+        let offset = request.offset.map(|offset| vectors::id(Some(offset)));
+        let order_by = request.order_by.as_ref().map(queries::order_by);
         let (records, next) = shard
             .scroll(ScrollRequest {
-                offset,
-                limit: Some(queries::size(limit.into())),
-                filter: filters::filter(filter)?,
-                with_payload: Some(with_payload),
-                with_vector,
-                order_by: order_by.map(OrderByInterface::Struct),
+                offset: offset.transpose()?,
+                limit: Some(queries::size(request.limit.unwrap_or(PAGE).into())),
+                filter: filters::filter(request.filter)?,
+                with_payload: Some(queries::with_payload(request.with_payload, false)?),
+                with_vector: queries::with_vectors(request.with_vectors),
+                order_by: order_by.transpose()?.map(OrderByInterface::Struct),
             })
             .map_err(|error| status::engine(&error))?;
         Ok(ScrollResponse {
@@ -152,7 +113,7 @@ pub(super) async fn scroll(
             ..ScrollResponse::default()
         })
     });
-    within(request.timeout, "scroll", page).await
+    page.await
 }
 
 /// Counts points.
@@ -160,24 +121,16 @@ pub(super) async fn count(
     collection: &Arc<Collection>,
     request: CountPoints,
 ) -> Result<u64, Status> {
-    let strict = collection.strict();
-    if let Some(strict) = &strict {
-        collection.buckets().read(strict.read_rate_limit, 1)?;
-    }
-    let timeout = request.timeout;
-    let count = collection.read(move |shard| {
-        if let Some(strict) = &strict {
-            strict::filter(strict, request.filter.as_ref(), shard, false)?;
-        }
+    let count = admitted(collection, "count", request, |request, shard| {
         let count = shard
             .count(CountRequest {
                 filter: filters::filter(request.filter)?,
-                exact: request.exact.unwrap_or(true),
+                exact: request.exact.unwrap_or(COUNTS_EXACTLY),
             })
             .map_err(|error| status::engine(&error))?;
         Ok(u64::try_from(count).unwrap_or(u64::MAX))
     });
-    within(timeout, "count", count).await
+    count.await
 }
 
 /// Counts points by the value of a field.
@@ -185,26 +138,18 @@ pub(super) async fn facet(
     collection: &Arc<Collection>,
     request: FacetCounts,
 ) -> Result<Vec<FacetHit>, Status> {
-    let strict = collection.strict();
-    if let Some(strict) = &strict {
-        collection.buckets().read(strict.read_rate_limit, 1)?;
-    }
-    let timeout = request.timeout;
-    let hits = collection.read(move |shard| {
-        if let Some(strict) = &strict {
-            strict::filter(strict, request.filter.as_ref(), shard, false)?;
-        }
+    let hits = admitted(collection, "facet", request, |request, shard| {
         let found = shard
             .facet(FacetRequest {
                 key: queries::path(&request.key)?,
-                limit: queries::size(request.limit.unwrap_or(10)),
+                limit: queries::size(request.limit.unwrap_or(FACETS)),
                 filter: filters::filter(request.filter)?,
                 exact: request.exact.unwrap_or(false),
             })
             .map_err(|error| status::engine(&error))?;
         Ok(found.hits.into_iter().map(facet_hit).collect())
     });
-    within(timeout, "facet", hits).await
+    hits.await
 }
 
 /// Waits for what is read no longer than the caller wants to, for a thread as well as for the engine.

@@ -128,7 +128,7 @@ fn recommended(recommend: RecommendInput, inputs: &mut Inputs<'_>) -> Result<Sco
     if strategy == RecommendStrategy::AverageVector {
         let Some(positive) = average(positives)? else {
             return Err(status::wrong(
-                "At least one positive vector ID required with this strategy",
+                "Positive vectors should not be empty with `average` strategy",
             ));
         };
         let target = match average(negatives)? {
@@ -137,8 +137,10 @@ fn recommended(recommend: RecommendInput, inputs: &mut Inputs<'_>) -> Result<Sco
         };
         return Ok(by_vector(QueryEnum::Nearest, target, inputs));
     }
+    // The vendor's server asks it of the older requests only, and answers others with scores that are
+    // no numbers.
     if positives.is_empty() && negatives.is_empty() {
-        return Err(status::wrong(
+        return Err(status::bad_request(
             "At least one positive or negative vector ID required with this strategy",
         ));
     }
@@ -209,7 +211,8 @@ fn average(vectors: Vec<VectorInternal>) -> Result<Option<VectorInternal>, Statu
     for vector in vectors {
         sum = Some(match sum {
             None => vector,
-            Some(sum) => merged(sum, vector, |left, right| left + right, 1.0)?,
+            Some(sum) => merged(sum, vector, |left, right| left + right, 1.0)
+                .ok_or_else(|| status::wrong("Can't average vectors with different types"))?,
         });
     }
     if let Some(VectorInternal::Dense(values)) = &mut sum {
@@ -227,21 +230,27 @@ fn average(vectors: Vec<VectorInternal>) -> Result<Option<VectorInternal>, Statu
 
 /// Twice the way to the positive examples, and the way back from the negative ones.
 fn away_from(positive: VectorInternal, negative: VectorInternal) -> Result<VectorInternal, Status> {
-    merged(positive, negative, |plus, minus| plus + plus - minus, -1.0)
+    let away = merged(positive, negative, |plus, minus| plus + plus - minus, -1.0);
+    away.ok_or_else(|| {
+        status::wrong(
+            "Positive and negative vectors should be of the same type, either all dense or all \
+             sparse or all multi",
+        )
+    })
 }
 
-/// Merges two vectors value by value; of multi-vectors, appends the rows of the second times `sign`.
+/// Merges two vectors of one kind value by value; of multi-vectors, appends the rows of the second times `sign`.
 fn merged(
     left: VectorInternal,
     right: VectorInternal,
     merge: impl Fn(f32, f32) -> f32,
     sign: f32,
-) -> Result<VectorInternal, Status> {
+) -> Option<VectorInternal> {
     match (left, right) {
         (VectorInternal::Dense(left), VectorInternal::Dense(right)) => {
             let merged = left.into_iter().zip(right);
             let merged = merged.map(|(left, right)| merge(left, right)).collect();
-            Ok(VectorInternal::Dense(merged))
+            Some(VectorInternal::Dense(merged))
         }
         (VectorInternal::Sparse(left), VectorInternal::Sparse(right)) => {
             let mut values: BTreeMap<u32, (f32, f32)> = BTreeMap::new();
@@ -255,7 +264,7 @@ fn merged(
                 .into_iter()
                 .map(|(index, (left, right))| (index, merge(left, right)))
                 .unzip();
-            Ok(VectorInternal::Sparse(SparseVector { indices, values }))
+            Some(VectorInternal::Sparse(SparseVector { indices, values }))
         }
         (VectorInternal::MultiDense(mut left), VectorInternal::MultiDense(right))
             if left.dim == right.dim =>
@@ -263,10 +272,8 @@ fn merged(
             let rows = right.flattened_vectors.into_iter();
             left.flattened_vectors
                 .extend(rows.map(|value| value * sign));
-            Ok(VectorInternal::MultiDense(left))
+            Some(VectorInternal::MultiDense(left))
         }
-        _ => Err(status::wrong(
-            "Can't average vectors with different types (dense and sparse)",
-        )),
+        _ => None,
     }
 }

@@ -4,29 +4,40 @@ use qdrant_client::qdrant::{BatchResult, QueryPoints, ScoredPoint};
 use tonic::Status;
 
 use super::points::Points;
+use super::strict::{self, Batch};
 use super::{lookup, reads};
 
 impl Points {
     /// Runs one search.
-    pub(super) async fn found(&self, query: QueryPoints) -> Result<Vec<ScoredPoint>, Status> {
-        let (name, timeout) = (query.collection_name.clone(), query.timeout);
-        let found = self.all_found(&name, vec![query], timeout).await?;
-        let first = found.into_iter().next();
-        Ok(first.map(|found| found.result).unwrap_or_default())
+    pub(super) async fn found(&self, mut query: QueryPoints) -> Result<Vec<ScoredPoint>, Status> {
+        let collection = self.catalog.get(&query.collection_name)?;
+        let timeout = query.timeout;
+        let found = async {
+            strict::admit(&collection, &query).await?;
+            lookup::resolve(&self.catalog, &mut query).await?;
+            reads::query(&collection, vec![query]).await
+        };
+        let found = reads::within(timeout, "query", found).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
     }
 
     /// Runs searches of one collection.
     pub(super) async fn all_found(
         &self,
         name: &str,
-        mut queries: Vec<QueryPoints>,
+        searches: Vec<QueryPoints>,
         timeout: Option<u64>,
     ) -> Result<Vec<BatchResult>, Status> {
         let collection = self.catalog.get(name)?;
-        for query in &mut queries {
-            lookup::resolve(&self.catalog, query).await?;
-        }
-        let found = reads::query(&collection, queries, timeout).await?;
+        let mut batch = Batch { searches, timeout };
+        let found = async {
+            strict::admit(&collection, &batch).await?;
+            for query in &mut batch.searches {
+                lookup::resolve(&self.catalog, query).await?;
+            }
+            reads::query(&collection, batch.searches).await
+        };
+        let found = reads::within(timeout, "query", found).await?;
         let found = found.into_iter().map(|result| BatchResult { result });
         Ok(found.collect())
     }

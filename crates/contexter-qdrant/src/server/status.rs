@@ -35,6 +35,11 @@ pub(super) fn wrong(what: impl std::fmt::Display) -> Status {
     Status::invalid_argument(format!("Wrong input: {what}"))
 }
 
+/// What is refused whatever it is asked of.
+pub(super) fn bad_request(what: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(format!("Bad request: {what}"))
+}
+
 /// Something that is not there.
 pub(super) fn not_found(what: impl std::fmt::Display) -> Status {
     Status::not_found(format!("Not found: {what}"))

@@ -6,7 +6,9 @@ use qdrant_client::Payload;
 use qdrant_client::qdrant::point_id::PointIdOptions;
 use qdrant_client::qdrant::vector::Vector as Kind;
 use qdrant_client::qdrant::vectors::VectorsOptions;
-use qdrant_client::qdrant::{self, MultiDenseVector, PointStruct, Value, Vector, Vectors};
+use qdrant_client::qdrant::{
+    self, DenseVector, MultiDenseVector, PointStruct, SparseIndices, Value, Vector, Vectors,
+};
 use qdrant_edge::{
     EdgeConfig, PointStructPersisted, PointVectorsPersisted, SparseVector, VectorPersisted,
     VectorStructPersisted,
@@ -83,40 +85,64 @@ fn vectors(vectors: Option<Vectors>, config: &EdgeConfig) -> Result<VectorStruct
     }
 }
 
-/// Translates one vector, in the forms of old and new clients.
+/// Translates one vector.
+pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
+    match form(vector)? {
+        Kind::Dense(dense) => Ok(VectorPersisted::Dense(dense.data)),
+        Kind::Sparse(given) => sparse(given.indices, given.values).map(VectorPersisted::Sparse),
+        Kind::MultiDense(multi) => Ok(VectorPersisted::MultiDense(rows(multi))),
+        Kind::Document(document) => inference::document(document).map(VectorPersisted::Sparse),
+        Kind::Image(_) | Kind::Object(_) => Err(Status::internal(inference::NO_INFERENCE)),
+    }
+}
+
+/// Reads a vector in the forms of old and new clients.
 #[expect(
     deprecated,
     reason = "clients before 1.16 send vectors in these fields"
 )]
-pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
-    match vector.vector {
-        Some(Kind::Dense(dense)) => Ok(VectorPersisted::Dense(dense.data)),
-        Some(Kind::Sparse(sparse)) => sparse_vector(sparse.indices, sparse.values),
-        Some(Kind::MultiDense(multi)) => Ok(VectorPersisted::MultiDense(rows(multi))),
-        Some(Kind::Document(document)) => {
-            inference::document(document).map(VectorPersisted::Sparse)
-        }
-        Some(Kind::Image(_) | Kind::Object(_)) => Err(Status::internal(inference::NO_INFERENCE)),
-        None => match (vector.indices, vector.vectors_count) {
-            (Some(indices), _) => sparse_vector(indices.data, vector.data),
-            (None, Some(count)) => {
-                let count = usize::try_from(count).unwrap_or(0);
-                if count == 0 || !vector.data.len().is_multiple_of(count) {
-                    return Err(status::wrong(
-                        "multi-vector cannot be cut into equal vectors",
-                    ));
-                }
-                let size = vector.data.len() / count;
-                let rows = vector.data.chunks(size.max(1)).map(<[f32]>::to_vec);
-                Ok(VectorPersisted::MultiDense(rows.collect()))
-            }
-            (None, None) => Ok(VectorPersisted::Dense(vector.data)),
-        },
+pub(super) fn form(vector: Vector) -> Result<Kind, Status> {
+    match (vector.vector, vector.vectors_count) {
+        (Some(form), _) => Ok(form),
+        (None, Some(count)) if vector.indices.is_none() => cut(&vector.data, count),
+        (None, _) => Ok(flat(vector.data, vector.indices)),
     }
 }
 
-fn sparse_vector(indices: Vec<u32>, values: Vec<f32>) -> Result<VectorPersisted, Status> {
-    sparse(indices, values).map(VectorPersisted::Sparse)
+/// Reads numbers that are a sparse vector where they have indices.
+pub(super) fn flat(data: Vec<f32>, indices: Option<SparseIndices>) -> Kind {
+    match indices {
+        Some(indices) => Kind::Sparse(qdrant::SparseVector {
+            values: data,
+            indices: indices.data,
+        }),
+        None => Kind::Dense(DenseVector { data }),
+    }
+}
+
+/// Cuts a multi-vector into `count` vectors of one length.
+fn cut(data: &[f32], count: u32) -> Result<Kind, Status> {
+    let wrong = |what: String| {
+        Status::invalid_argument(format!(
+            "Unable to convert to multi-dense vector: Validation failed: {what}"
+        ))
+    };
+    let rows = usize::try_from(count).unwrap_or(usize::MAX);
+    if rows == 0 || data.is_empty() {
+        return Err(wrong(format!(
+            "Empty multi-vector data with vectors count: {count}"
+        )));
+    }
+    if !data.len().is_multiple_of(rows) {
+        return Err(wrong(format!(
+            "Data length is not divisible by vectors count. Data length: {}, vectors count: {count}",
+            data.len(),
+        )));
+    }
+    let rows = data.chunks(data.len() / rows);
+    Ok(Kind::MultiDense(MultiDenseVector {
+        vectors: rows.map(|row| DenseVector { data: row.to_vec() }).collect(),
+    }))
 }
 
 /// Verifies a sparse vector as the server does.

@@ -7,14 +7,18 @@ use qdrant_client::qdrant::{Filter, PointsSelector};
 use qdrant_edge::{EdgeShard, UpdateOperation};
 use tonic::Status;
 
+use super::changes;
 use super::collection::{Change, Collection, Wait};
-use super::{changes, strict};
+use super::strict::Strict;
 
 /// What strict mode looks at in a change.
 #[derive(Default)]
 pub(super) struct Weight {
-    pub(super) points: usize,
-    pub(super) filters: Vec<Filter>,
+    /// How many points are stored, or have vectors replaced, and what strict mode calls that.
+    points: Option<(&'static str, usize)>,
+    /// What selects the points that are changed. A condition on points that are named is no such
+    /// filter.
+    filter: Option<Filter>,
 }
 
 /// Carries out one change within the limits of strict mode.
@@ -25,24 +29,20 @@ pub(super) async fn change(
     translate: impl FnOnce(&EdgeShard) -> Result<UpdateOperation, Status> + Send + 'static,
 ) -> Result<Change, Status> {
     let strict = collection.strict();
-    if let Some(strict) = &strict {
-        let points = u64::try_from(weight.points).unwrap_or(u64::MAX);
-        strict::at_most("upsert_max_batchsize", points, strict.upsert_max_batchsize)?;
-        collection
-            .buckets()
-            .write(strict.write_rate_limit, points.max(1))?;
-    }
+    let here = Arc::clone(collection);
     collection
         .change(wait, move |shard| {
-            if let Some(strict) = &strict {
-                for filter in &weight.filters {
-                    strict::filter(strict, Some(filter), shard, true)?;
+            if let Some(limits) = &strict {
+                let strict = Strict::new(limits, shard);
+                if let Some((what, points)) = weight.points {
+                    strict.points(what, points)?;
                 }
-                let there = shard.info().points_count.saturating_add(weight.points);
-                let there = u64::try_from(there).unwrap_or(u64::MAX);
-                if weight.points > 0 {
-                    strict::at_most("max_points_count", there, strict.max_points_count)?;
+                if let Some(filter) = &weight.filter {
+                    strict.write_filter(filter)?;
                 }
+                let points = weight.points.map_or(1, |(_, points)| points.max(1));
+                let cost = u64::try_from(points).unwrap_or(u64::MAX);
+                here.buckets().write(limits.write_rate_limit, cost)?;
             }
             translate(shard)
         })
@@ -52,8 +52,8 @@ pub(super) async fn change(
 /// What a selection of points weighs.
 fn selects(selector: Option<&PointsSelector>) -> Weight {
     Weight {
-        points: 0,
-        filters: changes::filter_of(selector).cloned().into_iter().collect(),
+        points: None,
+        filter: changes::filter_of(selector).cloned(),
     }
 }
 
@@ -65,8 +65,12 @@ pub(super) fn weight_of(operation: Option<&Operation>) -> Weight {
             selects(Some(points))
         }
         Some(Operation::Upsert(list)) => Weight {
-            points: list.points.len(),
-            filters: list.update_filter.clone().into_iter().collect(),
+            points: Some(("upsert limit", list.points.len())),
+            filter: None,
+        },
+        Some(Operation::UpdateVectors(update)) => Weight {
+            points: Some(("update limit", update.points.len())),
+            filter: None,
         },
         Some(Operation::DeletePoints(delete)) => selects(delete.points.as_ref()),
         Some(Operation::SetPayload(set)) => selects(set.points_selector.as_ref()),

@@ -15,6 +15,7 @@ mod queue;
 mod recorder;
 mod served;
 mod statuses;
+mod strict;
 mod suite;
 mod uploads;
 mod versions;

@@ -7,8 +7,8 @@ use qdrant_client::qdrant::{
     PrefetchQueryBuilder, Query, QueryBatchPointsBuilder, QueryPointGroupsBuilder,
     QueryPointsBuilder, RecommendInput, RecommendPointsBuilder, RecommendStrategy, ScoredPoint,
     SearchMatrixPointsBuilder, SearchPointGroupsBuilder, SparseVectorParamsBuilder,
-    SparseVectorsConfigBuilder, UpsertPointsBuilder, VectorInput, VectorParamsBuilder, Vectors,
-    WithLookup, point_id::PointIdOptions,
+    SparseVectorsConfigBuilder, UpsertPointsBuilder, Vector, VectorInput, VectorParamsBuilder,
+    Vectors, WithLookup, point_id::PointIdOptions, vectors::VectorsOptions,
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
 use serde_json::json;
@@ -95,6 +95,13 @@ async fn points_like_examples_are_found_and_the_examples_are_not() {
         let query = QueryPointsBuilder::new(PLACES).query(like(&[], &[], strategy));
         let error = client.query(query).await.unwrap_err();
         assert_eq!(code(&error), Code::InvalidArgument, "{strategy:?}");
+        let positive = strategy == RecommendStrategy::AverageVector;
+        let what = if positive {
+            "Wrong input: Positive vectors should not be empty with `average` strategy"
+        } else {
+            "Bad request: At least one positive or negative vector ID required with this strategy"
+        };
+        assert!(error.to_string().contains(what), "{error}");
     }
     // Only away from the east.
     let query = like(&[], &[1], RecommendStrategy::BestScore);
@@ -105,6 +112,36 @@ async fn points_like_examples_are_found_and_the_examples_are_not() {
         .add_negative(4_u64);
     let older = client.recommend(older).await.unwrap().result;
     assert_eq!(ids(&older), [2, 3]);
+    let none = RecommendPointsBuilder::new(PLACES, 2).add_negative(4_u64);
+    let error = client.recommend(none).await.unwrap_err();
+    let what = "Bad request: At least one positive vector ID required with this strategy";
+    assert!(error.to_string().contains(what), "{error}");
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "older clients send vectors in these fields")]
+async fn a_multi_vector_of_an_older_client_is_cut_into_equal_vectors_wherever_it_is_sent() {
+    let (_served, client) = places().await;
+    let vector = |data: &[f32], count: u32| Vector {
+        data: data.to_vec(),
+        vectors_count: Some(count),
+        ..Vector::default()
+    };
+    let uneven = "Data length is not divisible by vectors count. Data length: 3, vectors count: 2";
+    let empty = "Empty multi-vector data with vectors count: 0";
+    for (vector, what) in [(vector(&[1.0; 3], 2), uneven), (vector(&[1.0], 0), empty)] {
+        let what = format!("Unable to convert to multi-dense vector: Validation failed: {what}");
+        let like = RecommendPointsBuilder::new(PLACES, 2).add_positive(vector.clone());
+        let error = client.recommend(like).await.unwrap_err();
+        assert!(error.to_string().contains(&what), "{error}");
+        let vectors = Vectors {
+            vectors_options: Some(VectorsOptions::Vector(vector)),
+        };
+        let point = PointStruct::new(99, vectors, Payload::new());
+        let store = UpsertPointsBuilder::new(PLACES, vec![point]);
+        let error = client.upsert_points(store).await.unwrap_err();
+        assert!(error.to_string().contains(&what), "{error}");
+    }
 }
 
 #[tokio::test]

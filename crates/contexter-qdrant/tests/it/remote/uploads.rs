@@ -181,7 +181,7 @@ async fn strict_mode_says_what_it_wants() {
     );
     let points = (1..=6).map(|n| point(n, &[1.0, 0.0, 0.0], &[(7, 1.0)], "a"));
     let error = store.call(upsert(points.collect())).await.unwrap_err();
-    assert!(error.message().contains("upsert_max_batchsize"), "{error}");
+    assert!(error.message().contains("\"upsert limit\""), "{error}");
 }
 
 #[tokio::test]
