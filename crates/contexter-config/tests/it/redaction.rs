@@ -1,6 +1,7 @@
 //! Keys and passwords in what others say.
 
 use contexter_config::Secrets;
+use proptest::prelude::*;
 
 #[test]
 fn a_secret_is_hidden_wherever_it_is_and_also_within_another() {
@@ -126,3 +127,86 @@ fn a_beginning_at_the_end_is_hidden_if_the_text_was_cut_off() {
         assert_eq!(secrets.hide_cut_off(text), shown);
     }
 }
+
+/// How programs write a text: what begins an escape there, and the ways in which [`written`] has it.
+const WRITINGS: [(char, &[u8]); 3] = [
+    ('%', &[0, 1, 2]),
+    ('\\', &[0, 1, 3, 4]),
+    ('&', &[0, 1, 5, 6]),
+];
+
+/// A character as it is, as its capital, and escaped in an address, in JSON, in a literal and in HTML.
+fn written(character: char, way: u8) -> String {
+    let (mut units, mut bytes) = ([0; 2], [0; 4]);
+    let units = character.encode_utf16(&mut units).iter();
+    let bytes = character.encode_utf8(&mut bytes).bytes();
+    match way {
+        0 => character.to_string(),
+        1 => character.to_ascii_uppercase().to_string(),
+        2 => bytes.fold(String::new(), |text, byte| format!("{text}%{byte:02x}")),
+        3 => units.fold(String::new(), |text, unit| format!(r"{text}\u{unit:04X}")),
+        4 => bytes.fold(String::new(), |text, byte| format!(r"{text}\x{byte:02x}")),
+        5 => format!("&#x{:x};", u32::from(character)),
+        _ => format!("&#{};", u32::from(character)),
+    }
+}
+
+/// A secret, and how a program writes it, with characters between that do not show.
+fn secret_as_written() -> impl Strategy<Value = (String, String)> {
+    let character = prop_oneof![
+        prop::char::range('a', 'z'),
+        prop::char::range('!', '~'),
+        prop::sample::select(vec!['\u{e4}', '\u{df}', '\u{2013}', '\u{1f511}']),
+    ];
+    let secret = prop::collection::vec(
+        (character, any::<prop::sample::Index>(), any::<bool>()),
+        4..12,
+    );
+    (secret, prop::sample::select(WRITINGS.to_vec())).prop_map(|(secret, (special, ways))| {
+        let said = secret.iter().map(|(character, way, is_torn)| {
+            let escaped = ways.get(2..).unwrap_or_default();
+            let ways = if *character == special { escaped } else { ways };
+            let tear = if *is_torn { "\u{200b}" } else { "" };
+            format!("{}{tear}", written(*character, *way.get(ways)))
+        });
+        (
+            secret.iter().map(|(character, ..)| character).collect(),
+            said.collect(),
+        )
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_secret_is_found_in_any_mix_of_the_ways_of_a_program((secret, said) in secret_as_written()) {
+        let secrets = Secrets::new([secret]);
+        let in_json = said.replace('\\', r"\\").replace('"', "\\\"").replace('/', r"\/");
+        let in_query = said.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
+        for said in [said, in_json, in_query] {
+            let said = format!("no {said}!");
+            prop_assert!(secrets.are_in(&said), "{said}");
+            prop_assert!(secrets.hide(&said).starts_with("no [redacted]"), "{said}");
+            let told = secrets.told(&said);
+            prop_assert!(told.starts_with("no [redacted]"), "{said}");
+            prop_assert!(!secrets.are_in(&told), "{said}: {told}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_left_of_a_text_is_a_secret(
+        pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..40),
+        filling in 0..320_usize,
+    ) {
+        let text = format!("{}{}", "x".repeat(filling), pieces.concat());
+        let secrets = Secrets::new(["s3cr3t", "cr3t\\", "\\u0073s3", "%5cs3cr"]);
+        for shown in [secrets.hide(&text), secrets.hide_cut_off(&text), secrets.told(&text)] {
+            prop_assert!(!secrets.are_in(&shown), "{text:?}: {shown:?}");
+        }
+    }
+}
+
+/// What texts are put together of that are hard to read.
+const PIECES: [&str; 20] = [
+    "s3", "cr", "3t", "s3cr3t", "S3CR", "%", "5c", "\\", "u0073", "x73", "%73", "&#", "x73;", "+",
+    " ", "\n", "\u{200b}", "\u{2026}", "\u{e4}", "czNjcjN0",
+];
