@@ -58,8 +58,8 @@ pub(crate) struct Origin {
 impl Origin {
     /// Returns the address as it may be shown; empty for a reply that answers no request.
     pub(crate) fn shown_url(&self) -> String {
-        let url = self.url.as_ref().map(target::redacted);
-        self.secrets.hide(&url.unwrap_or_default())
+        let url = self.url.as_ref();
+        url.map_or_else(String::new, |url| target::shown(url, &self.secrets))
     }
 
     /// Puts the names of service and operation on an error.

@@ -179,11 +179,6 @@ impl Request {
         self.fault.get_or_insert(fault);
         self
     }
-
-    /// Returns the address as it may be shown.
-    pub(crate) fn shown_url(&self) -> String {
-        self.api.secrets().hide(&target::redacted(&self.url))
-    }
 }
 
 /// Without the query, credentials and body.
@@ -196,7 +191,7 @@ impl fmt::Debug for Request {
         };
         f.debug_struct("Request")
             .field("method", &self.method)
-            .field("url", &self.shown_url())
+            .field("url", &target::shown(&self.url, self.api.secrets()))
             .field(
                 "headers",
                 &Shown {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use contexter_config::Secrets;
 use contexter_model::{Error, ErrorKind};
 use reqwest::Url;
 
@@ -98,6 +99,11 @@ pub(crate) fn may_be_this_machine(url: &Url) -> bool {
     }
     let name = host.trim_end_matches('.');
     name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Returns an address as [`redacted`] does, without what is secret in its path.
+pub(crate) fn shown(url: &Url, secrets: &Secrets) -> String {
+    secrets.hide(&redacted(url))
 }
 
 /// Returns scheme, host, port and path: no credentials, no query, no fragment.
