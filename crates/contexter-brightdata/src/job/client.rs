@@ -116,7 +116,11 @@ impl Jobs {
                             .malformed(attempt, "the job was accepted without a response_id")
                     })?;
                     // Who drops the future finds it here: it can still be collected.
-                    tracing::info!(operation, response_id = id, "submitted");
+                    tracing::info!(
+                        operation,
+                        response_id = self.link.hide(&id, None),
+                        "submitted"
+                    );
                     Ok(Job {
                         response_id: id,
                         kind,
