@@ -9,6 +9,7 @@
 
 #![no_main]
 
+use contexter_config::Secrets;
 use contexter_model::{Error, ErrorKind};
 use contexter_qdrant::remote::replies;
 use libfuzzer_sys::fuzz_target;
@@ -72,7 +73,7 @@ fn failure(head: &[u8]) {
         return;
     };
     line(&error);
-    assert!(!error.message().contains(KEY), "{error:?}");
+    assert!(!Secrets::new([KEY]).are_in(error.message()), "{error:?}");
     assert!(error.kind() != ErrorKind::Cancelled, "the caller did not give up");
     if status == 401 {
         // A status of gRPC counts for more than that of HTTP.
