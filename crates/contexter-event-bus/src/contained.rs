@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tracing::Span;
 
 use crate::dedupe::{Begin, DedupeKey, DedupeStore, DeliveryId};
-use crate::event_store::{EventFilter, History};
+use crate::history::{EventFilter, History};
 use crate::text::{one_line, panic_message};
 use crate::trace::TracePropagator;
 use crate::transport::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::bus::Bus;
 use crate::dead_letter::RedriveError;
-use crate::event_store::{EventFilter, History};
+use crate::history::{EventFilter, History};
 use crate::lanes::{Item, Owner};
 use crate::queue::Queue;
 use crate::receipt::Acceptance;

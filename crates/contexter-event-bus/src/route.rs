@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use crate::ending::Remains;
 use crate::error::PublishError;
 use crate::pattern::{Pattern, is_event_type};
-use crate::queue::{Queue, Remains};
+use crate::queue::Queue;
 
 /// How many event types are remembered with who wants them. A process publishes dozens; a bound
 /// keeps types that somebody makes up from filling the memory.

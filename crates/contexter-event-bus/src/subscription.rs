@@ -76,7 +76,7 @@ impl Drop for Subscription {
             return;
         }
         match self.bus.upgrade() {
-            Some(bus) => bus.retire(&self.queue),
+            Some(bus) => bus.end(&self.queue),
             None => drop(self.queue.close()),
         }
     }

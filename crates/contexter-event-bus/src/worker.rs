@@ -11,9 +11,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument as _;
 
-use crate::claim::{After, Claim, Next};
+use crate::claim::{Claim, Next};
+use crate::ending::Place;
+use crate::failed::After;
 use crate::handler::{Delivery, Handler, HandlerError};
-use crate::queue::{Place, Queue};
+use crate::queue::Queue;
 use crate::trace::{handled, is_watched};
 use crate::turn::{Turns, Working};
 

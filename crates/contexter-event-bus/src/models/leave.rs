@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 use loom::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::queue::Place;
+use crate::ending::Place;
 use crate::sync::notify::Notify;
 
 /// What stops a task: it ends at its next `.await`.

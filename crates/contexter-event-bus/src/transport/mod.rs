@@ -38,7 +38,7 @@ pub use request::{IncomingRequest, RequestError, RequestSource, RequestToken};
 pub use source::{DeliveryToken, Disposition, Incoming, Settled, Source, Undecodable};
 pub use spec::{Start, SubscriptionSpec};
 
-use crate::event_store::{EventFilter, History};
+use crate::history::{EventFilter, History};
 
 /// The header that names the group for which an event was published again.
 ///
