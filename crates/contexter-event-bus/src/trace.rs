@@ -28,7 +28,7 @@
 //! | `messaging.batch.message_count` | producer | how many events go together, if it is not one |
 //! | `messaging.consumer.group.name` | consumer | the group, or the subscription if it has none |
 //! | `contexter.attempt` | consumer | which attempt it is |
-//! | `error.type` | both | in what way it failed |
+//! | `error.type` | both | in what way it failed: the `reason` of publications or of dead letters in the metrics |
 //! | `link.trace_id`, `link.span_id` | both | what it is linked to |
 //! | `parent.trace_id`, `parent.span_id` | consumer | what it is a child of |
 

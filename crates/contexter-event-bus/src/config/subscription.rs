@@ -34,7 +34,9 @@ pub struct SubscriptionConfig {
     /// Where to begin: a new group of a broker, or a new queue in process. Default
     /// [`Start::New`].
     pub start: Start,
-    /// How many events may wait; on a broker, how many may be held unsettled. Default 1,024.
+    /// How many events may wait; on a broker, how many may be held unsettled, those that are read
+    /// ahead included. Default 1,024. It bounds their number and not their size: a thousand events
+    /// of a megabyte are a gigabyte, so a subscription to large ones wants a small capacity.
     pub capacity: usize,
     /// What happens to an event that finds the queue full. Default [`Overflow::Block`].
     ///

@@ -210,11 +210,13 @@ async fn two_groups_of_one_name_with_different_patterns_are_no_duplicates_of_eac
     assert_eq!(bus.stats().duplicates, 0);
 }
 
-/// Takes a second to begin, and one to release.
+/// Takes a second to begin, and longer to release.
 #[derive(Debug)]
 pub(crate) struct Slow {
     store: MemoryDedupe,
     released: AtomicUsize,
+    /// How often somebody else was at it.
+    in_progress: AtomicUsize,
 }
 
 impl Slow {
@@ -222,6 +224,7 @@ impl Slow {
         Self {
             store: MemoryDedupe::new(100, LONG),
             released: AtomicUsize::new(0),
+            in_progress: AtomicUsize::new(0),
         }
     }
 }
@@ -235,7 +238,10 @@ impl DedupeStore for Slow {
         lease: Duration,
     ) -> Result<Begin, TransportError> {
         sleep(Duration::from_secs(1)).await;
-        self.store.begin(key, by, lease).await
+        let begin = self.store.begin(key, by, lease).await?;
+        let in_progress = usize::from(begin == Begin::InProgress);
+        self.in_progress.fetch_add(in_progress, Ordering::SeqCst);
+        Ok(begin)
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
@@ -243,7 +249,7 @@ impl DedupeStore for Slow {
     }
 
     async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
-        sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(3)).await;
         self.store.release(key, by).await?;
         self.released.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -273,4 +279,31 @@ async fn what_has_failed_is_released_before_whoever_was_at_it_ends() {
             assert_eq!(store.released.load(Ordering::SeqCst), 1, "alone: {alone}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_back_to_a_broker_is_in_progress_nowhere() {
+    let (broker, seen) = (Broker::new(), Seen::default());
+    let store = Arc::new(Slow::new());
+    let transport = Arc::new(Fake(Arc::clone(&broker)));
+    let shared = Arc::<Slow>::clone(&store);
+    let bus = Bus::with_dedupe_store(Some(transport), shared, &BusConfig::default());
+    let delay = Duration::from_millis(1);
+    let config = config().with_concurrency(2).with_attempts(3, delay, delay);
+    let noted = seen.clone();
+    let third = move |delivery: Delivery| {
+        noted.note(&delivery);
+        async move {
+            if delivery.attempt() < 3 {
+                return Err(HandlerError::retryable("not yet"));
+            }
+            Ok(())
+        }
+    };
+    let kept = bus.subscribe("a.b", config, third).unwrap();
+    kept.ready().await.unwrap();
+    publish_all(&bus, 0..1).await;
+    until(|| broker.acked("g") == 1).await;
+    assert_eq!(seen.all(), [(0, 1), (0, 2), (0, 3)]);
+    assert_eq!(store.in_progress.load(Ordering::SeqCst), 0);
 }
