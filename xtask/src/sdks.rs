@@ -19,14 +19,16 @@ const SCRIPTS: &str = "examples/tests/sdks";
 /// The crate with the tests.
 pub(crate) const TESTED_BY: &str = "contexter-examples";
 
-/// The file in which an installation keeps the lock file that it was made from; `contexter-testkit`
-/// reads it.
+/// The file in which an installation keeps what it was made with and from: a line with the version of
+/// the interpreter, and the lock file. `contexter-testkit` reads it.
 const INSTALLED: &str = ".installed";
 
 /// SDKs of one language.
 struct Sdks {
     /// The name of the folder, here and below the target folder.
     name: &'static str,
+    /// What runs them; what is compiled is for one version of it.
+    interpreter: &'static str,
     /// What pins all versions.
     lock: &'static str,
     /// Beside it, what the installer reads as well.
@@ -38,6 +40,7 @@ struct Sdks {
 const ALL: [Sdks; 2] = [
     Sdks {
         name: "python",
+        interpreter: "python3",
         lock: "requirements.txt",
         manifest: None,
         // Into a folder instead of an environment, for which Debian has a package of its own.
@@ -49,6 +52,7 @@ const ALL: [Sdks; 2] = [
             "--quiet",
             "--disable-pip-version-check",
             "--no-deps",
+            "--require-hashes",
             "--only-binary=:all:",
             "--no-compile",
             "--retries=1",
@@ -58,6 +62,7 @@ const ALL: [Sdks; 2] = [
     },
     Sdks {
         name: "node",
+        interpreter: "node",
         lock: "package-lock.json",
         manifest: Some("package.json"),
         installer: &[
@@ -93,8 +98,10 @@ impl Sdks {
         let scripts = cargo::root().join(SCRIPTS).join(self.name);
         let folder = cargo::target().join("sdks").join(self.name);
         let lock = read(&scripts.join(self.lock))?;
+        let version = cargo::output(Command::new(self.interpreter).arg("--version"))?;
+        let made_from = format!("{}\n{lock}", version.trim());
         let mark = folder.join(INSTALLED);
-        if fs::read_to_string(&mark).is_ok_and(|made_from| made_from == lock) {
+        if fs::read_to_string(&mark).is_ok_and(|there| there == made_from) {
             return Ok(());
         }
         println!("installing the SDKs for {}", self.name);
@@ -110,7 +117,7 @@ impl Sdks {
         let (program, args) = self.installer.split_first().context("no installer")?;
         cargo::run(Command::new(program).args(args).current_dir(&folder))?;
         // Last, so that half an installation is none.
-        write(&mark, &lock)
+        write(&mark, &made_from)
     }
 }
 
@@ -126,19 +133,30 @@ fn write(file: &Path, text: &str) -> Result<()> {
 mod tests {
     use super::*;
 
+    fn lock(name: &str) -> String {
+        let sdks = ALL.iter().find(|sdks| sdks.name == name).unwrap();
+        read(&cargo::root().join(SCRIPTS).join(name).join(sdks.lock)).unwrap()
+    }
+
     #[test]
-    fn every_version_is_pinned() {
-        for sdks in ALL {
-            let scripts = cargo::root().join(SCRIPTS).join(sdks.name);
-            let lock = read(&scripts.join(sdks.lock)).unwrap();
-            if sdks.lock == "requirements.txt" {
-                let mut packages = lock
-                    .lines()
-                    .filter(|line| !line.is_empty() && !line.starts_with('#'));
-                assert!(packages.all(|package| package.contains("==")), "{lock}");
-            } else {
-                assert!(lock.contains("\"integrity\""));
-            }
+    fn every_version_of_python_s_packages_is_pinned_with_what_its_files_hash_to() {
+        let lock = lock("python").replace("\\\n", " ");
+        let packages = lock
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for package in packages {
+            let (name, hashes) = package.split_once(' ').unwrap_or((package, ""));
+            assert!(name.contains("=="), "{package}");
+            assert!(hashes.trim().starts_with("--hash=sha256:"), "{package}");
+        }
+    }
+
+    #[test]
+    fn every_version_of_node_s_packages_is_pinned_with_what_its_files_hash_to() {
+        let lock: serde_json::Value = serde_json::from_str(&lock("node")).unwrap();
+        let packages = lock["packages"].as_object().unwrap();
+        for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+            assert!(package["integrity"].is_string(), "{name}");
         }
     }
 }

@@ -27,6 +27,19 @@ async fn sandbox() -> Sandbox {
         .unwrap()
 }
 
+/// What an installation was made from that is of use here: for this version of the interpreter, and from
+/// the lock file as it is.
+fn made_from(interpreter: &str, lock: &str) -> String {
+    let asked = std::process::Command::new(interpreter)
+        .arg("--version")
+        .output();
+    let version = asked.map_or_else(
+        |error| error.to_string(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    );
+    format!("{}\n{lock}", version.trim())
+}
+
 /// Runs a script, which is passed by the standard input, and returns what it said.
 async fn run(mut interpreter: Command, script: &str, sandbox: &Sandbox) -> Value {
     let servers = serde_json::to_string(sandbox.addresses()).unwrap();

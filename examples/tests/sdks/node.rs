@@ -17,7 +17,7 @@ fn node(sdks: &Path) -> Command {
 
 #[tokio::test]
 async fn voyage_s_sdk_embeds_and_ranks() {
-    let sdks = contexter_testkit::require_installed!(SDKS, LOCK);
+    let sdks = contexter_testkit::require_installed!(SDKS, &crate::made_from("node", LOCK));
     let sandbox = crate::sandbox().await;
     let script = include_str!("node/voyage.mjs");
     let mut said = crate::run(node(&sdks), script, &sandbox).await;
@@ -38,7 +38,7 @@ async fn voyage_s_sdk_embeds_and_ranks() {
 
 #[tokio::test]
 async fn context7_s_sdk_and_its_server_find_libraries_and_documentation() {
-    let sdks = contexter_testkit::require_installed!(SDKS, LOCK);
+    let sdks = contexter_testkit::require_installed!(SDKS, &crate::made_from("node", LOCK));
     let sandbox = crate::sandbox().await;
     let script = include_str!("node/context7.mjs");
     let mut said = crate::run(node(&sdks), script, &sandbox).await;
@@ -68,7 +68,7 @@ async fn context7_s_sdk_and_its_server_find_libraries_and_documentation() {
 
 #[tokio::test]
 async fn bright_data_s_sdk_fetches_searches_and_makes_zones() {
-    let sdks = contexter_testkit::require_installed!(SDKS, LOCK);
+    let sdks = contexter_testkit::require_installed!(SDKS, &crate::made_from("node", LOCK));
     let sandbox = crate::sandbox().await;
     let script = include_str!("node/brightdata.mjs");
     let said = crate::run(node(&sdks), script, &sandbox).await;

@@ -22,7 +22,7 @@ fn python(sdks: &Path, home: &TempDir) -> Command {
 
 #[tokio::test]
 async fn voyage_s_sdk_embeds_and_ranks() {
-    let sdks = contexter_testkit::require_installed!(SDKS, LOCK);
+    let sdks = contexter_testkit::require_installed!(SDKS, &crate::made_from("python3", LOCK));
     let (sandbox, home) = (crate::sandbox().await, tempfile::tempdir().unwrap());
     let script = include_str!("python/voyage.py");
     let mut said = crate::run(python(&sdks, &home), script, &sandbox).await;
@@ -51,7 +51,7 @@ async fn voyage_s_sdk_embeds_and_ranks() {
 
 #[tokio::test]
 async fn bright_data_s_sdk_fetches_searches_crawls_and_makes_zones() {
-    let sdks = contexter_testkit::require_installed!(SDKS, LOCK);
+    let sdks = contexter_testkit::require_installed!(SDKS, &crate::made_from("python3", LOCK));
     let (sandbox, home) = (crate::sandbox().await, tempfile::tempdir().unwrap());
     let script = include_str!("python/brightdata.py");
     let said = crate::run(python(&sdks, &home), script, &sandbox).await;
@@ -79,7 +79,7 @@ async fn bright_data_s_sdk_fetches_searches_crawls_and_makes_zones() {
 
 #[tokio::test]
 async fn qdrant_s_client_makes_fills_queries_and_deletes_a_collection() {
-    let sdks = contexter_testkit::require_installed!(SDKS, LOCK);
+    let sdks = contexter_testkit::require_installed!(SDKS, &crate::made_from("python3", LOCK));
     let (sandbox, home) = (crate::sandbox().await, tempfile::tempdir().unwrap());
     let script = include_str!("python/qdrant.py");
     let mut said = crate::run(python(&sdks, &home), script, &sandbox).await;
