@@ -14,6 +14,7 @@ use contexter_sandbox::{
 };
 
 use crate::elsewhere;
+use crate::matrix::{ATTEMPT, PATIENT};
 
 /// One fault.
 #[derive(Debug)]
@@ -75,6 +76,16 @@ impl Case {
 
     pub(crate) fn allows(&self, kind: ErrorKind) -> bool {
         self.is_echo || self.kinds.contains(&kind)
+    }
+
+    /// How long an attempt may take: where a timeout is no good answer, a busy machine gets the time that
+    /// it takes.
+    pub(crate) fn attempt(&self) -> Duration {
+        if self.allows(Timeout) {
+            ATTEMPT
+        } else {
+            PATIENT
+        }
     }
 }
 

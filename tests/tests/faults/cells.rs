@@ -109,10 +109,7 @@ where
     }
 
     async fn run(&self, case: &Case) -> Cell {
-        // Where a timeout is no good answer, a busy machine gets the time that it takes.
-        let is_hurried = case.allows(ErrorKind::Timeout);
-        let limit = if is_hurried { ATTEMPT } else { PATIENT };
-        self.attempt(limit, self.in_time()).await
+        self.attempt(case.attempt(), self.in_time()).await
     }
 
     /// Until when the call has to end.

@@ -8,7 +8,7 @@ use contexter_model::{Error, ErrorKind};
 
 use crate::cases::Case;
 use crate::leaks;
-use crate::matrix::{ATTEMPT, Ground, PATIENT, Where};
+use crate::matrix::{Ground, PATIENT, Where};
 
 /// By when an adapter has been started or its health is told: the longest that one of them says it waits
 /// for an answer, and as much again for a machine that does much else.
@@ -39,7 +39,7 @@ where
         let faults = ground.sandbox.faults();
         faults.replace(place.script(&case.fault, None)).unwrap();
         let before = faults.injected();
-        let adapter = (ground.make)(ATTEMPT);
+        let adapter = (ground.make)(case.attempt());
         match tokio::time::timeout(IN_TIME, adapter.initialize()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) if is_expected(&error, case) => {}
