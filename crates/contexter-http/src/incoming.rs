@@ -67,7 +67,8 @@ impl Incoming {
     ///
     /// # Errors
     ///
-    /// As [`Request::send`](crate::Request::send), as soon as the whole is more than the limit.
+    /// As [`Request::send`](crate::Request::send), as soon as the whole is more than the limit or is
+    /// announced to be.
     ///
     /// # Cancel safety
     ///
@@ -97,11 +98,7 @@ impl Incoming {
     }
 
     async fn gather(&mut self) -> Result<Bytes, Error> {
-        let announced = self.response.content_length();
-        if announced.is_some_and(|length| length > self.limit) {
-            return Err(self.too_large());
-        }
-        let mut body = Gathered::new(announced);
+        let mut body = Gathered::new(self.response.content_length());
         while let Some(chunk) = self.next().await? {
             body.push(chunk);
         }
@@ -109,6 +106,11 @@ impl Incoming {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        // What is still to come, where the server has said it.
+        let announced = self.response.content_length().unwrap_or_default();
+        if self.taken.saturating_add(announced) > self.limit {
+            return Err(self.too_large());
+        }
         let chunk = self.response.chunk().await.map_err(|error| {
             failure::of_transport(error, &self.origin.shown_url(), self.proxy.as_deref())
         })?;
