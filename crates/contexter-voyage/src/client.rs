@@ -12,6 +12,7 @@ use contexter_service::{Clock as _, DefaultClock, Service};
 use serde::Serialize;
 
 use crate::account::{Account, UsageSnapshot};
+use crate::arriving::{Arriving, VectorRequest};
 use crate::endpoint::has_surcharge;
 use crate::failure::{self, Asked};
 use crate::limits::MAX_REPLY_BYTES;
@@ -105,6 +106,26 @@ impl Client {
         Err(refusal.map_or_else(|error| error, |reply| reply.error("")))
     }
 
+    /// Sends a request for vectors and reads them as they arrive.
+    async fn vectors<R: VectorRequest, B: Serialize>(
+        &self,
+        path: &str,
+        operation: &'static str,
+        model: &str,
+        request: &R,
+        body: &B,
+    ) -> Result<R::Reply, Error> {
+        let sent = self.inner.api.post(path).operation(operation).json(body);
+        let mut arriving = Arriving::new(request);
+        let outcome = arrived(sent, &mut arriving).await;
+        let status = outcome.as_ref().ok().map(Reply::status);
+        self.inner.account.answered(model, status);
+        let reply = self.accept(outcome?, model)?;
+        arriving
+            .finish(request)
+            .map_err(|error| unreadable(&reply, &error))
+    }
+
     fn accept(&self, reply: Reply, model: &str) -> Result<Reply, Error> {
         if reply.is_success() {
             return Ok(reply);
@@ -136,6 +157,17 @@ impl Client {
     }
 }
 
+/// Sends a request and takes in what arrives, if it is a success; all but that is returned.
+async fn arrived(request: Request, arriving: &mut Arriving) -> Result<Reply, Error> {
+    let mut incoming = request.open().await?;
+    if incoming.is_success() {
+        while let Some(piece) = incoming.chunk().await? {
+            arriving.push(&piece);
+        }
+    }
+    incoming.whole().await
+}
+
 /// Puts to an error what is known of the reply that it was read from.
 pub(crate) fn unreadable(reply: &Reply, error: &Error) -> Error {
     let named = |kind: &str| kind.to_ascii_lowercase().contains("json");
@@ -162,10 +194,9 @@ impl Service<EmbedTexts> for Client {
     async fn call(&self, request: EmbedTexts) -> Result<TextEmbeddings, Error> {
         let model = named(request.model())?;
         let body = request.body(model);
-        let reply = self.post("embeddings", "embed", model, &body).await?;
-        let read = request
-            .read_reply(reply.bytes())
-            .map_err(|error| unreadable(&reply, &error))?;
+        let read = self
+            .vectors("embeddings", "embed", model, &request, &body)
+            .await?;
         self.used(model, ModelKind::Text, read.usage.tokens, 0);
         Ok(read)
     }
@@ -196,12 +227,15 @@ impl Service<EmbedChunks> for Client {
     async fn call(&self, request: EmbedChunks) -> Result<ChunkEmbeddings, Error> {
         let model = named(request.model())?;
         let body = request.body(model);
-        let reply = self
-            .post("contextualizedembeddings", "embed_chunks", model, &body)
+        let read = self
+            .vectors(
+                "contextualizedembeddings",
+                "embed_chunks",
+                model,
+                &request,
+                &body,
+            )
             .await?;
-        let read = request
-            .read_reply(reply.bytes())
-            .map_err(|error| unreadable(&reply, &error))?;
         self.used(model, ModelKind::Contextualized, read.usage.tokens, 0);
         Ok(read)
     }
@@ -214,12 +248,15 @@ impl Service<EmbedMultimodal> for Client {
     async fn call(&self, request: EmbedMultimodal) -> Result<MultimodalEmbeddings, Error> {
         let model = named(request.model())?;
         let body = request.body(model);
-        let reply = self
-            .post("multimodalembeddings", "embed_multimodal", model, &body)
+        let read = self
+            .vectors(
+                "multimodalembeddings",
+                "embed_multimodal",
+                model,
+                &request,
+                &body,
+            )
             .await?;
-        let read = request
-            .read_reply(reply.bytes())
-            .map_err(|error| unreadable(&reply, &error))?;
         let usage = read.usage;
         let pixels = usage.image_pixels.saturating_add(usage.video_pixels);
         // Tokens of pixels are paid for as pixels.

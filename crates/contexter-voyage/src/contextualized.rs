@@ -6,9 +6,11 @@ use contexter_model::{Error, ErrorKind, Purpose, Usage};
 use contexter_service::Capability;
 use serde::Serialize;
 
+use crate::arriving::{self, VectorRequest};
 use crate::divisible::{Divisible, row, sum};
 use crate::element::Element;
 use crate::fault::Fault;
+use crate::intake::Intake;
 use crate::limits::{MAX_CHUNK_SIZE, MAX_CONTEXT_CHUNKS};
 use crate::options::{VectorOptions, WireOptions, with_vector_options};
 use crate::packing::Cost;
@@ -175,50 +177,7 @@ impl EmbedChunks {
     /// its values, each of them finite; where the vendor makes the chunks, each also with its text, or
     /// none with one.
     pub fn read_reply(&self, body: &[u8]) -> Result<ChunkEmbeddings, Error> {
-        let length = self.options.length(ModelKind::Contextualized);
-        let read = match self.options.dtype {
-            Dtype::Float => self.read(body, length, Vectors::Float),
-            Dtype::Int8 => self.read(body, length, Vectors::Int8),
-            Dtype::Uint8 => self.read(body, length, Vectors::Uint8),
-            Dtype::Binary => self.read(body, length, Vectors::Binary),
-            Dtype::Ubinary => self.read(body, length, Vectors::Ubinary),
-        };
-        read.map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
-    }
-
-    fn read<E: Element>(
-        &self,
-        body: &[u8],
-        length: Option<usize>,
-        make: impl Fn(Vec<Vec<E>>) -> Vectors,
-    ) -> Result<ChunkEmbeddings, Fault> {
-        let envelope =
-            reading::read::<Vec<(u64, Row<E>)>>(body, Some(self.documents.len()), length)?;
-        let mut documents = Vec::with_capacity(envelope.parts.len());
-        let mut with_texts = None;
-        for (rows, asked) in envelope.parts.into_iter().zip(&self.documents) {
-            let count = self.chunking.is_none().then_some(asked.len());
-            let rows = in_order(rows, count)?;
-            let mut texts = Vec::new();
-            let mut vectors = Vec::with_capacity(rows.len());
-            for row in rows {
-                if *with_texts.get_or_insert(row.text.is_some()) != row.text.is_some() {
-                    return Err(Fault::SomeTexts);
-                }
-                texts.extend(row.text);
-                vectors.push(row.values);
-            }
-            documents.push(EmbeddedDocument {
-                vectors: make(vectors),
-                texts: (with_texts == Some(true)).then_some(texts),
-            });
-        }
-        Ok(ChunkEmbeddings {
-            documents,
-            model: self.options.model_of(envelope.model),
-            chunker_version: envelope.chunker_version,
-            usage: envelope.counted.usage(),
-        })
+        arriving::read(self, body)
     }
 }
 
@@ -265,6 +224,50 @@ pub(crate) struct Body<'a> {
     chunk_size: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     chunk_overlap: Option<u32>,
+}
+
+impl VectorRequest for EmbedChunks {
+    type Reply = ChunkEmbeddings;
+
+    const KIND: ModelKind = ModelKind::Contextualized;
+
+    fn options(&self) -> &VectorOptions {
+        &self.options
+    }
+
+    fn read<E: Element>(
+        &self,
+        arrived: Intake<E>,
+        make: fn(Vec<Vec<E>>) -> Vectors,
+    ) -> Result<ChunkEmbeddings, Fault> {
+        let count = Some(self.documents.len());
+        let envelope = reading::read::<Vec<(u64, Row<E>)>>(arrived, count)?;
+        let mut documents = Vec::with_capacity(envelope.parts.len());
+        let mut with_texts = None;
+        for (rows, asked) in envelope.parts.into_iter().zip(&self.documents) {
+            let count = self.chunking.is_none().then_some(asked.len());
+            let rows = in_order(rows, count)?;
+            let mut texts = Vec::new();
+            let mut vectors = Vec::with_capacity(rows.len());
+            for row in rows {
+                if *with_texts.get_or_insert(row.text.is_some()) != row.text.is_some() {
+                    return Err(Fault::SomeTexts);
+                }
+                texts.extend(row.text);
+                vectors.push(row.values);
+            }
+            documents.push(EmbeddedDocument {
+                vectors: make(vectors),
+                texts: (with_texts == Some(true)).then_some(texts),
+            });
+        }
+        Ok(ChunkEmbeddings {
+            documents,
+            model: self.options.model_of(envelope.model),
+            chunker_version: envelope.chunker_version,
+            usage: envelope.counted.usage(),
+        })
+    }
 }
 
 impl Divisible for EmbedChunks {

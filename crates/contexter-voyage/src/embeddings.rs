@@ -6,12 +6,14 @@ use contexter_model::{Error, ErrorKind, Purpose, Usage};
 use contexter_service::Capability;
 use serde::Serialize;
 
+use crate::arriving::{self, VectorRequest};
 use crate::divisible::{Divisible, row, sum, text_cost};
 use crate::element::Element;
 use crate::fault::Fault;
+use crate::intake::Intake;
 use crate::options::{VectorOptions, WireOptions, with_vector_options};
 use crate::packing::Cost;
-use crate::reading::{self, Counted, Row};
+use crate::reading::{self, Row};
 use crate::tokens::TokenEstimate;
 use crate::{Dtype, ModelKind, Transport, Vectors};
 
@@ -110,14 +112,7 @@ impl EmbedTexts {
     /// [`ErrorKind::Protocol`] for anything but one vector for each text, with all its values, each
     /// of them finite.
     pub fn read_reply(&self, body: &[u8]) -> Result<TextEmbeddings, Error> {
-        let length = self.options.length(ModelKind::Text);
-        read(body, Some(self.texts.len()), length, self.options.dtype)
-            .map(|(vectors, model, counted)| TextEmbeddings {
-                vectors,
-                model: self.options.model_of(model),
-                usage: counted.usage(),
-            })
-            .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
+        arriving::read(self, body)
     }
 }
 
@@ -150,29 +145,27 @@ pub(crate) struct Body<'a> {
     options: WireOptions<'a>,
 }
 
-/// Reads vectors of any type.
-pub(crate) fn read(
-    body: &[u8],
-    count: Option<usize>,
-    length: Option<usize>,
-    dtype: Dtype,
-) -> Result<(Vectors, Option<String>, Counted), Fault> {
-    fn of<E: Element>(
-        body: &[u8],
-        count: Option<usize>,
-        length: Option<usize>,
-        make: impl Fn(Vec<Vec<E>>) -> Vectors,
-    ) -> Result<(Vectors, Option<String>, Counted), Fault> {
-        let envelope = reading::read::<Row<E>>(body, count, length)?;
-        let vectors = envelope.parts.into_iter().map(|row| row.values).collect();
-        Ok((make(vectors), envelope.model, envelope.counted))
+impl VectorRequest for EmbedTexts {
+    type Reply = TextEmbeddings;
+
+    const KIND: ModelKind = ModelKind::Text;
+
+    fn options(&self) -> &VectorOptions {
+        &self.options
     }
-    match dtype {
-        Dtype::Float => of(body, count, length, Vectors::Float),
-        Dtype::Int8 => of(body, count, length, Vectors::Int8),
-        Dtype::Uint8 => of(body, count, length, Vectors::Uint8),
-        Dtype::Binary => of(body, count, length, Vectors::Binary),
-        Dtype::Ubinary => of(body, count, length, Vectors::Ubinary),
+
+    fn read<E: Element>(
+        &self,
+        arrived: Intake<E>,
+        make: fn(Vec<Vec<E>>) -> Vectors,
+    ) -> Result<TextEmbeddings, Fault> {
+        let envelope = reading::read::<Row<E>>(arrived, Some(self.texts.len()))?;
+        let vectors = envelope.parts.into_iter().map(|row| row.values).collect();
+        Ok(TextEmbeddings {
+            vectors: make(vectors),
+            model: self.options.model_of(envelope.model),
+            usage: envelope.counted.usage(),
+        })
     }
 }
 

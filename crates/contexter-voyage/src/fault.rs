@@ -53,11 +53,12 @@ pub(crate) enum VectorFault {
 }
 
 impl Fault {
-    pub(crate) fn json(error: &serde_json::Error) -> Self {
+    /// What the parser found, at this place of the reply.
+    pub(crate) fn json(error: &serde_json::Error, line: usize, column: usize) -> Self {
         Self::Json {
             syntax: !error.is_data(),
-            line: error.line(),
-            column: error.column(),
+            line,
+            column,
         }
     }
 }

@@ -40,6 +40,7 @@
 
 mod account;
 mod adapter;
+mod arriving;
 mod calls;
 mod client;
 mod config;
@@ -51,6 +52,7 @@ mod embeddings;
 mod endpoint;
 mod failure;
 mod fault;
+mod intake;
 mod jobs;
 mod lane;
 pub mod limits;
@@ -62,6 +64,7 @@ mod packed;
 mod packing;
 mod reading;
 mod rerank;
+mod taken;
 mod tier;
 #[cfg(feature = "tokenizer")]
 mod tokenizer;

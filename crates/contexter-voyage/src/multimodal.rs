@@ -6,13 +6,16 @@ use contexter_model::{Error, ErrorKind, Purpose};
 use contexter_service::Capability;
 use serde::Serialize;
 
+use crate::arriving::{self, VectorRequest};
 use crate::divisible::{Divisible, row};
-use crate::embeddings::read;
+use crate::element::Element;
+use crate::fault::Fault;
+use crate::intake::Intake;
 use crate::limits::{MAX_BILLED_PIXELS, MAX_IMAGE_BYTES, PIXELS_PER_TOKEN};
 use crate::media::{Content, Wire};
 use crate::options::{VectorOptions, WireOptions, with_vector_options};
 use crate::packing::{Cost, ItemKind};
-use crate::reading::Counted;
+use crate::reading::{self, Counted, Row};
 use crate::tokens::TokenEstimate;
 use crate::{Dtype, Model, ModelKind, Transport, Vectors};
 
@@ -137,14 +140,7 @@ impl EmbedMultimodal {
     /// [`ErrorKind::Protocol`] for anything but one vector for each input, with all its values, each
     /// of them finite.
     pub fn read_reply(&self, body: &[u8]) -> Result<MultimodalEmbeddings, Error> {
-        let length = self.options.length(ModelKind::Multimodal);
-        read(body, Some(self.inputs.len()), length, self.options.dtype)
-            .map(|(vectors, model, counted)| MultimodalEmbeddings {
-                vectors,
-                model: self.options.model_of(model),
-                usage: counted.into(),
-            })
-            .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
+        arriving::read(self, body)
     }
 }
 
@@ -216,6 +212,30 @@ pub(crate) struct Body<'a> {
 #[derive(Debug, Serialize)]
 struct Input<'a> {
     content: Vec<Wire<'a>>,
+}
+
+impl VectorRequest for EmbedMultimodal {
+    type Reply = MultimodalEmbeddings;
+
+    const KIND: ModelKind = ModelKind::Multimodal;
+
+    fn options(&self) -> &VectorOptions {
+        &self.options
+    }
+
+    fn read<E: Element>(
+        &self,
+        arrived: Intake<E>,
+        make: fn(Vec<Vec<E>>) -> Vectors,
+    ) -> Result<MultimodalEmbeddings, Fault> {
+        let envelope = reading::read::<Row<E>>(arrived, Some(self.inputs.len()))?;
+        let vectors = envelope.parts.into_iter().map(|row| row.values).collect();
+        Ok(MultimodalEmbeddings {
+            vectors: make(vectors),
+            model: self.options.model_of(envelope.model),
+            usage: envelope.counted.into(),
+        })
+    }
 }
 
 impl Divisible for EmbedMultimodal {

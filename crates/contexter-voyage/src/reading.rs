@@ -1,7 +1,4 @@
-//! Reading vectors out of a reply, each into its place at once.
-//!
-//! A vector is decoded from the text of the body straight into its values: nothing in between is
-//! kept, and what is wrong is found before memory is reserved for it.
+//! Reading the JSON of a reply, out of which most vectors have been taken as it arrived.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,8 +8,10 @@ use contexter_model::Usage;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::element::{Element, check_length, check_values, from_base64};
-use crate::fault::{Fault, VectorFault};
+use crate::element::{Element, Values};
+use crate::fault::Fault;
+use crate::intake::Intake;
+use crate::taken::{Removed, Taken};
 
 /// What the vendor counted.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
@@ -53,33 +52,41 @@ pub(crate) trait Part: Sized {
     /// What parts are called.
     const NAME: &'static str;
 
+    /// The type of the values of its vectors.
+    type Value: Element;
+
     /// Reads a part and its index.
-    fn read<'de, A: MapAccess<'de>>(reader: Reader<'_>, map: A) -> Result<(u64, Self), A::Error>;
+    fn read<'de, A: MapAccess<'de>>(
+        reader: Reader<'_, Self::Value>,
+        map: A,
+    ) -> Result<(u64, Self), A::Error>;
 }
 
 /// How parts are read.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<'f> {
+pub(crate) struct Reader<'f, E> {
     /// How many values a vector has; if not known, as many as the first one, which are not zero.
     length: &'f Cell<Option<usize>>,
     /// Where what is wrong is put down: an error of serde holds text only.
     fault: &'f Cell<Option<Fault>>,
+    /// The vectors that are not in the JSON any more.
+    removed: &'f Removed<E>,
 }
 
-impl Reader<'_> {
-    fn fail<E: Error>(self, fault: Fault) -> E {
+impl<E> Reader<'_, E> {
+    fn fail<X: Error>(&self, fault: Fault) -> X {
         self.fault.set(Some(fault));
-        E::custom("a fault that was put down")
+        X::custom("a fault that was put down")
     }
 }
 
 /// Reads a reply of `count` parts; of any number of parts if that is not known.
 pub(crate) fn read<P: Part>(
-    body: &[u8],
+    arrived: Intake<P::Value>,
     count: Option<usize>,
-    length: Option<usize>,
 ) -> Result<Envelope<P>, Fault> {
-    let raw = read_unordered(body, length)?;
+    let (json, taken, length) = arrived.finish();
+    let raw = read_unordered(&json, taken, length)?;
     Ok(Envelope {
         parts: in_order(raw.parts, count)?,
         model: raw.model,
@@ -88,24 +95,33 @@ pub(crate) fn read<P: Part>(
     })
 }
 
-/// Reads a reply whose parts stay as they came, each with its index.
+/// Reads a reply whose parts stay as they came, each with its index; `taken` was taken out of it.
 pub(crate) fn read_unordered<P: Part>(
-    body: &[u8],
+    json: &[u8],
+    taken: Vec<Taken<P::Value>>,
     length: Option<usize>,
 ) -> Result<Envelope<(u64, P)>, Fault> {
-    if body.iter().all(u8::is_ascii_whitespace) {
+    if json.iter().all(u8::is_ascii_whitespace) {
         return Err(Fault::NoBody);
     }
     let (fault, length) = (Cell::new(None), Cell::new(length));
+    let removed = Removed::new(json, taken);
     let reader = Reader {
         length: &length,
         fault: &fault,
+        removed: &removed,
     };
-    let mut input = serde_json::Deserializer::from_slice(body);
+    let mut input = serde_json::Deserializer::from_slice(json);
     EnvelopeSeed::<P>(reader, PhantomData)
         .deserialize(&mut input)
         .and_then(|envelope| input.end().map(|()| envelope))
-        .map_err(|error| fault.get().unwrap_or_else(|| Fault::json(&error)))
+        .map_err(|error| {
+            let unreadable = || {
+                let (line, column) = removed.position(json, error.line(), error.column());
+                Fault::json(&error, line, column)
+            };
+            fault.get().unwrap_or_else(unreadable)
+        })
 }
 
 /// Puts parts into the order of their indices, each of which occurs once.
@@ -138,7 +154,7 @@ pub(crate) fn in_order<P: Part>(
     Ok(parts.into_iter().map(|(_, part)| part).collect())
 }
 
-struct EnvelopeSeed<'f, P>(Reader<'f>, PhantomData<P>);
+struct EnvelopeSeed<'f, P: Part>(Reader<'f, P::Value>, PhantomData<P>);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
@@ -193,7 +209,7 @@ impl<'de, P: Part> Visitor<'de> for EnvelopeSeed<'_, P> {
     }
 }
 
-struct List<'f, P>(Reader<'f>, PhantomData<P>);
+struct List<'f, P: Part>(Reader<'f, P::Value>, PhantomData<P>);
 
 impl<'de, P: Part> DeserializeSeed<'de> for List<'_, P> {
     type Value = Vec<(u64, P)>;
@@ -219,7 +235,7 @@ impl<'de, P: Part> Visitor<'de> for List<'_, P> {
     }
 }
 
-struct One<'f, P>(Reader<'f>, PhantomData<P>);
+struct One<'f, P: Part>(Reader<'f, P::Value>, PhantomData<P>);
 
 impl<'de, P: Part> DeserializeSeed<'de> for One<'_, P> {
     type Value = (u64, P);
@@ -256,8 +272,10 @@ enum PartKey {
 impl<E: Element> Part for Row<E> {
     const NAME: &'static str = "vectors";
 
+    type Value = E;
+
     fn read<'de, A: MapAccess<'de>>(
-        reader: Reader<'_>,
+        reader: Reader<'_, Self::Value>,
         mut map: A,
     ) -> Result<(u64, Self), A::Error> {
         let (mut index, mut values, mut text) = (None, None, None);
@@ -265,7 +283,7 @@ impl<E: Element> Part for Row<E> {
             match key {
                 PartKey::Index => index = Some(map.next_value::<u64>()?),
                 PartKey::Embedding => {
-                    let seed = Values::<E>(reader.length.get(), PhantomData);
+                    let seed = Values::new(reader.length.get(), Some(reader.removed));
                     let read = map.next_value_seed(seed)?;
                     if let Ok(first) = &read {
                         reader.length.set(Some(first.len()));
@@ -289,8 +307,10 @@ impl<E: Element> Part for Row<E> {
 impl<E: Element> Part for Vec<(u64, Row<E>)> {
     const NAME: &'static str = "documents";
 
+    type Value = E;
+
     fn read<'de, A: MapAccess<'de>>(
-        reader: Reader<'_>,
+        reader: Reader<'_, Self::Value>,
         mut map: A,
     ) -> Result<(u64, Self), A::Error> {
         let (mut index, mut rows) = (None, None);
@@ -313,8 +333,10 @@ impl<E: Element> Part for Vec<(u64, Row<E>)> {
 impl Part for f32 {
     const NAME: &'static str = "scores";
 
+    type Value = Self;
+
     fn read<'de, A: MapAccess<'de>>(
-        reader: Reader<'_>,
+        reader: Reader<'_, Self::Value>,
         mut map: A,
     ) -> Result<(u64, Self), A::Error> {
         let (mut index, mut score) = (None, None);
@@ -332,39 +354,5 @@ impl Part for f32 {
         } else {
             Err(reader.fail(Fault::Score { index }))
         }
-    }
-}
-
-/// The values of one vector. What is wrong with them is a value too, so that the index, which may
-/// come after them, can be named.
-struct Values<E>(Option<usize>, PhantomData<E>);
-
-impl<'de, E: Element> DeserializeSeed<'de> for Values<E> {
-    type Value = Result<Vec<E>, VectorFault>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de, E: Element> Visitor<'de> for Values<E> {
-    type Value = Result<Vec<E>, VectorFault>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a vector, as base64 or as a list of numbers")
-    }
-
-    fn visit_str<X: Error>(self, text: &str) -> Result<Self::Value, X> {
-        Ok(from_base64(text, self.0))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut values = Vec::with_capacity(self.0.unwrap_or_default());
-        while let Some(value) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(check_length(values.len(), self.0)
-            .and_then(|()| check_values(&values))
-            .map(|()| values))
     }
 }

@@ -101,7 +101,7 @@ pub(crate) struct Body<'a> {
 
 /// Reads a reply for so many documents, of which at most `limit` are wanted.
 pub(crate) fn read(body: &[u8], documents: usize, limit: Option<usize>) -> Result<Reranked, Fault> {
-    let envelope = reading::read_unordered::<f32>(body, None)?;
+    let envelope = reading::read_unordered::<f32>(body, Vec::new(), None)?;
     let expected = limit.map_or(documents, |limit| limit.min(documents));
     let mut seen = vec![false; documents];
     let mut ranking = Vec::with_capacity(expected);
