@@ -159,6 +159,7 @@ impl Bus {
             abandoned: totals.abandoned,
             duplicates: totals.duplicates,
             fenced: totals.fenced,
+            trimmed: totals.trimmed,
             untold: totals.untold,
             pending: totals.waiting + totals.in_flight + ledger.publishing(),
         }

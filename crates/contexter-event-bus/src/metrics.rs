@@ -23,7 +23,7 @@
 //!
 //! - `outcome` of events: `delivered`, `failed` (an attempt, whether or not it is tried again),
 //!   `dead_lettered`, `dropped`, `rejected`, `expired`, `duplicate`, `fenced`, `abandoned`,
-//!   `untold` (the observer is too slow).
+//!   `trimmed` (the broker had removed it), `untold` (the observer is too slow).
 //! - `outcome` of attempts: `handled` or `failed`.
 //! - `reason` of dead letters: the names of [`FailureKind`](crate::FailureKind).
 //! - `reason` of publications: `closed`, `invalid_type`, `invalid_event`, `unsupported`,
@@ -136,6 +136,7 @@ impl Name {
             ("duplicate", stats.duplicates),
             ("fenced", stats.fenced),
             ("abandoned", stats.abandoned),
+            ("trimmed", stats.trimmed),
             ("untold", stats.untold),
         ] {
             counter!(EVENTS, "subscription" => name.clone(), "outcome" => outcome).absolute(number);

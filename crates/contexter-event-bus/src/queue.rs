@@ -340,8 +340,11 @@ impl Queue {
     }
 
     pub(crate) fn stats(&self) -> SubscriptionStats {
+        // What the broker's consumer counts; it has locks of its own.
+        let trimmed = self.remote.as_ref().map_or(0, |one| one.health().trimmed);
         let state = self.state.lock();
         SubscriptionStats {
+            trimmed,
             waiting: state.lanes.len(),
             in_flight: state.in_flight,
             ..state.stats.clone()

@@ -52,6 +52,9 @@ pub struct Stats {
     pub duplicates: u64,
     /// How many deliveries turned out to belong to another consumer by now.
     pub fenced: u64,
+    /// How many events brokers had removed before they were handled: see
+    /// [`SubscriptionStats::trimmed`].
+    pub trimmed: u64,
     /// How many ends observers were not told of, because they are too slow.
     pub untold: u64,
     /// How many deliveries wait or are being handled now.
@@ -84,6 +87,9 @@ pub struct SubscriptionStats {
     pub duplicates: u64,
     /// How many events turned out to belong to another consumer by now: their lease had run out.
     pub fenced: u64,
+    /// How many events the broker had removed, for their number or their age, before they were
+    /// handled, as far as [that is known](crate::transport::TransportHealth::trimmed).
+    pub trimmed: u64,
     /// How many ends the [observer](crate::SubscriptionConfig::with_observer) was not told of,
     /// because it is too slow.
     pub untold: u64,
@@ -109,6 +115,7 @@ impl AddAssign<&Self> for SubscriptionStats {
         self.abandoned += other.abandoned;
         self.duplicates += other.duplicates;
         self.fenced += other.fenced;
+        self.trimmed += other.trimmed;
         self.untold += other.untold;
     }
 }

@@ -32,6 +32,12 @@ pub struct RedisConfig {
     /// trimmed before a group has read it is lost to that group. Default 1,000,000; none keeps as
     /// many as the memory of the server takes.
     pub max_events: Option<u64>,
+    /// How long the stream keeps an event, by the clock of the server, whether or not a group has
+    /// read it. It is kept for a tenth of that longer at most, or a minute, if the process publishes
+    /// or subscribes. Between 100 ms and 10 years. Default none: as long as there is room. There is
+    /// no limit of bytes: Redis has none for a stream.
+    #[serde(with = "contexter_service::duration::option")]
+    pub max_age: Option<Duration>,
     /// How many dead letters are kept; the oldest make room. Default 10,000.
     pub max_dead_letters: u64,
     /// How many bytes an encoded event may have, headers and data. Default 1 MiB.
@@ -68,6 +74,7 @@ impl Default for RedisConfig {
             url: "redis://127.0.0.1:6379".into(),
             name: "contexter".to_owned(),
             max_events: Some(1_000_000),
+            max_age: None,
             max_dead_letters: 10_000,
             max_payload: 1024 * 1024,
             block_time: Duration::from_millis(250),
@@ -102,6 +109,13 @@ impl RedisConfig {
     #[must_use]
     pub fn with_max_events(mut self, events: Option<u64>) -> Self {
         self.max_events = events;
+        self
+    }
+
+    /// Sets how long the stream keeps an event.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Option<Duration>) -> Self {
+        self.max_age = age;
         self
     }
 
@@ -184,6 +198,7 @@ impl RedisConfig {
                 "max_events",
                 (self.max_events == Some(0)).then(|| "must be at least 1, got 0".to_owned()),
             ),
+            ("max_age", self.max_age.and_then(|age| out_of(AGES, age))),
             (
                 "max_dead_letters",
                 (self.max_dead_letters == 0).then(|| "must be at least 1, got 0".to_owned()),
@@ -245,6 +260,10 @@ const MAX_NAME_BYTES: usize = 128;
 const LARGEST_PAYLOAD: usize = 512 * 1024 * 1024;
 
 type Range = (Duration, Duration);
+const AGES: Range = (
+    Duration::from_millis(100),
+    Duration::from_hours(24 * 365 * 10),
+);
 /// The server counts in milliseconds, and takes 0 for ever.
 const BLOCK_TIMES: Range = (Duration::from_millis(1), Duration::from_secs(30));
 const TIMEOUTS: Range = (Duration::from_millis(1), Duration::from_hours(1));

@@ -70,8 +70,18 @@
 //! - **Messages that are no events** keep the names of their headers, too: bytes that are no UTF-8
 //!   are the characters U+10FF80 to U+10FFFF in a [`RawMessage`](contexter_event_bus::transport::RawMessage),
 //!   and bytes again when it is redelivered.
-//! - **Trimming** ([`max_events`](RedisConfig::max_events)) removes the oldest events, whether they
-//!   were read or not. Entries that were trimmed while they were leased are left out and counted.
+//! - **Trimming** ([`max_events`](RedisConfig::max_events), [`max_age`](RedisConfig::max_age))
+//!   removes the oldest events, whether they were read or not. Entries that were trimmed while they
+//!   were leased are left out and counted; so is what was trimmed before a group had read it, in
+//!   [`trimmed`](contexter_event_bus::transport::TransportHealth::trimmed) of one member, with one
+//!   warning for each gap. It counts entries of the whole stream, for a group must read all of them:
+//!   how many of those that are gone its pattern would have matched cannot be known. Not counted is
+//!   what was gone when the group was made, what was deleted one by one (`XDEL`), what a group misses
+//!   that the server has lost, and what one misses that began in the middle of the stream
+//!   (`Start::At`, or a group of an earlier version) before it had once read everything. All
+//!   transports of a bus should have the same limits.
+//! - **Bytes** are no limit of a stream: Redis has none but the memory of the whole server, at which
+//!   it refuses to store (`maxmemory`, with the policy `noeviction`; others evict whole streams).
 //! - **Duplicates** are not recognised when publishing; the bus recognises them when handling: those
 //!   of its own process, or, with a [`RedisDedupe`], those of all.
 //! - **Requests** are not stored for longer than they may take. A responder that dies is taken to
@@ -83,6 +93,7 @@ mod dedupe;
 mod dial;
 mod entry;
 mod error;
+mod expiry;
 mod keys;
 mod link;
 mod publish;

@@ -73,6 +73,9 @@ impl Inner {
         while let Some(landed) = flights.next().await {
             answers.extend(landed);
         }
+        if answers.iter().any(Result::is_ok) {
+            self.expire(deadline).await;
+        }
         answers
     }
 

@@ -18,6 +18,42 @@ macro_rules! script {
     };
 }
 
+/// What is known of the stream, and the place of an entry among all that were ever in it.
+macro_rules! stream_script {
+    ($body:literal) => {
+        concat!(
+            r"local function ofpairs(list)
+  local map={}
+  for i=1,#list,2 do map[list[i]]=list[i+1] end
+  return map
+end
+local function before(a,b)
+  local am,an=string.match(a,'(%d+)-(%d+)')
+  local bm,bn=string.match(b,'(%d+)-(%d+)')
+  am,an,bm,bn=tonumber(am),tonumber(an),tonumber(bm),tonumber(bn)
+  return am<bm or (am==bm and an<bn)
+end
+local function stream()
+  if redis.call('EXISTS',KEYS[1])==0 then return nil end
+  local s=ofpairs(redis.call('XINFO','STREAM',KEYS[1]))
+  s.gone=s['entries-added']-s.length
+  s.first=s['first-entry'] and s['first-entry'][1]
+  s.last=s['last-generated-id']
+  return s
+end
+local function place(s,id)
+  if not s then return '0' end
+  if id=='$' or id==s.last then return string.format('%.0f',s['entries-added']) end
+  if before(s.last,id) then return '-1' end
+  if not s.first or before(id,s.first) then return string.format('%.0f',s.gone) end
+  return '-1'
+end
+",
+            $body
+        )
+    };
+}
+
 /// Gives entries back to the group, each after its delay.
 ///
 /// Such an entry leaves the pending list for a sorted set, scored by the time when it is due: the
@@ -149,25 +185,74 @@ for _,g in ipairs(redis.call('XINFO','GROUPS',KEYS[1])) do
 end
 return gone";
 
+/// Makes a group, and tells the server how many entries were before it, as far as that is known: not
+/// in the middle of the stream.
+///
+/// KEYS: events. ARGV: group, the entry after which it begins, or `$`.
+pub(crate) const JOIN: &str = stream_script!(
+    r"return redis.call('XGROUP','CREATE',KEYS[1],ARGV[1],ARGV[2],'MKSTREAM','ENTRIESREAD',place(stream(),ARGV[2]))"
+);
+
 /// Makes a group again that is gone, where it was; from the beginning if the stream, too, is another
 /// one than it was.
 ///
 /// KEYS: events. ARGV: group, the last entry that was seen. Returns the entry after which it begins.
-pub(crate) const REGROUP: &str = r"local function before(a,b)
-  local am,an=string.match(a,'(%d+)-(%d+)')
-  local bm,bn=string.match(b,'(%d+)-(%d+)')
-  am,an,bm,bn=tonumber(am),tonumber(an),tonumber(bm),tonumber(bn)
-  return am<bm or (am==bm and an<bn)
-end
-local last='0-0'
-if redis.call('EXISTS',KEYS[1])==1 then
-  local info=redis.call('XINFO','STREAM',KEYS[1])
-  for i=1,#info,2 do if info[i]=='last-generated-id' then last=info[i+1] end end
-end
+pub(crate) const REGROUP: &str = stream_script!(
+    r"local s=stream()
 local from=ARGV[2]
-if before(last,from) then from='0-0' end
-redis.call('XGROUP','CREATE',KEYS[1],ARGV[1],from,'MKSTREAM')
-return from";
+if before(s and s.last or '0-0',from) then from='0-0' end
+redis.call('XGROUP','CREATE',KEYS[1],ARGV[1],from,'MKSTREAM','ENTRIESREAD',place(s,from))
+return from"
+);
+
+/// Returns what a group has missed since it was asked for: what was trimmed before it was read.
+///
+/// The server counts what was ever added and what the group has passed. What is gone is older than
+/// all that is there; if more is gone than was passed, the rest was missed, and counts as passed from
+/// now on, so that it is told once, to one member. A place in the middle of the stream is not known,
+/// nor is one before entries that were deleted one by one.
+///
+/// KEYS: events. ARGV: group. Returns nothing if there is no such group, or the number of what was
+/// missed, of what is left to read (-1 if the place is not known), of what is there, how old the last
+/// entry is that was read, in milliseconds, and what the gap is between.
+pub(crate) const MISSED: &str = stream_script!(
+    r"local t=redis.call('TIME')
+local s=stream()
+if not s then return {} end
+for _,list in ipairs(redis.call('XINFO','GROUPS',KEYS[1])) do
+  local g=ofpairs(list)
+  if g.name==ARGV[1] then
+    local read,last=g['entries-read'],g['last-delivered-id']
+    local age=t[1]*1000+math.floor(t[2]/1000)-tonumber(string.match(last,'%d+'))
+    if not read or before(last,s['max-deleted-entry-id']) then
+      return {0,-1,s.length,age,last,s.first or s.last}
+    end
+    local missed=math.max(s.gone-read,0)
+    if missed>0 then
+      redis.call('XGROUP','SETID',KEYS[1],ARGV[1],last,'ENTRIESREAD',string.format('%.0f',s.gone))
+    end
+    local left=math.max(s['entries-added']-read-missed,0)
+    return {missed,left,s.length,age,last,s.first or s.last}
+  end
+end
+return {}"
+);
+
+/// Removes what is older than a time, by the clock of the server; of very much, a part.
+///
+/// Whole nodes first, which is quick and can be limited; then what is left in the oldest one.
+///
+/// KEYS: events. ARGV: the age in milliseconds. Returns how many entries were removed.
+pub(crate) const EXPIRE: &str = script!(
+    r"local oldest=whole(now-tonumber(ARGV[1]))
+local gone=0
+for _=1,10 do
+  local n=redis.call('XTRIM',KEYS[1],'MINID','~',oldest,'LIMIT',10000)
+  gone=gone+n
+  if n==0 then return gone+redis.call('XTRIM',KEYS[1],'MINID',oldest) end
+end
+return gone"
+);
 
 /// Makes what a group had that was made again: what was pending is so again, and what was given back
 /// is due when it would have been.

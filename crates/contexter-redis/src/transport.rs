@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) main: Link,
     /// Which group of responders gets the next request.
     pub(crate) turn: AtomicUsize,
+    /// When old events are removed next.
+    pub(crate) next_expiry: Mutex<Option<Instant>>,
 }
 
 impl RedisTransport {
@@ -88,6 +90,7 @@ impl RedisTransport {
             dial,
             config,
             turn: AtomicUsize::new(0),
+            next_expiry: Mutex::default(),
         });
         Ok(Self {
             asker: Arc::new(Asker::new(&inner)),

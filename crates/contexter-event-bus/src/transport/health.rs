@@ -26,7 +26,9 @@ pub struct TransportHealth {
     pub reconnects: u64,
     /// The last failure, in one line without secrets; kept when it works again.
     pub last_error: Option<String>,
-    /// How many messages the consumer found gone at the broker when it was to take them over.
+    /// How many messages were gone at the broker, for its limits of number, bytes and age, before
+    /// the consumer's group had read them or when the consumer was to take them over. A transport
+    /// says what of that it can count.
     pub trimmed: u64,
 }
 

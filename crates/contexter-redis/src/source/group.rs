@@ -27,9 +27,8 @@ impl Consumer {
             // First, so that nobody takes the new group for a forgotten one.
             self.show_life(deadline).await?;
         }
-        let mut create = redis::cmd("XGROUP");
-        create.arg("CREATE").arg(&self.inner.keys.events);
-        create.arg(&self.group).arg(start_id(start)).arg("MKSTREAM");
+        let mut create = eval(scripts::JOIN, &[&self.inner.keys.events]);
+        create.arg(&self.group).arg(start_id(start));
         match main.ask_until(&create, deadline).await {
             Ok(_) => {}
             Err(error) if error.to_string().contains("BUSYGROUP") => {}

@@ -31,6 +31,8 @@ pub(super) struct Schedule {
     /// Whether it could be shown the last time.
     shown: bool,
     tidying: Instant,
+    /// When what was missed is looked for.
+    look: Instant,
     /// Where the sweep goes on.
     cursor: String,
     /// The sweep has not come to its end, for want of room. What is left is older than anything
@@ -49,6 +51,7 @@ impl Schedule {
             life: now + consumer.inner.config.forget_after / 3,
             shown: true,
             tidying: now + consumer.inner.config.forget_after / 3,
+            look: now,
             cursor: START.to_owned(),
             behind: false,
         }
@@ -62,7 +65,7 @@ impl Schedule {
     /// Returns when something is to be done; without room, and before what is missing is recovered,
     /// nothing is taken.
     pub(super) fn next(&self, consumer: &Consumer) -> Instant {
-        let mut next = self.renewal.min(self.tidying);
+        let mut next = self.renewal.min(self.tidying).min(self.look);
         if consumer.solo {
             next = next.min(self.life);
         }
@@ -95,6 +98,13 @@ impl Consumer {
             self.note("renew leases", self.renew_waiting().await);
         }
         self.take_again(schedule, now).await;
+        if schedule.look <= now {
+            schedule.look = now + self.look_every();
+            let patience = self.patience();
+            self.inner.expire(patience).await;
+            let looked = self.look_for_missed(patience).await;
+            self.note("look for what was missed", looked);
+        }
         if schedule.tidying <= now {
             schedule.tidying = now + self.inner.config.forget_after / 3;
             // Not by one that may be taken for dead itself: others are as likely to live.

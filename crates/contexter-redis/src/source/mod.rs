@@ -7,6 +7,7 @@
 mod group;
 mod keep;
 mod leave;
+mod missed;
 mod read;
 mod settle;
 mod table;
@@ -55,6 +56,8 @@ pub(crate) struct Consumer {
     /// The group was made again, and does not have yet what it had.
     to_restore: AtomicBool,
     trimmed: AtomicU64,
+    /// What is next may be trimmed before it is read, as far as is known: each read looks.
+    at_risk: AtomicBool,
     /// There is something to give.
     arrived: Notify,
     /// There is room for more.
@@ -96,6 +99,7 @@ impl Consumer {
             next_due: Mutex::default(),
             to_restore: AtomicBool::new(false),
             trimmed: AtomicU64::new(0),
+            at_risk: AtomicBool::new(true),
             arrived: Notify::new(),
             room: Notify::new(),
             sooner: Notify::new(),

@@ -71,6 +71,7 @@ impl Consumer {
                     continue;
                 }
                 known = Some(live.clone());
+                self.at_risk.store(true, Ordering::Relaxed);
             }
             let outcome = self.read_new(&mut live, count, &mut schedule).await;
             drop(reserved);
@@ -129,7 +130,7 @@ impl Consumer {
         cmd.arg("STREAMS").arg(&self.inner.keys.events).arg(">");
         let sent = Instant::now();
         let answer = {
-            let mut read = pin!(self.link.ask_on(live, &cmd));
+            let mut read = pin!(self.read_knowing(live, &cmd));
             loop {
                 tokio::select! {
                     biased;

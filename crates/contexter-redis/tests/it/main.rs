@@ -14,5 +14,6 @@ mod leases;
 mod publish;
 mod replay;
 mod requests;
+mod retention;
 mod settings;
 mod support;

@@ -9,6 +9,7 @@ fn all_faults_are_named_at_once_and_the_url_is_not_shown() {
     let config = RedisConfig::new("http://user:s3cret@nowhere")
         .with_name("with space")
         .with_max_events(Some(0))
+        .with_max_age(Some(Duration::from_millis(99)))
         .with_max_dead_letters(0)
         .with_max_payload(0)
         .with_block_time(Duration::ZERO)
@@ -23,6 +24,7 @@ fn all_faults_are_named_at_once_and_the_url_is_not_shown() {
             "url",
             "name",
             "max_events",
+            "max_age",
             "max_dead_letters",
             "max_payload",
             "block_time",
@@ -33,6 +35,7 @@ fn all_faults_are_named_at_once_and_the_url_is_not_shown() {
             "forget_after",
         ]
     );
+    assert!(faults.to_string().contains("99ms"), "{faults}");
     assert!(!format!("{faults} {faults:?} {config:?}").contains("s3cret"));
     assert!(RedisTransport::new(config).is_err());
 }
@@ -40,11 +43,12 @@ fn all_faults_are_named_at_once_and_the_url_is_not_shown() {
 #[test]
 fn settings_are_read_with_humane_durations_and_no_unknown_names() {
     let config: RedisConfig = serde_json::from_str(
-        r#"{ "url": "redis://h", "name": "orders", "block_time": "100ms", "max_events": null }"#,
+        r#"{ "url": "redis://h", "name": "orders", "block_time": "100ms", "max_events": null, "max_age": "7d" }"#,
     )
     .unwrap();
     assert_eq!(config.block_time, Duration::from_millis(100));
     assert_eq!(config.max_events, None);
+    assert_eq!(config.max_age, Some(Duration::from_hours(7 * 24)));
     assert!(config.validate().is_ok());
     assert!(serde_json::from_str::<RedisConfig>(r#"{ "stream": "x" }"#).is_err());
     let shown = serde_json::to_string(&config).unwrap();
