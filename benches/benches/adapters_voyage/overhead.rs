@@ -13,18 +13,14 @@ use contexter_resilience::{StackConfig, StandardStack};
 use contexter_service::Service;
 use contexter_voyage::{Caps, EmbedTexts, Lane, Packed, TextEmbeddings};
 use serde::Deserialize;
-use stats_alloc::Region;
 
-const TEXTS: usize = 128;
-const DIMENSIONS: u32 = 1_024;
+pub(crate) const TEXTS: usize = 128;
+pub(crate) const DIMENSIONS: u32 = 1_024;
 
-/// Microseconds for a request, ours and the bare decode's; and the memory that ours allocates in all
-/// beside the body and with it, as a multiple of the vectors.
+/// Microseconds for a request, ours and the bare decode's.
 pub(crate) struct Overhead {
     pub(crate) ours: f64,
     pub(crate) bare: f64,
-    pub(crate) memory: f64,
-    pub(crate) with_body: f64,
 }
 
 /// The network: a reply that has arrived.
@@ -72,13 +68,7 @@ pub(crate) fn measure() -> Result<Overhead, Box<dyn Error>> {
             })
         },
     );
-    let (memory, with_body) = memory(&request, &body)?;
-    Ok(Overhead {
-        ours,
-        bare,
-        memory,
-        with_body,
-    })
+    Ok(Overhead { ours, bare })
 }
 
 pub(crate) fn request() -> EmbedTexts {
@@ -128,17 +118,6 @@ pub(crate) fn bare(body: &[u8]) -> Result<Vec<Vec<f32>>, Box<dyn Error>> {
         );
     }
     Ok(vectors)
-}
-
-/// All bytes that reading a reply allocates, which is no less than it ever holds; and with the body.
-#[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
-fn memory(request: &EmbedTexts, body: &[u8]) -> Result<(f64, f64), Box<dyn Error>> {
-    let region = Region::new(crate::ALLOCATOR);
-    let reply = request.read_reply(body)?;
-    let allocated = region.change().bytes_allocated;
-    let vectors = reply.vectors.len() * DIMENSIONS as usize * size_of::<f32>();
-    let times = |bytes: usize| bytes as f64 / vectors as f64;
-    Ok((times(allocated), times(allocated + body.len())))
 }
 
 /// Texts of 500 bytes, as chunks have.
