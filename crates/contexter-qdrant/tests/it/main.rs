@@ -8,6 +8,7 @@ mod crash;
 mod fixture;
 mod folder;
 mod full_disk;
+mod kills;
 mod lock;
 mod optimize;
 mod query;
