@@ -167,13 +167,15 @@ impl Catalog {
     pub(super) fn update(
         &self,
         name: &str,
-        change: impl FnOnce(&mut CreateCollection),
+        change: impl FnOnce(&mut CreateCollection) -> Result<(), Status>,
     ) -> Result<Arc<Collection>, Status> {
         let _changing = self.changing.lock();
         let collection = self.get(name)?;
-        collection.change_request(change);
-        save(&self.folder(collection.name()), &collection.request())
+        let mut request = collection.request();
+        change(&mut request)?;
+        save(&self.folder(collection.name()), &request)
             .map_err(|source| Status::internal(format!("Service internal error: {source}")))?;
+        collection.set_request(request);
         Ok(collection)
     }
 
@@ -255,9 +257,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
+/// What no name has (1.19, `lib/common/common/src/validation.rs`).
+pub(super) const FORBIDDEN: [char; 11] =
+    ['<', '>', ':', '"', '/', '\\', '|', '?', '*', '\0', '\u{1F}'];
+
 /// What the server takes as a name (1.19, `lib/api`, `validate_collection_name`).
 fn check_name(name: &str) -> Result<(), Status> {
-    const FORBIDDEN: [char; 11] = ['<', '>', ':', '"', '/', '\\', '|', '?', '*', '\0', '\u{1F}'];
     if name.is_empty() || name.len() > 255 {
         return Err(Status::invalid_argument(
             "Validation error in body: [collection_name: must be 1 to 255 characters]",

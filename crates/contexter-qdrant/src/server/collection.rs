@@ -52,6 +52,14 @@ impl Wait {
             until: seconds.and_then(|seconds| since.checked_add(Duration::from_secs(seconds))),
         }
     }
+
+    /// Until it is done, whether the caller said so or not.
+    pub(super) fn to_the_end(self) -> Self {
+        Self {
+            applied: true,
+            ..self
+        }
+    }
 }
 
 /// One collection: a shard of the engine, and how it was created.
@@ -116,8 +124,8 @@ impl Collection {
         self.request.lock().clone()
     }
 
-    pub(super) fn change_request(&self, change: impl FnOnce(&mut CreateCollection)) {
-        change(&mut self.request.lock());
+    pub(super) fn set_request(&self, request: CreateCollection) {
+        *self.request.lock() = request;
     }
 
     /// The strict mode, if it is on.

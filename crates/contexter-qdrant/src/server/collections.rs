@@ -108,6 +108,7 @@ impl collections_server::Collections for Collections {
                     there.strict_mode_config = request.strict_mode_config;
                 }
                 there.metadata.extend(request.metadata);
+                Ok(())
             })?;
             if optimize {
                 collection.optimize()?;

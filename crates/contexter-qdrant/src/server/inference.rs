@@ -12,27 +12,37 @@ use super::{status, vectors};
 /// (<https://qdrant.tech/documentation/concepts/inference/#bm25>).
 const BM25: &str = "qdrant/bm25";
 
-/// What the server says of a model that it cannot run (1.19, `common/inference/service.rs`).
-pub(super) const NO_INFERENCE: &str =
-    "InferenceService URL not configured - please provide valid address in config";
+/// What the server says of what is stored and it has no model for (1.19, `common/inference/service.rs`).
+const NO_INFERENCE: &str = "Service internal error: InferenceService URL not configured - please \
+                            provide valid address in config";
+
+/// Refuses what is stored and needs another model.
+pub(super) fn not_stored() -> Status {
+    Status::internal(NO_INFERENCE)
+}
+
+/// Refuses what is searched for and needs another model.
+pub(super) fn not_searched() -> Status {
+    Status::internal(format!("Inference error: {NO_INFERENCE}"))
+}
 
 /// The weights of the words of a text that is stored.
 pub(super) fn document(document: Document) -> Result<SparseVector, Status> {
-    let (model, text) = bm25(document)?;
+    let (model, text) = bm25(document, not_stored)?;
     let weights = model.embed_document(&text);
     vectors::sparse(weights.indices, weights.values)
 }
 
 /// The words of a text that is searched for.
 pub(super) fn query(document: Document) -> Result<SparseVector, Status> {
-    let (model, text) = bm25(document)?;
+    let (model, text) = bm25(document, not_searched)?;
     let words = model.embed_query(&text);
     vectors::sparse(words.indices, words.values)
 }
 
-fn bm25(document: Document) -> Result<(EdgeBm25, String), Status> {
+fn bm25(document: Document, refused: fn() -> Status) -> Result<(EdgeBm25, String), Status> {
     if !document.model.eq_ignore_ascii_case(BM25) {
-        return Err(Status::internal(NO_INFERENCE));
+        return Err(refused());
     }
     let options: serde_json::Value = Payload::from(document.options).into();
     let config: EdgeBm25Config = serde_json::from_value(options)

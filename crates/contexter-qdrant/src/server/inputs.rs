@@ -59,9 +59,7 @@ impl<'a> Inputs<'a> {
                 })
             }
             Input::Document(document) => VectorInternal::Sparse(inference::query(document)?),
-            Input::Image(_) | Input::Object(_) => {
-                return Err(Status::internal(inference::NO_INFERENCE));
-            }
+            Input::Image(_) | Input::Object(_) => return Err(inference::not_searched()),
         };
         check(&vector, self.using, self.shard)?;
         Ok(vector)

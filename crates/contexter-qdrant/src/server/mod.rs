@@ -8,7 +8,7 @@
 //! | service | offered | not offered: `Unimplemented` |
 //! |---|---|---|
 //! | `Collections` | create, update, delete, list, exists, info, metadata, strict mode, aliases | clusters, shard keys |
-//! | `Points`, changes | upsert, delete, `UpdateBatch`, vectors, payload (set, overwrite, delete, clear), payload indexes of all kinds | `CreateVectorName`, `DeleteVectorName` |
+//! | `Points`, changes | upsert, delete, `UpdateBatch`, vectors, payload (set, overwrite, delete, clear), payload indexes of all kinds, names of vectors | |
 //! | `Points`, reading | get, scroll with an order, count, facets, all filter conditions but slices, prefixes and substrings | the conditions that are missing |
 //! | `Query`, `QueryBatch`, `QueryGroups` | nearest by vector, by id and by text for BM25, recommend with all strategies, discover, context, relevance feedback, formula, prefetches, fusion, MMR, order, sampling, points of other collections | `text` queries; `acosh`, `max` and `min` in formulas |
 //! | the older `Search…`, `Recommend…`, `Discover…` | all, as queries | |
@@ -24,6 +24,7 @@
 mod auth;
 mod catalog;
 mod changes;
+mod changing;
 mod collection;
 mod collections;
 mod filters;
@@ -35,6 +36,7 @@ mod info;
 mod inputs;
 mod lookup;
 mod matrix;
+mod names;
 mod older;
 mod operations;
 mod points;

@@ -5,9 +5,9 @@ use qdrant_client::qdrant::points_update_operation::{
     OverwritePayload, PointStructList, SetPayload, UpdateVectors,
 };
 use qdrant_client::qdrant::{
-    ClearPayloadPoints, CreateFieldIndexCollection, DeleteFieldIndexCollection,
-    DeletePayloadPoints, DeletePointVectors, DeletePoints, SetPayloadPoints, UpdatePointVectors,
-    UpsertPoints,
+    ClearPayloadPoints, CreateFieldIndexCollection, CreateVectorNameRequest,
+    DeleteFieldIndexCollection, DeletePayloadPoints, DeletePointVectors, DeletePoints,
+    DeleteVectorNameRequest, SetPayloadPoints, UpdatePointVectors, UpsertPoints,
 };
 use tokio::time::Instant;
 
@@ -48,7 +48,8 @@ macro_rules! requests {
 
 requests! {
     UpsertPoints, DeletePoints, UpdatePointVectors, DeletePointVectors, SetPayloadPoints,
-    DeletePayloadPoints, ClearPayloadPoints, CreateFieldIndexCollection, DeleteFieldIndexCollection
+    DeletePayloadPoints, ClearPayloadPoints, CreateFieldIndexCollection, DeleteFieldIndexCollection,
+    CreateVectorNameRequest, DeleteVectorNameRequest
 }
 
 macro_rules! changes {

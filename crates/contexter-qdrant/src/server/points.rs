@@ -16,20 +16,21 @@ use qdrant_client::qdrant::{
     SearchPoints, SearchResponse, SetPayloadPoints, UpdateBatchPoints, UpdateBatchResponse,
     UpdatePointVectors, UpsertPoints,
 };
-use qdrant_edge::{EdgeShard, UpdateOperation};
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::auth::may_write;
 use super::catalog::Catalog;
+use super::changing::updated;
 use super::collection::{Change, Wait};
 use super::operations::{Asked, Request as _};
 use super::reply::{self, seconds};
 use super::strict::Strict;
 use super::weight::{Weight, change, weight_of};
-use super::{changes, groups, matrix, older, operations, reads, status};
+use super::{changes, groups, matrix, names, older, operations, reads};
 
-type Reply<T> = Result<Response<T>, Status>;
+/// What is answered.
+pub(super) type Reply<T> = Result<Response<T>, Status>;
 
 /// Answers with a result, and how long it took.
 macro_rules! answer {
@@ -53,48 +54,16 @@ impl Points {
     pub(super) fn new(catalog: Arc<Catalog>, discards: bool) -> Self {
         Self { catalog, discards }
     }
-
-    /// Carries out one change of points.
-    async fn change(
-        &self,
-        request: Request<impl operations::Change>,
-    ) -> Reply<PointsOperationResponse> {
-        may_write(&request)?;
-        let mut request = request.into_inner();
-        let asked = request.asked();
-        let operation = Some(request.into_operation());
-        let weight = weight_of(operation.as_ref());
-        self.translated(asked, weight, |shard| changes::operation(operation, shard))
-            .await
-    }
-
-    /// Carries out the change that `translate` makes.
-    async fn translated(
-        &self,
-        asked: Asked,
-        weight: Weight,
-        translate: impl FnOnce(&EdgeShard) -> Result<UpdateOperation, Status> + Send + 'static,
-    ) -> Reply<PointsOperationResponse> {
-        let collection = self.catalog.get(&asked.collection)?;
-        let change = change(&collection, asked.wait, weight, translate).await?;
-        Ok(Response::new(PointsOperationResponse {
-            result: Some(reply::updated(change)),
-            time: seconds(asked.since),
-            ..PointsOperationResponse::default()
-        }))
-    }
 }
 
 #[tonic::async_trait]
 impl points_server::Points for Points {
     async fn upsert(&self, request: Request<UpsertPoints>) -> Reply<PointsOperationResponse> {
         if self.discards {
+            let since = Instant::now();
             may_write(&request)?;
             self.catalog.get(&request.get_ref().collection_name)?;
-            return Ok(Response::new(PointsOperationResponse {
-                result: Some(reply::updated(Change::Applied(0))),
-                ..PointsOperationResponse::default()
-            }));
+            return Ok(updated(Change::Applied(0), since));
         }
         self.change(request).await
     }
@@ -281,16 +250,34 @@ impl points_server::Points for Points {
 
     async fn create_vector_name(
         &self,
-        _request: Request<CreateVectorNameRequest>,
+        request: Request<CreateVectorNameRequest>,
     ) -> Reply<PointsOperationResponse> {
-        Err(status::not_offered("changing the vectors of a collection"))
+        may_write(&request)?;
+        let mut request = request.into_inner();
+        let Asked {
+            collection,
+            wait,
+            since,
+        } = request.asked();
+        let (name, config) = (request.vector_name, request.vector_config);
+        let change = names::create(&self.catalog, collection, wait, name, config).await?;
+        Ok(updated(change, since))
     }
 
     async fn delete_vector_name(
         &self,
-        _request: Request<DeleteVectorNameRequest>,
+        request: Request<DeleteVectorNameRequest>,
     ) -> Reply<PointsOperationResponse> {
-        Err(status::not_offered("changing the vectors of a collection"))
+        may_write(&request)?;
+        let mut request = request.into_inner();
+        let Asked {
+            collection,
+            wait,
+            since,
+        } = request.asked();
+        let name = request.vector_name;
+        let change = names::delete(&self.catalog, collection, wait, name).await?;
+        Ok(updated(change, since))
     }
 
     async fn search_groups(

@@ -66,7 +66,8 @@ pub(super) fn config(request: &CreateCollection) -> Result<EdgeConfig, Status> {
         .build())
 }
 
-fn dense(params: &VectorParams) -> Result<EdgeVectorParams, Status> {
+/// Translates a dense vector.
+pub(super) fn dense(params: &VectorParams) -> Result<EdgeVectorParams, Status> {
     let size = usize::try_from(params.size)
         .ok()
         .filter(|_| (1..=MAX_DIMENSIONS).contains(&params.size))
@@ -95,7 +96,8 @@ fn dense(params: &VectorParams) -> Result<EdgeVectorParams, Status> {
     Ok(params_of_engine)
 }
 
-fn sparse(params: &SparseVectorParams) -> EdgeSparseVectorParams {
+/// Translates a sparse vector.
+pub(super) fn sparse(params: &SparseVectorParams) -> EdgeSparseVectorParams {
     let builder = EdgeSparseVectorParams::builder();
     match params.modifier() {
         qdrant::Modifier::Idf => builder.modifier(Modifier::Idf).build(),

@@ -92,7 +92,7 @@ pub(super) fn vector(vector: Vector) -> Result<VectorPersisted, Status> {
         Kind::Sparse(given) => sparse(given.indices, given.values).map(VectorPersisted::Sparse),
         Kind::MultiDense(multi) => Ok(VectorPersisted::MultiDense(rows(multi))),
         Kind::Document(document) => inference::document(document).map(VectorPersisted::Sparse),
-        Kind::Image(_) | Kind::Object(_) => Err(Status::internal(inference::NO_INFERENCE)),
+        Kind::Image(_) | Kind::Object(_) => Err(inference::not_stored()),
     }
 }
 

@@ -9,6 +9,7 @@ mod gateway;
 mod golden;
 mod limits;
 mod messages;
+mod names;
 mod protocol;
 mod queries;
 mod queue;

@@ -360,4 +360,17 @@ async fn texts_become_vectors_by_bm25_and_no_other_model() {
     let request = UpsertPointsBuilder::new("texts", points).wait(true);
     let error = client.upsert_points(request).await.unwrap_err();
     assert_eq!(code(&error), Code::Internal);
+    let what = "Internal error Service internal error: InferenceService URL not configured - please provide valid \
+                address in config";
+    assert!(error.to_string().contains(what), "{error}");
+    let query = QueryPointsBuilder::new("texts")
+        .query(Query::new_nearest(Document::new(
+            "x",
+            "jinaai/jina-clip-v2",
+        )))
+        .using("words");
+    let error = client.query(query).await.unwrap_err();
+    assert_eq!(code(&error), Code::Internal);
+    let what = "Internal error Inference error: Service internal error: InferenceService URL not configured";
+    assert!(error.to_string().contains(what), "{error}");
 }
