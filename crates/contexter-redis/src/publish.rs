@@ -10,6 +10,7 @@ use contexter_protocol::{IntegrationEvent, codec};
 use futures_util::poll;
 use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use redis::{Cmd, Pipeline, Value};
+use tokio::sync::OnceCell;
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
@@ -51,14 +52,13 @@ impl Inner {
     /// no event overtakes one that must be published again.
     pub(crate) async fn publish(&self, events: &[Arc<IntegrationEvent>]) -> Vec<Answer> {
         let deadline = Instant::now() + self.config.publish_timeout;
-        let live = self.main.live(Some(deadline)).await;
-        let broken = OnceLock::new();
+        let (live, broken) = (OnceCell::new(), OnceLock::new());
         let mut answers = Vec::with_capacity(events.len());
         let mut flights = FuturesOrdered::new();
         let mut rest = events;
         while !rest.is_empty() {
             let lot = self.lot(&mut rest);
-            flights.push_back(self.store(lot, live.as_ref(), &broken, deadline));
+            flights.push_back(self.store(lot, &live, &broken, deadline));
             // Sends it.
             while let Poll::Ready(Some(landed)) = poll!(flights.next()) {
                 answers.extend(landed);
@@ -106,21 +106,24 @@ impl Inner {
     async fn store(
         &self,
         lot: Lot,
-        live: Result<&Live, &TransportError>,
+        live: &OnceCell<Result<Live, TransportError>>,
         broken: &OnceLock<TransportError>,
         deadline: Instant,
     ) -> Vec<Answer> {
-        let live = broken.get().map_or(live, Err);
-        let error = match live {
-            Ok(_) if lot.commands.is_empty() => return lot.answers(iter::empty()),
-            Ok(live) => match self
-                .main
-                .send_on(&mut live.clone(), &lot.commands, deadline)
-                .await
-            {
-                Ok(answers) => return lot.answers(answers.into_iter().map(confirmation)),
-                Err(error) => error,
-            },
+        if lot.commands.is_empty() {
+            return lot.answers(iter::empty());
+        }
+        // The first lot that has something to send connects.
+        let connect = || self.main.live(Some(deadline));
+        let live = live.get_or_init(connect).await.as_ref();
+        let error = match broken.get().map_or(live, Err) {
+            Ok(live) => {
+                let mut live = live.clone();
+                match self.main.send_on(&mut live, &lot.commands, deadline).await {
+                    Ok(answers) => return lot.answers(answers.into_iter().map(confirmation)),
+                    Err(error) => error,
+                }
+            }
             Err(error) => again(error, error.kind()),
         };
         let next = match error.kind() {

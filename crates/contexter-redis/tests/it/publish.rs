@@ -8,8 +8,9 @@ use contexter_event_bus::{MessageTransport, TransportError};
 use contexter_protocol::IntegrationEvent;
 use contexter_redis::{RedisConfig, RedisTransport};
 use contexter_testkit::{Redis, require};
+use tokio::time::timeout;
 
-use crate::support::{config, event, events, publish, server, transport};
+use crate::support::{PATIENCE, config, event, events, publish, server, transport};
 
 #[tokio::test]
 async fn ids_of_one_call_rise_in_the_order_of_its_events() {
@@ -125,6 +126,31 @@ async fn without_a_server_it_fails_in_time_and_says_that_nothing_was_sent() {
     let health = redis.health().await;
     assert_eq!(health.connection, Connection::Reconnecting);
     assert!(health.last_error.is_some());
+}
+
+#[tokio::test]
+async fn what_is_not_sent_needs_no_server() {
+    // It would be waited for until the test gives up.
+    let config = RedisConfig::new("redis://127.0.0.1:1")
+        .with_max_payload(200)
+        .with_timeouts(
+            Duration::from_secs(1),
+            Duration::from_secs(1),
+            Duration::from_hours(1),
+        );
+    let redis = RedisTransport::new(config).unwrap();
+    let large = IntegrationEvent::builder("tests", "a.b")
+        .data(serde_json::json!("x".repeat(300)))
+        .build()
+        .unwrap();
+    let large = Arc::new(large);
+    let large: Vec<_> = (0..300).map(|_| Arc::clone(&large)).collect();
+    let answers = timeout(PATIENCE, redis.publish(&large)).await;
+    for answer in answers.expect("it waits for a server") {
+        assert_eq!(answer.unwrap_err().kind(), TransportErrorKind::TooLarge);
+    }
+    let none = timeout(PATIENCE, redis.publish(&[])).await;
+    assert!(none.expect("it waits for a server").is_empty());
 }
 
 #[tokio::test]
