@@ -35,9 +35,22 @@ pub struct SubscriptionConfig {
     /// [`Start::New`].
     pub start: Start,
     /// How many events may wait; on a broker, how many may be held unsettled, those that are read
-    /// ahead included. Default 1,024. It bounds their number and not their size: a thousand events
-    /// of a megabyte are a gigabyte, so a subscription to large ones wants a small capacity.
+    /// ahead included; how large these may be is [another bound](Self::prefetch_bytes). Default
+    /// 1,024.
     pub capacity: usize,
+    /// How many bytes the events of a broker may have together that are held unsettled, those that
+    /// are read ahead included. Default 64 MiB, at least 1 byte.
+    ///
+    /// While they have fewer, one more may come: an event that is larger than all of it comes alone.
+    /// What has to wait does so at the broker, whatever the [overflow](Self::overflow): that begins
+    /// with the capacity. A broker counts what it gives and does not weigh it, so it is asked for as
+    /// many as fit by the size of those that came lately, and as long as none came, by the largest
+    /// that the transport takes. Where events become larger all at once, the bound is exceeded for
+    /// once: on Redis, by one answer; on NATS, where what was asked for may come much later, no more
+    /// is asked for than are four times the bound if all of them are of the largest.
+    ///
+    /// In process it means nothing: events are shared there, and not copied.
+    pub prefetch_bytes: usize,
     /// What happens to an event that finds the queue full. Default [`Overflow::Block`].
     ///
     /// On a broker, events wait there with [`Overflow::Block`] and [`Overflow::Reject`]; the other
@@ -87,6 +100,7 @@ impl Default for SubscriptionConfig {
             group: None,
             start: Start::New,
             capacity: 1_024,
+            prefetch_bytes: 64 * 1024 * 1024,
             overflow: Overflow::Block,
             concurrency: 1,
             max_attempts: 3,
@@ -129,6 +143,13 @@ impl SubscriptionConfig {
     pub fn with_queue(mut self, capacity: usize, overflow: Overflow) -> Self {
         self.capacity = capacity;
         self.overflow = overflow;
+        self
+    }
+
+    /// Sets how many bytes of a broker's events may be held unsettled.
+    #[must_use]
+    pub fn with_prefetch_bytes(mut self, bytes: usize) -> Self {
+        self.prefetch_bytes = bytes;
         self
     }
 
@@ -233,6 +254,7 @@ impl SubscriptionConfig {
         InvalidConfig::join([
             InvalidConfig::check([
                 ("capacity", positive(self.capacity)),
+                ("prefetch_bytes", positive(self.prefetch_bytes)),
                 ("concurrency", positive(self.concurrency)),
                 (
                     "max_attempts",
@@ -278,6 +300,7 @@ impl SubscriptionConfig {
         let mut spec = SubscriptionSpec::new(pattern)
             .with_start(self.start)
             .with_prefetch(self.capacity.saturating_add(more))
+            .with_prefetch_bytes(self.prefetch_bytes)
             .with_lease(self.lease.min(LONGEST_LEASE))
             .with_max_deliveries(attempts.deliveries());
         spec.group = self.group.as_deref().map(Into::into);

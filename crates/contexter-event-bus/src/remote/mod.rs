@@ -77,6 +77,8 @@ pub(crate) struct Remote {
 #[derive(Debug, Default)]
 struct Held {
     items: HashMap<Arc<str>, Hold>,
+    /// How many bytes these have together.
+    bytes: usize,
     /// What is here and not held any more, and until when it keeps its place.
     lost: HashMap<Arc<str>, Instant>,
     /// The dead letters that are being handled again, and are not removed yet.
@@ -90,6 +92,21 @@ struct Held {
 }
 
 impl Held {
+    /// Holds a message, and returns whether it was held already.
+    fn insert(&mut self, id: Arc<str>, hold: Hold) -> bool {
+        self.bytes += hold.size;
+        let known = self.items.insert(id, hold);
+        self.bytes -= known.map_or(0, |known| known.size);
+        known.is_some()
+    }
+
+    /// Holds a message no longer.
+    fn remove(&mut self, id: &str) -> Option<Hold> {
+        let hold = self.items.remove(id)?;
+        self.bytes -= hold.size;
+        Some(hold)
+    }
+
     fn is_flushed(&self) -> bool {
         self.waiting.is_empty() && self.under_way == 0
     }
@@ -99,6 +116,7 @@ impl Held {
 struct Hold {
     token: DeliveryToken,
     renewed: Instant,
+    size: usize,
 }
 
 /// What the deduplication has as in progress and nobody works on any more.
@@ -148,17 +166,31 @@ impl Remote {
         self.prefetch.div_ceil(4)
     }
 
+    /// Returns how many more messages may be held.
+    fn free(&self, held: &Held) -> usize {
+        if held.bytes >= self.spec.prefetch_bytes {
+            return 0;
+        }
+        self.prefetch.saturating_sub(held.items.len())
+    }
+
     /// Holds messages, all at once, so that the lease of each is kept while those before it are
     /// taken in. Returns those that are not here already; of these, only the token is new.
     fn hold(&self, mut messages: Vec<Incoming>) -> Vec<Incoming> {
         let renewed = Instant::now();
         let mut table = self.held.lock();
-        messages.retain(|Incoming { id, token, .. }| {
-            let token = *token;
+        messages.retain(|message| {
+            let Incoming {
+                id, token, size, ..
+            } = message;
             // Nearly always there are none, and then no name need be hashed.
             let kept_its_place = !table.lost.is_empty() && table.lost.remove(id).is_some();
-            let hold = Hold { token, renewed };
-            let known = table.items.insert(Arc::clone(id), hold).is_some();
+            let hold = Hold {
+                token: *token,
+                renewed,
+                size: *size,
+            };
+            let known = table.insert(Arc::clone(id), hold);
             !known && !kept_its_place
         });
         messages
@@ -257,8 +289,8 @@ impl Remote {
         broken_off: Option<BrokenOff>,
     ) {
         let was_lost = !held.lost.is_empty() && held.lost.remove(id).is_some();
+        let was_full = self.free(&held) == 0;
         let settlement = held
-            .items
             .remove(id)
             .map(|Hold { token, .. }| (token, disposition));
         // What belongs to another consumer by now is not settled, but what was begun on it here is
@@ -276,8 +308,8 @@ impl Remote {
             letter: None,
         });
         let first = held.waiting.len() == 1;
-        let free = self.prefetch.saturating_sub(held.items.len());
-        let room = free == 1 || free == self.worth_it();
+        let free = self.free(&held);
+        let room = (was_full && free > 0) || free == self.worth_it();
         drop(held);
         if first {
             self.settling.notify_one();

@@ -105,8 +105,7 @@ impl Remote {
         let mut patient = true;
         loop {
             let changed = self.room.notified();
-            let held = self.held.lock().items.len();
-            let free = self.prefetch.saturating_sub(held);
+            let free = self.free(&self.held.lock());
             if free >= self.worth_it() || (free > 0 && !patient) {
                 return free;
             }
@@ -126,6 +125,7 @@ impl Remote {
             delivery_count,
             id,
             redrive_group,
+            size: _held_too,
         } = message;
         if redrive_group
             .as_ref()

@@ -128,7 +128,7 @@ impl Remote {
             match answer {
                 Ok(Settled::Done) => one.renewed = now,
                 Ok(Settled::Refused) => {
-                    held.items.remove(id);
+                    held.remove(id);
                     held.lost
                         .insert(Arc::clone(id), self.keeps_its_place_until());
                     lost += 1;

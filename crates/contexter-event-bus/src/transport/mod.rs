@@ -18,6 +18,7 @@ mod dead_letter;
 mod error;
 mod health;
 mod request;
+mod size;
 mod source;
 mod spec;
 
@@ -35,6 +36,7 @@ pub use dead_letter::{DeadLetter, DeadLetterId, DeadLetterQuery, DeadMessage, Ra
 pub use error::{TransportError, TransportErrorKind};
 pub use health::{Connection, TransportHealth};
 pub use request::{IncomingRequest, RequestError, RequestSource, RequestToken};
+pub use size::ExpectedSize;
 pub use source::{DeliveryToken, Disposition, Incoming, Settled, Source, Undecodable};
 pub use spec::{Start, SubscriptionSpec};
 

@@ -27,7 +27,8 @@ pub trait Source: fmt::Debug + Send + Sync {
     ///   back, its lease ran out or its consumer died, comes when it is due; older before newer.
     /// - It looks for messages of the group whose lease ran out at least every third of a lease.
     /// - At most [`prefetch`](super::SubscriptionSpec::prefetch) messages are held unsettled,
-    ///   counting those read ahead and not yet returned. A source keeps the lease of what it has
+    ///   counting those read ahead and not yet returned; and no more come while they have
+    ///   [`prefetch_bytes`](super::SubscriptionSpec::prefetch_bytes) together. A source keeps the lease of what it has
     ///   read ahead, or does not return it any more when its lease has run out.
     /// - A broken connection is no error: it is made again, with growing pauses, for as long as it
     ///   takes, [`health`](Self::health) says so meanwhile, and this goes on waiting.
@@ -120,6 +121,9 @@ pub struct Incoming {
     pub id: Arc<str>,
     /// The group for which a dead letter was published again.
     pub redrive_group: Option<Arc<str>>,
+    /// How many bytes it has at the broker, headers and data; 0 if that is not known, and then it
+    /// does not count for [`prefetch_bytes`](super::SubscriptionSpec::prefetch_bytes).
+    pub size: usize,
 }
 
 impl Incoming {
@@ -136,6 +140,7 @@ impl Incoming {
             delivery_count: 1,
             id: id.into(),
             redrive_group: None,
+            size: 0,
         }
     }
 
@@ -143,6 +148,13 @@ impl Incoming {
     #[must_use]
     pub fn with_delivery_count(mut self, count: u32) -> Self {
         self.delivery_count = count.max(1);
+        self
+    }
+
+    /// Says how many bytes it has at the broker.
+    #[must_use]
+    pub fn with_size(mut self, bytes: usize) -> Self {
+        self.size = bytes;
         self
     }
 

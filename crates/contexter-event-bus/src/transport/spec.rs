@@ -35,6 +35,14 @@ pub struct SubscriptionSpec {
     /// How many events the consumer may hold unsettled, at least 1; those that the transport reads
     /// ahead count, too.
     pub prefetch: usize,
+    /// How many bytes these may have together, at least 1.
+    ///
+    /// While they have fewer, one more may come, however large it is: so what is held exceeds this by
+    /// less than one event, and an event that is larger than all of it comes alone. What is on its way
+    /// is reckoned with the size of those that came lately ([`ExpectedSize`](super::ExpectedSize)),
+    /// where the broker cannot weigh it; so it is exceeded for once where events become larger all at
+    /// once.
+    pub prefetch_bytes: usize,
     /// How long an unsettled event belongs to the consumer without being renewed.
     pub lease: Duration,
     /// How often an event may be delivered before the bus takes it for poison.
@@ -45,7 +53,8 @@ pub struct SubscriptionSpec {
 }
 
 impl SubscriptionSpec {
-    /// Wants `pattern`, without a group: new events, 256 at a time, each for 30 s, at most 3 times.
+    /// Wants `pattern`, without a group: new events, 256 or 64 MiB at a time, each for 30 s, at most
+    /// 3 times.
     #[must_use]
     pub fn new(pattern: Pattern) -> Self {
         Self {
@@ -53,6 +62,7 @@ impl SubscriptionSpec {
             group: None,
             start: Start::New,
             prefetch: 256,
+            prefetch_bytes: 64 * 1024 * 1024,
             lease: Duration::from_secs(30),
             max_deliveries: 3,
         }
@@ -76,6 +86,13 @@ impl SubscriptionSpec {
     #[must_use]
     pub fn with_prefetch(mut self, prefetch: usize) -> Self {
         self.prefetch = prefetch.max(1);
+        self
+    }
+
+    /// Sets how many bytes may be held unsettled; at least 1.
+    #[must_use]
+    pub fn with_prefetch_bytes(mut self, bytes: usize) -> Self {
+        self.prefetch_bytes = bytes.max(1);
         self
     }
 

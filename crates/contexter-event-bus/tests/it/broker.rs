@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +29,10 @@ pub(crate) struct Broker {
     pub(crate) slow_letters: AtomicU64,
     /// How many publications from now on get no answer.
     pub(crate) fail_next: AtomicU64,
+    /// How many bytes each message has, as far as the broker says.
+    pub(crate) size: AtomicUsize,
+    /// How many messages are given at once at most, if not 0.
+    pub(crate) at_once: AtomicUsize,
     /// The call that panics, and how often from now on.
     panics: Mutex<Option<(&'static str, usize)>>,
 }
@@ -319,6 +323,10 @@ struct FakeSource {
 impl FakeSource {
     /// Returns what can be delivered now, or when to look again.
     fn fetch(&self, max: usize) -> Result<Vec<Incoming>, Option<Instant>> {
+        let max = match self.broker.at_once.load(Ordering::SeqCst) {
+            0 => max,
+            at_once => max.min(at_once),
+        };
         let now = Instant::now();
         let mut state = self.broker.state.lock();
         let State { log, groups, .. } = &mut *state;
@@ -363,6 +371,7 @@ impl FakeSource {
             let id = format!("log:{at}");
             let incoming = Incoming::new(stored.message, DeliveryToken(token), id)
                 .with_delivery_count(*count)
+                .with_size(self.broker.size.load(Ordering::SeqCst))
                 .with_redrive_group(stored.redrive_group);
             got.push(incoming);
         }

@@ -274,11 +274,18 @@ fn subscribing_checks_pattern_settings_and_runtime() {
     assert!(matches!(error, SubscribeError::Pattern(_)), "{error}");
     let mut broken = SubscriptionConfig::default().with_concurrency(0);
     broken.capacity = 0;
+    broken.prefetch_bytes = 0;
     broken.max_attempts = 0;
     broken.base_delay = Duration::ZERO;
     let error = bus.subscribe("a.b", broken, noting(&seen)).unwrap_err();
     let text = error.to_string();
-    for setting in ["capacity", "concurrency", "max_attempts", "base_delay"] {
+    for setting in [
+        "capacity",
+        "prefetch_bytes",
+        "concurrency",
+        "max_attempts",
+        "base_delay",
+    ] {
         assert!(text.contains(setting), "{text}");
     }
     let error = bus.subscribe("a.b", config(), noting(&seen)).unwrap_err();

@@ -150,6 +150,44 @@ async fn a_stalled_subscriber_holds_no_more_than_its_capacity() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stalled_subscriber_holds_no_more_bytes_than_it_may_and_one_event_always_passes() {
+    // So many fit; an event that is larger than all of it comes alone.
+    for (size, fit) in [(0, 50), (1_000, 4), (1_001, 4), (4_000, 1), (9_000, 1)] {
+        let broker = Broker::new();
+        broker.size.store(size, Ordering::SeqCst);
+        broker.at_once.store(1, Ordering::SeqCst);
+        let bus = over(&broker);
+        let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+        let small = config().with_prefetch_bytes(4_000);
+        let kept = bus.subscribe("a.b", small, gated(&seen, &gate)).unwrap();
+        kept.ready().await.unwrap();
+        publish_all(&bus, 0..50).await;
+        sleep(Duration::from_secs(100)).await;
+        assert_eq!(broker.unsettled("g"), fit, "of {size} bytes");
+        gate.add_permits(100);
+        until(|| broker.acked("g") == 50).await;
+        assert_eq!(seen.numbers(), (0..50).collect::<Vec<_>>());
+        assert_eq!(broker.max_count("g"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_what_went_to_another_consumer_make_room() {
+    let broker = Broker::new();
+    broker.size.store(4_000, Ordering::SeqCst);
+    broker.at_once.store(1, Ordering::SeqCst);
+    let bus = over(&broker);
+    let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+    let small = config().with_prefetch_bytes(4_000).with_concurrency(2);
+    let kept = bus.subscribe("a.b", small, gated(&seen, &gate)).unwrap();
+    kept.ready().await.unwrap();
+    publish_all(&bus, 0..2).await;
+    until(|| seen.numbers() == [0]).await;
+    broker.lose("g", 0, LONG);
+    until(|| seen.numbers() == [0, 1]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropping_policies_drop_for_good_and_count() {
     for (overflow, kept_numbers) in [
         (Overflow::DropNewest, vec![0, 1, 2, 3, 4]),
