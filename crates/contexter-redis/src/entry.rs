@@ -58,6 +58,12 @@ impl FromStr for EntryId {
 /// Names and values, as they are stored.
 pub(crate) type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Returns how many bytes they have.
+pub(crate) fn size_of(fields: &Fields) -> usize {
+    let size = |(name, value): &(Vec<u8>, Vec<u8>)| name.len() + value.len();
+    fields.iter().map(size).sum()
+}
+
 /// An entry of a stream.
 #[derive(Debug)]
 pub(crate) struct Entry {

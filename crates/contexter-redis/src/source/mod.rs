@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_event_bus::transport::{
-    Connection, DeliveryToken, Disposition, Incoming, Settled, Source, SubscriptionSpec,
-    TransportHealth,
+    Connection, DeliveryToken, Disposition, ExpectedSize, Incoming, Settled, Source,
+    SubscriptionSpec, TransportHealth,
 };
 use contexter_event_bus::{Pattern, TransportError};
 use parking_lot::Mutex;
@@ -49,6 +49,7 @@ pub(crate) struct Consumer {
     solo: bool,
     pattern: Pattern,
     prefetch: usize,
+    prefetch_bytes: usize,
     lease: Duration,
     table: Mutex<Table>,
     /// When the next entry that was given back is due, as far as is known.
@@ -85,6 +86,7 @@ impl Consumer {
         let solo = spec.group.is_none();
         let mut table = Table::default();
         table.unsettled = solo.then(Unsettled::default);
+        table.expected = ExpectedSize::new(inner.config.max_payload);
         let consumer = Arc::new(Self {
             delayed: inner.keys.delayed(&group),
             inner,
@@ -94,6 +96,7 @@ impl Consumer {
             solo,
             pattern: spec.pattern.clone(),
             prefetch: spec.prefetch.max(1),
+            prefetch_bytes: spec.prefetch_bytes.max(1),
             lease,
             table: Mutex::new(table),
             next_due: Mutex::default(),
@@ -125,7 +128,7 @@ impl Consumer {
 
     /// Returns how many more messages may be held.
     fn free(&self) -> usize {
-        self.prefetch.saturating_sub(self.table.lock().used())
+        self.table.lock().free(self.prefetch, self.prefetch_bytes)
     }
 }
 

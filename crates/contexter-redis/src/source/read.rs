@@ -13,7 +13,9 @@ use super::Consumer;
 use super::group::millis;
 use super::keep::Schedule;
 use super::table::{Arrival, Content};
-use crate::entry::{EntryId, Fields, Message, Wanted, entries, entry_id, list, number, wanted};
+use crate::entry::{
+    EntryId, Fields, Message, Wanted, entries, entry_id, list, number, size_of, wanted,
+};
 use crate::error::{describe, is_answer, is_no_group};
 use crate::link::Live;
 use crate::scripts::{self, eval};
@@ -98,7 +100,11 @@ impl Consumer {
                 return None;
             }
             let kept = (free / 8).max(usize::from(self.prefetch >= 8));
-            let count = free.saturating_sub(kept);
+            let count = match free.saturating_sub(kept) {
+                // Of a size of which no two fit; and nothing is held that could come again.
+                0 if self.table.lock().is_empty() => free,
+                count => count,
+            };
             let enough = free >= worth_it || Instant::now() >= patience;
             if count > 0 && enough {
                 self.table.lock().reserved = count;
@@ -199,7 +205,12 @@ impl Consumer {
                 all.extend(rows.iter().map(|(id, _)| *id));
             }
             let missing = rows.into_iter().filter(|(id, _)| !held.contains(id));
-            self.reclaim(live, missing.collect()).await?;
+            let missing: Vec<_> = missing.collect();
+            // Not more in one answer than is read at once.
+            let fit = self.table.lock().expected.fit(self.prefetch_bytes);
+            for part in missing.chunks(fit.max(1)) {
+                self.reclaim(live, part).await?;
+            }
             match last {
                 Some(last) if full => from = format!("({last}"),
                 _ => break,
@@ -210,23 +221,19 @@ impl Consumer {
     }
 
     /// Holds what is pending for this consumer and not here, with the number of its deliveries.
-    async fn reclaim(
-        &self,
-        live: &mut Live,
-        missing: Vec<(EntryId, u64)>,
-    ) -> Result<(), RedisError> {
+    async fn reclaim(&self, live: &mut Live, missing: &[(EntryId, u64)]) -> Result<(), RedisError> {
         if missing.is_empty() {
             return Ok(());
         }
         let mut cmd = eval(scripts::RECLAIM, &[&self.inner.keys.events]);
         cmd.arg(&self.group).arg(&self.name);
-        for (id, count) in &missing {
+        for (id, count) in missing {
             cmd.arg(id.to_string()).arg(count);
         }
         let sent = Instant::now();
         let claimed = list(self.link.ask_on(live, &cmd).await?).unwrap_or_default();
         let (mut arrived, mut trimmed) = (Vec::with_capacity(missing.len()), Vec::new());
-        for ((id, count), claimed) in missing.into_iter().zip(claimed) {
+        for (&(id, count), claimed) in missing.iter().zip(claimed) {
             match entries(claimed).pop() {
                 Some(entry) => arrived.push((id, count, entry.fields)),
                 None => trimmed.push(id),
@@ -244,7 +251,10 @@ impl Consumer {
         }
         let mut arrivals = Vec::with_capacity(arrived.len());
         let mut foreign = Vec::new();
+        let (many, mut bytes) = (arrived.len(), 0);
         for (id, delivery_count, fields) in arrived {
+            let size = size_of(&fields);
+            bytes += size;
             let content = match wanted(&fields, &self.pattern) {
                 Wanted::Yes => Content::Stored(fields),
                 Wanted::No => {
@@ -263,11 +273,13 @@ impl Consumer {
             arrivals.push(Arrival {
                 id,
                 delivery_count,
+                size,
                 content,
             });
         }
         {
             let mut table = self.table.lock();
+            table.expected.saw(many, bytes);
             if let Some(last) = foreign.last()
                 && !table.is_incomplete()
             {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use contexter_event_bus::transport::{DeliveryToken, Incoming};
+use contexter_event_bus::transport::{DeliveryToken, ExpectedSize, Incoming};
 use tokio::time::Instant;
 
 use super::unsettled::Unsettled;
@@ -14,6 +14,8 @@ use crate::entry::{EntryId, Fields, Message};
 pub(crate) struct Arrival {
     pub(crate) id: EntryId,
     pub(crate) delivery_count: u64,
+    /// How many bytes it has.
+    pub(crate) size: usize,
     pub(crate) content: Content,
 }
 
@@ -34,6 +36,7 @@ impl Arrival {
         Incoming::new(message.event, token, self.id.to_string())
             .with_delivery_count(u32::try_from(self.delivery_count).unwrap_or(u32::MAX))
             .with_redrive_group(message.redrive_group)
+            .with_size(self.size)
     }
 }
 
@@ -50,6 +53,10 @@ pub(crate) struct Table {
     incomplete: bool,
     /// How many more the read that is under way may bring.
     pub(crate) reserved: usize,
+    /// How many bytes those have that are held.
+    bytes: usize,
+    /// How many each has that comes, as far as can be told before.
+    pub(crate) expected: ExpectedSize,
     /// The last entry that was seen.
     pub(crate) position: EntryId,
     /// Of a consumer without a group.
@@ -61,6 +68,7 @@ struct Held {
     id: EntryId,
     until: Instant,
     state: State,
+    size: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +83,13 @@ impl Table {
     /// Returns how many messages are held or may be under way.
     pub(crate) fn used(&self) -> usize {
         self.held.len() + self.reserved
+    }
+
+    /// Returns how many more messages may be held, of so many and so many bytes.
+    pub(crate) fn free(&self, most: usize, most_bytes: usize) -> usize {
+        let fit = self.expected.fit(most_bytes.saturating_sub(self.bytes));
+        let free = most.saturating_sub(self.used());
+        free.min(fit.saturating_sub(self.reserved))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,10 +113,19 @@ impl Table {
                 unsettled.delivered(id, arrival.delivery_count);
             }
             if let Some(old) = self.by_id.insert(id, token) {
-                self.held.remove(&old);
+                self.let_go(old);
             }
-            let state = State::Ready;
-            self.held.insert(token, Held { id, until, state });
+            let (state, size) = (State::Ready, arrival.size);
+            self.bytes += size;
+            self.held.insert(
+                token,
+                Held {
+                    id,
+                    until,
+                    state,
+                    size,
+                },
+            );
             let newest = self.ready.back().is_none_or(|(_, last)| last.id < id);
             if newest {
                 self.ready.push_back((token, arrival));
@@ -187,9 +211,15 @@ impl Table {
         }
     }
 
+    fn let_go(&mut self, token: u64) -> Option<Held> {
+        let held = self.held.remove(&token)?;
+        self.bytes -= held.size;
+        Some(held)
+    }
+
     /// Holds a message no longer.
     pub(crate) fn forget(&mut self, token: u64) {
-        if let Some(held) = self.held.remove(&token)
+        if let Some(held) = self.let_go(token)
             && self.by_id.get(&held.id) == Some(&token)
         {
             self.by_id.remove(&held.id);
@@ -266,6 +296,7 @@ mod tests {
         Arrival {
             id: EntryId { millis: 1, number },
             delivery_count: 1,
+            size: 10,
             content: Content::Stored(Fields::new()),
         }
     }
@@ -314,6 +345,31 @@ mod tests {
         assert!(table.begin(second).is_none(), "it is settled once");
         table.forget(second.0);
         assert!(table.is_empty() && table.by_id.is_empty());
+    }
+
+    #[test]
+    fn room_is_what_fits_by_number_and_by_size() {
+        let mut table = Table {
+            expected: ExpectedSize::new(20),
+            ..Table::default()
+        };
+        assert_eq!(table.free(8, 100), 5, "each may be of the largest");
+        table.expected.saw(1, 10);
+        assert_eq!(table.free(8, 100), 8);
+        table.take_in([1, 2].map(arrival).into(), later());
+        assert_eq!((table.free(8, 100), table.free(8, 50)), (6, 3));
+        table.reserved = 2;
+        assert_eq!((table.free(8, 100), table.free(8, 50)), (4, 1));
+        table.reserved = 0;
+        assert_eq!(table.free(8, 21), 1, "the last may go beyond it");
+        assert_eq!(table.free(8, 20), 0);
+        // The same again, then settled.
+        table.take_in([2].map(arrival).into(), later());
+        assert_eq!(table.free(8, 21), 1);
+        for (token, _) in table.give(9) {
+            table.forget(token.0);
+        }
+        assert_eq!((table.bytes, table.free(8, 1)), (0, 1));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod faults;
 mod forgotten;
 mod groups;
 mod leases;
+mod prefetch;
 mod publish;
 mod replay;
 mod requests;
