@@ -36,9 +36,11 @@ impl Consumer {
                     .pulls
                     .iter()
                     .position(|(pull, _)| Some(*pull) == number);
-                let (_, known) = place.and_then(|place| session.pulls.remove(place))?;
+                let known = place.and_then(|place| session.pulls.remove(place));
                 let told = header(&message, LEFT).and_then(|left| left.parse().ok());
-                let left: usize = told.unwrap_or(known);
+                // A pull that is not known here is one of several that the server served in turn,
+                // and was taken for the one that had all of it.
+                let left: usize = told.or(known.map(|(_, known)| known))?;
                 let mut table = self.table.lock();
                 table.outstanding = table.outstanding.saturating_sub(left);
                 drop(table);
@@ -57,20 +59,26 @@ impl Consumer {
             tracing::debug!(consumer = self.name, "message of nobody came to the inbox");
             return;
         };
-        // The server serves the oldest pull first.
+        // The server may serve those that are open in turn, and does not say which this is of: the
+        // sum is right, and what is left of each is told when it ends.
         if let Some((_, left)) = session.pulls.front_mut() {
             *left -= 1;
             if *left == 0 {
                 session.pulls.pop_front();
             }
         }
+        let size = message.length;
         let decoded = decode(message);
         if self.is_foreign(&decoded) {
             session.foreign.push((reply, delivered));
             return;
         }
         let content = Content::Message(decoded);
-        let arrival = Arrival { delivered, content };
+        let arrival = Arrival {
+            delivered,
+            size,
+            content,
+        };
         session.arrived.push((reply, arrival));
     }
 

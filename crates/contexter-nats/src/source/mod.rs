@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use contexter_event_bus::transport::{
-    Connection, DeliveryToken, Disposition, Incoming, Settled, Source, Start, SubscriptionSpec,
-    TransportHealth,
+    Connection, DeliveryToken, Disposition, ExpectedSize, Incoming, Settled, Source, Start,
+    SubscriptionSpec, TransportHealth,
 };
 use contexter_event_bus::{Pattern, TransportError};
 use parking_lot::Mutex;
@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) use self::group::{Create, from_time};
-use self::table::{Arrival, Content, Table, own_lease};
+use self::table::{Arrival, Content, Most, Table, own_lease};
 use crate::message::Decoded;
 use crate::transport::Inner;
 
@@ -42,7 +42,7 @@ pub(crate) struct Consumer {
     lease: Duration,
     /// The lease at the server, which all members of the group share: no shorter than ours.
     server_lease: Mutex<Duration>,
-    prefetch: usize,
+    most: Most,
     table: Mutex<Table>,
     /// Something was read.
     arrived: Notify,
@@ -77,6 +77,10 @@ impl Consumer {
         inner: Arc<Inner>,
         spec: &SubscriptionSpec,
     ) -> Result<Arc<Self>, TransportError> {
+        // Of what is published here, as others most likely do.
+        let largest = inner.limits.event;
+        let mut table = Table::default();
+        table.expected = ExpectedSize::new(largest);
         let consumer = Arc::new(Self {
             name: inner.names.consumer(spec.group.as_deref(), &spec.pattern),
             solo: spec.group.is_none(),
@@ -85,8 +89,8 @@ impl Consumer {
             start: spec.start,
             lease: spec.lease,
             server_lease: Mutex::new(spec.lease),
-            prefetch: spec.prefetch.max(1),
-            table: Mutex::default(),
+            most: Most::new(spec.prefetch, spec.prefetch_bytes, largest),
+            table: Mutex::new(table),
             arrived: Notify::new(),
             room: Notify::new(),
             closing: watch::Sender::new(false),
@@ -188,7 +192,11 @@ impl Consumer {
 }
 
 fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
-    let Arrival { delivered, content } = arrival;
+    let Arrival {
+        delivered,
+        size,
+        content,
+    } = arrival;
     let (message, group) = match content {
         Content::Message(Decoded {
             event,
@@ -199,6 +207,7 @@ fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
     Incoming::new(message, token, delivered.id())
         .with_delivery_count(u32::try_from(delivered.count).unwrap_or(u32::MAX))
         .with_redrive_group(group)
+        .with_size(size)
 }
 
 impl fmt::Debug for Consumer {

@@ -179,12 +179,12 @@ impl Consumer {
         let patience = self.inner.config.heartbeat * 3;
         let mut silence = Instant::now() + patience;
         let mut renewal = Instant::now() + self.lease / 4;
-        let worth_it = self.prefetch.div_ceil(4);
         let release = Instant::now() + COMES_AGAIN_WITHIN;
         let mut withheld = lost > 0;
         self.table.lock().withhold(withheld);
         if withheld {
-            self.pull(&mut session, lost.min(self.prefetch * 2)).await?;
+            self.pull(&mut session, lost.min(self.most.held * 2))
+                .await?;
         }
         let mut shares_its_lease = false;
         loop {
@@ -194,9 +194,9 @@ impl Consumer {
                 self.table.lock().withhold(false);
                 self.arrived.notify_one();
             }
-            let used = self.table.lock().used();
-            let free = self.prefetch.saturating_sub(used);
-            if free > 0 && !withheld && (session.pulls.is_empty() || free >= worth_it) {
+            let free = self.table.lock().free(&self.most);
+            let worth_it = session.pulls.is_empty() || free >= self.most.worth_it();
+            if free > 0 && !withheld && worth_it {
                 if session.pulls.is_empty() {
                     silence = Instant::now() + patience;
                 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use async_nats::Subject;
-use contexter_event_bus::transport::{DeliveryToken, Undecodable};
+use contexter_event_bus::transport::{DeliveryToken, ExpectedSize, Undecodable};
 use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
@@ -14,6 +14,8 @@ use crate::message::{Decoded, Delivered};
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) delivered: Delivered,
+    /// How many bytes it has.
+    pub(super) size: usize,
     pub(super) content: Content,
 }
 
@@ -23,6 +25,34 @@ pub(super) enum Content {
     Message(Decoded),
     /// What the client library cannot take, fetched in another way.
     Unreadable(Undecodable),
+}
+
+/// How much a consumer may hold unsettled, what is on its way included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Most {
+    pub(super) held: usize,
+    pub(super) bytes: usize,
+    /// How many may be on their way. An open pull can be answered much later, when messages are of
+    /// another size.
+    pub(super) at_once: usize,
+}
+
+/// How many times the bytes that may be held may come if all that is on its way is of the largest.
+const AT_WORST: usize = 4;
+
+impl Most {
+    pub(super) fn new(held: usize, bytes: usize, largest: usize) -> Self {
+        Self {
+            held: held.max(1),
+            bytes: bytes.max(1),
+            at_once: (bytes.saturating_mul(AT_WORST) / largest.max(1)).max(1),
+        }
+    }
+
+    /// How much room makes another pull worth it while one is open.
+    pub(super) fn worth_it(&self) -> usize {
+        self.held.min(self.at_once).div_ceil(4)
+    }
 }
 
 /// What a consumer holds unsettled, what it has read ahead included.
@@ -38,6 +68,10 @@ pub(super) struct Table {
     withheld: bool,
     /// How many more the open pulls may bring.
     pub(super) outstanding: usize,
+    /// How many bytes those have that are held.
+    bytes: usize,
+    /// How many each has that comes, as far as can be told before.
+    pub(super) expected: ExpectedSize,
     /// How many of those that are held have their settlement on its way to the server, which gets it
     /// before whatever is asked for after that.
     pub(super) sent_away: usize,
@@ -61,6 +95,7 @@ struct Held {
     reply: Subject,
     until: Instant,
     state: State,
+    size: usize,
     unreadable: bool,
 }
 
@@ -77,6 +112,13 @@ impl Table {
     /// sent now.
     pub(super) fn used(&self) -> usize {
         (self.held.len() + self.outstanding).saturating_sub(self.sent_away)
+    }
+
+    /// Returns how many more messages may be asked for.
+    pub(super) fn free(&self, most: &Most) -> usize {
+        let fit = self.expected.fit(most.bytes.saturating_sub(self.bytes));
+        let fit = fit.min(most.at_once).saturating_sub(self.outstanding);
+        most.held.saturating_sub(self.used()).min(fit)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -123,9 +165,11 @@ impl Table {
         let sequence = arrival.delivered.sequence;
         self.saw(arrival.delivered);
         if let Some(old) = self.by_sequence.insert(sequence, token) {
-            self.held.remove(&old);
+            self.let_go(old);
         }
-        let state = State::Ready;
+        let (state, size) = (State::Ready, arrival.size);
+        self.bytes += size;
+        self.expected.saw(1, size);
         let unreadable = matches!(arrival.content, Content::Unreadable(_));
         self.held.insert(
             token,
@@ -134,6 +178,7 @@ impl Table {
                 reply,
                 until,
                 state,
+                size,
                 unreadable,
             },
         );
@@ -203,9 +248,15 @@ impl Table {
         self.forget(token.0);
     }
 
+    fn let_go(&mut self, token: u64) -> Option<Held> {
+        let held = self.held.remove(&token)?;
+        self.bytes -= held.size;
+        Some(held)
+    }
+
     /// Holds a message no longer.
     pub(super) fn forget(&mut self, token: u64) {
-        if let Some(held) = self.held.remove(&token)
+        if let Some(held) = self.let_go(token)
             && self.by_sequence.get(&held.sequence) == Some(&token)
         {
             self.by_sequence.remove(&held.sequence);
@@ -277,7 +328,12 @@ mod tests {
             event: Err(Undecodable::new("empty", raw)),
             redrive_group: None,
         });
-        table.take_in("ack".into(), Arrival { delivered, content }, until);
+        let arrival = Arrival {
+            delivered,
+            size: 10,
+            content,
+        };
+        table.take_in("ack".into(), arrival, until);
     }
 
     fn later() -> Instant {
@@ -296,6 +352,42 @@ mod tests {
         assert!(table.begin(second).is_none(), "it is settled once");
         table.forget(second.0);
         assert!(table.is_empty() && table.by_sequence.is_empty());
+    }
+
+    #[test]
+    fn room_is_what_fits_by_number_and_by_size() {
+        let most = Most::new(8, 30, 20);
+        assert_eq!((most.at_once, most.worth_it()), (6, 2));
+        let mut table = Table {
+            expected: ExpectedSize::new(20),
+            ..Table::default()
+        };
+        assert_eq!(table.free(&most), 2, "each may be of the largest");
+        take(&mut table, 1, later());
+        assert_eq!(table.free(&most), 2);
+        table.outstanding = 1;
+        assert_eq!(table.free(&most), 1);
+        table.outstanding = 0;
+        take(&mut table, 1, later());
+        take(&mut table, 2, later());
+        assert_eq!(table.free(&most), 1);
+        take(&mut table, 3, later());
+        assert_eq!(table.free(&most), 0);
+        for (token, _) in table.give(9) {
+            table.forget(token.0);
+        }
+        assert_eq!((table.bytes, table.free(&most)), (0, 3));
+        table.expected = ExpectedSize::new(1);
+        assert_eq!(table.free(&most), 6, "all could be of the largest");
+    }
+
+    #[test]
+    fn one_message_is_asked_for_however_little_may_be_held() {
+        let most = Most::new(0, 0, 20);
+        let mut table = Table::default();
+        assert_eq!((most.worth_it(), table.free(&most)), (1, 1));
+        take(&mut table, 1, later());
+        assert_eq!(table.free(&most), 0);
     }
 
     #[test]

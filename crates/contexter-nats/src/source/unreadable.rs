@@ -161,10 +161,15 @@ impl Consumer {
             delivery: self.table.lock().last_delivery,
             pending: 0,
         };
-        let content = Content::Unreadable(Undecodable::new(fault, stored.into_raw()));
-        self.table
-            .lock()
-            .take_in(reply, Arrival { delivered, content }, until);
+        let raw = stored.into_raw();
+        let headers = raw.headers.iter();
+        let headers = headers.map(|(name, value)| name.len() + value.len());
+        let arrival = Arrival {
+            delivered,
+            size: headers.sum::<usize>() + raw.body.len(),
+            content: Content::Unreadable(Undecodable::new(fault, raw)),
+        };
+        self.table.lock().take_in(reply, arrival, until);
         self.arrived.notify_one();
     }
 }

@@ -7,6 +7,7 @@ mod dead_letters;
 mod existing;
 mod faults;
 mod leases;
+mod prefetch;
 mod publish;
 mod requests;
 mod subjects;
