@@ -3,6 +3,7 @@
 mod arrivals;
 mod group;
 mod lost;
+mod most;
 mod pull;
 mod settle;
 mod table;
@@ -24,7 +25,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) use self::group::{Create, from_time};
-use self::table::{Arrival, Content, Most, Table, own_lease};
+use self::most::Most;
+use self::table::{Arrival, Content, Table, own_lease};
 use crate::message::Decoded;
 use crate::transport::Inner;
 
