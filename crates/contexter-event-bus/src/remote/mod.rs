@@ -1,10 +1,10 @@
 //! A subscription on a broker: what this process holds of it.
 
 mod failures;
+mod held;
 mod pump;
 mod settle;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,19 +12,21 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use failures::{Failure, Failures};
+use failures::Failure;
+pub(crate) use held::BrokenOff;
+use held::{Held, Hold, Waiting};
 pub(crate) use pump::pump;
 pub(crate) use settle::settle;
 
 use crate::dead_letter::RedriveError;
-use crate::dedupe::{DedupeKey, DedupeStore, DeliveryId};
+use crate::dedupe::DedupeStore;
 use crate::error::SubscribeError;
 use crate::handler::FailureKind;
 use crate::stats::Ledger;
 use crate::tally::Tally;
 use crate::transport::{
-    Connection, DeadLetter, DeadLetterId, DeliveryToken, Disposition, Incoming, MessageTransport,
-    Source, SubscriptionSpec, TransportHealth,
+    Connection, DeadLetter, DeadLetterId, Disposition, Incoming, MessageTransport, Source,
+    SubscriptionSpec, TransportHealth,
 };
 
 /// How many leases an event that was lost keeps its place among those of its key, counted from when
@@ -72,65 +74,6 @@ pub(crate) struct Remote {
     /// Told when everything is settled.
     flushed: Notify,
     closing: watch::Sender<bool>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    items: HashMap<Arc<str>, Hold>,
-    /// How many bytes these have together.
-    bytes: usize,
-    /// What is here and not held any more, and until when it keeps its place.
-    lost: HashMap<Arc<str>, Instant>,
-    /// The dead letters that are being handled again, and are not removed yet.
-    redriven: HashSet<DeadLetterId>,
-    waiting: Vec<Waiting>,
-    /// How many settlements are on their way.
-    under_way: usize,
-    /// Whether the pump has ended, so that nothing comes to what is held.
-    intake_is_over: bool,
-    failures: Failures,
-}
-
-impl Held {
-    /// Holds a message, and returns whether it was held already.
-    fn insert(&mut self, id: Arc<str>, hold: Hold) -> bool {
-        self.bytes += hold.size;
-        let known = self.items.insert(id, hold);
-        self.bytes -= known.map_or(0, |known| known.size);
-        known.is_some()
-    }
-
-    /// Holds a message no longer.
-    fn remove(&mut self, id: &str) -> Option<Hold> {
-        let hold = self.items.remove(id)?;
-        self.bytes -= hold.size;
-        Some(hold)
-    }
-
-    fn is_flushed(&self) -> bool {
-        self.waiting.is_empty() && self.under_way == 0
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Hold {
-    token: DeliveryToken,
-    renewed: Instant,
-    size: usize,
-}
-
-/// What the deduplication has as in progress and nobody works on any more.
-pub(crate) type BrokenOff = (DedupeKey, DeliveryId);
-
-/// A settlement that is to be sent.
-#[derive(Debug, Default)]
-struct Waiting {
-    /// None if the message is not held any more.
-    settlement: Option<(DeliveryToken, Disposition)>,
-    /// The event whose handling was broken off, and the delivery that had begun it.
-    broken_off: Option<BrokenOff>,
-    /// A dead letter that is settled by now.
-    letter: Option<DeadLetterId>,
 }
 
 impl Remote {
