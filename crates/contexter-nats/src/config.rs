@@ -44,11 +44,14 @@ pub struct NatsConfig {
     /// What subjects begin with: one or more tokens. Default `contexter`.
     pub subject_prefix: String,
     /// How many events the stream keeps. Whatever is pushed out before a group has read it is lost
-    /// to that group. Default 1,000,000; none is without limit.
+    /// to that group. Default 1,000,000; none is without limit. This limit and the next two are
+    /// given to a stream that is made; one that is there keeps those that it has.
     pub max_events: Option<u64>,
-    /// How many bytes the stream keeps. Default none: without limit.
+    /// How many bytes the stream keeps, with subjects and headers; the oldest events make room.
+    /// Default none: without limit.
     pub max_bytes: Option<u64>,
-    /// How long the stream keeps an event. Default none: without limit.
+    /// How long the stream keeps an event, whether or not a group has read it. Between 100 ms and
+    /// 10 years. Default none: without limit.
     #[serde(with = "contexter_service::duration::option")]
     pub max_age: Option<Duration>,
     /// How many dead letters are kept; the oldest make room. Default 10,000.
@@ -162,6 +165,20 @@ impl NatsConfig {
     #[must_use]
     pub fn with_max_events(mut self, events: Option<u64>) -> Self {
         self.max_events = events;
+        self
+    }
+
+    /// Sets how many bytes the stream keeps.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: Option<u64>) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets how long the stream keeps an event.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Option<Duration>) -> Self {
+        self.max_age = age;
         self
     }
 

@@ -63,6 +63,19 @@
 //!   a member comes while no other is there.
 //! - **The server never gives up on a message.** Deliveries are not limited at the server; the bus
 //!   makes a dead letter of what was delivered too often.
+//! - **What is removed is told.** The stream removes the oldest events
+//!   ([`max_events`](NatsConfig::max_events), [`max_bytes`](NatsConfig::max_bytes),
+//!   [`max_age`](NatsConfig::max_age)), whether they were read or not. What a group of *all* types
+//!   (`>`) missed by that is counted in
+//!   [`trimmed`](contexter_event_bus::transport::TransportHealth::trimmed) when the next event
+//!   arrives, with one warning for each gap: exactly where one member is there, and in the time in
+//!   which none was; among several each counts for itself what it can tell of the loss of the group,
+//!   which is at least so much: the largest of their counts is nearest, not their sum. What a group of
+//!   *some* types missed cannot be counted: the server keeps no record of the types of what it
+//!   removed. There, what was removed while no member was there is a warning with the numbers in
+//!   between, some of which may have been for the group, when the next member comes. Not noticed is
+//!   what was removed while a group of some types fell behind with a member there, or what was leased
+//!   when it was removed; the server gives the latter to nobody again.
 //! - **What waits counts.** A message that was given back for later counts as unsettled for the
 //!   server: [`max_ack_pending`](NatsConfig::max_ack_pending) bounds them for a whole group.
 //!

@@ -101,7 +101,8 @@ fn verify(found: &Config, wanted: &Config) -> Result<(), TransportError> {
     if found.no_ack {
         return Err(refused(format!("stream {name:?} does not confirm")));
     }
-    if found.max_messages != wanted.max_messages || found.max_bytes != wanted.max_bytes {
+    let limits = |config: &Config| (config.max_messages, config.max_bytes, config.max_age);
+    if limits(found) != limits(wanted) {
         tracing::info!(stream = %name, "stream has other limits than configured, and keeps them");
     }
     Ok(())

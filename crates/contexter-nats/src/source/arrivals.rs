@@ -59,6 +59,7 @@ impl Consumer {
             tracing::debug!(consumer = self.name, "message of nobody came to the inbox");
             return;
         };
+        self.note_passed(delivered);
         // The server may serve those that are open in turn, and does not say which this is of: the
         // sum is right, and what is left of each is told when it ends.
         if let Some((_, left)) = session.pulls.front_mut() {

@@ -24,7 +24,11 @@ impl Consumer {
     /// Makes the consumer at the server unless there is one.
     pub(super) async fn join(&self, deadline: Instant) -> Result<(), TransportError> {
         match self.info(deadline).await {
-            Ok(info) => return self.adjust(info, deadline).await,
+            Ok(info) => {
+                self.joins(&info);
+                self.note_removed(&info, deadline).await;
+                return self.adjust(info, deadline).await;
+            }
             Err(failed) if failed.is_not_found() => {}
             Err(failed) => return Err(failed.into()),
         }
@@ -49,10 +53,16 @@ impl Consumer {
             ..Config::default()
         };
         match self.create(&config, deadline).await {
-            Ok(_) => Ok(()),
+            Ok(info) => {
+                self.joins(&info);
+                Ok(())
+            }
             // Another one of the group was faster, with another start.
             Err(failed) => match self.info(deadline).await {
-                Ok(info) => self.adjust(info, deadline).await,
+                Ok(info) => {
+                    self.joins(&info);
+                    self.adjust(info, deadline).await
+                }
                 Err(_) => Err(failed.into()),
             },
         }

@@ -3,6 +3,7 @@
 mod arrivals;
 mod group;
 mod lost;
+mod missed;
 mod most;
 mod pull;
 mod settle;
@@ -11,6 +12,7 @@ mod unreadable;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) use self::group::{Create, from_time};
+use self::missed::Passed;
 use self::most::Most;
 use self::table::{Arrival, Content, Table, own_lease};
 use crate::message::Decoded;
@@ -46,6 +49,9 @@ pub(crate) struct Consumer {
     server_lease: Mutex<Duration>,
     most: Most,
     table: Mutex<Table>,
+    /// How far the group has come, as far as is known.
+    passed: Mutex<Option<Passed>>,
+    trimmed: AtomicU64,
     /// Something was read.
     arrived: Notify,
     /// Something was settled.
@@ -93,6 +99,8 @@ impl Consumer {
             server_lease: Mutex::new(spec.lease),
             most: Most::new(spec.prefetch, spec.prefetch_bytes, largest),
             table: Mutex::new(table),
+            passed: Mutex::default(),
+            trimmed: AtomicU64::new(0),
             arrived: Notify::new(),
             room: Notify::new(),
             closing: watch::Sender::new(false),
@@ -190,6 +198,7 @@ impl Consumer {
         TransportHealth::new(connection)
             .with_reconnects(link.reconnects)
             .with_last_error(stalled.last_error.clone().or(link.last_error))
+            .with_trimmed(self.trimmed.load(Ordering::Relaxed))
     }
 }
 

@@ -10,6 +10,7 @@ mod leases;
 mod prefetch;
 mod publish;
 mod requests;
+mod retention;
 mod subjects;
 mod support;
 mod unreadable;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_event_bus::MessageTransport as _;
 use contexter_event_bus::transport::{Source, Start};
+use contexter_event_bus::{Bus, BusConfig, Delivery, MessageTransport as _, SubscriptionConfig};
 use contexter_redis::RedisTransport;
 use contexter_testkit::{Server, require};
 
@@ -156,4 +156,29 @@ async fn events_past_their_age_are_removed_by_who_publishes_and_who_subscribes()
         (249..=251).contains(&slow.health().trimmed)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_bus_counts_what_its_subscriptions_missed_those_that_ended_too() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    publish(&redis, &events("a", 20)).await;
+    // A member that has read one, and is away while the others are trimmed.
+    let away = full(&redis, "g").await;
+    away.close().await;
+    drop(away);
+    trim(&server, "5");
+    let bus = Bus::over(Arc::new(redis), &BusConfig::default());
+    let config = SubscriptionConfig::default().with_group("g");
+    let handle = |_: Delivery| async { Ok(()) };
+    let subscription = bus.subscribe(">", config, handle).unwrap();
+    until("all are counted", || async {
+        subscription.stats().trimmed == 14 && subscription.stats().delivered == 5
+    })
+    .await;
+    assert_eq!(bus.stats().trimmed, 14);
+    drop(subscription);
+    until("it has ended", || async { bus.stats().subscribers == 0 }).await;
+    assert_eq!(bus.stats().trimmed, 14);
 }
