@@ -1,11 +1,13 @@
 //! How a queue ends, and how a member of its group leaves it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::bus::Inner;
-use crate::lanes::Item;
+use crate::lanes::{Item, Left};
 use crate::queue::{Phase, Queue};
 use crate::receipt::Abandoned;
 use crate::remote::BrokenOff;
@@ -92,6 +94,7 @@ impl Queue {
         for number in 0..state.slots.len() {
             begun.extend(state.vacate(number));
         }
+        begun.retain(|(_, item)| !matches!(item.left(), Left::Settled));
         let begun = begun.into_iter().map(|(seq, item)| {
             let broken_off = self.broken_off(seq, &item);
             (item, broken_off)
@@ -119,7 +122,11 @@ impl Queue {
         let mut tasks = Vec::new();
         for &number in numbers {
             if let Some((seq, item)) = state.vacate(number) {
-                state.lanes.put_back_ready(seq, item);
+                match item.left() {
+                    Left::Ready => state.lanes.put_back_ready(seq, item),
+                    Left::Due(due) => state.lanes.put_back(seq, item, due),
+                    Left::Settled => {}
+                }
             }
             if let Some(slot) = state.slots.get_mut(number) {
                 if slot.stay == Stay::Retired {
@@ -163,12 +170,16 @@ impl Queue {
     }
 
     /// Lets a broker deliver an item again that was not settled.
-    fn give_back(&self, item: &Item, broken_off: Option<BrokenOff>) {
+    pub(crate) fn give_back(&self, item: &Item, broken_off: Option<BrokenOff>) {
         let Some(remote) = &self.remote else { return };
         if let Some(leased) = item.leased() {
-            remote.release(&leased.id, broken_off);
+            let after = match item.left() {
+                Left::Due(due) => due.saturating_duration_since(Instant::now()),
+                Left::Ready | Left::Settled => Duration::ZERO,
+            };
+            remote.release(&leased.id, after, broken_off);
         } else if let Some(letter) = item.letter() {
-            remote.keep(letter);
+            remote.keep(letter, broken_off);
         }
     }
 }

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use contexter_protocol::IntegrationEvent;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::attempts::MAX_WAIT;
 use crate::claim::Claim;
 use crate::handler::{FailureKind, HandlerError};
-use crate::lanes::Failed;
+use crate::lanes::{Failed, Item, Left};
 use crate::observe::{Unhandled, UnhandledReason};
 use crate::queue::{Queue, State};
 use crate::receipt::Outcome;
-use crate::remote::Leased;
-use crate::sync::MutexGuard;
+use crate::remote::{BrokenOff, Leased, Remote};
 use crate::transport::{DeadLetter, DeadLetterId, DeadMessage};
 
 /// What follows a failed attempt.
@@ -74,50 +74,56 @@ impl Queue {
         After::Later { delay }
     }
 
-    /// Puts the item of a worker off that has failed. It stays with the worker until the
-    /// deduplication has let go of it, so that whoever is at it next can begin.
+    /// Puts the item of a worker off that has failed.
     pub(crate) async fn put_off(&self, slot: usize, delay: Duration, error: &HandlerError) {
-        self.let_begin_again(slot).await;
-        self.later(self.state.lock(), slot, delay, error.kind(), || {
-            error.chain()
-        });
+        self.later(slot, delay, error.kind(), || error.chain())
+            .await;
     }
 
     /// Puts the item of a worker off, at the broker or here.
     ///
     /// What has a key stays here with its lease renewed, because what comes after it must wait for
-    /// it; the rest goes back to the broker, so that any consumer can take it.
-    fn later(
+    /// it; the rest goes back to the broker, so that any consumer can take it. What stays is with
+    /// the worker until the deduplication has let go of it, so that whoever is at it next can begin;
+    /// it is not due earlier if the worker is stopped meanwhile.
+    async fn later(
         &self,
-        mut state: MutexGuard<'_, State>,
         slot: usize,
         delay: Duration,
         kind: FailureKind,
         error: impl FnOnce() -> String,
     ) {
-        let Some((seq, item)) = state.vacate(slot) else {
-            return;
-        };
-        if let (Some(remote), Some(leased)) = (&self.remote, item.leased())
-            && item.event.partition_key().is_none()
+        let due = Instant::now() + delay;
         {
-            remote.nack(&leased.id, delay, kind, error());
-        } else {
+            let mut state = self.state.lock();
+            let Some(item) = state.item_mut(slot) else {
+                return;
+            };
+            item.more().left = Left::Due(due);
             if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
                 remote.note_failure(&leased.id, kind, error());
+                if item.event.partition_key().is_none()
+                    && let Some((seq, item)) = state.vacate(slot)
+                {
+                    self.give_back(&item, self.begun(seq, &item));
+                    return;
+                }
             }
-            state.lanes.put_back(seq, item, Instant::now() + delay);
+        }
+        self.let_begin_again(slot).await;
+        let mut state = self.state.lock();
+        if let Some((seq, item)) = state.vacate(slot) {
+            state.lanes.put_back(seq, item, due);
         }
     }
 
     /// Makes the item of a worker a dead letter, unless it cannot be stored: then it stays.
     pub(crate) async fn bury(&self, slot: usize, kind: FailureKind, error: String) {
-        if self.remote.is_none() {
-            self.let_begin_again(slot).await;
-        }
-        let Some(letter) = self.letter(slot, kind, error) else {
-            return;
+        let letter = {
+            let state = self.state.lock();
+            state.item(slot).map(|item| self.letter(item, kind, error))
         };
+        let Some(letter) = letter else { return };
         tracing::warn!(
             event.id = letter.event().map(|event| event.id()),
             event.kind = letter.event().map(|event| event.event_type()),
@@ -127,56 +133,91 @@ impl Queue {
             error = letter.error,
             "event became a dead letter"
         );
-        let (attempts, error) = (letter.attempts, letter.error.clone());
-        let stored = match &self.remote {
-            None => Some(self.ledger.dead.add(letter, self.id)),
-            Some(remote) => {
-                let stored = remote.bury(&letter).await;
-                // Not before: that a handler had begun with it is what makes it poison.
-                self.let_begin_again(slot).await;
-                stored
-            }
-        };
-        let mut state = self.state.lock();
-        let Some(id) = stored else {
-            if let Some(item) = state.item_mut(slot) {
-                item.more().attempt = self.attempts.max.saturating_add(1);
-                let delay = self.attempts.delay_after(1);
-                self.later(state, slot, delay, kind, || error);
-            }
-            return;
-        };
-        let Some((_, mut item)) = state.vacate(slot) else {
-            return;
-        };
-        state.stats.dead_lettered += 1;
-        self.tally.dead_lettered(kind);
-        state.lanes.release(&item.event);
-        drop(state);
-        self.ack(&item);
-        self.observe_with(|queue| Unhandled {
-            subscription: Arc::clone(&queue.name),
-            group: queue.group.clone(),
-            message: DeadMessage::Event(Arc::clone(&item.event)),
-            origin: item.leased().map(|leased| Arc::clone(&leased.id)),
-            attempts,
-            reason: UnhandledReason::DeadLettered {
-                id,
-                kind,
-                error: error.clone(),
-            },
-        });
-        item.tell(|| Outcome::DeadLettered { attempts, error });
+        match &self.remote {
+            None => self.bury_here(slot, letter).await,
+            Some(remote) => self.bury_at(remote, slot, letter).await,
+        }
     }
 
-    fn letter(&self, slot: usize, kind: FailureKind, error: String) -> Option<DeadLetter> {
-        let state = self.state.lock();
-        let item = state.item(slot)?;
+    /// Nothing that stops the worker makes it be handled again once the letter is there.
+    async fn bury_here(&self, slot: usize, letter: DeadLetter) {
+        let buried = {
+            let mut state = self.state.lock();
+            let Some(item) = state.item_mut(slot) else {
+                return;
+            };
+            item.more().left = Left::Settled;
+            let mut buried = Buried::of(&letter, item);
+            buried.id = self.ledger.dead.add(letter, self.id);
+            item.tell(|| buried.outcome());
+            self.count_buried(&mut state, &buried);
+            buried
+        };
+        self.observe_with(|queue| buried.end(queue));
+        self.let_begin_again(slot).await;
+        self.state.lock().vacate(slot);
+    }
+
+    async fn bury_at(&self, remote: &Remote, slot: usize, letter: DeadLetter) {
+        let Some(id) = remote.bury(&letter).await else {
+            if self.is_to_be_buried_later(slot) {
+                let delay = self.attempts.delay_after(1);
+                self.later(slot, delay, letter.kind, || letter.error).await;
+            }
+            return;
+        };
+        let mut state = self.state.lock();
+        let Some((seq, mut item)) = state.vacate(slot) else {
+            return;
+        };
+        let buried = Buried {
+            id,
+            ..Buried::of(&letter, &item)
+        };
+        self.count_buried(&mut state, &buried);
+        drop(state);
+        // Broken off only now: that a handler had begun with it is what makes it poison.
+        self.ack_with(&item, self.begun(seq, &item));
+        self.observe_with(|queue| buried.end(queue));
+        item.tell(|| buried.outcome());
+    }
+
+    /// Notes that no dead letter could be made of the item of a worker. One that was a letter needs
+    /// no other: that is still stored, and may be redriven again.
+    fn is_to_be_buried_later(&self, slot: usize) -> bool {
+        let mut state = self.state.lock();
+        let Some(item) = state.item_mut(slot) else {
+            return false;
+        };
+        if item.letter().is_none() {
+            item.more().attempt = self.attempts.max.saturating_add(1);
+            return true;
+        }
+        if let Some((seq, item)) = state.vacate(slot) {
+            state.lanes.release(&item.event);
+            drop(state);
+            self.give_back(&item, self.begun(seq, &item));
+        }
+        false
+    }
+
+    fn count_buried(&self, state: &mut State, buried: &Buried) {
+        state.stats.dead_lettered += 1;
+        self.tally.dead_lettered(buried.kind);
+        state.lanes.release(&buried.event);
+    }
+
+    /// Names what the deduplication has as in progress on behalf of an item.
+    fn begun(&self, seq: u64, item: &Item) -> Option<BrokenOff> {
+        item.begun().then(|| self.broken_off(seq, item)).flatten()
+    }
+
+    fn letter(&self, item: &Item, kind: FailureKind, error: String) -> DeadLetter {
         let last_failed = Timestamp::now();
         let known = self.remote.as_ref().zip(item.leased());
         let before = known.and_then(|(remote, leased)| remote.failure(&leased.id));
         let before = before.map(|failure| failure.first);
-        Some(DeadLetter {
+        DeadLetter {
             id: DeadLetterId::unassigned(),
             message: DeadMessage::Event(Arc::clone(&item.event)),
             subscription: Arc::clone(&self.name),
@@ -188,6 +229,51 @@ impl Queue {
             error,
             first_failed: before.or(item.first_failed()).unwrap_or(last_failed),
             last_failed,
-        })
+        }
+    }
+}
+
+/// What there is to say of an item that is a dead letter by now.
+struct Buried {
+    id: DeadLetterId,
+    event: Arc<IntegrationEvent>,
+    origin: Option<Arc<str>>,
+    attempts: u32,
+    kind: FailureKind,
+    error: String,
+}
+
+impl Buried {
+    fn of(letter: &DeadLetter, item: &Item) -> Self {
+        Self {
+            id: letter.id.clone(),
+            event: Arc::clone(&item.event),
+            origin: item.leased().map(|leased| Arc::clone(&leased.id)),
+            attempts: letter.attempts,
+            kind: letter.kind,
+            error: letter.error.clone(),
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome::DeadLettered {
+            attempts: self.attempts,
+            error: self.error.clone(),
+        }
+    }
+
+    fn end(&self, queue: &Queue) -> Unhandled {
+        Unhandled {
+            subscription: Arc::clone(&queue.name),
+            group: queue.group.clone(),
+            message: DeadMessage::Event(Arc::clone(&self.event)),
+            origin: self.origin.clone(),
+            attempts: self.attempts,
+            reason: UnhandledReason::DeadLettered {
+                id: self.id.clone(),
+                kind: self.kind,
+                error: self.error.clone(),
+            },
+        }
     }
 }

@@ -125,7 +125,7 @@ impl Bus {
             Ok(Acceptance::Closed) => none(),
             _full => RedriveError::Full { subscription },
         };
-        remote.keep(&letter.id);
+        remote.keep(&letter.id, None);
         Err(error)
     }
 

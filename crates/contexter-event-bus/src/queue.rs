@@ -272,7 +272,7 @@ impl Queue {
     fn dropped(&self, item: &mut Item) {
         item.tell(|| Outcome::Dropped);
         match (&self.remote, item.letter()) {
-            (Some(remote), Some(letter)) => remote.keep(letter),
+            (Some(remote), Some(letter)) => remote.keep(letter, None),
             _ => self.ack(item),
         }
         self.observe(item, || UnhandledReason::Dropped);
@@ -321,11 +321,16 @@ impl Queue {
 
     /// Has a broker forget an item that is settled.
     pub(crate) fn ack(&self, item: &Item) {
+        self.ack_with(item, None);
+    }
+
+    /// As [`ack`](Self::ack), once what was begun on it is broken off.
+    pub(crate) fn ack_with(&self, item: &Item, broken_off: Option<BrokenOff>) {
         let Some(remote) = &self.remote else { return };
         if let Some(leased) = item.leased() {
-            remote.ack(&leased.id);
+            remote.ack(&leased.id, broken_off);
         } else if let Some(letter) = item.letter() {
-            remote.forget(letter);
+            remote.forget(letter, broken_off);
         }
     }
 

@@ -6,6 +6,7 @@ use contexter_protocol::IntegrationEvent;
 use contexter_service::Delays;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::receipt::Outcome;
 use crate::remote::Leased;
@@ -31,8 +32,21 @@ pub(crate) struct More {
     pub(crate) owner: Owner,
     /// Whether the deduplication has it as in progress, on behalf of this item.
     pub(crate) begun: bool,
+    /// What becomes of it when its worker does not come back to it.
+    pub(crate) left: Left,
     /// Whether the event can expire.
     expires: bool,
+}
+
+/// What becomes of the item of a worker that is stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Left {
+    /// Another one may begin with it.
+    Ready,
+    /// Its attempt has failed; the next one is due then.
+    Due(Instant),
+    /// Nothing: it is settled.
+    Settled,
 }
 
 /// The failures of an item so far.
@@ -68,6 +82,7 @@ impl Default for More {
             failed: None,
             owner: Owner::Nobody,
             begun: false,
+            left: Left::Ready,
             expires: false,
         }
     }
@@ -114,6 +129,10 @@ impl Item {
 
     pub(crate) fn begun(&self) -> bool {
         self.more.as_ref().is_some_and(|more| more.begun)
+    }
+
+    pub(crate) fn left(&self) -> Left {
+        self.more.as_ref().map_or(Left::Ready, |more| more.left)
     }
 
     pub(crate) fn first_failed(&self) -> Option<Timestamp> {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use contexter_protocol::IntegrationEvent;
 use tokio::time::Instant;
 
-pub(crate) use item::{Failed, Item, Owner};
+pub(crate) use item::{Failed, Item, Left, Owner};
 use plain::Plain;
 
 #[derive(Debug, Default)]

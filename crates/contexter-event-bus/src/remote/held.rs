@@ -1,11 +1,12 @@
 //! What is held of a broker, and what is to be sent to it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::failures::Failures;
+use super::settle::Errand;
 use crate::dedupe::{DedupeKey, DeliveryId};
 use crate::transport::{DeadLetterId, DeliveryToken, Disposition};
 
@@ -18,9 +19,14 @@ pub(super) struct Held {
     pub(super) lost: HashMap<Arc<str>, Instant>,
     /// The dead letters that are being handled again, and are not removed yet.
     pub(super) redriven: HashSet<DeadLetterId>,
-    pub(super) waiting: Vec<Waiting>,
+    /// The dead letters of these that could not be removed yet.
+    pub(super) to_remove: Vec<DeadLetterId>,
+    /// The settlements that are to be sent.
+    pub(super) waiting: Vec<(DeliveryToken, Disposition)>,
     /// How many settlements are on their way.
     pub(super) under_way: usize,
+    pub(super) errands: VecDeque<Errand>,
+    pub(super) errands_under_way: usize,
     /// Whether the pump has ended, so that nothing comes to what is held.
     pub(super) intake_is_over: bool,
     pub(super) failures: Failures,
@@ -43,7 +49,8 @@ impl Held {
     }
 
     pub(super) fn is_flushed(&self) -> bool {
-        self.waiting.is_empty() && self.under_way == 0
+        let settled = self.waiting.is_empty() && self.under_way == 0;
+        settled && self.errands.is_empty() && self.errands_under_way == 0
     }
 }
 
@@ -56,14 +63,3 @@ pub(super) struct Hold {
 
 /// What the deduplication has as in progress and nobody works on any more.
 pub(crate) type BrokenOff = (DedupeKey, DeliveryId);
-
-/// A settlement that is to be sent.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    /// None if the message is not held any more.
-    pub(super) settlement: Option<(DeliveryToken, Disposition)>,
-    /// The event whose handling was broken off, and the delivery that had begun it.
-    pub(super) broken_off: Option<BrokenOff>,
-    /// A dead letter that is settled by now.
-    pub(super) letter: Option<DeadLetterId>,
-}

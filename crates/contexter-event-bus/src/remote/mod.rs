@@ -14,8 +14,9 @@ use tokio::time::Instant;
 
 use failures::Failure;
 pub(crate) use held::BrokenOff;
-use held::{Held, Hold, Waiting};
+use held::{Held, Hold};
 pub(crate) use pump::pump;
+use settle::Errand;
 pub(crate) use settle::settle;
 
 use crate::dead_letter::RedriveError;
@@ -69,6 +70,8 @@ pub(crate) struct Remote {
     held: Mutex<Held>,
     /// Wakes the task that settles.
     settling: Notify,
+    /// Wakes whoever runs errands: there is another one.
+    errands: Notify,
     /// Wakes the pump: there is room.
     room: Notify,
     /// Told when everything is settled.
@@ -98,6 +101,7 @@ impl Remote {
             max_clock_skew,
             held: Mutex::default(),
             settling: Notify::new(),
+            errands: Notify::new(),
             room: Notify::new(),
             flushed: Notify::new(),
             closing: watch::Sender::new(false),
@@ -178,6 +182,7 @@ impl Remote {
         self.held.lock().lost.remove(id);
         // It may have been the last that something could still come of.
         self.settling.notify_one();
+        self.flushed.notify_waiters();
     }
 
     /// Returns how many messages are here that are not held any more.
@@ -190,17 +195,11 @@ impl Remote {
         self.held.lock().items.contains_key(id)
     }
 
-    /// The message is done.
-    pub(crate) fn ack(&self, id: &str) {
+    /// The message is done, and what was begun on it broken off if no handler has handled it.
+    pub(crate) fn ack(&self, id: &str, broken_off: Option<BrokenOff>) {
         let mut held = self.held.lock();
         held.failures.remove(id);
-        self.let_go(held, id, Disposition::Ack, None);
-    }
-
-    /// The message goes back to the group and is tried again later; why is remembered.
-    pub(crate) fn nack(&self, id: &Arc<str>, after: Duration, kind: FailureKind, error: String) {
-        self.note_failure(id, kind, error);
-        self.let_go(self.held.lock(), id, Disposition::Nack { after }, None);
+        self.let_go(held, id, Disposition::Ack, broken_off);
     }
 
     /// Remembers why a message failed that is to be tried again.
@@ -213,9 +212,9 @@ impl Remote {
         self.held.lock().failures.get(id).is_some()
     }
 
-    /// The message goes back to the group at once, with what was begun on it broken off.
-    pub(crate) fn release(&self, id: &str, broken_off: Option<BrokenOff>) {
-        let after = Duration::ZERO;
+    /// The message goes back to the group, which gets it after some time, with what was begun on it
+    /// broken off.
+    pub(crate) fn release(&self, id: &str, after: Duration, broken_off: Option<BrokenOff>) {
         self.let_go(
             self.held.lock(),
             id,
@@ -231,25 +230,27 @@ impl Remote {
         disposition: Disposition,
         broken_off: Option<BrokenOff>,
     ) {
+        if let Some(broken_off) = broken_off {
+            // Held until that is done, with its lease renewed.
+            let settles = Some((id.into(), disposition));
+            self.add_errand(held, Errand::BreakOff(broken_off, settles));
+            return;
+        }
         let was_lost = !held.lost.is_empty() && held.lost.remove(id).is_some();
         let was_full = self.free(&held) == 0;
         let settlement = held
             .remove(id)
             .map(|Hold { token, .. }| (token, disposition));
-        // What belongs to another consumer by now is not settled, but what was begun on it here is
-        // broken off all the same.
-        if settlement.is_none() && broken_off.is_none() {
+        // What belongs to another consumer by now is not settled.
+        let Some(settlement) = settlement else {
             drop(held);
             if was_lost {
                 self.settling.notify_one();
+                self.flushed.notify_waiters();
             }
             return;
-        }
-        held.waiting.push(Waiting {
-            settlement,
-            broken_off,
-            letter: None,
-        });
+        };
+        held.waiting.push(settlement);
         let first = held.waiting.len() == 1;
         let free = self.free(&held);
         let room = (was_full && free > 0) || free == self.worth_it();
@@ -260,6 +261,12 @@ impl Remote {
         if room {
             self.room.notify_one();
         }
+    }
+
+    fn add_errand(&self, mut held: parking_lot::MutexGuard<'_, Held>, errand: Errand) {
+        held.errands.push_back(errand);
+        drop(held);
+        self.errands.notify_one();
     }
 
     /// Notes that a dead letter is about to be handled again.
@@ -283,19 +290,23 @@ impl Remote {
     }
 
     /// A dead letter was handled again, and is to be removed.
-    pub(crate) fn forget(&self, letter: &DeadLetterId) {
-        let letter = Some(letter.clone());
-        self.held.lock().waiting.push(Waiting {
-            letter,
-            ..Waiting::default()
-        });
-        self.settling.notify_one();
+    pub(crate) fn forget(&self, letter: &DeadLetterId, broken_off: Option<BrokenOff>) {
+        if let Some(broken_off) = broken_off {
+            self.add_errand(self.held.lock(), Errand::BreakOff(broken_off, None));
+        }
+        self.add_errand(self.held.lock(), Errand::Remove(letter.clone()));
     }
 
     /// A dead letter was not handled again, and stays.
-    pub(crate) fn keep(&self, letter: &DeadLetterId) {
-        self.held.lock().redriven.remove(letter);
+    pub(crate) fn keep(&self, letter: &DeadLetterId, broken_off: Option<BrokenOff>) {
+        let mut held = self.held.lock();
+        held.redriven.remove(letter);
+        match broken_off {
+            Some(broken_off) => self.add_errand(held, Errand::BreakOff(broken_off, None)),
+            None => drop(held),
+        }
         self.settling.notify_one();
+        self.flushed.notify_waiters();
     }
 
     /// Stores a dead letter, and returns its name if the broker has confirmed it.
@@ -339,16 +350,15 @@ impl Remote {
         held.intake_is_over && nothing && held.is_flushed()
     }
 
-    /// Waits until nothing more is taken in and every settlement has reached the broker. It must
-    /// have been [stopped](Self::stop).
+    /// Waits until nothing is here, nothing comes, and every settlement has reached the broker. It
+    /// must have been [stopped](Self::stop), and its queue closed.
+    ///
+    /// A worker that has handled something is not at it any more before it says so here; so what is
+    /// on its way to the broker is not all that is waited for.
     pub(crate) async fn flush(&self) {
         loop {
             let flushed = self.flushed.notified();
-            let over = {
-                let held = self.held.lock();
-                held.intake_is_over && held.is_flushed()
-            };
-            if over {
+            if self.is_through() {
                 return;
             }
             flushed.await;

@@ -131,7 +131,7 @@ impl Remote {
             .as_ref()
             .is_some_and(|mark| !queue.is_marked(mark))
         {
-            self.ack(&id);
+            self.ack(&id, None);
             return;
         }
         let event = match message {
@@ -165,7 +165,7 @@ impl Remote {
         let mut item = Item::new(event, Owner::Broker(leased));
         item.more().attempt = queue.attempts.first_of(delivery_count);
         match self.push(queue, item).await {
-            Acceptance::Closed | Acceptance::Rejected => self.release(&id, None),
+            Acceptance::Closed | Acceptance::Rejected => self.release(&id, Duration::ZERO, None),
             // What was dropped for want of room is acknowledged by now.
             _ => {}
         }
@@ -226,7 +226,7 @@ impl Remote {
         if let Some(stored) = self.bury(&letter).await {
             queue.state.lock().stats.dead_lettered += 1;
             queue.tally.dead_lettered(kind);
-            self.ack(id);
+            self.ack(id, None);
             queue.observe_with(|queue| Unhandled {
                 subscription: Arc::clone(&queue.name),
                 group: queue.group.clone(),

@@ -2,74 +2,157 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt as _;
+use futures_util::future::join;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Remote, Waiting};
-use crate::transport::{DeliveryToken, Disposition, Settled};
+use super::{BrokenOff, Remote};
+use crate::transport::{DeadLetterId, DeliveryToken, Disposition, Settled};
+
+/// How many errands may be under way at once.
+const AT_ONCE: usize = 64;
 
 /// Settles and renews, until nothing more comes.
-///
-/// Settlements that come while others are on their way go together.
 pub(crate) async fn settle(remote: Arc<Remote>) {
-    let pause = remote.lease / 3;
-    let mut renewal = Instant::now() + pause;
-    loop {
-        tokio::select! {
-            () = remote.settling.notified() => {}
-            () = sleep_until(renewal) => {}
-        }
-        // All that has gathered, and what has gathered while that was on its way.
-        loop {
-            let waiting = remote.take_waiting();
-            if waiting.is_empty() {
-                break;
-            }
-            remote.send(waiting).await;
-            // Also while there is always something to settle.
-            if Instant::now() >= renewal {
-                remote.renew().await;
-                renewal = Instant::now() + pause;
-            }
-        }
-        if Instant::now() >= renewal {
-            remote.renew().await;
-            renewal = Instant::now() + pause;
-        }
-        if remote.is_through() {
-            return;
-        }
-    }
+    join(remote.settle_and_renew(), remote.run_errands()).await;
+}
+
+/// What is done apart from settling: it may take long, and leases are to be renewed meanwhile.
+#[derive(Debug)]
+pub(super) enum Errand {
+    /// Breaks off what was begun, so that whoever gets the event next does not take it for being
+    /// handled; then the message is settled, if it is one that is held.
+    BreakOff(BrokenOff, Option<(Arc<str>, Disposition)>),
+    /// Removes a dead letter that was handled again.
+    Remove(DeadLetterId),
 }
 
 impl Remote {
-    fn take_waiting(&self) -> Vec<Waiting> {
+    /// Settlements that come while others are on their way go together.
+    async fn settle_and_renew(&self) {
+        let pause = self.lease / 3;
+        let mut renewal = Instant::now() + pause;
+        loop {
+            tokio::select! {
+                () = self.settling.notified() => {}
+                () = sleep_until(renewal) => {}
+            }
+            // All that has gathered, and what has gathered while that was on its way.
+            loop {
+                let waiting = self.take_waiting();
+                if waiting.is_empty() {
+                    break;
+                }
+                self.send(&waiting).await;
+                // Also while there is always something to settle.
+                if Instant::now() >= renewal {
+                    self.renew().await;
+                    renewal = Instant::now() + pause;
+                }
+            }
+            if Instant::now() >= renewal {
+                self.renew().await;
+                self.remove_again();
+                renewal = Instant::now() + pause;
+            }
+            if *self.closing.borrow() {
+                self.leave_letters();
+            }
+            if self.is_through() {
+                self.errands.notify_one();
+                return;
+            }
+        }
+    }
+
+    async fn run_errands(&self) {
+        let mut under_way = FuturesUnordered::new();
+        while !self.is_through() {
+            while under_way.len() < AT_ONCE
+                && let Some(errand) = self.next_errand()
+            {
+                under_way.push(self.run(errand));
+            }
+            tokio::select! {
+                () = self.errands.notified() => {}
+                Some(()) = under_way.next() => {}
+            }
+        }
+    }
+
+    fn next_errand(&self) -> Option<Errand> {
+        let mut held = self.held.lock();
+        let errand = held.errands.pop_front()?;
+        held.errands_under_way += 1;
+        Some(errand)
+    }
+
+    async fn run(&self, errand: Errand) {
+        match errand {
+            Errand::BreakOff((key, by), settles) => {
+                if let Err(error) = self.dedupe.release(&key, &by).await {
+                    tracing::warn!(%error, "deduplication failed");
+                }
+                if let Some((id, disposition)) = settles {
+                    self.let_go(self.held.lock(), &id, disposition, None);
+                }
+            }
+            Errand::Remove(letter) => self.remove(letter).await,
+        }
+        self.held.lock().errands_under_way -= 1;
+        self.settling.notify_one();
+        self.flushed.notify_waiters();
+        self.ledger.woke_idle();
+    }
+
+    async fn remove(&self, letter: DeadLetterId) {
+        let removed = self.transport.remove_dead_letter(&letter).await;
+        let mut held = self.held.lock();
+        match removed {
+            Err(error) if error.kind().is_transient() => {
+                tracing::warn!(%letter, %error, "a dead letter is not removed yet that was handled again");
+                held.to_remove.push(letter);
+            }
+            Err(error) => {
+                tracing::warn!(%letter, %error, "a dead letter stays that was handled again");
+                held.redriven.remove(&letter);
+            }
+            Ok(_was_there) => {
+                held.redriven.remove(&letter);
+            }
+        }
+    }
+
+    /// Tries again to remove the dead letters that could not be.
+    fn remove_again(&self) {
+        let mut held = self.held.lock();
+        let letters = std::mem::take(&mut held.to_remove);
+        if !letters.is_empty() {
+            held.errands.extend(letters.into_iter().map(Errand::Remove));
+            self.errands.notify_one();
+        }
+    }
+
+    /// Leaves the dead letters that could not be removed: there is no next time.
+    fn leave_letters(&self) {
+        let mut held = self.held.lock();
+        for letter in std::mem::take(&mut held.to_remove) {
+            tracing::warn!(%letter, "a dead letter stays that was handled again");
+            held.redriven.remove(&letter);
+        }
+    }
+
+    fn take_waiting(&self) -> Vec<(DeliveryToken, Disposition)> {
         let mut held = self.held.lock();
         held.under_way = held.waiting.len();
         std::mem::take(&mut held.waiting)
     }
 
-    async fn send(&self, waiting: Vec<Waiting>) {
-        let mut settlements = Vec::with_capacity(waiting.len());
-        let (mut broken_off, mut letters) = (Vec::new(), Vec::new());
-        for one in waiting {
-            settlements.extend(one.settlement);
-            broken_off.extend(one.broken_off);
-            letters.extend(one.letter);
-        }
-        // Together, because each may be a round trip; and first, so that whoever gets the event
-        // next does not take it for being handled.
-        let releases = broken_off
-            .iter()
-            .map(|(key, by)| self.dedupe.release(key, by));
-        for answer in join_all(releases).await {
-            if let Err(error) = answer {
-                tracing::warn!(%error, "deduplication failed");
-            }
-        }
+    async fn send(&self, settlements: &[(DeliveryToken, Disposition)]) {
         let answers = match self.source.get() {
-            Some(source) if !settlements.is_empty() => source.settle(&settlements).await,
-            _ => Vec::new(),
+            Some(source) => source.settle(settlements).await,
+            None => Vec::new(),
         };
         let refused = answers
             .iter()
@@ -85,16 +168,7 @@ impl Remote {
         if let Some(error) = answers.iter().find_map(|answer| answer.as_ref().err()) {
             tracing::warn!(%error, "events could not be settled and will be delivered again");
         }
-        for letter in &letters {
-            if let Err(error) = self.transport.remove_dead_letter(letter).await {
-                tracing::warn!(%letter, %error, "a dead letter stays that was handled again");
-            }
-        }
-        {
-            let mut held = self.held.lock();
-            held.under_way = 0;
-            held.redriven.retain(|letter| !letters.contains(letter));
-        }
+        self.held.lock().under_way = 0;
         self.flushed.notify_waiters();
         self.ledger.woke_idle();
     }

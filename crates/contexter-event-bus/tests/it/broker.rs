@@ -27,6 +27,10 @@ pub(crate) struct Broker {
     pub(crate) hangs: AtomicBool,
     /// How long storing a dead letter takes, in milliseconds.
     pub(crate) slow_letters: AtomicU64,
+    /// How long removing one takes, in milliseconds.
+    pub(crate) slow_removals: AtomicU64,
+    /// How many removals of dead letters from now on get no answer.
+    pub(crate) fail_removals: AtomicU64,
     /// How many publications from now on get no answer.
     pub(crate) fail_next: AtomicU64,
     /// How many bytes each message has, as far as the broker says.
@@ -270,6 +274,14 @@ impl MessageTransport for Fake {
     }
 
     async fn remove_dead_letter(&self, id: &DeadLetterId) -> Result<bool, TransportError> {
+        let left = self.0.fail_removals.load(Ordering::SeqCst);
+        if left > 0 {
+            self.0.fail_removals.store(left - 1, Ordering::SeqCst);
+            let kind = TransportErrorKind::Unavailable;
+            return Err(TransportError::new(kind, "down"));
+        }
+        let slow = self.0.slow_removals.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(slow)).await;
         let number = id.as_str().parse().unwrap();
         Ok(self.0.state.lock().letters.remove(&number).is_some())
     }

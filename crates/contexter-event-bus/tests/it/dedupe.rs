@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use contexter_conformance::events::{DedupeSubject, run_dedupe};
 use contexter_event_bus::{
     Begin, Bus, BusConfig, DedupeKey, DedupeStore, Delivery, DeliveryId, FailureKind, HandlerError,
-    MemoryDedupe, SubscriptionConfig, TransportError,
+    MemoryDedupe, Subscription, SubscriptionConfig, TransportError,
 };
+use contexter_protocol::IntegrationEvent;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
@@ -306,4 +307,81 @@ async fn what_goes_back_to_a_broker_is_in_progress_nowhere() {
     until(|| broker.acked("g") == 1).await;
     assert_eq!(seen.all(), [(0, 1), (0, 2), (0, 3)]);
     assert_eq!(store.in_progress.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_a_dead_letter_at_a_broker_is_not_handled_again_however_its_subscription_ends() {
+    let (broker, store) = (Broker::new(), Arc::new(Slow::new()));
+    let transport = Arc::new(Fake(Arc::clone(&broker)));
+    let shared = Arc::<Slow>::clone(&store);
+    let bus = Bus::with_dedupe_store(Some(transport), shared, &BusConfig::default());
+    let fail = |_: Delivery| async { Err::<(), _>(HandlerError::permanent("never")) };
+    let kept = bus.subscribe("a.b", config(), fail).unwrap();
+    kept.ready().await.unwrap();
+    publish_all(&bus, 0..1).await;
+    while bus.dead_letters().await.unwrap().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(store.released.load(Ordering::SeqCst), 0);
+    let report = kept.drain(Duration::ZERO).await;
+    assert!(report.abandoned.is_empty(), "{:?}", report.abandoned);
+    assert_eq!(broker.acked("g"), 1);
+    assert_eq!(store.released.load(Ordering::SeqCst), 1);
+}
+
+/// A bus over a store that is slow to release, and what fails there once.
+fn failing_once(
+    broker: Option<&Arc<Broker>>,
+    error: fn() -> HandlerError,
+) -> (Bus, SubscriptionConfig, Subscription) {
+    let transport = broker.map(|broker| Arc::new(Fake(Arc::clone(broker))) as _);
+    let store = Arc::new(Slow::new());
+    let bus = Bus::with_dedupe_store(transport, store, &BusConfig::default());
+    let config = config().with_deduplication(true);
+    let fail = move |_: Delivery| async move { Err::<(), _>(error()) };
+    let first = bus.subscribe("a.b", config.clone(), fail).unwrap();
+    (bus, config, first)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_put_off_is_not_tried_earlier_when_its_worker_is_stopped_meanwhile() {
+    let delay = Duration::from_mins(1);
+    let later = || HandlerError::retryable_after(Duration::from_mins(1), "later");
+    let key = IntegrationEvent::builder("test", "a.b").partition_key("k");
+    let key = key.data(serde_json::json!(7)).build().unwrap();
+    for (broker, event) in [
+        (None, event(7)),
+        (Some(Broker::new()), event(7)),
+        (Some(Broker::new()), key),
+    ] {
+        let (bus, config, first) = failing_once(broker.as_ref(), later);
+        first.ready().await.unwrap();
+        bus.publish(event).await.unwrap();
+        // It has failed after the second that beginning takes, and is being released.
+        sleep(Duration::from_secs(2)).await;
+        let (seen, start) = (Seen::default(), Instant::now());
+        let second = bus.subscribe("a.b", config, noting(&seen)).unwrap();
+        drop(first);
+        until(|| !seen.all().is_empty()).await;
+        let waited = start.elapsed();
+        assert!(waited > delay / 10 * 9, "{waited:?}");
+        drop(second);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_failed_for_good_is_a_dead_letter_also_when_its_worker_is_stopped_meanwhile() {
+    let never = || HandlerError::permanent("never");
+    let (bus, config, first) = failing_once(None, never);
+    bus.publish(event(7)).await.unwrap();
+    sleep(Duration::from_secs(2)).await;
+    let seen = Seen::default();
+    let second = bus.subscribe("a.b", config, noting(&seen)).unwrap();
+    drop(first);
+    assert!(bus.idle(LONG).await);
+    assert_eq!(seen.numbers(), [0_usize; 0], "no other member handles it");
+    assert_eq!(bus.dead_letters().await.unwrap().len(), 1);
+    let stats = bus.stats();
+    assert_eq!((stats.dead_lettered, stats.abandoned), (1, 0));
+    drop(second);
 }
