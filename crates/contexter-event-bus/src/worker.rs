@@ -20,8 +20,9 @@ use crate::trace::{handled, is_watched};
 use crate::turn::{Turns, Working};
 
 /// For how long a worker handles one event after the other before it lets others have its thread.
-/// Giving it away costs a few microseconds, which a quick handler should not pay often. Where
-/// handlers are slow it may be some four times that, because looking at the clock costs, too.
+/// Giving it away costs a few microseconds, which a quick handler should not pay often. Looking at
+/// the clock costs, too, so it may be some four times that, or up to seven events where each takes
+/// longer: a handler that blocks its thread for 50 ms keeps it for a third of a second.
 const STINT: Duration = Duration::from_micros(100);
 /// Before which event it looks at the clock first: whoever gets them one by one never does.
 const LOOKS_BEFORE: u32 = 2;
