@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::ending::Stay;
 use crate::lanes::Item;
-use crate::observe::UnhandledReason;
+use crate::observe::{Promise, UnhandledReason};
 use crate::queue::{Phase, Queue, State};
 use crate::receipt::Outcome;
 
@@ -117,7 +117,12 @@ impl Queue {
 
     /// Takes the item that is next, unless its worker is to stop.
     #[inline]
-    fn take(&self, state: &mut State, slot: usize, expired: &mut Vec<Item>) -> Option<(u64, Item)> {
+    fn take(
+        &self,
+        state: &mut State,
+        slot: usize,
+        expired: &mut Vec<(Item, Promise)>,
+    ) -> Option<(u64, Item)> {
         if state.stops(slot) || state.phase == Phase::Closed {
             return None;
         }
@@ -131,7 +136,7 @@ impl Queue {
             }
             state.lanes.release(&item.event);
             state.stats.expired += 1;
-            expired.push(item);
+            expired.push((item, state.promise()));
         }
     }
 
@@ -147,7 +152,7 @@ impl Queue {
 
     /// Tells whoever wants to know what has come to an end.
     #[inline]
-    fn settle(&self, done: Option<Item>, expired: Vec<Item>) {
+    fn settle(&self, done: Option<Item>, expired: Vec<(Item, Promise)>) {
         if let Some(item) = done
             && !item.is_plain()
         {
@@ -165,11 +170,11 @@ impl Queue {
     }
 
     #[cold]
-    fn expire(&self, expired: Vec<Item>) {
-        for mut item in expired {
+    fn expire(&self, expired: Vec<(Item, Promise)>) {
+        for (mut item, promise) in expired {
             item.tell(|| Outcome::Expired);
             self.ack(&item);
-            self.observe(&item, || UnhandledReason::Expired);
+            self.observe(promise, &item, || UnhandledReason::Expired);
         }
     }
 
@@ -223,12 +228,13 @@ impl Queue {
             Pass::Lost => state.stats.fenced += 1,
         }
         state.lanes.release(&item.event);
+        let promise = state.promise();
         drop(state);
         item.tell(|| Outcome::Duplicate);
         match why {
             Pass::Duplicate => {
                 self.ack(&item);
-                self.observe(&item, || UnhandledReason::Duplicate);
+                self.observe(promise, &item, || UnhandledReason::Duplicate);
             }
             Pass::Lost => {
                 if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {

@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bus::{Bus, MAX_WITHIN};
 use crate::ending::Remains;
-use crate::observe::Observing;
 use crate::queue::{Queue, State};
 use crate::receipt::DrainReport;
 use crate::remote::Remote;
@@ -109,8 +108,7 @@ impl Bus {
         let settled = self.totals().settled().saturating_sub(settled_before);
         let flushed = async {
             join_all(remotes.iter().map(|remote| remote.flush())).await;
-            let observed = queues.iter().filter_map(|queue| queue.observing());
-            join_all(observed.map(Observing::told)).await;
+            join_all(queues.iter().map(|queue| queue.untold.none())).await;
             let nothing = || self.inner.ledger.publishing() == 0;
             self.inner.ledger.idle(nothing).await;
         };
@@ -195,9 +193,7 @@ impl Subscription {
             let through = || queue.are_idle(&self.workers);
             let _in_time = timeout_at(deadline, queue.ledger.idle(through)).await;
             drop(self);
-            if let Some(observing) = queue.observing()
-                && timeout(FLUSH, observing.told()).await.is_err()
-            {
+            if timeout(FLUSH, queue.untold.none()).await.is_err() {
                 tracing::warn!(
                     subscription = &*queue.name,
                     "the observer was not told of everything in time"
@@ -213,9 +209,7 @@ impl Subscription {
                 if let Some(remote) = &queue.remote {
                     Remote::flush(remote).await;
                 }
-                if let Some(observing) = queue.observing() {
-                    observing.told().await;
-                }
+                queue.untold.none().await;
             };
             if timeout(FLUSH, flushed).await.is_err() {
                 tracing::warn!(

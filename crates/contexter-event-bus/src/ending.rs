@@ -137,10 +137,9 @@ impl Queue {
                 tasks.extend(slot.task.take());
             }
         }
-        if state.workers == 0
-            && let Some(observing) = &mut state.observing
-        {
-            observing.end();
+        if state.workers == 0 {
+            // It is told nothing more but what was promised.
+            state.observing = None;
         }
         // One that slept may have been the only one to know when something is due.
         self.wake_another(&mut state);

@@ -11,7 +11,7 @@ use crate::attempts::MAX_WAIT;
 use crate::claim::Claim;
 use crate::handler::{FailureKind, HandlerError};
 use crate::lanes::{Failed, Item, Left};
-use crate::observe::{Unhandled, UnhandledReason};
+use crate::observe::{Promise, Unhandled, UnhandledReason};
 use crate::queue::{Queue, State};
 use crate::receipt::Outcome;
 use crate::remote::{BrokenOff, Leased, Remote};
@@ -31,7 +31,7 @@ impl Queue {
     /// Notes that an attempt failed, and returns what follows.
     pub(crate) fn failed(&self, slot: usize, error: &HandlerError) -> After {
         let mut state = self.state.lock();
-        state.stats.failed += 1;
+        state.count(&self.tally, |stats| stats.failed += 1);
         let Some(item) = state.item_mut(slot) else {
             // It has gone to somebody else.
             return After::Later {
@@ -141,7 +141,7 @@ impl Queue {
 
     /// Nothing that stops the worker makes it be handled again once the letter is there.
     async fn bury_here(&self, slot: usize, letter: DeadLetter) {
-        let buried = {
+        let (buried, promise) = {
             let mut state = self.state.lock();
             let Some(item) = state.item_mut(slot) else {
                 return;
@@ -150,10 +150,10 @@ impl Queue {
             let mut buried = Buried::of(&letter, item);
             buried.id = self.ledger.dead.add(letter, self.id);
             item.tell(|| buried.outcome());
-            self.count_buried(&mut state, &buried);
-            buried
+            let promise = self.count_buried(&mut state, &buried);
+            (buried, promise)
         };
-        self.observe_with(|queue| buried.end(queue));
+        self.observe_with(promise, |queue| buried.end(queue));
         self.let_begin_again(slot).await;
         self.state.lock().vacate(slot);
     }
@@ -174,11 +174,11 @@ impl Queue {
             id,
             ..Buried::of(&letter, &item)
         };
-        self.count_buried(&mut state, &buried);
+        let promise = self.count_buried(&mut state, &buried);
         drop(state);
         // Broken off only now: that a handler had begun with it is what makes it poison.
         self.ack_with(&item, self.begun(seq, &item));
-        self.observe_with(|queue| buried.end(queue));
+        self.observe_with(promise, |queue| buried.end(queue));
         item.tell(|| buried.outcome());
     }
 
@@ -201,10 +201,11 @@ impl Queue {
         false
     }
 
-    fn count_buried(&self, state: &mut State, buried: &Buried) {
+    fn count_buried(&self, state: &mut State, buried: &Buried) -> Promise {
         state.stats.dead_lettered += 1;
         self.tally.dead_lettered(buried.kind);
         state.lanes.release(&buried.event);
+        state.promise()
     }
 
     /// Names what the deduplication has as in progress on behalf of an item.

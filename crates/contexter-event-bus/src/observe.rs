@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::handler::FailureKind;
 use crate::lanes::Item;
-use crate::queue::Queue;
+use crate::queue::{Queue, State};
 use crate::transport::{DeadLetterId, DeadMessage};
 use crate::worker::within;
 
@@ -117,62 +117,25 @@ impl PartialEq for Observer {
 
 /// The way of a queue to its observer. The task at the other end goes on until the last subscriber
 /// has left and everything was told; so an observer may hold its own bus.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Observing {
-    /// None when nobody is told any more.
-    ends: Option<mpsc::Sender<Unhandled>>,
-    pending: Arc<Pending>,
+    ends: Ends,
+    untold: Arc<Untold>,
 }
 
-/// What is not told yet.
+/// What the observers of a queue are not told yet.
 #[derive(Debug, Default)]
-struct Pending {
+pub(crate) struct Untold {
     count: AtomicUsize,
     none: Notify,
 }
 
-impl Pending {
-    fn told(&self) {
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.none.notify_waiters();
-        }
-    }
-}
-
-impl Observing {
-    /// Returns the way to an observer, and the task that tells it: each for at most `limit`.
-    pub(crate) fn new(
-        observer: Observer,
-        limit: Duration,
-    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let (ends, waiting) = mpsc::channel(UNTOLD);
-        let pending = Arc::new(Pending::default());
-        let task = tell(observer, waiting, Arc::clone(&pending), limit);
-        let ends = Some(ends);
-        (Self { ends, pending }, task)
-    }
-
-    /// Tells nothing more but what is on its way.
-    pub(crate) fn end(&mut self) {
-        self.ends = None;
-    }
-
-    /// Has the observer told, soon; returns whether there was room for that.
-    fn send(&self, end: impl FnOnce() -> Unhandled) -> bool {
-        let Some(ends) = &self.ends else { return true };
-        self.pending.count.fetch_add(1, Ordering::AcqRel);
-        let sent = ends.try_send(end()).is_ok();
-        if !sent {
-            self.pending.told();
-        }
-        sent
-    }
-
-    /// Waits until the observer was told everything so far.
-    pub(crate) async fn told(self) {
+impl Untold {
+    /// Waits until everything so far was told.
+    pub(crate) async fn none(&self) {
         loop {
-            let none = self.pending.none.notified();
-            if self.pending.count.load(Ordering::Acquire) == 0 {
+            let none = self.none.notified();
+            if self.count.load(Ordering::Acquire) == 0 {
                 return;
             }
             none.await;
@@ -180,13 +143,63 @@ impl Observing {
     }
 }
 
+/// One end that is not told yet.
+#[derive(Debug)]
+struct Pending(Arc<Untold>);
+
+impl Pending {
+    fn new(untold: &Arc<Untold>) -> Self {
+        untold.count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(untold))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.none.notify_waiters();
+        }
+    }
+}
+
+/// That an end is told to whoever observes now, also if nobody does any more when it is.
+///
+/// It is asked for under the lock under which an item is settled, because the last member of a group
+/// may leave right after that.
+#[must_use = "an end that is not told is lost"]
+#[derive(Debug)]
+pub(crate) struct Promise(Option<(Ends, Pending)>);
+
+type Ends = mpsc::Sender<(Unhandled, Pending)>;
+
+impl Observing {
+    /// Returns the way to an observer, and the task that tells it: each for at most `limit`. What it
+    /// is not told yet counts as `untold`.
+    pub(crate) fn new(
+        observer: Observer,
+        limit: Duration,
+        untold: &Arc<Untold>,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
+        let (ends, waiting) = mpsc::channel(UNTOLD);
+        let untold = Arc::clone(untold);
+        (Self { ends, untold }, tell(observer, waiting, limit))
+    }
+}
+
+impl State {
+    /// Promises that an end is told, if anybody is there to be told.
+    pub(crate) fn promise(&self) -> Promise {
+        let observing = self.observing.as_ref();
+        Promise(observing.map(|Observing { ends, untold }| (ends.clone(), Pending::new(untold))))
+    }
+}
+
 async fn tell(
     Observer(observer): Observer,
-    mut waiting: mpsc::Receiver<Unhandled>,
-    pending: Arc<Pending>,
+    mut waiting: mpsc::Receiver<(Unhandled, Pending)>,
     limit: Duration,
 ) {
-    while let Some(end) = waiting.recv().await {
+    while let Some((end, pending)) = waiting.recv().await {
         let subscription = Arc::clone(&end.subscription);
         let call = async { within(limit, observer(end)).await };
         match AssertUnwindSafe(call).catch_unwind().await {
@@ -196,14 +209,19 @@ async fn tell(
             }
             Err(_panic) => tracing::error!(%subscription, "observer panicked"),
         }
-        pending.told();
+        drop(pending);
     }
 }
 
 impl Queue {
-    /// Tells the observer, if there is one, that an item is settled. No lock may be held.
-    pub(crate) fn observe(&self, item: &Item, reason: impl FnOnce() -> UnhandledReason) {
-        self.observe_with(|queue| Unhandled {
+    /// Tells the observer, as promised, that an item is settled. No lock may be held.
+    pub(crate) fn observe(
+        &self,
+        promise: Promise,
+        item: &Item,
+        reason: impl FnOnce() -> UnhandledReason,
+    ) {
+        self.observe_with(promise, |queue| Unhandled {
             subscription: Arc::clone(&queue.name),
             group: queue.group.clone(),
             message: DeadMessage::Event(Arc::clone(&item.event)),
@@ -213,16 +231,20 @@ impl Queue {
         });
     }
 
-    /// Tells the observer, if there is one, of what is settled. No lock may be held.
-    pub(crate) fn observe_with(&self, end: impl FnOnce(&Self) -> Unhandled) {
-        let Some(observing) = self.observing() else {
+    /// Tells the observer, as promised, of what is settled. No lock may be held.
+    pub(crate) fn observe_with(
+        &self,
+        Promise(promise): Promise,
+        end: impl FnOnce(&Self) -> Unhandled,
+    ) {
+        let Some((ends, pending)) = promise else {
             return;
         };
-        if observing.send(|| end(self)) {
+        if ends.try_send((end(self), pending)).is_ok() {
             return;
         }
         let mut state = self.state.lock();
-        state.stats.untold += 1;
+        state.count(&self.tally, |stats| stats.untold += 1);
         let first = state.stats.untold == 1;
         drop(state);
         if first {

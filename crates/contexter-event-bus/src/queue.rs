@@ -11,7 +11,7 @@ use crate::config::Overflow;
 use crate::dedupe::Dedupe;
 use crate::ending::Stay;
 use crate::lanes::{Item, Lanes, Owner};
-use crate::observe::{Observing, UnhandledReason};
+use crate::observe::{Observing, Promise, UnhandledReason, Untold};
 use crate::pattern::Pattern;
 use crate::receipt::{Acceptance, Outcome};
 use crate::remote::{BrokenOff, Remote};
@@ -39,6 +39,8 @@ pub(crate) struct Queue {
     pub(crate) dedupe: Option<Dedupe>,
     /// Where the events come from, unless they are published in this process.
     pub(crate) remote: Option<Arc<Remote>>,
+    /// What observers are not told yet: of this queue, whoever they are.
+    pub(crate) untold: Arc<Untold>,
     pub(crate) state: Mutex<State>,
     /// Wakes a worker: an item may run, or the next due time has changed.
     pub(crate) work: Signal,
@@ -58,6 +60,8 @@ pub(crate) struct State {
     pub(crate) sleeping: Waiting,
     pub(crate) blocked: Waiting,
     pub(crate) stats: SubscriptionStats,
+    /// Whether these are counted with what is past already.
+    pub(crate) is_past: bool,
     /// Who is told of what no handler has handled, if anybody is: the observer of the first of
     /// those who are there.
     pub(crate) observing: Option<Observing>,
@@ -84,6 +88,23 @@ pub(crate) enum Phase {
 }
 
 impl State {
+    /// Counts something that may come after the end of the queue.
+    pub(crate) fn count(&mut self, tally: &Tally, add: impl Fn(&mut SubscriptionStats)) {
+        add(&mut self.stats);
+        if self.is_past {
+            add(&mut tally.past.lock());
+        }
+    }
+
+    fn stats_with(&self, trimmed: u64) -> SubscriptionStats {
+        SubscriptionStats {
+            trimmed,
+            waiting: self.lanes.len(),
+            in_flight: self.in_flight,
+            ..self.stats.clone()
+        }
+    }
+
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight == 0 && self.lanes.len() == 0
@@ -246,8 +267,9 @@ impl Queue {
             Overflow::Reject => {}
             Overflow::DropNewest => {
                 state.stats.dropped += 1;
+                let promise = state.promise();
                 drop(state);
-                self.dropped(&mut item);
+                self.dropped(&mut item, promise);
                 return Ok(Acceptance::Dropped);
             }
             Overflow::DropOldest => {
@@ -257,9 +279,10 @@ impl Queue {
                 if state.lanes.is_ready() && state.sleeping.wake() {
                     self.work.wake_one();
                 }
+                let promise = state.promise();
                 drop(state);
                 if let Some(mut displaced) = displaced {
-                    self.dropped(&mut displaced);
+                    self.dropped(&mut displaced, promise);
                 }
                 return Ok(Acceptance::AcceptedDroppingOldest);
             }
@@ -269,13 +292,15 @@ impl Queue {
         Ok(Acceptance::Rejected)
     }
 
-    fn dropped(&self, item: &mut Item) {
+    fn dropped(&self, item: &mut Item, promise: Promise) {
         item.tell(|| Outcome::Dropped);
-        match (&self.remote, item.letter()) {
-            (Some(remote), Some(letter)) => remote.keep(letter, None),
-            _ => self.ack(item),
+        if let (Some(remote), Some(letter)) = (&self.remote, item.letter()) {
+            // It stays a dead letter, so nothing has come to an end.
+            remote.keep(letter, None);
+            return;
         }
-        self.observe(item, || UnhandledReason::Dropped);
+        self.ack(item);
+        self.observe(promise, item, || UnhandledReason::Dropped);
     }
 
     /// Adds an item, waiting for room if that is the policy, at most until `deadline`.
@@ -301,7 +326,9 @@ impl Queue {
             };
             drop(blocked);
             if !in_time {
-                self.state.lock().stats.rejected += 1;
+                let mut state = self.state.lock();
+                state.count(&self.tally, |stats| stats.rejected += 1);
+                drop(state);
                 item.tell(|| Outcome::Rejected);
                 return Acceptance::Rejected;
             }
@@ -312,11 +339,6 @@ impl Queue {
     pub(crate) fn broken_off(&self, seq: u64, item: &Item) -> Option<BrokenOff> {
         let dedupe = self.dedupe.as_ref()?;
         Some((dedupe.key(&item.event), dedupe.delivery(seq, item)))
-    }
-
-    /// Returns the way to the observer, if there is one.
-    pub(crate) fn observing(&self) -> Option<Observing> {
-        self.state.lock().observing.clone()
     }
 
     /// Has a broker forget an item that is settled.
@@ -345,15 +367,21 @@ impl Queue {
     }
 
     pub(crate) fn stats(&self) -> SubscriptionStats {
-        // What the broker's consumer counts; it has locks of its own.
-        let trimmed = self.remote.as_ref().map_or(0, |one| one.health().trimmed);
-        let state = self.state.lock();
-        SubscriptionStats {
-            trimmed,
-            waiting: state.lanes.len(),
-            in_flight: state.in_flight,
-            ..state.stats.clone()
-        }
+        let trimmed = self.trimmed();
+        self.state.lock().stats_with(trimmed)
+    }
+
+    /// Counts what it has done with what is past; what comes after that counts there as well.
+    pub(crate) fn become_past(&self) {
+        let trimmed = self.trimmed();
+        let mut state = self.state.lock();
+        state.is_past = true;
+        *self.tally.past.lock() += &state.stats_with(trimmed);
+    }
+
+    /// What the broker's consumer counts; it has locks of its own.
+    fn trimmed(&self) -> u64 {
+        self.remote.as_ref().map_or(0, |one| one.health().trimmed)
     }
 }
 

@@ -98,7 +98,7 @@ impl Routes {
         if let Some(at) = at {
             self.known.clear();
             self.queues.remove(at);
-            *queue.tally.past.lock() += &queue.stats();
+            queue.become_past();
         }
         remains
     }

@@ -64,7 +64,8 @@ impl Bus {
             queue
         };
         let observer = config.observer;
-        let observer = observer.map(|observer| Observing::new(observer, config.handler_timeout));
+        let observing = |observer| Observing::new(observer, config.handler_timeout, &queue.untold);
+        let observer = observer.map(observing);
         let (observing, telling) = observer.unzip();
         let workers = queue.enlist(config.concurrency, observing);
         if let Some(task) = telling {
@@ -135,6 +136,7 @@ impl Bus {
             tally,
             dedupe,
             remote,
+            untold: Arc::default(),
             state: Mutex::default(),
             work: Signal::default(),
             room: Signal::default(),

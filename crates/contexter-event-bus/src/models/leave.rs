@@ -2,11 +2,14 @@
 
 use std::pin::pin;
 
+use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use loom::sync::atomic::AtomicBool;
 
 use super::*;
+use crate::claim::Pass;
 use crate::ending::Place;
+use crate::observe::{Observer, Observing};
 use crate::sync::notify::Notify;
 
 /// What stops a task: it ends at its next `.await`.
@@ -153,5 +156,32 @@ fn a_wake_up_for_a_member_that_leaves_goes_to_another() {
         let queue = Arc::clone(&model.queue);
         assert!(model.finish() >= 1);
         assert_eq!(queue.stats().delivered, 1);
+    });
+}
+
+#[test]
+fn what_a_worker_settles_before_its_member_leaves_is_told() {
+    loom::model(|| {
+        let event = event(None);
+        let queue = queue(4, Overflow::Reject, 0);
+        let told = Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let count = Arc::clone(&told);
+        let observer = Observer::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::ready(())
+        });
+        let (observing, telling) = Observing::new(observer, Duration::from_secs(1), &queue.untold);
+        let slot = queue.enlist(1, Some(observing)).into_iter().next().unwrap();
+        push(&queue, &event);
+        assert!(matches!(queue.next(slot, false), Next::Work(_)));
+        let leaves = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.leave(&[slot]))
+        };
+        queue.pass(slot, Pass::Duplicate);
+        leaves.join().unwrap();
+        // It ends, because nobody is left who could tell it more.
+        assert_eq!(telling.now_or_never(), Some(()));
+        assert_eq!(told.load(Ordering::SeqCst), queue.stats().duplicates);
     });
 }

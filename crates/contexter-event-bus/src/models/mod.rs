@@ -47,6 +47,7 @@ fn queue(capacity: usize, overflow: Overflow, workers: usize) -> Arc<Queue> {
         dedupe: None,
         remote: None,
         tally: Arc::default(),
+        untold: Arc::default(),
         state: Mutex::default(),
         work: Signal::default(),
         room: Signal::default(),

@@ -224,10 +224,14 @@ impl Remote {
             last_failed: now,
         };
         if let Some(stored) = self.bury(&letter).await {
-            queue.state.lock().stats.dead_lettered += 1;
+            let promise = {
+                let mut state = queue.state.lock();
+                state.count(&queue.tally, |stats| stats.dead_lettered += 1);
+                state.promise()
+            };
             queue.tally.dead_lettered(kind);
             self.ack(id, None);
-            queue.observe_with(|queue| Unhandled {
+            queue.observe_with(promise, |queue| Unhandled {
                 subscription: Arc::clone(&queue.name),
                 group: queue.group.clone(),
                 message: letter.message,

@@ -1,13 +1,13 @@
 //! Who is told of the events that no handler has handled.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::transport::DeadMessage;
 use contexter_event_bus::{
-    Bus, BusConfig, FailureKind, HandlerError, Overflow, SubscriptionConfig, Unhandled,
-    UnhandledReason,
+    Bus, BusConfig, Delivery, FailureKind, HandlerError, Overflow, RedriveError,
+    SubscriptionConfig, Unhandled, UnhandledReason,
 };
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -289,4 +289,69 @@ async fn an_observer_that_holds_its_bus_is_released_with_the_last_member_and_tol
     assert!(bus.idle(LONG).await);
     bus.drain(LONG).await;
     assert_eq!((later.lock().clone(), told.lock().len()), (vec![3], 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_a_full_queue_does_not_take_again_has_come_to_no_end() {
+    let (broker, ends) = (Broker::new(), Ends::default());
+    let (bus, gate) = (over(&broker), Arc::new(Semaphore::new(0)));
+    let (first, open) = (
+        Arc::new(AtomicBool::new(true)),
+        gated(&Seen::default(), &gate),
+    );
+    let fail_first = move |delivery: Delivery| {
+        let handled = (!first.swap(false, Ordering::SeqCst)).then(|| open(delivery));
+        async move {
+            match handled {
+                Some(handled) => handled.await,
+                None => Err(HandlerError::permanent("no")),
+            }
+        }
+    };
+    let noted = ends.clone();
+    let alone = SubscriptionConfig::default()
+        .with_name("alone")
+        .with_concurrency(1)
+        .with_queue(1, Overflow::DropNewest)
+        .with_observer(move |end| {
+            noted.0.lock().push(end);
+            std::future::ready(())
+        });
+    let kept = bus.subscribe("a.b", alone, fail_first).unwrap();
+    kept.ready().await.unwrap();
+    publish_all(&bus, 0..1).await;
+    ends.wait_for(1).await;
+    publish_all(&bus, 1..2).await;
+    sleep(Duration::from_secs(1)).await;
+    publish_all(&bus, 2..3).await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((kept.stats().in_flight, kept.stats().waiting), (1, 1));
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    let refused = bus.redrive(&letter.id).await.unwrap_err();
+    assert!(matches!(refused, RedriveError::Full { .. }), "{refused}");
+    assert_eq!(bus.dead_letters().await.unwrap(), [letter]);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(ends.0.lock().len(), 1, "{:?}", ends.0.lock());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_waits_for_the_observer_of_members_that_were_replaced() {
+    let (bus, ends) = (Bus::default(), Ends::default());
+    let noted = ends.clone();
+    let slow = ends.config().with_observer(move |end| {
+        let noted = noted.clone();
+        async move {
+            sleep(Duration::from_secs(2)).await;
+            noted.0.lock().push(end);
+        }
+    });
+    let fail = |_| async { Err::<(), _>(HandlerError::permanent("no")) };
+    let first = bus.subscribe("a.b", slow, fail).unwrap();
+    publish_all(&bus, 0..1).await;
+    assert!(bus.idle(LONG).await);
+    drop(first);
+    let next = bus.subscribe("a.b", ends.config(), fail).unwrap();
+    bus.drain(Duration::from_secs(1)).await;
+    assert_eq!(ends.0.lock().len(), 1);
+    drop(next);
 }
