@@ -1,6 +1,6 @@
 //! The dead letters of a bus in process, and why one could not be redriven.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -149,5 +149,34 @@ impl DeadLetters {
     pub(crate) fn counts(&self) -> (usize, u64) {
         let letters = self.letters.lock();
         (letters.kept.len(), letters.evicted)
+    }
+}
+
+/// The dead letters of a broker that this bus is giving to handlers again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Redriven(Arc<Mutex<HashSet<DeadLetterId>>>);
+
+/// That a dead letter is being redriven, until it is removed, or stays: nobody else redrives it
+/// meanwhile.
+#[derive(Debug)]
+pub(crate) struct Redriving {
+    all: Redriven,
+    id: DeadLetterId,
+}
+
+impl Redriven {
+    /// Begins with a dead letter, unless somebody has.
+    pub(crate) fn begin(&self, id: &DeadLetterId) -> Result<Redriving, RedriveError> {
+        let (all, id) = (self.clone(), id.clone());
+        if all.0.lock().insert(id.clone()) {
+            return Ok(Redriving { all, id });
+        }
+        Err(RedriveError::UnderWay { id })
+    }
+}
+
+impl Drop for Redriving {
+    fn drop(&mut self) {
+        self.all.0.lock().remove(&self.id);
     }
 }

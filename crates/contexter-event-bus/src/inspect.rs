@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::bus::Bus;
-use crate::dead_letter::RedriveError;
+use crate::dead_letter::{RedriveError, Redriving};
 use crate::history::{EventFilter, History};
 use crate::lanes::{Item, Owner};
 use crate::queue::Queue;
@@ -86,13 +86,16 @@ impl Bus {
         let Some(transport) = self.transport() else {
             return self.redrive_here(id);
         };
+        // From before it is looked at: what somebody else has handled by now is not read as one
+        // that is still there.
+        let redriving = self.inner.ledger.redriven.begin(id)?;
         let letters = transport
             .dead_letters(&DeadLetterQuery::one(id.clone()))
             .await?;
         let none = || RedriveError::NotFound { id: id.clone() };
         let letter = letters.into_iter().next().ok_or_else(none)?;
         if letter.pattern.is_none() {
-            return self.redrive_alone(&letter);
+            return self.redrive_alone(&letter, redriving);
         }
         transport.redeliver(&letter).await?;
         transport.remove_dead_letter(id).await?;
@@ -102,7 +105,7 @@ impl Bus {
     /// Gives a dead letter to the subscription without a group that it comes from. Nobody would
     /// keep it for one that is not there, nor while it is being handled: it is no group of the
     /// broker's.
-    fn redrive_alone(&self, letter: &DeadLetter) -> Result<(), RedriveError> {
+    fn redrive_alone(&self, letter: &DeadLetter, redriving: Redriving) -> Result<(), RedriveError> {
         let subscription = Arc::clone(&letter.subscription);
         let none = || RedriveError::NoSubscription {
             subscription: Arc::clone(&subscription),
@@ -110,7 +113,9 @@ impl Bus {
         let event = letter.event().ok_or_else(none)?;
         let queue = {
             let routes = self.inner.routes.read();
-            let same = |queue: &&Arc<Queue>| queue.group.is_none() && queue.name == subscription;
+            let same = |queue: &&Arc<Queue>| {
+                queue.group.is_none() && queue.name == subscription && queue.is_open()
+            };
             routes
                 .queues()
                 .iter()
@@ -119,10 +124,14 @@ impl Bus {
                 .ok_or_else(none)?
         };
         let remote = queue.remote.as_ref().ok_or_else(none)?;
-        remote.redrive(&letter.id, none)?;
+        if !remote.redrive(&letter.id, redriving) {
+            return Err(none());
+        }
         let error = match queue.accept(event, Owner::Letter(letter.id.clone())) {
             Ok(how) if how.is_accepted() => return Ok(()),
             Ok(Acceptance::Closed) => none(),
+            // By its policy, and it has kept the letter.
+            Ok(Acceptance::Dropped) => return Err(RedriveError::Full { subscription }),
             _full => RedriveError::Full { subscription },
         };
         remote.keep(&letter.id, None);
@@ -136,12 +145,14 @@ impl Bus {
         let subscription = Arc::clone(&kept.letter.subscription);
         let routes = self.inner.routes.read();
         let queues = routes.queues();
-        let same = queues.iter().find(|queue| queue.id == kept.queue);
+        let same = |queue: &&Arc<Queue>| queue.id == kept.queue && queue.is_open();
+        let same = queues.iter().find(same);
         let letter = &kept.letter;
         let namesake = |queue: &&Arc<Queue>| {
             queue.name == letter.subscription
                 && *queue.group_name() == letter.group
                 && queue.redrive_pattern() == letter.pattern
+                && queue.is_open()
         };
         let namesake = || queues.iter().find(namesake);
         let Some((queue, event)) = same.or_else(namesake).zip(letter.event()) else {

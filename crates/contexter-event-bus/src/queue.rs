@@ -341,6 +341,11 @@ impl Queue {
         Some((dedupe.key(&item.event), dedupe.delivery(seq, item)))
     }
 
+    /// Returns whether it takes something in.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state.lock().phase == Phase::Open
+    }
+
     /// Has a broker forget an item that is settled.
     pub(crate) fn ack(&self, item: &Item) {
         self.ack_with(item, None);

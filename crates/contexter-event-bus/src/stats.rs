@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::config::BusConfig;
-use crate::dead_letter::DeadLetters;
+use crate::dead_letter::{DeadLetters, Redriven};
 use crate::event_store::EventStore;
 use crate::tally::{PublishFailures, Tallies};
 use crate::trace::TracePropagator;
@@ -124,6 +124,8 @@ impl AddAssign<&Self> for SubscriptionStats {
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(crate) dead: DeadLetters,
+    /// The dead letters of a broker that are being redriven from here.
+    pub(crate) redriven: Redriven,
     pub(crate) store: EventStore,
     /// Given once, by whoever traces.
     pub(crate) propagator: OnceLock<Arc<dyn TracePropagator>>,
@@ -141,6 +143,7 @@ impl Ledger {
     pub(crate) fn new(config: &BusConfig) -> Self {
         Self {
             dead: DeadLetters::new(config.dead_letters),
+            redriven: Redriven::default(),
             store: EventStore::new(config),
             propagator: OnceLock::new(),
             tallies: Tallies::default(),

@@ -1,12 +1,13 @@
 //! What is held of a broker, and what is to be sent to it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::failures::Failures;
 use super::settle::Errand;
+use crate::dead_letter::Redriving;
 use crate::dedupe::{DedupeKey, DeliveryId};
 use crate::transport::{DeadLetterId, DeliveryToken, Disposition};
 
@@ -18,7 +19,7 @@ pub(super) struct Held {
     /// What is here and not held any more, and until when it keeps its place.
     pub(super) lost: HashMap<Arc<str>, Instant>,
     /// The dead letters that are being handled again, and are not removed yet.
-    pub(super) redriven: HashSet<DeadLetterId>,
+    pub(super) redriven: HashMap<DeadLetterId, Redriving>,
     /// The dead letters of these that could not be removed yet.
     pub(super) to_remove: Vec<DeadLetterId>,
     /// The settlements that are to be sent.

@@ -19,7 +19,7 @@ pub(crate) use pump::pump;
 use settle::Errand;
 pub(crate) use settle::settle;
 
-use crate::dead_letter::RedriveError;
+use crate::dead_letter::Redriving;
 use crate::dedupe::DedupeStore;
 use crate::error::SubscribeError;
 use crate::handler::FailureKind;
@@ -271,22 +271,13 @@ impl Remote {
 
     /// Notes that a dead letter is about to be handled again.
     ///
-    /// # Errors
-    ///
-    /// Returns an error if it is already, or if nothing is settled any more.
-    pub(crate) fn redrive(
-        &self,
-        id: &DeadLetterId,
-        over: impl FnOnce() -> RedriveError,
-    ) -> Result<(), RedriveError> {
+    /// Returns whether that may be: not when nothing is settled any more.
+    pub(crate) fn redrive(&self, id: &DeadLetterId, redriving: Redriving) -> bool {
         let mut held = self.held.lock();
-        if held.intake_is_over {
-            return Err(over());
+        if !held.intake_is_over {
+            held.redriven.insert(id.clone(), redriving);
         }
-        if !held.redriven.insert(id.clone()) {
-            return Err(RedriveError::UnderWay { id: id.clone() });
-        }
-        Ok(())
+        !held.intake_is_over
     }
 
     /// A dead letter was handled again, and is to be removed.

@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     pub(crate) hangs: AtomicBool,
     /// How long storing a dead letter takes, in milliseconds.
     pub(crate) slow_letters: AtomicU64,
+    /// How long dead letters are on their way to whoever has asked for them, in milliseconds.
+    pub(crate) slow_lists: AtomicU64,
     /// How long removing one takes, in milliseconds.
     pub(crate) slow_removals: AtomicU64,
     /// How many removals of dead letters from now on get no answer.
@@ -268,9 +270,14 @@ impl MessageTransport for Fake {
         &self,
         query: &DeadLetterQuery,
     ) -> Result<Vec<DeadLetter>, TransportError> {
-        let state = self.0.state.lock();
-        let wanted = state.letters.values().filter(|letter| query.wants(letter));
-        Ok(wanted.take(query.limit).cloned().collect())
+        let found = {
+            let state = self.0.state.lock();
+            let wanted = state.letters.values().filter(|letter| query.wants(letter));
+            wanted.take(query.limit).cloned().collect()
+        };
+        let slow = self.0.slow_lists.load(Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(slow)).await;
+        Ok(found)
     }
 
     async fn remove_dead_letter(&self, id: &DeadLetterId) -> Result<bool, TransportError> {

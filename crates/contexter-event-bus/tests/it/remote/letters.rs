@@ -331,7 +331,7 @@ async fn with_letters(
 async fn removing_dead_letters_keeps_no_lease_from_being_renewed() {
     let (broker, gate) = (Broker::new(), Arc::new(Semaphore::new(0)));
     let (bus, kept, seen) = with_letters(&broker, 10, &gate).await;
-    broker.slow_removals.store(2_000, Ordering::SeqCst);
+    broker.slow_removals.store(20_000, Ordering::SeqCst);
     for letter in bus.dead_letters().await.unwrap() {
         bus.redrive(&letter.id).await.unwrap();
     }
@@ -374,4 +374,65 @@ async fn a_dead_letter_that_cannot_be_removed_holds_up_no_drain() {
     bus.drain(LONG).await;
     let took = start.elapsed();
     assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_about_to_redrive_a_letter_is_the_only_one_from_before_it_is_read() {
+    let (broker, gate) = (Broker::new(), Arc::new(Semaphore::new(0)));
+    let (bus, kept, seen) = with_letters(&broker, 1, &gate).await;
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    bus.redrive(&letter.id).await.unwrap();
+    broker.slow_lists.store(1_000, Ordering::SeqCst);
+    // It is read while the first is still at it, and arrives when that has come to its end.
+    let (other, id) = (bus.clone(), letter.id.clone());
+    let second = tokio::spawn(async move { other.redrive(&id).await });
+    sleep(Duration::from_millis(100)).await;
+    gate.add_permits(9);
+    until(|| kept.stats().delivered == 1).await;
+    let second = second.await.unwrap().unwrap_err();
+    assert!(matches!(second, RedriveError::UnderWay { .. }), "{second}");
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(seen.numbers(), [0]);
+    assert!(bus.dead_letters().await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_is_redriven_once_also_when_another_subscription_has_taken_the_place_of_the_first()
+{
+    let (broker, gate) = (Broker::new(), Arc::new(Semaphore::new(0)));
+    let (bus, kept, seen) = with_letters(&broker, 2, &gate).await;
+    let letters = bus.dead_letters().await.unwrap();
+    bus.redrive(&letters[0].id).await.unwrap();
+    until(|| seen.numbers() == [0]).await;
+    let ending = tokio::spawn(kept.drain(LONG));
+    sleep(Duration::from_secs(1)).await;
+    let taken = Seen::default();
+    let alone = SubscriptionConfig::default().with_name("alone");
+    let next = bus.subscribe("a.b", alone, noting(&taken)).unwrap();
+    next.ready().await.unwrap();
+    let again = bus.redrive(&letters[0].id).await.unwrap_err();
+    assert!(matches!(again, RedriveError::UnderWay { .. }), "{again}");
+    // The first takes nothing in any more.
+    bus.redrive(&letters[1].id).await.unwrap();
+    until(|| taken.numbers() == [1]).await;
+    gate.add_permits(9);
+    ending.await.unwrap();
+    until(|| next.stats().delivered == 1).await;
+    assert_eq!(seen.numbers(), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_becomes_one_after_the_end_of_its_subscription_is_counted() {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    let kept = bus.subscribe("a.b", config(), noting(&Seen::default()));
+    let kept = kept.unwrap();
+    kept.ready().await.unwrap();
+    broker.slow_letters.store(1_000, Ordering::SeqCst);
+    broker.store_garbage(b"garbage");
+    until(|| broker.unsettled("g") == 1).await;
+    drop(kept);
+    until(|| broker.acked("g") == 1).await;
+    assert_eq!(bus.dead_letters().await.unwrap().len(), 1);
+    assert_eq!(bus.stats().dead_lettered, 1);
 }
