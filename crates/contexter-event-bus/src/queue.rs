@@ -88,23 +88,6 @@ pub(crate) enum Phase {
 }
 
 impl State {
-    /// Counts something that may come after the end of the queue.
-    pub(crate) fn count(&mut self, tally: &Tally, add: impl Fn(&mut SubscriptionStats)) {
-        add(&mut self.stats);
-        if self.is_past {
-            add(&mut tally.past.lock());
-        }
-    }
-
-    fn stats_with(&self, trimmed: u64) -> SubscriptionStats {
-        SubscriptionStats {
-            trimmed,
-            waiting: self.lanes.len(),
-            in_flight: self.in_flight,
-            ..self.stats.clone()
-        }
-    }
-
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight == 0 && self.lanes.len() == 0
@@ -369,24 +352,6 @@ impl Queue {
         owner: Owner,
     ) -> Result<Acceptance, Item> {
         self.try_push(Item::new(Arc::clone(event), owner))
-    }
-
-    pub(crate) fn stats(&self) -> SubscriptionStats {
-        let trimmed = self.trimmed();
-        self.state.lock().stats_with(trimmed)
-    }
-
-    /// Counts what it has done with what is past; what comes after that counts there as well.
-    pub(crate) fn become_past(&self) {
-        let trimmed = self.trimmed();
-        let mut state = self.state.lock();
-        state.is_past = true;
-        *self.tally.past.lock() += &state.stats_with(trimmed);
-    }
-
-    /// What the broker's consumer counts; it has locks of its own.
-    fn trimmed(&self) -> u64 {
-        self.remote.as_ref().map_or(0, |one| one.health().trimmed)
     }
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::error::PublishError;
 use crate::handler::FailureKind;
+use crate::queue::{Queue, State};
 use crate::stats::SubscriptionStats;
 
 /// How many names are told apart. A program has dozens; one that makes up names must not fill the
@@ -120,6 +121,45 @@ impl PublishFailures {
     pub(crate) fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         REASONS.into_iter().zip(self.0.iter().map(count))
+    }
+}
+
+impl State {
+    /// Counts something that may come after the end of the queue.
+    pub(crate) fn count(&mut self, tally: &Tally, add: impl Fn(&mut SubscriptionStats)) {
+        add(&mut self.stats);
+        if self.is_past {
+            add(&mut tally.past.lock());
+        }
+    }
+
+    fn stats_with(&self, trimmed: u64) -> SubscriptionStats {
+        SubscriptionStats {
+            trimmed,
+            waiting: self.lanes.len(),
+            in_flight: self.in_flight,
+            ..self.stats.clone()
+        }
+    }
+}
+
+impl Queue {
+    pub(crate) fn stats(&self) -> SubscriptionStats {
+        let trimmed = self.trimmed();
+        self.state.lock().stats_with(trimmed)
+    }
+
+    /// Counts what it has done with what is past; what comes after that counts there as well.
+    pub(crate) fn become_past(&self) {
+        let trimmed = self.trimmed();
+        let mut state = self.state.lock();
+        state.is_past = true;
+        *self.tally.past.lock() += &state.stats_with(trimmed);
+    }
+
+    /// What the broker's consumer counts; it has locks of its own.
+    fn trimmed(&self) -> u64 {
+        self.remote.as_ref().map_or(0, |one| one.health().trimmed)
     }
 }
 

@@ -324,3 +324,35 @@ async fn a_broker_that_does_not_answer_makes_a_drain_six_seconds_longer_and_no_m
     let limit = Duration::from_millis(6_010);
     assert!(more <= limit, "{more:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_of_one_that_is_ending_goes_to_another_of_its_name() {
+    let (bus, gate) = (Bus::default(), Arc::new(Semaphore::new(0)));
+    let hold = gated(&Seen::default(), &gate);
+    let handler = move |delivery: Delivery| {
+        let waiting = (number(delivery.event()) > 0).then(|| hold(delivery));
+        async move {
+            match waiting {
+                Some(waiting) => waiting.await,
+                None => Err(HandlerError::permanent("no")),
+            }
+        }
+    };
+    let first = bus
+        .subscribe("a.b", SubscriptionConfig::default(), handler)
+        .unwrap();
+    publish_all(&bus, 0..2).await;
+    sleep(Duration::from_secs(1)).await;
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    let ending = tokio::spawn(first.drain(LONG));
+    sleep(Duration::from_secs(1)).await;
+    let seen = Seen::default();
+    let _next = bus
+        .subscribe("a.b", SubscriptionConfig::default(), noting(&seen))
+        .unwrap();
+    bus.redrive(&letter.id).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(seen.numbers(), [0]);
+    gate.add_permits(1);
+    ending.await.unwrap();
+}

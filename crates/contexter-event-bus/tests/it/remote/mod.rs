@@ -4,6 +4,7 @@ mod delivery;
 mod ends;
 mod leases;
 mod letters;
+mod redrive;
 
 use std::sync::Arc;
 use std::time::Duration;
