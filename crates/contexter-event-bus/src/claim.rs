@@ -196,19 +196,6 @@ impl Queue {
         }
     }
 
-    /// Waits as [`sleep`](Self::sleep) does, by blocking the thread: a model has no tasks.
-    #[cfg(all(test, contexter_loom))]
-    pub(crate) fn sleep_blocking(&self, until: Option<Instant>) {
-        use futures_util::FutureExt as _;
-
-        let mut sleeper = Sleeper {
-            queue: self,
-            counted: false,
-        };
-        let woken = self.work.wait(|| sleeper.sleep(until)).now_or_never();
-        assert_eq!(woken, Some(()), "a model waits before it returns");
-    }
-
     /// Puts the item of a worker off without having tried it.
     pub(crate) fn defer(&self, slot: usize, delay: Duration) {
         let mut state = self.state.lock();

@@ -72,8 +72,9 @@ impl Bus {
     ///
     /// Only the group that failed gets it, and deduplication lets it through. On a broker, a
     /// subscription without a group gets it if it is one of this very bus, and the letter stays until
-    /// that has settled it, since nothing else keeps it meanwhile. In process, if that subscription has ended, another of the same name and
-    /// group takes it.
+    /// that has settled it, since nothing else keeps it meanwhile; until then this bus does not
+    /// redrive it again. In process, if that subscription has ended or is ending, another of the same
+    /// name and group takes it.
     ///
     /// # Errors
     ///
