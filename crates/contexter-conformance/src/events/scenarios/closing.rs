@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use contexter_event_bus::{Bus, Delivery, HandlerError, PublishError};
+use contexter_event_bus::{Bus, Delivery, HandlerError, Overflow, PublishError};
 use futures_util::future::{pending, ready, try_join_all};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -28,11 +29,13 @@ pub(super) fn patient(
 pub(super) async fn rounds(stage: Stage) -> Checked {
     const MANY: u64 = 5_000;
     const BATCH: usize = 700;
+    // Of what is not settled, so few that each round has a batch of its own.
+    const HELD: usize = 200;
     let publisher = stage.bus().await?;
     let kind = stage.kind("found");
     // The group is there before anything is published.
     let log = Log::default();
-    let config = || patient(stage.member("g"));
+    let config = || patient(stage.member("g")).with_queue(HELD, Overflow::Block);
     drop(open(&publisher, &kind, config(), log.noting(0)).await?);
     for chunk in stage.events("found", MANY).chunks(1_000) {
         publish(&publisher, chunk).await?;
@@ -42,12 +45,25 @@ pub(super) async fn rounds(stage: Stage) -> Checked {
         let transport = Arc::new(Meddling::new(stage.transport().await?));
         let shared = Arc::clone(&transport);
         let bus = Bus::over(shared, &stage.settings.bus);
-        let before = log.look(|calls| calls.seen.len());
-        let kept = open(&bus, &kind, config(), log.noting(round)).await?;
-        log.until("a batch comes, or everything has", |calls| {
-            calls.seen.len() >= before + BATCH || calls.numbers.len() as u64 == MANY
-        })
-        .await?;
+        // It is at an event when it dies, which it has not handled.
+        let (stuck, mut is_stuck) = mpsc::channel(1);
+        let (calls, noted) = (AtomicUsize::new(0), log.clone());
+        let handler = move |delivery: Delivery| {
+            let fits = calls.fetch_add(1, Ordering::Relaxed) < BATCH;
+            if fits {
+                noted.note(round, &delivery);
+            }
+            let stuck = stuck.clone();
+            async move {
+                if fits {
+                    return Ok(());
+                }
+                let _told_before = stuck.try_send(());
+                pending().await
+            }
+        };
+        let kept = open(&bus, &kind, config(), handler).await?;
+        in_time("a batch and one more", is_stuck.recv()).await?;
         transport.die();
         drop((kept, bus));
     }
