@@ -24,10 +24,10 @@ use crate::turn::{Turns, Working};
 /// the clock costs, too, so it may be some four times that, or up to seven events where each takes
 /// longer: a handler that blocks its thread for 50 ms keeps it for a third of a second.
 const STINT: Duration = Duration::from_micros(100);
-/// Before which event it looks at the clock first: whoever gets them one by one never does.
-const LOOKS_BEFORE: u32 = 2;
-/// After how many events it looks again at the latest; each time after four times as many as before.
-const LOOKS_AFTER: u32 = 64;
+/// Before which of its first events it looks at the clock: whoever gets them one by one never does.
+const LOOKS_EARLY: [u32; 2] = [2, 8];
+/// After how many events it looks later on.
+const LOOKS_AFTER: u32 = 32;
 /// How many events it handles at most, whatever the clock says.
 const MOST: u32 = 1_024;
 
@@ -225,20 +225,10 @@ impl<H: Handler> Way for Guarded<'_, H> {
 
 /// The events that a worker handles without a pause: a handler that never waits must not keep a
 /// thread.
+#[derive(Default)]
 struct Stint {
     handled: u32,
-    look_before: u32,
     since: Option<Instant>,
-}
-
-impl Default for Stint {
-    fn default() -> Self {
-        Self {
-            handled: 0,
-            look_before: LOOKS_BEFORE,
-            since: None,
-        }
-    }
 }
 
 impl Stint {
@@ -246,11 +236,11 @@ impl Stint {
     #[inline]
     fn is_over(&mut self) -> bool {
         self.handled += 1;
-        self.handled == self.look_before && self.look()
+        let looks = self.handled.is_multiple_of(LOOKS_AFTER) || LOOKS_EARLY.contains(&self.handled);
+        looks && self.look()
     }
 
     fn look(&mut self) -> bool {
-        self.look_before += (self.look_before * 3).min(LOOKS_AFTER);
         let now = Instant::now();
         let since = *self.since.get_or_insert(now);
         let over = self.handled >= MOST || now.duration_since(since) >= STINT;
