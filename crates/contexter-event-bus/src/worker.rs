@@ -275,11 +275,13 @@ mod tests {
     async fn handled_in_one_go(each: Duration) -> u32 {
         let mut stint = Stint::default();
         let mut handled = 0;
-        while !stint.is_over() {
+        loop {
             advance(each).await;
             handled += 1;
+            if stint.is_over() {
+                return handled;
+            }
         }
-        handled
     }
 
     #[tokio::test(start_paused = true)]
