@@ -16,7 +16,7 @@ const NOTICED: Duration = Duration::from_millis(100);
 const MOST: u32 = 2;
 
 /// What a look at the consumer shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Look {
     /// How many deliveries there were at the server.
     deliveries: u64,
@@ -24,6 +24,8 @@ struct Look {
     lost: usize,
     /// Whether somebody asks for messages; nothing of here does.
     others: bool,
+    /// Which run of which server shows it, about: the connection may be a new one by then.
+    server: String,
 }
 
 impl Consumer {
@@ -33,13 +35,14 @@ impl Consumer {
     /// is newer. So that the events of a key stay in order, nothing is asked for until then. The
     /// lease begins with the delivery, and a server that was stopped serves what it finds in the
     /// socket of a connection that is gone by then: so the wait begins when the server answers,
-    /// and begins again when it has delivered something meanwhile.
+    /// and begins again when it has delivered something meanwhile, or was started again: then it
+    /// looks for leases that are over only after some time.
     ///
     /// It is not waited for when others of the group are asking: among several there is no order.
     ///
     /// Returns how many the server has to give again by now.
     pub(super) async fn wait_for_lost(&self) -> Result<usize, TransportError> {
-        let begun = Instant::now();
+        let mut begun = Instant::now();
         let server_lease = self.server_lease();
         let a_lease = server_lease + server_lease / 20 + NOTICED;
         let mut until = begun + NOTICED;
@@ -52,10 +55,16 @@ impl Consumer {
                 Err(failed) => return Err(failed.into()),
             };
             let now = Instant::now();
-            let was_lost = before.is_some_and(|before| before.lost > 0);
-            let delivered = before.is_none_or(|before| before.deliveries != look.deliveries);
+            let before_this = before.as_ref();
+            let was_lost = before_this.is_some_and(|before| before.lost > 0);
+            let delivered = before_this.is_none_or(|before| before.deliveries != look.deliveries);
+            let restarted = before_this.is_some_and(|before| before.server != look.server);
+            if restarted {
+                begun = now;
+                until = now + NOTICED;
+            }
             match (look.lost > 0, was_lost) {
-                (true, _) if delivered || !was_lost => {
+                (true, _) if delivered || restarted || !was_lost => {
                     tracing::debug!(
                         consumer = self.name,
                         lost = look.lost,
@@ -64,7 +73,7 @@ impl Consumer {
                     until = (now + a_lease).min(begun + a_lease * MOST);
                 }
                 // By now it is settled.
-                (false, true) => return Ok(0),
+                (false, true) if !restarted => return Ok(0),
                 _ => {}
             }
             // A connection that is gone may have been asking a moment ago.
@@ -96,6 +105,7 @@ impl Consumer {
             deliveries,
             lost,
             others: info.num_waiting > 0,
+            server: self.inner.link.client().server_info().server_id,
         })
     }
 }

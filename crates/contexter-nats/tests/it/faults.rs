@@ -6,10 +6,13 @@ use contexter_event_bus::transport::{
     Connection, Disposition, MessageTransport, Settled, TransportErrorKind,
 };
 use contexter_nats::NatsTransport;
-use contexter_testkit::{Nats, require};
+use contexter_testkit::{Forwarder, Nats, require};
+use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENCE, config, event, id, publish, settle, spec, start, take};
+use crate::support::{
+    LEASE, PATIENCE, config, event, group_at, id, nothing, publish, settle, spec, start, take,
+};
 
 #[tokio::test]
 async fn a_killed_server_loses_nothing_confirmed_and_the_consumer_goes_on() {
@@ -42,6 +45,47 @@ async fn a_killed_server_loses_nothing_confirmed_and_the_consumer_goes_on() {
     }
     assert!(source.health().is_up());
     assert_eq!(transport.health().await.reconnects, 1);
+}
+
+/// A server that starts again looks for leases that are over half a second later, at the earliest.
+#[tokio::test]
+async fn what_was_lost_comes_first_also_when_the_server_starts_anew_meanwhile() {
+    require!("nats-server");
+    let mut server = Nats::start().unwrap();
+    let way = Forwarder::start(server.address()).unwrap();
+    let mut config = config(&server);
+    config.servers = vec![format!("nats://{}", way.address()).into()];
+    let transport = NatsTransport::connect(config).await.unwrap();
+    let source = transport.subscribe(&spec("a.b", "g")).await.unwrap();
+    // Somebody else takes one of what the server gives to the group, and is gone.
+    let group = group_at(&server).await.name;
+    let other = async_nats::connect(server.url()).await.unwrap();
+    let mut taken = other.subscribe("taken").await.unwrap();
+    let pull = format!("$JS.API.CONSUMER.MSG.NEXT.contexter.{group}");
+    let one = r#"{"batch":1}"#.into();
+    other.publish_with_reply(pull, "taken", one).await.unwrap();
+    other.flush().await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let lost = loop {
+        assert!(Instant::now() < deadline, "the other one gets nothing");
+        let event = event("a.b");
+        publish(&transport, std::slice::from_ref(&event)).await;
+        tokio::select! {
+            _taken = taken.next() => break event,
+            mine = take(&*source, 1) => {
+                settle(&*source, mine[0].token, Disposition::Ack).await;
+            }
+        }
+    };
+    drop((taken, other));
+    way.reset();
+    nothing(&*source, LEASE * 7 / 8).await;
+    server.kill().unwrap();
+    server.restart().unwrap();
+    let newer = event("a.b");
+    publish(&transport, std::slice::from_ref(&newer)).await;
+    let came = take(&*source, 2).await;
+    assert_eq!([id(&came[0]), id(&came[1])], [lost.id(), newer.id()]);
 }
 
 #[tokio::test]
