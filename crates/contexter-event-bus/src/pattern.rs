@@ -35,6 +35,10 @@ impl Pattern {
     /// Returns whether the pattern matches an event type.
     #[must_use]
     pub fn matches(&self, event_type: &str) -> bool {
+        // Most patterns are a type, and whatever they are, they match themselves.
+        if *self.0 == *event_type {
+            return true;
+        }
         let mut tokens = event_type.split('.');
         for wanted in self.0.split('.') {
             match (wanted, tokens.next()) {

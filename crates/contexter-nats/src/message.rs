@@ -1,7 +1,6 @@
 //! Between events and messages of the server.
 
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -247,15 +246,20 @@ impl Delivered {
     /// The place of the message: its number in the stream.
     pub(crate) fn id(&self) -> Arc<str> {
         // No number has more digits.
-        let mut digits = [0; 20];
-        let mut rest = &mut digits[..];
-        let written = write!(rest, "{}", self.sequence);
-        let left = rest.len();
-        let digits = digits.get(..digits.len() - left).unwrap_or_default();
-        match (written, std::str::from_utf8(digits)) {
-            (Ok(()), Ok(digits)) => digits.into(),
-            _ => self.sequence.to_string().into(),
+        let mut digits = [b'0'; 20];
+        let mut rest = self.sequence;
+        let mut first = digits.len();
+        for (place, digit) in digits.iter_mut().enumerate().rev() {
+            // A remainder of ten is a digit.
+            *digit += u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            first = place;
+            if rest == 0 {
+                break;
+            }
         }
+        let digits = digits.get(first..).unwrap_or_default();
+        std::str::from_utf8(digits).unwrap_or_default().into()
     }
 
     /// Reads `$JS.ACK.stream.consumer.count.sequence.consumer sequence.time.pending`, or the longer

@@ -77,6 +77,25 @@ impl Members {
         self.fault.get_or_insert(fault);
     }
 
+    /// Takes the text of an attribute of the specification; returns whether it is one.
+    pub(crate) fn insert_usual(
+        &mut self,
+        name: &str,
+        text: impl FnOnce() -> Result<String, DecodeError>,
+    ) -> bool {
+        let Some(slot) = self.slot(name) else {
+            return false;
+        };
+        let inserted = text().and_then(|text| match slot.replace(text) {
+            None => Ok(()),
+            Some(_) => Err(duplicate(name)),
+        });
+        if let Err(fault) = inserted {
+            self.fail(fault);
+        }
+        true
+    }
+
     fn try_insert(&mut self, name: Cow<'_, str>, value: Member) -> Result<(), DecodeError> {
         let Some(slot) = self.slot(&name) else {
             return self.insert_extension(name, value);

@@ -1,6 +1,8 @@
 //! Remembers handled events in memory, a bounded number for a bounded time.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,17 +20,52 @@ use crate::transport::TransportError;
 pub struct MemoryDedupe {
     capacity: usize,
     age: Duration,
+    /// Whoever names events does not know how these are hashed.
+    hashing: RandomState,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    events: HashMap<DedupeKey, How>,
+    events: HashMap<Hashed, How, BuildHasherDefault<AsIs>>,
     /// What is done, oldest first, with the time by which it is told from a later one.
-    order: VecDeque<(DedupeKey, Instant)>,
+    order: VecDeque<(Hashed, Instant)>,
     /// What is in progress, by the end of its lease and a number that makes that unique.
-    leases: BTreeMap<(Instant, u64), DedupeKey>,
+    leases: BTreeMap<(Instant, u64), Hashed>,
     next: u64,
+}
+
+/// A key with its hash, so that a table that grows need not look at the texts of all its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Hashed {
+    hash: u64,
+    key: DedupeKey,
+}
+
+impl Hash for Hashed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Takes a hash as it is.
+#[derive(Debug, Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// How far an event is.
@@ -50,7 +87,15 @@ impl MemoryDedupe {
         Self {
             capacity,
             age,
+            hashing: RandomState::new(),
             known: Mutex::default(),
+        }
+    }
+
+    fn hashed(&self, key: &DedupeKey) -> Hashed {
+        Hashed {
+            hash: self.hashing.hash_one(key),
+            key: key.clone(),
         }
     }
 
@@ -76,20 +121,40 @@ impl MemoryDedupe {
 }
 
 impl Known {
-    fn begin(&mut self, key: DedupeKey, by: DeliveryId, until: Instant) {
-        self.end(&key);
+    /// Marks what is not done, or not known, as in progress.
+    fn begin(&mut self, key: Hashed, by: &DeliveryId, until: Instant) -> Begin {
         let lease = (until, self.next);
+        match self.events.entry(key.clone()) {
+            Entry::Vacant(free) => {
+                let by = by.clone();
+                free.insert(How::InProgress { by, lease });
+            }
+            Entry::Occupied(known) => match known.into_mut() {
+                How::Done(_) => return Begin::Done,
+                How::InProgress { by: other, .. } if other != by => return Begin::InProgress,
+                How::InProgress { lease: old, .. } => {
+                    self.leases.remove(old);
+                    *old = lease;
+                }
+            },
+        }
         self.next += 1;
-        self.leases.insert(lease, key.clone());
-        self.events.insert(key, How::InProgress { by, lease });
+        self.leases.insert(lease, key);
+        Begin::New
     }
 
-    /// Forgets that an event is in progress, if it is.
-    fn end(&mut self, key: &DedupeKey) {
-        if let Some(How::InProgress { lease, .. }) = self.events.get(key) {
-            self.leases.remove(lease);
-            self.events.remove(key);
+    fn done(&mut self, key: Hashed, now: Instant) {
+        match self.events.entry(key.clone()) {
+            Entry::Vacant(free) => {
+                free.insert(How::Done(now));
+            }
+            Entry::Occupied(mut known) => {
+                if let How::InProgress { lease, .. } = known.insert(How::Done(now)) {
+                    self.leases.remove(&lease);
+                }
+            }
         }
+        self.order.push_back((key, now));
     }
 }
 
@@ -101,35 +166,29 @@ impl DedupeStore for MemoryDedupe {
         by: &DeliveryId,
         lease: Duration,
     ) -> Result<Begin, TransportError> {
-        let now = Instant::now();
+        let (key, now) = (self.hashed(key), Instant::now());
         let mut known = self.known.lock();
         self.forget(&mut known, now);
-        match known.events.get(key) {
-            Some(How::Done(_)) => return Ok(Begin::Done),
-            Some(How::InProgress { by: other, .. }) if other != by => {
-                return Ok(Begin::InProgress);
-            }
-            Some(How::InProgress { .. }) | None => {}
-        }
-        known.begin(key.clone(), by.clone(), now + lease);
-        Ok(Begin::New)
+        Ok(known.begin(key, by, now + lease))
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
-        let now = Instant::now();
+        let (key, now) = (self.hashed(key), Instant::now());
         let mut known = self.known.lock();
-        known.end(key);
-        known.events.insert(key.clone(), How::Done(now));
-        known.order.push_back((key.clone(), now));
+        known.done(key, now);
         self.forget(&mut known, now);
         Ok(())
     }
 
     async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
+        let key = self.hashed(key);
         let mut known = self.known.lock();
-        let ours = |how: &How| matches!(how, How::InProgress { by: other, .. } if other == by);
-        if known.events.get(key).is_some_and(ours) {
-            known.end(key);
+        if let Some(How::InProgress { by: other, lease }) = known.events.get(&key)
+            && other == by
+        {
+            let lease = *lease;
+            known.leases.remove(&lease);
+            known.events.remove(&key);
         }
         Ok(())
     }

@@ -29,17 +29,20 @@ impl DedupeKey {
     /// [`SubscriptionConfig::group`](crate::SubscriptionConfig::group) that subscribes to a pattern.
     #[must_use]
     pub fn new(event: &IntegrationEvent, group: &str, pattern: &Pattern) -> Self {
-        Self::within(event, &whole_group(group, pattern))
+        Self::within(event, &counted(&whole_group(group, pattern)))
     }
 
+    /// Names an event for a group that is [`counted`].
     fn within(event: &IntegrationEvent, group: &str) -> Self {
         let (source, id) = (event.source(), event.id());
         // With the lengths in it, no two different triples have the same text.
-        let (first, second) = (group.len(), source.len());
-        let room = first + second + id.len() + 2 * DIGITS;
+        let room = group.len() + DIGITS + source.len() + id.len();
         let mut name = String::with_capacity(room);
+        name.push_str(group);
         // A text takes whatever is written.
-        let _written = write!(name, "{first}:{group}{second}:{source}{id}");
+        let _written = write!(name, "{}:", source.len());
+        name.push_str(source);
+        name.push_str(id);
         Self(name.into())
     }
 
@@ -54,6 +57,11 @@ impl DedupeKey {
 /// it, so no two have the same text.
 fn whole_group(group: &str, pattern: &Pattern) -> String {
     format!("{group} {pattern}")
+}
+
+/// Puts its length before the name of a group.
+fn counted(group: &str) -> String {
+    format!("{}:{group}", group.len())
 }
 
 /// Names one delivery of a message, which is who begins to handle an event.
@@ -158,8 +166,8 @@ pub trait DedupeStore: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(crate) struct Dedupe {
     pub(crate) store: Arc<dyn DedupeStore>,
-    /// The name of the group with its pattern.
-    pub(crate) group: Arc<str>,
+    /// The name of the group with its pattern, and its length before it.
+    group: Arc<str>,
     /// What no other queue has, to name deliveries that come from no broker.
     here: Uuid,
 }
@@ -169,12 +177,13 @@ impl Dedupe {
     /// events, and what those have handled is no duplicate here.
     pub(crate) fn alone(store: Arc<dyn DedupeStore>, name: &str) -> Self {
         let here = Uuid::now_v7();
-        let group = format!("{name} {here}").into();
+        let group = counted(&format!("{name} {here}")).into();
         Self { store, group, here }
     }
 
     pub(crate) fn of_group(store: Arc<dyn DedupeStore>, group: &str, pattern: &Pattern) -> Self {
-        let (here, group) = (Uuid::now_v7(), whole_group(group, pattern).into());
+        let here = Uuid::now_v7();
+        let group = counted(&whole_group(group, pattern)).into();
         Self { store, group, here }
     }
 

@@ -121,10 +121,10 @@ impl Remote {
         self.prefetch.saturating_sub(held.items.len())
     }
 
-    /// Holds messages, all at once, so that the lease of each is kept while those before it are
-    /// taken in. Returns those that are not here already; of these, only the token is new.
-    fn hold(&self, mut messages: Vec<Incoming>) -> Vec<Incoming> {
-        let renewed = Instant::now();
+    /// Holds messages that came at a time, all at once, so that the lease of each is kept while those
+    /// before it are taken in. Returns those that are not here already; of these, only the token is
+    /// new.
+    fn hold(&self, mut messages: Vec<Incoming>, renewed: Instant) -> Vec<Incoming> {
         let mut table = self.held.lock();
         messages.retain(|message| {
             let Incoming {

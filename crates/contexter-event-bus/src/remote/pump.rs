@@ -45,8 +45,9 @@ pub(crate) async fn pump(remote: Arc<Remote>, queue: Arc<Queue>) {
         match received {
             // Not broken off: what was received is either in the queue or given back.
             Ok(messages) => {
-                for message in remote.hold(messages) {
-                    remote.take_in(&queue, message).await;
+                let came = Came::now();
+                for message in remote.hold(messages, came.at) {
+                    remote.take_in(&queue, message, came).await;
                 }
             }
             Err(error) if error.kind() == TransportErrorKind::Closed => break,
@@ -60,6 +61,22 @@ pub(crate) async fn pump(remote: Arc<Remote>, queue: Arc<Queue>) {
         }
     }
     source.close().await;
+}
+
+/// When messages came that came together, by both clocks.
+#[derive(Clone, Copy)]
+struct Came {
+    at: Instant,
+    time: Timestamp,
+}
+
+impl Came {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            time: Timestamp::now(),
+        }
+    }
 }
 
 /// A pump that may still take something in.
@@ -118,7 +135,7 @@ impl Remote {
     }
 
     /// Takes in a message that is held.
-    async fn take_in(&self, queue: &Queue, message: Incoming) {
+    async fn take_in(&self, queue: &Queue, message: Incoming, came: Came) {
         let Incoming {
             message,
             token: _held,
@@ -149,7 +166,7 @@ impl Remote {
                 return;
             }
         };
-        if let Some(fault) = self.clock_skew(&event) {
+        if let Some(fault) = self.clock_skew(&event, came.time) {
             let message = DeadMessage::Event(event);
             let fault = (FailureKind::ClockSkew, fault);
             self.refuse(queue, &id, delivery_count, message, fault)
@@ -160,7 +177,7 @@ impl Remote {
             id: Arc::clone(&id),
             delivery_count,
             redriven: redrive_group.is_some(),
-            young_until: Instant::now() + self.lease / 2,
+            young_until: came.at + self.lease / 2,
         };
         let mut item = Item::new(event, Owner::Broker(leased));
         item.more().attempt = queue.attempts.first_of(delivery_count);
@@ -177,6 +194,10 @@ impl Remote {
     /// more and soon passed over. So this waits, because what goes back would come after what is
     /// newer.
     async fn push(&self, queue: &Queue, item: Item) -> Acceptance {
+        let item = match queue.try_push(item) {
+            Ok(acceptance) => return acceptance,
+            Err(full) => full,
+        };
         let mut closing = self.closing.subscribe();
         tokio::select! {
             biased;
@@ -185,8 +206,8 @@ impl Remote {
         }
     }
 
-    fn clock_skew(&self, event: &IntegrationEvent) -> Option<String> {
-        let ahead = Duration::try_from(event.time()?.duration_since(Timestamp::now())).ok()?;
+    fn clock_skew(&self, event: &IntegrationEvent, came: Timestamp) -> Option<String> {
+        let ahead = Duration::try_from(event.time()?.duration_since(came)).ok()?;
         let limit = self.max_clock_skew;
         (ahead > limit).then(|| {
             format!("made {ahead:?} in the future by this clock, at most {limit:?} are allowed")

@@ -73,9 +73,22 @@ impl Headers {
             check_count(index + 1)?;
             let (name, value) = (name.as_ref(), value.as_ref());
             check_header(name, value)?;
-            read.take(header_name(name)?, value)?;
+            if !read.take_usual(name, value) {
+                read.take(header_name(name)?, value)?;
+            }
         }
         Ok(read)
+    }
+
+    /// Takes a header that nearly all messages have, whose name needs no check; returns whether it
+    /// is one.
+    fn take_usual(&mut self, name: &[u8], value: &[u8]) -> bool {
+        let attribute = name.strip_prefix(PREFIX.as_bytes());
+        let Some(Ok(attribute)) = attribute.map(std::str::from_utf8) else {
+            return false;
+        };
+        let text = || percent::decode(value).map_err(|fault| refused(attribute, fault));
+        self.attributes.insert_usual(attribute, text)
     }
 
     fn take(&mut self, name: &str, value: &[u8]) -> Result<(), DecodeError> {
