@@ -21,8 +21,8 @@ const DOWN: Duration = Duration::from_millis(700);
 enum Fault {
     /// Both publishers' connections are reset when the broker has got so many bytes more.
     ResetPublishers(usize),
-    /// The connections of the consumer of `ordered` are reset.
-    ResetConsumer,
+    /// The connections of the consumer of `ordered` and of the plain one are reset.
+    ResetConsumers,
     /// The broker is killed, and started again on the same data after some time.
     Kill(Duration),
     /// The broker is stopped for longer than the lease, and goes on.
@@ -40,20 +40,20 @@ enum Fault {
 const SCHEDULE: [(u64, Fault); 17] = [
     (50, Fault::ResetPublishers(3_001)),
     (100, Fault::ResetPublishers(20_011)),
-    (150, Fault::ResetConsumer),
+    (150, Fault::ResetConsumers),
     (200, Fault::Kill(Duration::ZERO)),
     (250, Fault::ResetPublishers(7_777)),
     (300, Fault::Stop),
     (350, Fault::Roll),
     (400, Fault::ResetPublishers(1_313)),
-    (500, Fault::ResetConsumer),
+    (500, Fault::ResetConsumers),
     (550, Fault::Kill(DOWN)),
     (600, Fault::ResetPublishers(12_345)),
     (650, Fault::KillMember),
     (700, Fault::Stop),
     (750, Fault::ResetPublishers(5_151)),
     (800, Fault::RollAndKill),
-    (850, Fault::ResetConsumer),
+    (850, Fault::ResetConsumers),
     (900, Fault::Kill(Duration::ZERO)),
 ];
 
@@ -91,7 +91,7 @@ impl Stage<'_> {
                     self.publisher.reset_after(bytes);
                     self.control.reset_after(bytes);
                 }
-                Fault::ResetConsumer => self.consumer.reset(),
+                Fault::ResetConsumers => self.consumer.reset(),
                 Fault::Kill(down) => {
                     self.kill(down).await?;
                     happened.kills += 1;

@@ -53,7 +53,8 @@ pub(crate) struct Report {
     pub(crate) events: u64,
     pub(crate) took: Duration,
     pub(crate) happened: Happened,
-    /// Connections reset: of the publisher, of the control's publisher, of the consumer.
+    /// Connections reset: of the publisher, of the control's publisher, of the consumer and that of
+    /// the control.
     pub(crate) resets: [u64; 3],
     pub(crate) deaths: u64,
     pub(crate) redriven: u64,
@@ -121,7 +122,7 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "  broker killed {kills} times, stopped {stops} times for longer than the lease; \
-             connections reset: publisher {publisher}, plain publisher {control}, consumer {consumer}"
+             connections reset: publisher {publisher}, plain publisher {control}, consumers {consumer}"
         )?;
         writeln!(
             f,

@@ -65,7 +65,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
     };
     let pool = Pool::start(&args).await?;
     let tally = Arc::new(Tally::default());
-    let control = control::consume(kind, address, &tally).await?;
+    let control = control::consume(kind, consumer_way.address(), &tally).await?;
     let sending = Bus::over(
         kind.connect(publisher_way.address()).await?,
         &BusConfig::default(),
