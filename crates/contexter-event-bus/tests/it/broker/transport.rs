@@ -8,10 +8,9 @@ use async_trait::async_trait;
 use contexter_event_bus::transport::*;
 use contexter_event_bus::{EventFilter, History};
 use contexter_protocol::IntegrationEvent;
-use tokio::time::Instant;
 
-use super::Broker;
 use super::source::{FakeSource, OneRequest};
+use super::{Broker, Group};
 
 /// The transport of one process; several share a broker.
 #[derive(Debug)]
