@@ -86,11 +86,8 @@ impl Members {
         let Some(slot) = self.slot(name) else {
             return false;
         };
-        let inserted = text().and_then(|text| match slot.replace(text) {
-            None => Ok(()),
-            Some(_) => Err(duplicate(name)),
-        });
-        if let Err(fault) = inserted {
+        let put = text().and_then(|text| put(slot, name, text));
+        if let Err(fault) = put {
             self.fail(fault);
         }
         true
@@ -105,10 +102,7 @@ impl Members {
             Member::Text(text) => text,
             other => return Err(InvalidAttribute::new(&name, &other.shown(), "a text").into()),
         };
-        match slot.replace(text) {
-            None => Ok(()),
-            Some(_) => Err(duplicate(&name)),
-        }
+        put(slot, &name, text)
     }
 
     fn insert_extension(&mut self, name: Cow<'_, str>, value: Member) -> Result<(), DecodeError> {
@@ -194,6 +188,13 @@ impl Members {
         event.data = data(event.data_content_type())?;
         event.data_content_type = with_implied_type(event.data_content_type, &event.data);
         Ok(event)
+    }
+}
+
+fn put(slot: &mut Option<String>, name: &str, text: String) -> Result<(), DecodeError> {
+    match slot.replace(text) {
+        None => Ok(()),
+        Some(_) => Err(duplicate(name)),
     }
 }
 

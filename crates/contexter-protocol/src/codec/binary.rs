@@ -87,15 +87,15 @@ impl Headers {
         let Some(Ok(attribute)) = attribute.map(std::str::from_utf8) else {
             return false;
         };
-        let text = || percent::decode(value).map_err(|fault| refused(attribute, fault));
-        self.attributes.insert_usual(attribute, text)
+        self.attributes
+            .insert_usual(attribute, || text_of(attribute, value))
     }
 
     fn take(&mut self, name: &str, value: &[u8]) -> Result<(), DecodeError> {
         if let Some(attribute) = attribute_of(name) {
-            match percent::decode(value) {
+            match text_of(&attribute, value) {
                 Ok(text) => self.attributes.insert(attribute, Member::Text(text)),
-                Err(fault) => self.attributes.fail(refused(&attribute, fault)),
+                Err(fault) => self.attributes.fail(fault),
             }
         } else if name.eq_ignore_ascii_case(CONTENT_TYPE) {
             let text =
@@ -138,6 +138,10 @@ fn attribute_of(name: &str) -> Option<Cow<'_, str>> {
         return Some(attribute.to_ascii_lowercase().into());
     }
     Some(attribute.into())
+}
+
+fn text_of(attribute: &str, value: &[u8]) -> Result<String, DecodeError> {
+    percent::decode(value).map_err(|fault| refused(attribute, fault))
 }
 
 fn refused(attribute: &str, fault: Fault) -> DecodeError {
