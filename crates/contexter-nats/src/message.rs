@@ -245,21 +245,7 @@ pub(crate) struct Delivered {
 impl Delivered {
     /// The place of the message: its number in the stream.
     pub(crate) fn id(&self) -> Arc<str> {
-        // No number has more digits.
-        let mut digits = [b'0'; 20];
-        let mut rest = self.sequence;
-        let mut first = digits.len();
-        for (place, digit) in digits.iter_mut().enumerate().rev() {
-            // A remainder of ten is a digit.
-            *digit += u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            first = place;
-            if rest == 0 {
-                break;
-            }
-        }
-        let digits = digits.get(first..).unwrap_or_default();
-        std::str::from_utf8(digits).unwrap_or_default().into()
+        itoa::Buffer::new().format(self.sequence).into()
     }
 
     /// Reads `$JS.ACK.stream.consumer.count.sequence.consumer sequence.time.pending`, or the longer

@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,52 +19,17 @@ use crate::transport::TransportError;
 pub struct MemoryDedupe {
     capacity: usize,
     age: Duration,
-    /// Whoever names events does not know how these are hashed.
-    hashing: RandomState,
     known: Mutex<Known>,
 }
 
 #[derive(Debug, Default)]
 struct Known {
-    events: HashMap<Hashed, How, BuildHasherDefault<AsIs>>,
+    events: HashMap<DedupeKey, How>,
     /// What is done, oldest first, with the time by which it is told from a later one.
-    order: VecDeque<(Hashed, Instant)>,
+    order: VecDeque<(DedupeKey, Instant)>,
     /// What is in progress, by the end of its lease and a number that makes that unique.
-    leases: BTreeMap<(Instant, u64), Hashed>,
+    leases: BTreeMap<(Instant, u64), DedupeKey>,
     next: u64,
-}
-
-/// A key with its hash, so that a table that grows need not look at the texts of all its keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Hashed {
-    hash: u64,
-    key: DedupeKey,
-}
-
-impl Hash for Hashed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-/// Takes a hash as it is.
-#[derive(Debug, Default)]
-struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
 }
 
 /// How far an event is.
@@ -87,15 +51,7 @@ impl MemoryDedupe {
         Self {
             capacity,
             age,
-            hashing: RandomState::new(),
             known: Mutex::default(),
-        }
-    }
-
-    fn hashed(&self, key: &DedupeKey) -> Hashed {
-        Hashed {
-            hash: self.hashing.hash_one(key),
-            key: key.clone(),
         }
     }
 
@@ -122,7 +78,7 @@ impl MemoryDedupe {
 
 impl Known {
     /// Marks what is not done, or not known, as in progress.
-    fn begin(&mut self, key: Hashed, by: &DeliveryId, until: Instant) -> Begin {
+    fn begin(&mut self, key: &DedupeKey, by: &DeliveryId, until: Instant) -> Begin {
         let lease = (until, self.next);
         match self.events.entry(key.clone()) {
             Entry::Vacant(free) => {
@@ -139,11 +95,11 @@ impl Known {
             },
         }
         self.next += 1;
-        self.leases.insert(lease, key);
+        self.leases.insert(lease, key.clone());
         Begin::New
     }
 
-    fn done(&mut self, key: Hashed, now: Instant) {
+    fn done(&mut self, key: &DedupeKey, now: Instant) {
         match self.events.entry(key.clone()) {
             Entry::Vacant(free) => {
                 free.insert(How::Done(now));
@@ -154,7 +110,7 @@ impl Known {
                 }
             }
         }
-        self.order.push_back((key, now));
+        self.order.push_back((key.clone(), now));
     }
 }
 
@@ -166,14 +122,14 @@ impl DedupeStore for MemoryDedupe {
         by: &DeliveryId,
         lease: Duration,
     ) -> Result<Begin, TransportError> {
-        let (key, now) = (self.hashed(key), Instant::now());
+        let now = Instant::now();
         let mut known = self.known.lock();
         self.forget(&mut known, now);
         Ok(known.begin(key, by, now + lease))
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
-        let (key, now) = (self.hashed(key), Instant::now());
+        let now = Instant::now();
         let mut known = self.known.lock();
         known.done(key, now);
         self.forget(&mut known, now);
@@ -181,14 +137,13 @@ impl DedupeStore for MemoryDedupe {
     }
 
     async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
-        let key = self.hashed(key);
         let mut known = self.known.lock();
-        if let Some(How::InProgress { by: other, lease }) = known.events.get(&key)
+        if let Some(How::InProgress { by: other, lease }) = known.events.get(key)
             && other == by
         {
             let lease = *lease;
             known.leases.remove(&lease);
-            known.events.remove(&key);
+            known.events.remove(key);
         }
         Ok(())
     }

@@ -55,16 +55,19 @@ impl Consumer {
                 Err(failed) => return Err(failed.into()),
             };
             let now = Instant::now();
-            let before_this = before.as_ref();
-            let was_lost = before_this.is_some_and(|before| before.lost > 0);
-            let delivered = before_this.is_none_or(|before| before.deliveries != look.deliveries);
-            let restarted = before_this.is_some_and(|before| before.server != look.server);
-            if restarted {
+            if before
+                .as_ref()
+                .is_some_and(|before| before.server != look.server)
+            {
+                before = None;
                 begun = now;
                 until = now + NOTICED;
             }
+            let seen = before.as_ref();
+            let was_lost = seen.is_some_and(|before| before.lost > 0);
+            let delivered = seen.is_none_or(|before| before.deliveries != look.deliveries);
             match (look.lost > 0, was_lost) {
-                (true, _) if delivered || restarted || !was_lost => {
+                (true, _) if delivered || !was_lost => {
                     tracing::debug!(
                         consumer = self.name,
                         lost = look.lost,
@@ -73,7 +76,7 @@ impl Consumer {
                     until = (now + a_lease).min(begun + a_lease * MOST);
                 }
                 // By now it is settled.
-                (false, true) if !restarted => return Ok(0),
+                (false, true) => return Ok(0),
                 _ => {}
             }
             // A connection that is gone may have been asking a moment ago.

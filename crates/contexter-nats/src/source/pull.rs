@@ -20,7 +20,7 @@ use crate::message::Delivered;
 const OPEN_FOR: Duration = Duration::from_secs(30);
 
 /// How many messages are taken before anything else is looked at.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// How long giving back takes at most, and how long leaving does.
 const END_WITHIN: Duration = Duration::from_secs(2);
