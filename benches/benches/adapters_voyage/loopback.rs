@@ -17,11 +17,13 @@ use contexter_voyage::{Config, EmbedTexts, VoyageAdapter};
 use crate::overhead::{self, DIMENSIONS, TEXTS, bare, time};
 
 /// Microseconds for a request over HTTP, ours and that of a socket that reads and decodes; and the most
-/// memory that ours holds at once, as a multiple of the vectors.
+/// memory that ours holds at once, as a multiple of the vectors, when the reply comes as a network
+/// brings it and when all of it is there at once.
 pub(crate) struct Loopback {
     pub(crate) ours: f64,
     pub(crate) bare: f64,
     pub(crate) memory: f64,
+    pub(crate) memory_at_once: f64,
 }
 
 /// What a network brings at once: a record of TLS.
@@ -38,6 +40,11 @@ pub(crate) fn measure() -> Result<Loopback, Box<dyn Error>> {
     let mut socket = Socket::connect(address)?;
     if ours(request.clone())? != bare(&socket.ask(&written)?)?.len() {
         return Err("the two do not read the same".into());
+    }
+    // What is read ahead depends on how the two threads meet.
+    let mut memory_at_once = 0.0_f64;
+    for _ in 0..size(50, 5) {
+        memory_at_once = memory_at_once.max(held(&ours, request.clone())?);
     }
     let calls = size(200, 20);
     let (ours, bare) = interleaved(
@@ -57,7 +64,12 @@ pub(crate) fn measure() -> Result<Loopback, Box<dyn Error>> {
     // The first call opens the connection.
     let first = held(&slow, request.clone())?;
     let memory = held(&slow, request)?.max(first);
-    Ok(Loopback { ours, bare, memory })
+    Ok(Loopback {
+        ours,
+        bare,
+        memory,
+        memory_at_once,
+    })
 }
 
 /// Returns what asks the server at this address by our adapter, and how many vectors come.

@@ -11,8 +11,8 @@
 //! network (the request's parts, the stack, writing and reading), against the bare decode of the same
 //! body: JSON, base64 to bytes, bytes to floats. Further rows have the network in them: the adapter and a
 //! plain socket ask the same server on this machine; and the most memory that a call holds at once, from
-//! the texts that it is given to the vectors that it returns, is counted against the vectors, with a
-//! server that sends as networks do.
+//! the texts that it is given to the vectors that it returns, is counted against the vectors: with a
+//! server that sends as networks do, and with one that has sent all before it is read.
 //!
 //! Then the same texts go over HTTP to a local server of the vendor's protocol for a minute, in real
 //! time, and what it counted is reported; `-- --http SECONDS` does only that, for so long.
@@ -133,6 +133,14 @@ fn print_overhead() -> Result<(), Box<dyn Error>> {
     Row::cost(
         "embed_overhead: memory of a call for 128 × 1,024 floats, at its most",
         loopback.memory,
+        GOAL_MEMORY,
+        "goal",
+        "× the vectors",
+    )
+    .print()?;
+    Row::cost(
+        "embed_overhead: the same when all of the reply is there at once, which the HTTP client reads ahead",
+        loopback.memory_at_once,
         GOAL_MEMORY,
         "goal",
         "× the vectors",
