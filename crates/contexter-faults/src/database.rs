@@ -5,7 +5,7 @@
 //! deduplication notes that the event is done. When the process dies, its transactions are rolled
 //! back.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +91,14 @@ impl Database {
     pub(crate) fn handled(&self, group: &str) -> u64 {
         let tables = self.tables.lock();
         tables.groups.get(group).map_or(0, Table::handled)
+    }
+
+    /// Returns how many of these took no effect in a group.
+    pub(crate) fn unhandled(&self, group: &str, numbers: &BTreeSet<u64>) -> u64 {
+        let tables = self.tables.lock();
+        let table = tables.groups.get(group);
+        let has = |number: &&u64| table.is_some_and(|table| table.has(**number));
+        numbers.len() as u64 - numbers.iter().filter(has).count() as u64
     }
 
     pub(crate) fn connect(&self) -> Session {

@@ -42,6 +42,8 @@ impl Row {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) copies: u64,
+    /// Copies of the event that kills: each is a dead letter of its own.
+    pub(crate) poison: u64,
     /// First copies that came after that of a later event of the same key.
     pub(crate) out_of_order: u64,
 }
@@ -58,8 +60,8 @@ pub(crate) struct Report {
     pub(crate) resets: [u64; 3],
     pub(crate) deaths: u64,
     pub(crate) redriven: u64,
-    pub(crate) letters: u64,
-    pub(crate) poison_is_a_letter: bool,
+    /// Dead letters of the event that kills, and of others that were never handled.
+    pub(crate) letters: [u64; 2],
     pub(crate) stored: Stored,
     pub(crate) unconfirmed: u64,
     pub(crate) recognised: u64,
@@ -73,9 +75,10 @@ impl Report {
     pub(crate) fn holds(&self) -> bool {
         let none = |number: Option<u64>| number.unwrap_or_default() == 0;
         let kept = |row: &Row| none(row.doubled) && none(row.out_of_order);
+        let [poison, others] = self.letters;
         self.rows.iter().all(kept)
-            && self.poison_is_a_letter
-            && self.letters == 1
+            && (1..=self.stored.poison).contains(&poison)
+            && others == 0
             && self.lost().is_subset(&self.control.lost)
     }
 
@@ -107,6 +110,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [publisher, control, consumer] = self.resets;
+        let [poison, others] = self.letters;
         let Happened {
             kills,
             stops,
@@ -127,10 +131,10 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "  pool restarted {rolls} times while it worked, {} processes died in a handler or were \
-             killed; dead letters {} (the event that kills: {}), {} others redriven",
+             killed; dead letters of the event that kills, which is stored {} times: {poison}; of \
+             others not handled: {others}, after {} were redriven",
             self.deaths,
-            self.letters,
-            if self.poison_is_a_letter { "yes" } else { "NO" },
+            self.stored.poison,
             self.redriven
         )?;
         writeln!(
@@ -189,9 +193,12 @@ mod tests {
             resets: [0; 3],
             deaths: 0,
             redriven: 0,
-            letters: 1,
-            poison_is_a_letter: true,
-            stored: Stored::default(),
+            letters: [1, 0],
+            stored: Stored {
+                copies: 11,
+                poison: 2,
+                out_of_order: 0,
+            },
             unconfirmed: 0,
             recognised: 0,
             rows: vec![row(lost), row(&[])],
@@ -216,15 +223,17 @@ mod tests {
     }
 
     #[test]
-    fn doubled_effects_disorder_and_missing_dead_letters_are_faults() {
+    fn doubled_effects_disorder_and_wrong_dead_letters_are_faults() {
         let mut doubled = report(&[], &[]);
         doubled.rows[1].doubled = Some(1);
         assert!(!doubled.holds());
         let mut disorder = report(&[], &[]);
         disorder.rows[0].out_of_order = Some(1);
         assert!(!disorder.holds());
-        let mut lonely = report(&[], &[]);
-        lonely.letters = 0;
-        assert!(!lonely.holds());
+        for (letters, holds) in [([0, 0], false), ([2, 0], true), ([3, 0], false), ([1, 1], false)] {
+            let mut lettered = report(&[], &[]);
+            lettered.letters = letters;
+            assert_eq!(lettered.holds(), holds, "{letters:?}");
+        }
     }
 }

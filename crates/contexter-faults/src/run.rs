@@ -102,7 +102,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
         wanted.settled().await?;
     }
     let letters = pool_letters(&bus).await?;
-    let stored = stored(&bus)
+    let stored = stored(&bus, poison(events))
         .await
         .context("the stored events cannot be read")?;
 
@@ -113,11 +113,15 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
     bus.drain(Duration::from_secs(5)).await;
     listening.abort();
 
-    let poisoned = |number| {
-        letters
-            .iter()
-            .any(|letter| number_in(letter) == Some(number))
+    let letters_of = |number| {
+        let of_it = |letter: &&DeadLetter| number_in(letter) == Some(number);
+        letters.iter().filter(of_it).count() as u64
     };
+    let of_poison = letters_of(poison(events));
+    // The letter of a second copy may come when the first was handled, and says nothing then.
+    let mut others: BTreeSet<u64> = letters.iter().filter_map(number_in).collect();
+    others.remove(&poison(events));
+    let others = database.unhandled(POOL, &others);
     let (ordered, pooled) = (database.table(ORDERED), database.table(POOL));
     let lost = |has: &dyn Fn(u64) -> bool| (0..events).filter(|number| !has(*number)).collect();
     Ok(Report {
@@ -128,8 +132,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
         resets: [&publisher_way, &control_way, &consumer_way].map(Forwarder::resets),
         deaths,
         redriven,
-        letters: letters.len() as u64,
-        poison_is_a_letter: poisoned(poison(events)),
+        letters: [of_poison, others],
         stored,
         unconfirmed: published.unconfirmed.load(Ordering::Relaxed),
         recognised: published.recognised.load(Ordering::Relaxed),
@@ -139,7 +142,7 @@ pub(crate) async fn run(kind: Kind, events: u64) -> Result<Report> {
             Row::of_group(
                 "bus, two processes",
                 &pooled,
-                lost(&|n| pooled.has(n) || poisoned(n)),
+                lost(&|n| pooled.has(n) || letters_of(n) > 0),
             ),
         ],
         control: control_row(&tally, lost(&|n| tally.has(n))),
@@ -218,11 +221,13 @@ impl Wanted<'_> {
         let mut changed = Instant::now();
         loop {
             let letters = pool_letters(self.bus).await?;
+            // One event may have several letters, and may have been handled as well.
+            let lettered = letters.iter().filter_map(number_in).collect();
             let now = (
                 self.database.handled(ORDERED),
                 self.database.handled(POOL),
                 self.tally.handled(),
-                letters.len() as u64,
+                self.database.unhandled(POOL, &lettered),
             );
             let complete =
                 now.0 == self.events && now.1 + now.3 >= self.events && now.2 == self.events;
@@ -245,7 +250,7 @@ async fn pool_letters(bus: &Bus) -> Result<Vec<DeadLetter>> {
 }
 
 /// Reads what the broker has stored, and looks whether each key's first copies are in order.
-async fn stored(bus: &Bus) -> Result<Stored> {
+async fn stored(bus: &Bus, poison: u64) -> Result<Stored> {
     let mut stored = Stored::default();
     let mut known = HashSet::new();
     let mut last: HashMap<u64, u64> = HashMap::new();
@@ -255,6 +260,7 @@ async fn stored(bus: &Bus) -> Result<Stored> {
         for event in &history.events {
             let number = number_of(event)?;
             stored.copies += 1;
+            stored.poison += u64::from(number == poison);
             if known.insert(number) {
                 let last = last.entry(key_of(number)).or_default();
                 stored.out_of_order += u64::from(number < *last);

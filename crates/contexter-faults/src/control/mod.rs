@@ -85,7 +85,7 @@ pub(crate) async fn publish(
                     publish_share(redis::Publisher::new(&url)?, events, task, &pace, &tally).await
                 }
                 Kind::Nats => {
-                    let publisher = nats::Publisher::connect(&url).await?;
+                    let publisher = nats::Publisher::connect(&url).await;
                     publish_share(publisher, events, task, &pace, &tally).await
                 }
             }

@@ -45,8 +45,14 @@ pub(super) async fn prepare(url: &str) -> Result<()> {
 pub(super) struct Publisher(Context);
 
 impl Publisher {
-    pub(super) async fn connect(url: &str) -> Result<Self> {
-        connect(url).await.map(Self)
+    /// Connects, for as long as it takes: connections may be reset by now.
+    pub(super) async fn connect(url: &str) -> Self {
+        loop {
+            match connect(url).await {
+                Ok(context) => return Self(context),
+                Err(_broken) => sleep(PAUSE).await,
+            }
+        }
     }
 }
 

@@ -100,7 +100,7 @@ impl Consumer {
                 table.take_in(reply, arrival, until);
             }
             for (_, delivered) in &session.foreign {
-                table.saw(*delivered);
+                table.passed_over(*delivered);
             }
         }
         self.arrived.notify_one();

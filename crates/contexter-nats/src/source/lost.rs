@@ -43,8 +43,7 @@ impl Consumer {
     /// Returns how many the server has to give again by now.
     pub(super) async fn wait_for_lost(&self) -> Result<usize, TransportError> {
         let mut begun = Instant::now();
-        let server_lease = self.server_lease();
-        let a_lease = server_lease + server_lease / 20 + NOTICED;
+        let a_lease = self.lease_at_most();
         let mut until = begun + NOTICED;
         let mut before: Option<Look> = None;
         loop {
@@ -92,6 +91,12 @@ impl Consumer {
             self.renew_waiting().await;
             sleep_until(until.min(now + self.lease / 4)).await;
         }
+    }
+
+    /// Returns after how long the server is sure to have noticed that a lease is over.
+    pub(super) fn lease_at_most(&self) -> Duration {
+        let lease = self.server_lease();
+        lease + lease / 20 + NOTICED
     }
 
     async fn look_for_lost(&self) -> Result<Look, Failed> {

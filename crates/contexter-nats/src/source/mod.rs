@@ -1,5 +1,6 @@
 //! One consumer of a subscription.
 
+mod again;
 mod arrivals;
 mod group;
 mod lost;

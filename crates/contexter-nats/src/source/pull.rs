@@ -12,6 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Consumer;
+use super::again::Again;
 use super::table::Arrival;
 use crate::error::unavailable;
 use crate::message::Delivered;
@@ -24,9 +25,6 @@ const AT_ONCE: usize = 64;
 
 /// How long giving back takes at most, and how long leaving does.
 const END_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long the server takes at most to give what it has to give again.
-const COMES_AGAIN_WITHIN: Duration = Duration::from_millis(500);
 
 /// How reading ended.
 pub(super) enum Ended {
@@ -61,14 +59,9 @@ impl Consumer {
         let mut may_have_lost = false;
         let mut lost = 0;
         loop {
-            let generation = tokio::select! {
-                biased;
-                () = self.closing() => break,
-                ready = self.inner.link.ready(None) => match ready {
-                    Ok(generation) => generation,
-                    Err(_closed) => break,
-                },
-            };
+            if self.connected().await.is_none() {
+                break;
+            }
             if std::mem::take(&mut was_broken) {
                 let looked = tokio::select! {
                     biased;
@@ -99,6 +92,10 @@ impl Consumer {
                     }
                 }
             }
+            // By now it may be another connection.
+            let Some(generation) = self.connected().await else {
+                break;
+            };
             let begun = Instant::now();
             let outcome = match self.open().await {
                 Ok(session) => self.read(session, generation, lost).await,
@@ -150,6 +147,15 @@ impl Consumer {
         }
     }
 
+    /// Waits for the connection, and returns which one it is; none if the consumer is to end.
+    async fn connected(&self) -> Option<u64> {
+        tokio::select! {
+            biased;
+            () = self.closing() => None,
+            ready = self.inner.link.ready(None) => ready.ok(),
+        }
+    }
+
     async fn open(&self) -> Result<Session, TransportError> {
         let client = self.inner.link.client();
         let inbox = client.new_inbox();
@@ -167,8 +173,8 @@ impl Consumer {
         })
     }
 
-    /// Reads until that ends. What was lost comes first, in the order in which its leases ran out:
-    /// nothing is given out before all of it is here.
+    /// Reads until that ends. What was lost comes first: nothing is given out before all of it is
+    /// here.
     async fn read(
         &self,
         mut session: Session,
@@ -179,30 +185,26 @@ impl Consumer {
         let patience = self.inner.config.heartbeat * 3;
         let mut silence = Instant::now() + patience;
         let mut renewal = Instant::now() + self.lease / 4;
-        let release = Instant::now() + COMES_AGAIN_WITHIN;
-        let mut withheld = lost > 0;
-        self.table.lock().withhold(withheld);
-        if withheld {
-            self.pull(&mut session, lost.min(self.most.held * 2))
-                .await?;
-        }
+        let mut again = Again::new(lost);
+        self.miss(lost);
         let mut shares_its_lease = false;
         loop {
-            let all_here = self.table.lock().outstanding == 0;
-            if withheld && (all_here || Instant::now() >= release) {
-                withheld = false;
-                self.table.lock().withhold(false);
-                self.arrived.notify_one();
+            let was_idle = session.pulls.is_empty();
+            if self.table.lock().missing() > 0 {
+                self.ask_again(&mut session, &mut again).await?;
             }
-            let free = self.table.lock().free(&self.most);
+            let (withheld, free) = {
+                let table = self.table.lock();
+                (table.missing() > 0, table.free(&self.most))
+            };
             let worth_it = session.pulls.is_empty() || free >= self.most.worth_it();
             if free > 0 && !withheld && worth_it {
-                if session.pulls.is_empty() {
-                    silence = Instant::now() + patience;
-                }
                 self.pull(&mut session, free).await?;
             }
             let listening = !session.pulls.is_empty();
+            if was_idle && listening {
+                silence = Instant::now() + patience;
+            }
             if listening && !shares_its_lease {
                 // From now on the server knows that somebody is here.
                 shares_its_lease = true;
@@ -247,13 +249,18 @@ impl Consumer {
                     renewal = Instant::now() + self.lease / 4;
                     self.renew_waiting().await;
                 }
-                () = sleep_until(release), if withheld => {}
+                () = sleep_until(again.next()), if withheld => {}
                 () = sleep_until(silence), if listening => return Ok(Ended::Silent),
             }
         }
     }
 
-    async fn pull(&self, session: &mut Session, many: usize) -> Result<(), TransportError> {
+    /// Asks for so many messages.
+    pub(super) async fn pull(
+        &self,
+        session: &mut Session,
+        many: usize,
+    ) -> Result<(), TransportError> {
         session.last += 1;
         let heartbeat = self.inner.config.heartbeat;
         let question = serde_json::json!({

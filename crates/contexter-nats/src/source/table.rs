@@ -37,8 +37,8 @@ pub(super) struct Table {
     held: FxHashMap<u64, Held>,
     by_sequence: FxHashMap<u64, u64>,
     ready: VecDeque<(u64, Arrival)>,
-    /// Nothing is given out until what is older has come again.
-    withheld: bool,
+    /// How many that were lost have not come again: nothing is given out until they have.
+    missing: usize,
     /// How many more the open pulls may bring.
     pub(super) outstanding: usize,
     /// How many bytes those have that are held.
@@ -124,8 +124,21 @@ impl Table {
         }
     }
 
-    /// Notes that a message was delivered.
-    pub(super) fn saw(&mut self, delivered: Delivered) {
+    /// Returns how many more of what was lost may be asked for: that may be more than is held
+    /// otherwise, and twice its bytes.
+    pub(super) fn free_for_missing(&self, most: &Most) -> usize {
+        let bytes = most.bytes.saturating_mul(2).saturating_sub(self.bytes);
+        let fit = self.expected.fit(bytes).min(most.at_once);
+        fit.saturating_sub(self.outstanding)
+    }
+
+    /// Notes that a message was delivered which is not held.
+    pub(super) fn passed_over(&mut self, delivered: Delivered) {
+        self.saw(delivered);
+        self.came(delivered);
+    }
+
+    fn saw(&mut self, delivered: Delivered) {
         self.position = self.position.max(delivered.sequence);
         // Not the largest: a server that has lost its state counts from the beginning.
         self.last_delivery = delivered.delivery;
@@ -137,7 +150,9 @@ impl Table {
         let token = self.last_token;
         let sequence = arrival.delivered.sequence;
         self.saw(arrival.delivered);
-        if let Some(old) = self.by_sequence.insert(sequence, token) {
+        let delivered = arrival.delivered;
+        let old = self.by_sequence.insert(sequence, token);
+        if let Some(old) = old {
             self.let_go(old);
         }
         let (state, size) = (State::Ready, arrival.size);
@@ -156,20 +171,34 @@ impl Table {
             },
         );
         self.ready.push_back((token, arrival));
+        if old.is_none() {
+            self.came(delivered);
+        }
     }
 
-    /// Gives nothing out, or does so again: then what was read ahead is in the order of the stream.
-    pub(super) fn withhold(&mut self, withheld: bool) {
-        if std::mem::replace(&mut self.withheld, withheld) && !withheld {
+    /// What was lost is delivered for a second time, at least.
+    fn came(&mut self, delivered: Delivered) {
+        if delivered.count > 1 && self.missing > 0 {
+            self.miss(self.missing - 1);
+        }
+    }
+
+    /// Gives nothing out until so many have come again, and then in the order of the stream.
+    pub(super) fn miss(&mut self, many: usize) {
+        if std::mem::replace(&mut self.missing, many) > 0 && many == 0 {
             let sequence = |(_, arrival): &(u64, Arrival)| arrival.delivered.sequence;
             self.ready.make_contiguous().sort_by_key(sequence);
         }
     }
 
+    pub(super) fn missing(&self) -> usize {
+        self.missing
+    }
+
     /// Gives out what was read ahead. What belongs to this consumer no longer is left out: the group
     /// gets it again.
     pub(super) fn give(&mut self, max: usize) -> Vec<(DeliveryToken, Arrival)> {
-        if self.withheld {
+        if self.missing > 0 {
             return Vec::new();
         }
         let now = Instant::now();
@@ -290,8 +319,12 @@ mod tests {
     use super::*;
 
     fn take(table: &mut Table, sequence: u64, until: Instant) {
+        take_again(table, sequence, until, 1);
+    }
+
+    fn take_again(table: &mut Table, sequence: u64, until: Instant, count: u64) {
         let delivered = Delivered {
-            count: 1,
+            count,
             sequence,
             delivery: sequence,
             pending: 0,
@@ -372,20 +405,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_withheld_is_given_in_the_order_of_the_stream() {
+    fn nothing_is_given_until_what_was_lost_is_here_and_then_in_the_order_of_the_stream() {
         let mut table = Table::default();
-        table.withhold(true);
-        for sequence in [7, 9, 4, 8] {
-            take(&mut table, sequence, later());
+        take(&mut table, 2, later());
+        table.miss(2);
+        // One that is held comes again, two that are new, and one that was lost.
+        for (sequence, count) in [(2, 2), (7, 1), (9, 1), (4, 2)] {
+            take_again(&mut table, sequence, later(), count);
         }
         assert!(table.give(9).is_empty());
-        table.withhold(false);
+        assert_eq!(table.missing(), 1);
+        take_again(&mut table, 3, later(), 3);
         let given = table.give(9);
         let given: Vec<_> = given
             .iter()
             .map(|(_, one)| one.delivered.sequence)
             .collect();
-        assert_eq!(given, [4, 7, 8, 9]);
+        assert_eq!(given, [2, 3, 4, 7, 9]);
     }
 
     #[test]
