@@ -133,9 +133,7 @@ impl fmt::Display for Report {
             "  pool restarted {rolls} times while it worked, {} processes died in a handler or were \
              killed; dead letters of the event that kills, which is stored {} times: {poison}; of \
              others not handled: {others}, after {} were redriven",
-            self.deaths,
-            self.stored.poison,
-            self.redriven
+            self.deaths, self.stored.poison, self.redriven
         )?;
         writeln!(
             f,
@@ -230,7 +228,12 @@ mod tests {
         let mut disorder = report(&[], &[]);
         disorder.rows[0].out_of_order = Some(1);
         assert!(!disorder.holds());
-        for (letters, holds) in [([0, 0], false), ([2, 0], true), ([3, 0], false), ([1, 1], false)] {
+        for (letters, holds) in [
+            ([0, 0], false),
+            ([2, 0], true),
+            ([3, 0], false),
+            ([1, 1], false),
+        ] {
             let mut lettered = report(&[], &[]);
             lettered.letters = letters;
             assert_eq!(lettered.holds(), holds, "{letters:?}");
