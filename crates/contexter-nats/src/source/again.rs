@@ -91,7 +91,7 @@ impl Consumer {
         }
         // All that was asked for is here, or the rest does not come.
         let info = self.info(self.inner.link.deadline()).await?;
-        let held = self.table.lock().surely_held();
+        let held = self.table.lock().not_lost();
         let still = missing.min(info.num_ack_pending.saturating_sub(held));
         // If none came, it is somebody else who holds them. Among several there is no order.
         let others = info.num_waiting > session.pulls.len() || missing == again.missing;

@@ -102,10 +102,10 @@ impl Consumer {
     async fn look_for_lost(&self) -> Result<Look, Failed> {
         let info = self.info(self.inner.link.deadline()).await?;
         let deliveries = info.delivered.consumer_sequence;
-        let table = self.table.lock();
+        let mut table = self.table.lock();
         // Whatever did not arrive was delivered after what did.
         let lost = if deliveries > table.last_delivery {
-            info.num_ack_pending.saturating_sub(table.surely_held())
+            info.num_ack_pending.saturating_sub(table.not_lost())
         } else {
             0
         };

@@ -116,6 +116,9 @@ impl Consumer {
                             table.renewed(one.token, Some(*sent + self.own_lease()));
                         }
                         Disposition::Ack => table.acknowledged(one.token),
+                        Disposition::Nack { after } if !after.is_zero() => {
+                            table.put_off(one.token, *sent + after.min(LONGEST_DELAY));
+                        }
                         _ => {}
                     }
                     Ok(Settled::Done)

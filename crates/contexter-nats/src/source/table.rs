@@ -37,6 +37,8 @@ pub(super) struct Table {
     held: FxHashMap<u64, Held>,
     by_sequence: FxHashMap<u64, u64>,
     ready: VecDeque<(u64, Arrival)>,
+    /// What was given back to come again later, by when it does.
+    put_off: BTreeSet<(Instant, u64)>,
     /// How many that were lost have not come again: nothing is given out until they have.
     missing: usize,
     /// How many more the open pulls may bring.
@@ -98,12 +100,28 @@ impl Table {
         self.held.is_empty()
     }
 
-    /// Returns how many messages the server surely counts as unsettled and ours: not those whose
-    /// lease is over, and not those whose settlement it may have got.
-    pub(super) fn surely_held(&self) -> usize {
+    /// Returns how many messages the server surely counts as unsettled and are not lost: those that
+    /// are to come again later, and what is held; but not what has a lease that is over, and not what
+    /// has a settlement that the server may have got.
+    pub(super) fn not_lost(&mut self) -> usize {
         let now = Instant::now();
+        self.forget_due(now);
         let surely = |held: &&Held| held.state != State::Settling && held.until > now;
-        self.held.values().filter(surely).count()
+        self.held.values().filter(surely).count() + self.put_off.len()
+    }
+
+    /// A message is given back, and comes again after that.
+    pub(super) fn put_off(&mut self, token: DeliveryToken, until: Instant) {
+        self.forget_due(Instant::now());
+        if let Some(held) = self.held.get(&token.0) {
+            self.put_off.insert((until, held.sequence));
+        }
+    }
+
+    fn forget_due(&mut self, now: Instant) {
+        while self.put_off.first().is_some_and(|(due, _)| *due <= now) {
+            self.put_off.pop_first();
+        }
     }
 
     /// Returns whether a message is held.
@@ -149,8 +167,8 @@ impl Table {
         self.last_token += 1;
         let token = self.last_token;
         let sequence = arrival.delivered.sequence;
-        self.saw(arrival.delivered);
         let delivered = arrival.delivered;
+        self.saw(delivered);
         let old = self.by_sequence.insert(sequence, token);
         if let Some(old) = old {
             self.let_go(old);
@@ -432,6 +450,20 @@ mod tests {
         table.renewed(token, Some(Instant::now()));
         assert!(table.begin(token).is_none());
         assert!(table.is_empty());
+    }
+
+    #[test]
+    fn what_is_put_off_is_not_lost_until_it_is_due() {
+        let mut table = Table::default();
+        for sequence in [1, 2, 3] {
+            take(&mut table, sequence, later());
+        }
+        let now = Instant::now();
+        for ((token, _), due) in table.give(2).into_iter().zip([now, later()]) {
+            table.put_off(token, due);
+            table.forget(token.0);
+        }
+        assert_eq!(table.not_lost(), 2, "one is held, and one comes later");
     }
 
     #[test]
