@@ -1,6 +1,9 @@
 //! From the client library's errors to the bus's.
 
-use async_nats::jetstream;
+use std::error::Error as _;
+use std::io;
+
+use async_nats::{ConnectError, jetstream};
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::TransportErrorKind;
 
@@ -18,6 +21,16 @@ pub(crate) fn refused(message: impl Into<String>) -> TransportError {
 
 pub(crate) fn unexpected(message: &str) -> TransportError {
     TransportError::new(TransportErrorKind::Protocol, message)
+}
+
+/// Returns one line about an error while connecting. Of its cause only what the operating system says
+/// is shown: anything else may hold the address, and with it a password.
+pub(crate) fn describe_connecting(error: &ConnectError) -> String {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    match cause.map(io::Error::kind) {
+        Some(cause) => cause.to_string(),
+        None => error.kind().to_string(),
+    }
 }
 
 /// The answer of a server that did not do what it was asked.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
 use async_nats::jetstream::response::Response;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Request, jetstream};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, Request, ServerAddr, jetstream};
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHealth};
@@ -18,7 +18,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::NatsConfig;
-use crate::error::{answered, refused, unavailable, unconfirmed, unexpected};
+use crate::error::{answered, describe_connecting, refused, unavailable, unconfirmed, unexpected};
 
 /// The pause before a server is asked again that is there and does not know JetStream yet.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -315,22 +315,30 @@ async fn connect(
 ) -> Result<Client, TransportError> {
     let addresses = config.addresses().map_err(refused)?;
     let options = options(config, Life(Arc::clone(state)))?;
+    let place = place(&addresses);
     let connecting = timeout(config.connect_timeout, options.connect(addresses));
     match connecting.await {
         Ok(Ok(client)) => Ok(client),
-        // The cause may hold the address, and with it a password.
         Ok(Err(error)) => {
-            let kind = error.kind();
-            Err(match kind {
+            let why = describe_connecting(&error);
+            Err(match error.kind() {
                 ConnectErrorKind::ServerParse
                 | ConnectErrorKind::Authentication
                 | ConnectErrorKind::AuthorizationViolation
-                | ConnectErrorKind::Tls => refused(format!("server cannot be used: {kind}")),
-                _ => unavailable(&format!("server cannot be reached: {kind}")),
+                | ConnectErrorKind::Tls => refused(format!("{place} cannot be used: {why}")),
+                _ => unavailable(&format!("{place} cannot be reached: {why}")),
             })
         }
-        Err(_elapsed) => Err(unavailable("server cannot be reached in time")),
+        Err(_elapsed) => Err(unavailable(&format!("{place} cannot be reached in time"))),
     }
+}
+
+/// Says where the servers are, without the user and the password that an address may hold.
+fn place(addresses: &[ServerAddr]) -> String {
+    let each = addresses
+        .iter()
+        .map(|address| format!("{}:{}", address.host(), address.port()));
+    format!("nats server at {}", each.collect::<Vec<_>>().join(", "))
 }
 
 fn options(config: &NatsConfig, life: Life) -> Result<ConnectOptions, TransportError> {

@@ -47,12 +47,6 @@ impl From<RedisError> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error.to_string())
-    }
-}
-
 impl Dial {
     /// Connects, and makes sure that the server works: while it loads its data, it refuses.
     pub(crate) async fn connect(&self, response_timeout: Duration) -> Result<Live, Failure> {
@@ -62,15 +56,18 @@ impl Dial {
         let settings = self.info.redis_settings();
         let (connection, task) = match self.info.addr() {
             ConnectionAddr::Tcp(host, port) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
+                let stream = TcpStream::connect((host.as_str(), *port)).await;
+                let stream = stream.map_err(|error| self.unreachable(&error))?;
+                let at_once = stream.set_nodelay(true);
+                at_once.map_err(|error| self.unreachable(&error))?;
                 let (connection, driver) =
                     MultiplexedConnection::new_with_config(settings, stream, config).await?;
                 (connection, tokio::spawn(driver).abort_handle())
             }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => {
-                let stream = tokio::net::UnixStream::connect(path).await?;
+                let stream = tokio::net::UnixStream::connect(path).await;
+                let stream = stream.map_err(|error| self.unreachable(&error))?;
                 let (connection, driver) =
                     MultiplexedConnection::new_with_config(settings, stream, config).await?;
                 (connection, tokio::spawn(driver).abort_handle())
@@ -88,5 +85,9 @@ impl Dial {
             live.client_id = id;
         }
         Ok(live)
+    }
+
+    fn unreachable(&self, error: &std::io::Error) -> Failure {
+        Failure::Io(format!("{}: {error}", self.info.addr()))
     }
 }

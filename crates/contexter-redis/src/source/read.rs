@@ -54,10 +54,10 @@ impl Consumer {
         let mut known: Option<Live> = None;
         while !self.link.is_closed() {
             self.look_after(&mut schedule).await;
-            let Some((count, reserved)) = self.reserve(&mut schedule).await else {
-                continue;
-            };
-            let Ok(mut live) = self.link.live(None).await else {
+            // Also while there is no room for anything new: a subscription that cannot be read would
+            // wait for what it has lost, and so make no room.
+            let live = pin!(self.link.live(None));
+            let Ok(mut live) = self.meanwhile(live, &mut schedule).await else {
                 return;
             };
             let again = known.as_ref().is_none_or(|known| !known.is(&live));
@@ -75,6 +75,9 @@ impl Consumer {
                 known = Some(live.clone());
                 self.at_risk.store(true, Ordering::Relaxed);
             }
+            let Some((count, reserved)) = self.reserve(&mut schedule).await else {
+                continue;
+            };
             let outcome = self.read_new(&mut live, count, &mut schedule).await;
             drop(reserved);
             match outcome {
@@ -88,6 +91,22 @@ impl Consumer {
         }
     }
 
+    /// Waits for something, and meanwhile looks after the rest.
+    async fn meanwhile<F>(&self, mut future: F, schedule: &mut Schedule) -> F::Output
+    where
+        F: Future + Unpin,
+    {
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut future => return output,
+                () = sleep_until(schedule.next(self)) => self.look_after(schedule).await,
+                () = self.sooner.notified() => {}
+                () = self.room.notified(), if schedule.is_behind() => {}
+            }
+        }
+    }
+
     /// Waits for room, and keeps most of it for a read; what is left is for what comes again, which
     /// must not wait until what is newer has made room. None if there is something else to do first.
     async fn reserve(&self, schedule: &mut Schedule) -> Option<(usize, Reserved<'_>)> {
@@ -96,7 +115,7 @@ impl Consumer {
         loop {
             let room = self.room.notified();
             let free = self.free();
-            if schedule.is_behind() && free > 0 {
+            if (schedule.is_behind() && free > 0) || self.table.lock().is_incomplete() {
                 return None;
             }
             let kept = (free / 8).max(usize::from(self.prefetch >= 8));
@@ -135,18 +154,8 @@ impl Consumer {
         cmd.arg("COUNT").arg(count).arg("BLOCK").arg(millis(block));
         cmd.arg("STREAMS").arg(&self.inner.keys.events).arg(">");
         let sent = Instant::now();
-        let answer = {
-            let mut read = pin!(self.read_knowing(live, &cmd));
-            loop {
-                tokio::select! {
-                    biased;
-                    answer = &mut read => break answer?,
-                    () = sleep_until(schedule.next(self)) => self.look_after(schedule).await,
-                    () = self.sooner.notified() => {}
-                    () = self.room.notified(), if schedule.is_behind() => {}
-                }
-            }
-        };
+        let read = pin!(self.read_knowing(live, &cmd));
+        let answer = self.meanwhile(read, schedule).await?;
         let streams = list(answer).unwrap_or_default();
         let of_one = streams
             .into_iter()

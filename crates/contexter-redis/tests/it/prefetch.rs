@@ -7,13 +7,15 @@ use std::time::Duration;
 use contexter_event_bus::transport::{Disposition, MessageTransport};
 use contexter_event_bus::{Bus, BusConfig, Delivery, HandlerError, SubscriptionConfig};
 use contexter_protocol::IntegrationEvent;
+use contexter_redis::RedisTransport;
 use contexter_testkit::{Server, require};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::support::{
-    EVENTS, ack, command, drain, id_of, publish, receive, server, settle, spec, transport, until,
+    EVENTS, LEASE, ack, command, config, drain, events, id_of, publish, receive, server, settle,
+    spec, transport, until,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -131,4 +133,85 @@ async fn what_comes_again_is_read_by_its_size_too() {
     assert!((1..=5).contains(&taken), "{taken} were taken over: {rows}");
     ack(&*heir, &[first.token]).await;
     assert_eq!(drain(&*heir, 15).await, ids(1..16));
+}
+
+/// How many may be held, where room for one of them is kept for what comes again.
+const FEW: usize = 8;
+/// How many are read ahead then.
+const AHEAD: usize = FEW - 1;
+
+/// Gives up an answer within a lease.
+fn impatient(server: &Server) -> RedisTransport {
+    let (connect, answer) = (Duration::from_secs(2), Duration::from_millis(200));
+    let config = config(server).with_timeouts(connect, answer, Duration::from_secs(10));
+    RedisTransport::new(config).unwrap()
+}
+
+#[tokio::test]
+async fn a_consumer_without_room_still_mends_its_connection() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    publish(&redis, &events("a", AHEAD)).await;
+    let few = spec(">")
+        .with_group("g")
+        .with_prefetch(FEW)
+        .with_lease(Duration::from_mins(1));
+    let source = redis.subscribe(&few).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 0..AHEAD {
+        held.push(receive(&*source).await);
+    }
+    let before = source.health().reconnects;
+    command(
+        &server,
+        &[b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"yes"],
+    );
+    until("it is connected again", || async {
+        let health = source.health();
+        health.is_up() && health.reconnects > before
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_missing_comes_although_there_is_no_room_for_anything_new() {
+    require!("redis-server");
+    let server = server();
+    let redis = impatient(&server);
+    publish(&transport(&server), &events("a", AHEAD)).await;
+    let few = spec(">").with_group("g").with_prefetch(FEW);
+    let source = redis.subscribe(&few).await.unwrap();
+    let mut held = Vec::new();
+    for _ in 1..AHEAD {
+        held.push(receive(&*source).await);
+    }
+    // The last is here, and its lease ends because it cannot be renewed.
+    server.pause().unwrap();
+    sleep(LEASE * 2).await;
+    server.resume().unwrap();
+    let last = receive(&*source).await;
+    assert_eq!((id_of(&last), last.delivery_count), ("6", 1));
+}
+
+#[tokio::test]
+async fn what_was_left_behind_comes_also_when_something_is_missing_meanwhile() {
+    require!("redis-server");
+    let server = server();
+    let redis = impatient(&server);
+    publish(&transport(&server), &events("a", FEW * 4)).await;
+    let dead = redis.subscribe(&spec(">").with_group("g")).await.unwrap();
+    for _ in 0..FEW * 4 {
+        receive(&*dead).await;
+    }
+    drop(dead);
+    let few = spec(">").with_group("g").with_prefetch(FEW);
+    let heir = redis.subscribe(&few).await.unwrap();
+    let first = receive(&*heir).await;
+    assert_eq!((id_of(&first), first.delivery_count), ("0", 2));
+    ack(&*heir, &[first.token]).await;
+    server.pause().unwrap();
+    sleep(LEASE * 2).await;
+    server.resume().unwrap();
+    assert_eq!(drain(&*heir, FEW * 4 - 1).await, ids(1..FEW * 4));
 }
