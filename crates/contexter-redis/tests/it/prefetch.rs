@@ -175,26 +175,6 @@ async fn a_consumer_without_room_still_mends_its_connection() {
 }
 
 #[tokio::test]
-async fn what_is_missing_comes_although_there_is_no_room_for_anything_new() {
-    require!("redis-server");
-    let server = server();
-    let redis = impatient(&server);
-    publish(&transport(&server), &events("a", AHEAD)).await;
-    let few = spec(">").with_group("g").with_prefetch(FEW);
-    let source = redis.subscribe(&few).await.unwrap();
-    let mut held = Vec::new();
-    for _ in 1..AHEAD {
-        held.push(receive(&*source).await);
-    }
-    // The last is here, and its lease ends because it cannot be renewed.
-    server.pause().unwrap();
-    sleep(LEASE * 2).await;
-    server.resume().unwrap();
-    let last = receive(&*source).await;
-    assert_eq!((id_of(&last), last.delivery_count), ("6", 1));
-}
-
-#[tokio::test]
 async fn what_was_left_behind_comes_also_when_something_is_missing_meanwhile() {
     require!("redis-server");
     let server = server();
@@ -207,11 +187,13 @@ async fn what_was_left_behind_comes_also_when_something_is_missing_meanwhile() {
     drop(dead);
     let few = spec(">").with_group("g").with_prefetch(FEW);
     let heir = redis.subscribe(&few).await.unwrap();
+    // Nothing is settled, so that it holds as much as it may, and there is more.
     let first = receive(&*heir).await;
     assert_eq!((id_of(&first), first.delivery_count), ("0", 2));
-    ack(&*heir, &[first.token]).await;
     server.pause().unwrap();
     sleep(LEASE * 2).await;
     server.resume().unwrap();
-    assert_eq!(drain(&*heir, FEW * 4 - 1).await, ids(1..FEW * 4));
+    let mut came = drain(&*heir, FEW * 4).await;
+    came.sort_by_key(|id| id.parse::<usize>().unwrap());
+    assert_eq!(came, ids(0..FEW * 4));
 }
