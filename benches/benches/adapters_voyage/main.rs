@@ -137,7 +137,7 @@ fn print_overhead() -> Result<(), Box<dyn Error>> {
             loopback.memory,
         ),
         (
-            "the same when all of the reply is there at once",
+            "the same when all of the reply is there at once, which the HTTP client reads ahead",
             loopback.memory_at_once,
         ),
     ] {
