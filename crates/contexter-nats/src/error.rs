@@ -27,7 +27,7 @@ pub(crate) fn unexpected(message: &str) -> TransportError {
 /// is shown: anything else may hold the address, and with it a password.
 pub(crate) fn describe_connecting(error: &ConnectError) -> String {
     let cause = error.source().and_then(|cause| cause.downcast_ref());
-    match cause.map(io::Error::kind) {
+    match cause.filter(|cause: &&io::Error| cause.raw_os_error().is_some()) {
         Some(cause) => cause.to_string(),
         None => error.kind().to_string(),
     }
@@ -48,4 +48,24 @@ pub(crate) fn answered(error: &jetstream::Error) -> TransportError {
 /// Another error of the same kind and text, for the next of several messages.
 pub(crate) fn again(error: &TransportError) -> TransportError {
     TransportError::new(error.kind(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::ConnectErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn of_a_failed_connection_only_what_the_system_says_is_shown() {
+        let refused = io::Error::from_raw_os_error(111);
+        let told = refused.to_string();
+        let error = ConnectError::with_source(ConnectErrorKind::Io, refused);
+        assert_eq!(describe_connecting(&error), told);
+        for kind in [ConnectErrorKind::Dns, ConnectErrorKind::Io] {
+            let telling = io::Error::other("nats://u:hidden@nowhere");
+            let error = ConnectError::with_source(kind, telling);
+            assert_eq!(describe_connecting(&error), kind.to_string());
+        }
+    }
 }

@@ -138,7 +138,7 @@ fn a_broker_that_is_not_there_is_told_in_one_line_without_the_password() {
     let said = run("event_flow", &args);
     said.fails(
         1,
-        "nats server at 127.0.0.1:1 cannot be reached: connection refused",
+        "nats server at 127.0.0.1:1 cannot be reached: Connection refused",
     );
     assert!(!said.stderr.contains("hidden"));
 }
