@@ -30,6 +30,11 @@ impl Names {
         format!("{}.>", self.prefix)
     }
 
+    /// Returns whether a filter lets all events through.
+    pub(crate) fn is_all(&self, filter: &str) -> bool {
+        filter.strip_prefix(&self.prefix) == Some(".>")
+    }
+
     /// The subject of an event, or of the events that a pattern matches: both have the same rules
     /// as subjects.
     pub(crate) fn event(&self, event_type: &str) -> Result<String, TransportError> {

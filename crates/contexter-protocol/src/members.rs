@@ -40,25 +40,28 @@ impl Member {
     }
 }
 
+/// The text of an attribute; one that nearly all events have costs no allocation.
+pub(crate) type Text = Cow<'static, str>;
+
 /// The attributes met so far; none is checked yet, except that it comes once.
 #[derive(Default)]
 pub(crate) struct Members {
-    spec_version: Option<String>,
-    id: Option<String>,
-    source: Option<String>,
-    event_type: Option<String>,
-    subject: Option<String>,
-    time: Option<String>,
-    pub(crate) data_content_type: Option<String>,
-    data_schema: Option<String>,
-    correlation_id: Option<String>,
-    causation_id: Option<String>,
-    partition_key: Option<String>,
-    trace_parent: Option<String>,
-    trace_state: Option<String>,
-    expiry_time: Option<String>,
-    data_ref: Option<String>,
-    target_service: Option<String>,
+    spec_version: Option<Text>,
+    id: Option<Text>,
+    source: Option<Text>,
+    event_type: Option<Text>,
+    subject: Option<Text>,
+    time: Option<Text>,
+    pub(crate) data_content_type: Option<Text>,
+    data_schema: Option<Text>,
+    correlation_id: Option<Text>,
+    causation_id: Option<Text>,
+    partition_key: Option<Text>,
+    trace_parent: Option<Text>,
+    trace_state: Option<Text>,
+    expiry_time: Option<Text>,
+    data_ref: Option<Text>,
+    target_service: Option<Text>,
     extensions: BTreeMap<String, ExtensionValue>,
     fault: Option<DecodeError>,
 }
@@ -80,13 +83,13 @@ impl Members {
     /// Takes the text of an attribute of the specification; returns whether it is one.
     pub(crate) fn insert_usual(
         &mut self,
-        name: &str,
-        text: impl FnOnce() -> Result<String, DecodeError>,
+        name: &[u8],
+        text: impl FnOnce(&'static str) -> Result<Text, DecodeError>,
     ) -> bool {
-        let Some(slot) = self.slot(name) else {
+        let Some((name, slot)) = self.slot(name) else {
             return false;
         };
-        let put = text().and_then(|text| put(slot, name, text));
+        let put = text(name).and_then(|text| put(slot, name, text));
         if let Err(fault) = put {
             self.fail(fault);
         }
@@ -94,15 +97,15 @@ impl Members {
     }
 
     fn try_insert(&mut self, name: Cow<'_, str>, value: Member) -> Result<(), DecodeError> {
-        let Some(slot) = self.slot(&name) else {
+        let Some((name, slot)) = self.slot(name.as_bytes()) else {
             return self.insert_extension(name, value);
         };
         let text = match value {
             Member::Absent => return Ok(()),
             Member::Text(text) => text,
-            other => return Err(InvalidAttribute::new(&name, &other.shown(), "a text").into()),
+            other => return Err(InvalidAttribute::new(name, &other.shown(), "a text").into()),
         };
-        put(slot, &name, text)
+        put(slot, name, text.into())
     }
 
     fn insert_extension(&mut self, name: Cow<'_, str>, value: Member) -> Result<(), DecodeError> {
@@ -124,24 +127,25 @@ impl Members {
         }
     }
 
-    fn slot(&mut self, name: &str) -> Option<&mut Option<String>> {
+    /// Returns the attribute of this name, with its name.
+    fn slot(&mut self, name: &[u8]) -> Option<(&'static str, &mut Option<Text>)> {
         Some(match name {
-            "specversion" => &mut self.spec_version,
-            "id" => &mut self.id,
-            "source" => &mut self.source,
-            "type" => &mut self.event_type,
-            "subject" => &mut self.subject,
-            "time" => &mut self.time,
-            "datacontenttype" => &mut self.data_content_type,
-            "dataschema" => &mut self.data_schema,
-            "correlationid" => &mut self.correlation_id,
-            "causationid" => &mut self.causation_id,
-            "partitionkey" => &mut self.partition_key,
-            "traceparent" => &mut self.trace_parent,
-            "tracestate" => &mut self.trace_state,
-            "expirytime" => &mut self.expiry_time,
-            "dataref" => &mut self.data_ref,
-            "targetservice" => &mut self.target_service,
+            b"specversion" => ("specversion", &mut self.spec_version),
+            b"id" => ("id", &mut self.id),
+            b"source" => ("source", &mut self.source),
+            b"type" => ("type", &mut self.event_type),
+            b"subject" => ("subject", &mut self.subject),
+            b"time" => ("time", &mut self.time),
+            b"datacontenttype" => ("datacontenttype", &mut self.data_content_type),
+            b"dataschema" => ("dataschema", &mut self.data_schema),
+            b"correlationid" => ("correlationid", &mut self.correlation_id),
+            b"causationid" => ("causationid", &mut self.causation_id),
+            b"partitionkey" => ("partitionkey", &mut self.partition_key),
+            b"traceparent" => ("traceparent", &mut self.trace_parent),
+            b"tracestate" => ("tracestate", &mut self.trace_state),
+            b"expirytime" => ("expirytime", &mut self.expiry_time),
+            b"dataref" => ("dataref", &mut self.data_ref),
+            b"targetservice" => ("targetservice", &mut self.target_service),
             _ => return None,
         })
     }
@@ -151,8 +155,9 @@ impl Members {
         self,
         data: impl FnOnce(Option<&str>) -> Result<Data, DecodeError>,
     ) -> Result<IntegrationEvent, DecodeError> {
-        let required = |value: Option<String>, attribute: &'static str| {
-            value.ok_or(DecodeError::Missing { attribute })
+        let owned = |value: Option<Text>| value.map(Text::into_owned);
+        let required = |value: Option<Text>, attribute: &'static str| {
+            owned(value).ok_or(DecodeError::Missing { attribute })
         };
         if let Some(version) = self.spec_version.as_deref().filter(|v| *v != SPEC_VERSION) {
             let found = shortened(version, 40);
@@ -161,27 +166,30 @@ impl Members {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        required(self.spec_version, "specversion")?;
-        let time = |value: Option<String>, attribute: &'static str| {
+        if self.spec_version.is_none() {
+            let attribute = "specversion";
+            return Err(DecodeError::Missing { attribute });
+        }
+        let time = |value: Option<Text>, attribute: &'static str| {
             value.map(|v| parse_time(attribute, &v)).transpose()
         };
         let mut event = IntegrationEvent {
             id: required(self.id, "id")?,
             source: required(self.source, "source")?,
             event_type: required(self.event_type, "type")?,
-            subject: self.subject,
+            subject: owned(self.subject),
             time: time(self.time, "time")?,
-            data_content_type: self.data_content_type.map(Into::into),
-            data_schema: self.data_schema,
+            data_content_type: self.data_content_type,
+            data_schema: owned(self.data_schema),
             data: Data::NONE,
-            correlation_id: self.correlation_id,
-            causation_id: self.causation_id,
-            partition_key: self.partition_key,
-            trace_parent: self.trace_parent,
-            trace_state: self.trace_state,
+            correlation_id: owned(self.correlation_id),
+            causation_id: owned(self.causation_id),
+            partition_key: owned(self.partition_key),
+            trace_parent: owned(self.trace_parent),
+            trace_state: owned(self.trace_state),
             expiry_time: time(self.expiry_time, "expirytime")?,
-            data_ref: self.data_ref,
-            target_service: self.target_service,
+            data_ref: owned(self.data_ref),
+            target_service: owned(self.target_service),
             extensions: self.extensions,
         };
         event.check()?;
@@ -191,7 +199,7 @@ impl Members {
     }
 }
 
-fn put(slot: &mut Option<String>, name: &str, text: String) -> Result<(), DecodeError> {
+fn put(slot: &mut Option<Text>, name: &str, text: Text) -> Result<(), DecodeError> {
     match slot.replace(text) {
         None => Ok(()),
         Some(_) => Err(duplicate(name)),

@@ -108,7 +108,7 @@ impl Consumer {
     }
 
     fn is_for_all(&self) -> bool {
-        self.filter == self.inner.names.all()
+        self.inner.names.is_all(&self.filter)
     }
 }
 

@@ -78,7 +78,8 @@ impl Consumer {
     /// Settles all of them in one round trip: the server works on them in their order, so its
     /// answer to the last one is its answer to all.
     pub(super) async fn settle(&self, settlements: &[(DeliveryToken, Disposition)]) -> Vec<Answer> {
-        let deadline = Instant::now() + self.lease;
+        let now = Instant::now();
+        let deadline = now + self.lease;
         let mut answers: Vec<Answer> = settlements.iter().map(|_| Ok(Settled::Refused)).collect();
         let mut batch = Batch {
             consumer: self,
@@ -87,7 +88,7 @@ impl Consumer {
         {
             let mut table = self.table.lock();
             for (place, &(token, disposition)) in settlements.iter().enumerate() {
-                if let Some((reply, until)) = table.begin(token) {
+                if let Some((reply, until)) = table.begin(token, now) {
                     batch.all.push(UnderWay {
                         place,
                         token,

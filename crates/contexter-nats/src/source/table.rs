@@ -238,12 +238,16 @@ impl Table {
     }
 
     /// Begins to settle a message that was given; none if it does not belong to this consumer.
-    pub(super) fn begin(&mut self, token: DeliveryToken) -> Option<(Subject, Instant)> {
+    pub(super) fn begin(
+        &mut self,
+        token: DeliveryToken,
+        now: Instant,
+    ) -> Option<(Subject, Instant)> {
         let held = self.held.get_mut(&token.0)?;
         if held.state != State::Given {
             return None;
         }
-        if held.until <= Instant::now() {
+        if held.until <= now {
             self.forget(token.0);
             return None;
         }
@@ -371,9 +375,12 @@ mod tests {
         let (first, _) = table.give(1).remove(0);
         take(&mut table, 1, later());
         let (second, _) = table.give(1).remove(0);
-        assert!(table.begin(first).is_none());
-        assert!(table.begin(second).is_some());
-        assert!(table.begin(second).is_none(), "it is settled once");
+        assert!(table.begin(first, Instant::now()).is_none());
+        assert!(table.begin(second, Instant::now()).is_some());
+        assert!(
+            table.begin(second, Instant::now()).is_none(),
+            "it is settled once"
+        );
         table.forget(second.0);
         assert!(table.is_empty() && table.by_sequence.is_empty());
     }
@@ -448,7 +455,7 @@ mod tests {
         take(&mut table, 1, later());
         let (token, _) = table.give(1).remove(0);
         table.renewed(token, Some(Instant::now()));
-        assert!(table.begin(token).is_none());
+        assert!(table.begin(token, Instant::now()).is_none());
         assert!(table.is_empty());
     }
 

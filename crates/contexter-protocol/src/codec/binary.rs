@@ -9,7 +9,7 @@ use super::limits::{check_body, check_count, check_header, shown};
 use super::percent::{self, Fault};
 use super::{CONTENT_TYPE, Encoded, Header, LimitExceeded};
 use crate::attribute::ExtensionValue;
-use crate::data::Data;
+use crate::data::{Data, JSON};
 use crate::error::{DecodeError, shortened};
 use crate::event::IntegrationEvent;
 use crate::members::{Member, Members, SPEC_VERSION, duplicate};
@@ -83,12 +83,14 @@ impl Headers {
     /// Takes a header that nearly all messages have, whose name needs no check; returns whether it
     /// is one.
     fn take_usual(&mut self, name: &[u8], value: &[u8]) -> bool {
-        let attribute = name.strip_prefix(PREFIX.as_bytes());
-        let Some(Ok(attribute)) = attribute.map(std::str::from_utf8) else {
+        let Some(attribute) = name.strip_prefix(PREFIX.as_bytes()) else {
             return false;
         };
         self.attributes
-            .insert_usual(attribute, || text_of(attribute, value))
+            .insert_usual(attribute, |attribute| match usual(value) {
+                Some(text) => Ok(text.into()),
+                None => text_of(attribute, value).map(Into::into),
+            })
     }
 
     fn take(&mut self, name: &str, value: &[u8]) -> Result<(), DecodeError> {
@@ -113,7 +115,7 @@ impl Headers {
 
     pub(super) fn into_event(mut self, body: Bytes) -> Result<IntegrationEvent, DecodeError> {
         if self.attributes.data_content_type.is_none() {
-            self.attributes.data_content_type = self.content_type;
+            self.attributes.data_content_type = self.content_type.map(Into::into);
         }
         self.attributes
             .into_event(|content_type| Data::from_bytes(content_type, body))
@@ -138,6 +140,13 @@ fn attribute_of(name: &str) -> Option<Cow<'_, str>> {
         return Some(attribute.to_ascii_lowercase().into());
     }
     Some(attribute.into())
+}
+
+/// Returns a value that nearly all messages have.
+fn usual(value: &[u8]) -> Option<&'static str> {
+    [SPEC_VERSION, JSON]
+        .into_iter()
+        .find(|usual| usual.as_bytes() == value)
 }
 
 fn text_of(attribute: &str, value: &[u8]) -> Result<String, DecodeError> {
