@@ -6,8 +6,8 @@ use std::time::Duration;
 use parking_lot::RwLock;
 
 use crate::config::BusConfig;
-use crate::contained::Connected;
-use crate::dedupe::{DedupeStore, MemoryDedupe, Store};
+use crate::contained::{Connected, Contained};
+use crate::dedupe::{DedupeStore, MemoryDedupe};
 use crate::health::{BusHealth, SubscriptionHealth};
 use crate::queue::Queue;
 use crate::request::Responders;
@@ -31,7 +31,7 @@ pub(crate) struct Inner {
     pub(crate) routes: RwLock<Routes>,
     pub(crate) responders: Responders,
     pub(crate) transport: Option<Arc<dyn MessageTransport>>,
-    pub(crate) dedupe: Store,
+    pub(crate) dedupe: Arc<dyn DedupeStore>,
 }
 
 impl Drop for Inner {
@@ -85,7 +85,7 @@ impl Bus {
     ) -> Self {
         let memory = || {
             let (events, age) = (config.deduplicated_events, config.deduplicated_age);
-            Store::Memory(Arc::new(MemoryDedupe::new(events, age)))
+            Arc::new(MemoryDedupe::new(events, age)) as Arc<dyn DedupeStore>
         };
         Self {
             inner: Arc::new(Inner {
@@ -96,7 +96,10 @@ impl Bus {
                 transport: transport.map(|transport| {
                     Arc::new(Connected::new(transport)) as Arc<dyn MessageTransport>
                 }),
-                dedupe: dedupe.map_or_else(memory, Store::given),
+                dedupe: match dedupe {
+                    Some(store) => Arc::new(Contained::new(store)),
+                    None => memory(),
+                },
             }),
         }
     }

@@ -111,7 +111,7 @@ impl Bus {
             let remote = Remote::new(
                 Arc::clone(transport),
                 spec,
-                store.clone(),
+                Arc::clone(store),
                 Arc::clone(&self.inner.ledger),
                 Arc::clone(&tally),
                 self.inner.config.max_clock_skew,
@@ -120,8 +120,8 @@ impl Bus {
         });
         let deduplicates = config.deduplicate.unwrap_or(remote.is_some());
         let dedupe = deduplicates.then(|| match &group {
-            Some(group) => Dedupe::of_group(store.clone(), group, &pattern),
-            None => Dedupe::alone(store.clone(), &name),
+            Some(group) => Dedupe::of_group(Arc::clone(store), group, &pattern),
+            None => Dedupe::alone(Arc::clone(store), &name),
         });
         Ok(Queue {
             id,

@@ -229,9 +229,6 @@ pub(crate) fn redrive_group(message: &Message) -> Option<Arc<str>> {
     Some(Arc::from(value.as_str()))
 }
 
-/// How many dots are looked for in the subject of a delivery: what is read has no more before it.
-const MOST_DOTS: usize = 9;
-
 /// What the server says about a delivery, in the subject for its acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivered {
@@ -255,38 +252,22 @@ impl Delivered {
     /// form with a domain and an account before the stream, and more at the end.
     pub(crate) fn read(reply: &str) -> Option<Self> {
         let rest = reply.strip_prefix("$JS.ACK.")?;
-        // Where each token ends but the last, in one pass: this is done for every message. A name of
-        // a stream or a consumer has no dot.
-        let mut dots = [0; MOST_DOTS];
-        let mut many = 0;
-        for (at, byte) in rest.bytes().enumerate() {
-            if byte == b'.' {
-                if let Some(dot) = dots.get_mut(many) {
-                    *dot = at;
-                }
-                many += 1;
-            }
-        }
-        let before = match many {
+        // A name of a stream or a consumer has no dot.
+        let before = match rest.bytes().filter(|byte| *byte == b'.').count() {
             6 => 2,
             8.. => 4,
             _ => return None,
         };
-        // The token behind so many dots.
-        let token = |number: usize| {
-            let start = dots.get(number - 1)? + 1;
-            let end = if number < many {
-                *dots.get(number)?
-            } else {
-                rest.len()
-            };
-            rest.get(start..end)?.parse().ok()
-        };
+        let mut tokens = rest.split('.').skip(before);
+        let count = tokens.next()?.parse().ok()?;
+        let sequence = tokens.next()?.parse().ok()?;
+        let delivery = tokens.next()?.parse().ok()?;
+        let _time = tokens.next()?;
         Some(Self {
-            count: token(before)?,
-            sequence: token(before + 1)?,
-            delivery: token(before + 2)?,
-            pending: token(before + 4)?,
+            count,
+            sequence,
+            delivery,
+            pending: tokens.next()?.parse().ok()?,
         })
     }
 }

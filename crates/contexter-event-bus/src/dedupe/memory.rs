@@ -55,24 +55,6 @@ impl MemoryDedupe {
         }
     }
 
-    pub(super) fn begin_now(&self, key: &DedupeKey, by: &DeliveryId, lease: Duration) -> Begin {
-        let now = Instant::now();
-        let mut known = self.known.lock();
-        self.forget(&mut known, now);
-        known.begin(key, by, now + lease)
-    }
-
-    pub(super) fn done_now(&self, key: &DedupeKey) {
-        let now = Instant::now();
-        let mut known = self.known.lock();
-        known.done(key, now);
-        self.forget(&mut known, now);
-    }
-
-    pub(super) fn release_now(&self, key: &DedupeKey, by: &DeliveryId) {
-        self.known.lock().release(key, by);
-    }
-
     fn forget(&self, known: &mut Known, now: Instant) {
         while let Some((key, at)) = known.order.front() {
             let old = now.duration_since(*at) > self.age;
@@ -130,15 +112,6 @@ impl Known {
         }
         self.order.push_back((key.clone(), now));
     }
-
-    fn release(&mut self, key: &DedupeKey, by: &DeliveryId) {
-        if let Some(How::InProgress { by: other, lease }) = self.events.get(key)
-            && other == by
-        {
-            self.leases.remove(lease);
-            self.events.remove(key);
-        }
-    }
 }
 
 #[async_trait]
@@ -149,16 +122,29 @@ impl DedupeStore for MemoryDedupe {
         by: &DeliveryId,
         lease: Duration,
     ) -> Result<Begin, TransportError> {
-        Ok(self.begin_now(key, by, lease))
+        let now = Instant::now();
+        let mut known = self.known.lock();
+        self.forget(&mut known, now);
+        Ok(known.begin(key, by, now + lease))
     }
 
     async fn done(&self, key: &DedupeKey) -> Result<(), TransportError> {
-        self.done_now(key);
+        let now = Instant::now();
+        let mut known = self.known.lock();
+        known.done(key, now);
+        self.forget(&mut known, now);
         Ok(())
     }
 
     async fn release(&self, key: &DedupeKey, by: &DeliveryId) -> Result<(), TransportError> {
-        self.release_now(key, by);
+        let mut known = self.known.lock();
+        if let Some(How::InProgress { by: other, lease }) = known.events.get(key)
+            && other == by
+        {
+            let lease = *lease;
+            known.leases.remove(&lease);
+            known.events.remove(key);
+        }
         Ok(())
     }
 }

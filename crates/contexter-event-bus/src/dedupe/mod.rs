@@ -2,9 +2,8 @@
 
 mod guard;
 mod memory;
-mod store;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,13 @@ use contexter_protocol::IntegrationEvent;
 use uuid::Uuid;
 
 pub use memory::MemoryDedupe;
-pub(crate) use store::Store;
 
 use crate::lanes::Item;
 use crate::pattern::Pattern;
 use crate::transport::TransportError;
+
+/// The most bytes of a length and the colon behind it.
+const DIGITS: usize = 21;
 
 /// Names an event for one group: its source, its id, the group and its pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,9 +36,14 @@ impl DedupeKey {
     fn within(event: &IntegrationEvent, group: &str) -> Self {
         let (source, id) = (event.source(), event.id());
         // With the lengths in it, no two different triples have the same text.
-        let mut digits = itoa::Buffer::new();
-        let length = digits.format(source.len());
-        Self([group, length, ":", source, id].concat().into())
+        let room = group.len() + DIGITS + source.len() + id.len();
+        let mut name = String::with_capacity(room);
+        name.push_str(group);
+        // A text takes whatever is written.
+        let _written = write!(name, "{}:", source.len());
+        name.push_str(source);
+        name.push_str(id);
+        Self(name.into())
     }
 
     /// Returns the name as a text.
@@ -159,7 +165,7 @@ pub trait DedupeStore: fmt::Debug + Send + Sync + 'static {
 /// The deduplication of one group.
 #[derive(Clone, Debug)]
 pub(crate) struct Dedupe {
-    store: Store,
+    pub(crate) store: Arc<dyn DedupeStore>,
     /// The name of the group with its pattern, and its length before it.
     group: Arc<str>,
     /// What no other queue has, to name deliveries that come from no broker.
@@ -169,13 +175,13 @@ pub(crate) struct Dedupe {
 impl Dedupe {
     /// Of one subscription alone. Others of the same name, here or in another process, get the same
     /// events, and what those have handled is no duplicate here.
-    pub(crate) fn alone(store: Store, name: &str) -> Self {
+    pub(crate) fn alone(store: Arc<dyn DedupeStore>, name: &str) -> Self {
         let here = Uuid::now_v7();
         let group = counted(&format!("{name} {here}")).into();
         Self { store, group, here }
     }
 
-    pub(crate) fn of_group(store: Store, group: &str, pattern: &Pattern) -> Self {
+    pub(crate) fn of_group(store: Arc<dyn DedupeStore>, group: &str, pattern: &Pattern) -> Self {
         let here = Uuid::now_v7();
         let group = counted(&whole_group(group, pattern)).into();
         Self { store, group, here }

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use tokio::time::Instant;
 
 use super::failures::Failures;
@@ -14,8 +13,7 @@ use crate::transport::{DeadLetterId, DeliveryToken, Disposition};
 
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    /// By place, which the broker names: so a hash need not be safe from whoever publishes.
-    pub(super) items: FxHashMap<Arc<str>, Hold>,
+    pub(super) items: HashMap<Arc<str>, Hold>,
     /// How many bytes these have together.
     pub(super) bytes: usize,
     /// What is here and not held any more, and until when it keeps its place.

@@ -20,7 +20,7 @@ use settle::Errand;
 pub(crate) use settle::settle;
 
 use crate::dead_letter::Redriving;
-use crate::dedupe::Store;
+use crate::dedupe::DedupeStore;
 use crate::error::SubscribeError;
 use crate::handler::FailureKind;
 use crate::stats::Ledger;
@@ -61,7 +61,7 @@ pub(crate) struct Remote {
     /// There as soon as the broker has been reached.
     source: OnceLock<Arc<dyn Source>>,
     state: watch::Sender<Ready>,
-    pub(crate) dedupe: Store,
+    pub(crate) dedupe: Arc<dyn DedupeStore>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) tally: Arc<Tally>,
     pub(crate) lease: Duration,
@@ -83,7 +83,7 @@ impl Remote {
     pub(crate) fn new(
         transport: Arc<dyn MessageTransport>,
         spec: SubscriptionSpec,
-        dedupe: Store,
+        dedupe: Arc<dyn DedupeStore>,
         ledger: Arc<Ledger>,
         tally: Arc<Tally>,
         max_clock_skew: Duration,

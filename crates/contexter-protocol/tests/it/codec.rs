@@ -40,6 +40,25 @@ fn with_textual_extensions(event: &IntegrationEvent) -> IntegrationEvent {
 }
 
 #[test]
+fn a_value_that_another_attribute_usually_has_is_kept_as_any_other() {
+    let event = IntegrationEvent::builder("1.0", "application/json")
+        .id("1.0")
+        .subject("application/json")
+        .build()
+        .unwrap();
+    let encoded = codec::encode_binary(&event).unwrap();
+    assert_eq!(decode(&encoded).unwrap(), event);
+    for found in ["application/json", "1.00", "\"1.0"] {
+        let headers = [("ce-specversion", found), ("ce-id", "1")];
+        let refused = codec::decode(headers, &b""[..]).unwrap_err();
+        assert!(
+            matches!(refused, DecodeError::Version { .. }),
+            "{found}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn binary_mode_has_a_header_for_each_attribute_and_the_bare_data() {
     let event = IntegrationEvent::builder("/search", "index.renamed")
         .id("7")
