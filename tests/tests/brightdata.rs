@@ -61,7 +61,11 @@ fn with(config: &Config) -> BrightDataAdapter {
         .retry(Retry::constant(Duration::from_millis(1)))
         .breaker(None);
     let stack = StandardStack::new(stack).unwrap();
-    BrightDataAdapter::with_budget(config.clone(), stack, ThrottleBudget::new()).unwrap()
+    BrightDataAdapter::builder()
+        .stack(stack)
+        .budget(ThrottleBudget::new())
+        .build(config.clone())
+        .unwrap()
 }
 
 fn adapter(sandbox: &Sandbox) -> BrightDataAdapter {
@@ -472,7 +476,11 @@ async fn the_budget_keeps_a_caller_from_being_blocked() {
     config.debug = false;
     let stack = StackConfig::bright_data().retry(None).breaker(None);
     let stack = StandardStack::new(stack).unwrap();
-    let adapter = BrightDataAdapter::with_budget(config, stack, ThrottleBudget::new()).unwrap();
+    let adapter = BrightDataAdapter::builder()
+        .stack(stack)
+        .budget(ThrottleBudget::new())
+        .build(config)
+        .unwrap();
     for _ in 0..40 {
         // A long wait is refused here, a short one would be waited for.
         let _outcome = tokio::time::timeout(

@@ -35,3 +35,5 @@ mod panics;
 mod qdrant;
 #[path = "faults/voyage.rs"]
 mod voyage;
+#[path = "faults/wire.rs"]
+mod wire;

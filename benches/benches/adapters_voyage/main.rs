@@ -12,17 +12,20 @@
 //! body: JSON, base64 to bytes, bytes to floats. Further rows have the network in them: the adapter and a
 //! plain socket ask the same server on this machine; and the most memory that a call holds at once, from
 //! the texts that it is given to the vectors that it returns, is counted against the vectors: over TLS,
-//! as the vendor is reached, with a server that sends as networks do, and with one that has sent all
-//! before it is read.
+//! as the vendor is reached, by HTTP/2 and HTTP/1.1, with a server that sends as networks do, and with one
+//! that sends all that it may before it is read.
 //!
 //! Then the same texts go over HTTP to a local server of the vendor's protocol for a minute, in real
 //! time, and what it counted is reported; `-- --http SECONDS` does only that, for so long.
 
 mod http;
+mod http1;
+mod http2;
 mod loopback;
 mod naive;
 mod overhead;
 mod quota;
+mod tls;
 mod vendor;
 
 use std::error::Error;
@@ -131,23 +134,29 @@ fn print_overhead() -> Result<(), Box<dyn Error>> {
         "µs",
     )
     .print()?;
+    text::say(&format!(
+        "the same over TLS: {:.0} µs by HTTP/2, {:.0} µs by HTTP/1.1",
+        loopback.http2, loopback.http1
+    ));
+    let memory = loopback.memory;
     for (what, memory) in [
         (
-            "memory of a call for 128 × 1,024 floats over TLS, at its most",
-            loopback.memory,
+            "memory of a call for 128 × 1,024 floats over TLS by HTTP/2, at its most",
+            memory.http2,
         ),
         (
-            "the same when all of the reply is there at once, which the HTTP client reads ahead",
-            loopback.memory_at_once,
+            "the same when all of the reply is there at once",
+            memory.http2_at_once,
         ),
+        ("the same by HTTP/1.1, as a network brings it", memory.http1),
     ] {
         let row = format!("embed_overhead: {what}");
         Row::cost(&row, memory, GOAL_MEMORY, "goal", "× the vectors").print()?;
     }
     text::say(&format!(
-        "over plain HTTP, which a key goes over on this machine only, when all of the reply is there at \
-         once: {:.2} × the vectors",
-        loopback.memory_at_once_plain
+        "by HTTP/1.1 when all of the reply is there at once, which the HTTP client reads ahead: {:.2} × \
+         the vectors; over plain HTTP, which a key goes over on this machine only: {:.2} ×",
+        memory.http1_at_once, memory.plain_at_once
     ));
     Ok(())
 }

@@ -51,7 +51,7 @@ mod unlock;
 mod usage;
 mod user;
 
-pub use adapter::{BrightDataAdapter, HEALTH_KEPT, HEALTH_TIMEOUT};
+pub use adapter::{BrightDataAdapter, Builder, HEALTH_KEPT, HEALTH_TIMEOUT};
 pub use catalogue::CodeEntry;
 pub use config::{Config, ProxyConfig};
 pub use contexter_resilience::RetryConfig;

@@ -10,7 +10,7 @@ use reqwest::{Certificate, Url, redirect};
 use crate::config::Route;
 use crate::resolve::{Lookup, PublicOnly, System};
 use crate::target::{self, Target};
-use crate::{Config, Proxy, Secrets, public};
+use crate::{Config, Proxy, Secrets, http2, public};
 
 /// How many redirects of a download are followed; one more is an error.
 const MAX_REDIRECTS: usize = 5;
@@ -27,7 +27,12 @@ const MAX_REDIRECTS: usize = 5;
 /// - The proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`, …) is used, except for
 ///   loopback addresses; [`Config::proxy`] and [`Config::no_proxy`] say otherwise.
 /// - TLS certificates are always checked, by the roots of the system and those of the
-///   configuration. HTTP/1.1 is spoken.
+///   configuration.
+/// - Over TLS, the calls of an [`Api`](crate::Api) speak HTTP/2 with a server that does, and share one
+///   connection to it; at most 1 MiB of a reply is read ahead of who takes it. All else speaks
+///   HTTP/1.1: downloads, whatever is not encrypted, and whatever goes by a
+///   [proxy that was set](Config::proxy), where a connection for each request can have an exit of its
+///   own. [`Config::http1_only`] leaves HTTP/2 out.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -73,7 +78,7 @@ impl Client {
 
     pub(crate) fn with_lookup(config: &Config, lookup: impl Lookup) -> Result<Self, Error> {
         let blueprint = Blueprint::new(config, lookup)?;
-        let staying = blueprint.build(redirect::Policy::none)?;
+        let staying = blueprint.build(Purpose::Calls)?;
         let secrets = blueprint.proxy().map(Proxy::secrets).unwrap_or_default();
         Ok(Self {
             inner: Arc::new(Inner {
@@ -131,11 +136,7 @@ impl Client {
         if let Some(pair) = self.inner.following.get() {
             return Ok(pair);
         }
-        let public_only = self.inner.blueprint.config.public_only;
-        let pair = self
-            .inner
-            .blueprint
-            .build(|| redirect::Policy::custom(move |attempt| follow(attempt, public_only)))?;
+        let pair = self.inner.blueprint.build(Purpose::Downloads)?;
         // Where two build one at the same time, the first is kept.
         Ok(self.inner.following.get_or_init(|| pair))
     }
@@ -148,6 +149,13 @@ impl fmt::Debug for Client {
             .field("config", &self.inner.blueprint.config)
             .finish_non_exhaustive()
     }
+}
+
+/// What an inner client is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Calls,
+    Downloads,
 }
 
 /// What inner clients are built from.
@@ -186,23 +194,34 @@ impl Blueprint {
         }
     }
 
-    fn build(&self, redirects: impl Fn() -> redirect::Policy) -> Result<Pair, Error> {
+    fn build(&self, purpose: Purpose) -> Result<Pair, Error> {
         // Only the environment's proxy treats this machine otherwise than all others.
         let by_environment = self.config.route == Route::Environment && !self.config.public_only;
-        let public = self.build_one(redirects(), by_environment)?;
+        let public = self.build_one(purpose, by_environment)?;
         let loopback = if by_environment {
-            self.build_one(redirects(), false)?
+            self.build_one(purpose, false)?
         } else {
             public.clone()
         };
         Ok(Pair { public, loopback })
     }
 
-    fn build_one(
-        &self,
-        redirects: redirect::Policy,
-        by_environment: bool,
-    ) -> Result<reqwest::Client, Error> {
+    fn redirects(&self, purpose: Purpose) -> redirect::Policy {
+        let public_only = self.config.public_only;
+        match purpose {
+            Purpose::Calls => redirect::Policy::none(),
+            Purpose::Downloads => {
+                redirect::Policy::custom(move |attempt| follow(attempt, public_only))
+            }
+        }
+    }
+
+    /// Tells whether a server may choose HTTP/2. A download wants no bound on what is read ahead.
+    fn offers_http2(&self, purpose: Purpose) -> bool {
+        purpose == Purpose::Calls && !self.config.http1_only && self.proxy().is_none()
+    }
+
+    fn build_one(&self, purpose: Purpose, by_environment: bool) -> Result<reqwest::Client, Error> {
         let config = &self.config;
         let mut builder = reqwest::Client::builder()
             .connect_timeout(config.connect_timeout)
@@ -212,12 +231,17 @@ impl Blueprint {
             .pool_idle_timeout(config.pool_idle_timeout)
             .pool_max_idle_per_host(config.pool_max_idle_per_host)
             .referer(false)
-            .redirect(redirects)
+            .redirect(self.redirects(purpose))
             .retry(reqwest::retry::never())
             // There are proxies that send header names with a space in them; the other headers of
             // such a reply are as good as ever.
             .http1_ignore_invalid_headers_in_responses(true)
             .tls_certs_merge(self.roots.clone());
+        builder = if self.offers_http2(purpose) {
+            http2::offer(builder, config.connect_timeout)
+        } else {
+            builder.http1_only()
+        };
         if let Some(resolver) = &self.resolver {
             builder = builder.dns_resolver(Arc::clone(resolver));
         }

@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) pool_idle_timeout: Duration,
     pub(crate) pool_max_idle_per_host: usize,
     pub(crate) public_only: bool,
+    pub(crate) http1_only: bool,
 }
 
 /// How a client reaches hosts that are not this machine.
@@ -56,12 +57,16 @@ impl Default for Config {
             pool_idle_timeout: Duration::from_secs(90),
             pool_max_idle_per_host: MAX_IDLE_PER_HOST,
             public_only: false,
+            http1_only: false,
         }
     }
 }
 
 impl Config {
     /// Limits how long a connection, with its TLS handshake, may take. Default: 5 seconds.
+    ///
+    /// A connection of HTTP/2 that is silent for so long while requests are under way is asked whether
+    /// it lives, and given up if it is silent for as long again.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
@@ -141,6 +146,14 @@ impl Config {
         self.public_only = true;
         self
     }
+
+    /// Speaks HTTP/1.1 also with servers that speak HTTP/2: a connection for each request that is
+    /// under way. Default: off.
+    #[must_use]
+    pub fn http1_only(mut self) -> Self {
+        self.http1_only = true;
+        self
+    }
 }
 
 /// Without the proxy's password and the certificates.
@@ -156,6 +169,7 @@ impl fmt::Debug for Config {
             .field("pool_idle_timeout", &self.pool_idle_timeout)
             .field("pool_max_idle_per_host", &self.pool_max_idle_per_host)
             .field("public_only", &self.public_only)
+            .field("http1_only", &self.http1_only)
             .finish()
     }
 }

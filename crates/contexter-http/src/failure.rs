@@ -9,6 +9,7 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 use crate::NotPublic;
+use crate::http2::{self, Meaning};
 
 /// A wait longer than this is not believed: no quota of a sane service lasts longer than a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
@@ -42,6 +43,7 @@ pub(crate) fn shown_status(status: StatusCode) -> String {
 pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str, proxy: Option<&str>) -> Error {
     let by = proxy.map_or_else(String::new, |proxy| format!(" by the proxy {proxy}"));
     let refusal = causes(&error).find_map(|cause| cause.downcast_ref::<NotPublic>());
+    let http2 = of_http2(&error);
     let (kind, what) = if let Some(refusal) = refusal {
         (ErrorKind::Invalid, format!("is not allowed: {refusal}"))
     } else if says(&error, PROXY_REFUSES_CREDENTIALS) {
@@ -65,7 +67,17 @@ pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str, proxy: Option
         (ErrorKind::Unavailable, format!("cannot be reached{by}"))
     } else if error.is_builder() {
         (ErrorKind::Invalid, "cannot be asked".to_owned())
-    } else if is_no_http(&error) {
+    } else if http2 == Some(Meaning::Unprocessed) {
+        (
+            ErrorKind::Unavailable,
+            "takes no more requests on this connection".to_owned(),
+        )
+    } else if http2 == Some(Meaning::WantsHttp1) {
+        (
+            ErrorKind::Unsupported,
+            "cannot be asked over http/2, only over http/1.1".to_owned(),
+        )
+    } else if is_no_http(&error) || http2 == Some(Meaning::NoHttp) {
         (
             ErrorKind::Protocol,
             "answered with what is no http".to_owned(),
@@ -80,7 +92,9 @@ pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str, proxy: Option
     };
     // Also a connection whose making took too long has carried nothing yet. Where a redirect led to
     // it, the server before was only asked by GET.
-    let not_sent = error.is_connect() || error.is_builder();
+    let not_sent = error.is_connect()
+        || error.is_builder()
+        || matches!(http2, Some(Meaning::Unprocessed | Meaning::WantsHttp1));
     let failure = Error::new(kind, format!("{shown_url} {what}")).with_source(error.without_url());
     if not_sent {
         failure.with_not_sent()
@@ -123,6 +137,19 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
 
 fn says(error: &reqwest::Error, words: &str) -> bool {
     error.is_connect() && causes(error).any(|cause| cause.to_string().contains(words))
+}
+
+/// Returns what an error of HTTP/2 says about the request, where there is one. Once a reply has begun,
+/// the server has worked on it.
+fn of_http2(error: &reqwest::Error) -> Option<Meaning> {
+    let meaning = causes(error)
+        .find_map(|cause| cause.downcast_ref::<h2::Error>())
+        .map(http2::meaning)?;
+    let has_begun = !error.is_request();
+    match meaning {
+        Meaning::Unprocessed | Meaning::WantsHttp1 if has_begun => Some(Meaning::BrokeOff),
+        meaning => Some(meaning),
+    }
 }
 
 /// Tells whether the bytes that came were no HTTP, or not within its limits.

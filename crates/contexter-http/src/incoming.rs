@@ -85,7 +85,7 @@ impl Incoming {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the connection.
+    /// Dropping the future closes the connection, or over HTTP/2 the stream.
     pub async fn whole(mut self) -> Result<Reply, Error> {
         let gathered = self.gather().await;
         let body = gathered.map_err(|error| self.origin.sign(error))?;

@@ -32,6 +32,7 @@ mod config;
 mod download;
 mod failure;
 mod headers;
+mod http2;
 mod incoming;
 mod proxy;
 mod public;

@@ -29,8 +29,8 @@ impl Request {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the connection, unless the reply had been read. The server may
-    /// have acted on the request.
+    /// Dropping the future closes the connection, or over HTTP/2 the stream, unless the reply had been
+    /// read. The server may have acted on the request.
     pub async fn send(self) -> Result<Reply, Error> {
         let origin = self.origin();
         let outcome = match self.exchange(&origin).await {

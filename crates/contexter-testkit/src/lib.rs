@@ -3,7 +3,8 @@
 //! [`Redis`], [`Nats`] and [`Tinyproxy`] are ready-made; [`Builder`] describes any other server. What is started
 //! dies with the test that started it, even when the test's process is killed. A [`Forwarder`] stands
 //! between a client and a server, and resets their connections.
-//! [`ScriptedServer`] is no program: it answers HTTP by a script, within the test.
+//! [`ScriptedServer`] is no program: it answers HTTP by a script, within the test. Nor is [`TlsTerminator`],
+//! which speaks TLS before a server that does not.
 //!
 //! A test that needs a server says so in its first line with [`require!`], so that
 //! `cargo xtask test --without-services` can leave it out, and list it. One that needs what not every
@@ -38,6 +39,7 @@ mod server;
 mod small_disk;
 mod supervisor;
 mod tinyproxy;
+mod tls;
 mod wait;
 
 pub use builder::Builder;
@@ -51,3 +53,4 @@ pub use scripted::{Recorded, Scripted, ScriptedServer};
 pub use server::Server;
 pub use small_disk::SmallDisk;
 pub use tinyproxy::Tinyproxy;
+pub use tls::TlsTerminator;

@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::cases::Case;
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, PATIENT, Where, deadline};
+use crate::wire::Wire;
 use crate::{cases, echoes};
 
 const PAGE: &str = "https://docs.example.com/guide/install";
@@ -32,7 +33,15 @@ const PLAIN_PAGE: &str = "http://docs.example.com/guide/install";
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_brightdata() {
     matrix::run(Server::Brightdata, &faults(), async || {
-        ground(rest_calls).await
+        ground(Wire::Http1, rest_calls).await
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_on_every_call_of_brightdata_over_http2() {
+    matrix::run(Server::Brightdata, &cases::pages(), async || {
+        ground(Wire::Http2, rest_calls).await
     })
     .await;
 }
@@ -40,7 +49,7 @@ async fn every_fault_on_every_call_of_brightdata() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_the_proxy_of_brightdata() {
     matrix::run(Server::BrightdataProxy, &faults(), async || {
-        ground(|_| proxy_calls()).await
+        ground(Wire::Http1, |_| proxy_calls()).await
     })
     .await;
 }
@@ -53,7 +62,7 @@ async fn every_fault_within_a_tunnel_of_brightdata() {
         method: Some("GET"),
     };
     matrix::run(within, &faults(), async || {
-        ground(|_| vec![tunnelled()]).await
+        ground(Wire::Http1, |_| vec![tunnelled()]).await
     })
     .await;
 }
@@ -74,7 +83,10 @@ fn faults() -> Vec<Case> {
     cases
 }
 
-async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<BrightDataAdapter> {
+async fn ground(
+    wire: Wire,
+    calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>,
+) -> Ground<BrightDataAdapter> {
     let server = BrightDataConfig::new()
         .api_key(key())
         .customer(CUSTOMER)
@@ -92,8 +104,9 @@ async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<B
     let proxy = ProxyConfig::new(user, servers.zone_password())
         .with_address(host, port.parse().unwrap())
         .with_ca(servers.ca_pem());
+    let reached = wire.to(&addresses.brightdata_base_url).await;
     let config = Config::new(addresses.brightdata_api_key.as_str())
-        .with_base_url(addresses.brightdata_base_url.as_str())
+        .with_base_url(reached.base_url.as_str())
         .with_zone(addresses.brightdata_zone.as_str())
         .with_serp_zone(servers.serp_zone())
         .with_proxy(proxy);
@@ -107,8 +120,13 @@ async fn ground(calls: fn(Prepared) -> Vec<Call<BrightDataAdapter>>) -> Ground<B
             .deadline(deadline(limit))
             .build()
             .unwrap();
-        // One of its own: that of the process would soon be used up.
-        BrightDataAdapter::with_budget(config, stack, ThrottleBudget::new()).unwrap()
+        // A budget of its own: that of the process would soon be used up.
+        BrightDataAdapter::builder()
+            .stack(stack)
+            .http(reached.http().clone())
+            .budget(ThrottleBudget::new())
+            .build(config)
+            .unwrap()
     };
     let prepared = Prepared::new(&make(PATIENT)).await;
     Ground {

@@ -11,13 +11,20 @@ use contexter_sandbox::{Context7Config, Sandbox, SandboxConfig, Server};
 
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, deadline};
+use crate::wire::Wire;
 use crate::{cases, echoes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_context7() {
     let mut cases = cases::http();
     cases.extend(echoes::http(&[key()]));
-    matrix::run(Server::Context7, &cases, ground).await;
+    matrix::run(Server::Context7, &cases, async || ground(Wire::Http1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_on_every_call_of_context7_over_http2() {
+    let cases = cases::http();
+    matrix::run(Server::Context7, &cases, async || ground(Wire::Http2).await).await;
 }
 
 /// It could be a word by which the service names an error, and a part of the id of a library.
@@ -25,7 +32,7 @@ fn key() -> String {
     format!("ctx7sk_{MARK}_7")
 }
 
-async fn ground() -> Ground<Context7Adapter> {
+async fn ground(wire: Wire) -> Ground<Context7Adapter> {
     let server = Context7Config::new()
         .api_key(key())
         .requests_per_minute(1_000_000);
@@ -33,19 +40,20 @@ async fn ground() -> Ground<Context7Adapter> {
         .await
         .unwrap();
     let addresses = sandbox.addresses();
+    let reached = wire.to(&addresses.context7_base_url).await;
     let retry = RetryConfig::new()
         .with_max_attempts(2)
         .with_base_delay(Duration::from_millis(10))
         .with_max_delay(Duration::from_millis(50));
     let config = Config::new(addresses.context7_api_key.clone())
-        .with_base_url(addresses.context7_base_url.clone())
+        .with_base_url(reached.base_url.as_str())
         .with_rate_limit(None)
         .with_retry_config(retry)
         .with_cache(None);
     let make = move |limit| {
         let config = config.clone().with_timeout(limit);
         let stack = config.stack().deadline(deadline(limit)).build().unwrap();
-        Context7Adapter::with_stack(config, stack).unwrap()
+        Context7Adapter::with_http(config, reached.http(), stack).unwrap()
     };
     Ground {
         sandbox,

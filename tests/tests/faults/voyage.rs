@@ -16,13 +16,20 @@ use serde_json::json;
 
 use crate::leaks::MARK;
 use crate::matrix::{self, Call, Ground, PATIENT, deadline};
+use crate::wire::Wire;
 use crate::{cases, echoes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_on_every_call_of_voyage() {
     let mut cases = cases::http();
     cases.extend(echoes::http(&[key()]));
-    matrix::run(Server::Voyage, &cases, ground).await;
+    matrix::run(Server::Voyage, &cases, async || ground(Wire::Http1).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_on_every_call_of_voyage_over_http2() {
+    let cases = cases::http();
+    matrix::run(Server::Voyage, &cases, async || ground(Wire::Http2).await).await;
 }
 
 /// With letters that are written otherwise in an address and in JSON.
@@ -30,7 +37,7 @@ fn key() -> String {
     format!("pa-/{MARK}\"+v")
 }
 
-async fn ground() -> Ground<VoyageAdapter> {
+async fn ground(wire: Wire) -> Ground<VoyageAdapter> {
     let voyage = VoyageConfig::new()
         .api_key(key())
         .requests_per_minute(1_000_000);
@@ -38,8 +45,9 @@ async fn ground() -> Ground<VoyageAdapter> {
         .await
         .unwrap();
     let addresses = sandbox.addresses();
+    let reached = wire.to(&addresses.voyage_base_url).await;
     let config = Config::new(addresses.voyage_api_key.clone())
-        .with_base_url(addresses.voyage_base_url.clone())
+        .with_base_url(reached.base_url.as_str())
         .with_output_dimension(256)
         .with_rate_limit(1_000_000)
         .with_retry_config(
@@ -51,7 +59,7 @@ async fn ground() -> Ground<VoyageAdapter> {
     let make = move |limit| {
         let config = config.clone().with_timeout(limit);
         let stack = config.stack().deadline(deadline(limit)).build().unwrap();
-        VoyageAdapter::with_stack(config, stack).unwrap()
+        VoyageAdapter::with_http(config, reached.http(), stack).unwrap()
     };
     let prepared = Prepared::new(&make(PATIENT)).await;
     Ground {

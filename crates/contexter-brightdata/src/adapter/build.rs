@@ -10,8 +10,8 @@ use contexter_model::{Error, ErrorKind, FetchDocs, FetchPage, ResolveLibrary, Se
 use contexter_resilience::StandardStack;
 use contexter_service::{Handle, InvalidConfig};
 
-use super::BrightDataAdapter;
 use super::pulse::Pulse;
+use super::{BrightDataAdapter, Builder};
 use crate::config::{Config, ProxyConfig};
 use crate::dataset::{
     CancelSnapshot, CountParts, Datasets, FetchSnapshot, ScrapeDataset, SnapshotProgress,
@@ -31,73 +31,33 @@ impl BrightDataAdapter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] with everything that is wrong with the configuration, and if a certificate
-    /// cannot be read.
+    /// As [`Builder::build`].
     pub fn new(config: Config) -> Result<Self, Error> {
-        config.validate().map_err(|faults| invalid(&faults))?;
-        let stack = StandardStack::new(config.stack()).map_err(|faults| invalid(&faults))?;
-        Self::with_stack(config, stack)
+        Self::builder().build(config)
     }
 
     /// Makes the adapter with mechanisms of one's own around its calls.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// As [`Builder::build`].
     pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
-        let budget = ThrottleBudget::shared(&config.base_url);
-        Self::with_budget(config, stack, budget)
+        Self::builder().stack(stack).build(config)
     }
 
-    /// As [`with_stack`](Self::with_stack), with a budget that is not that of the process: for a process
-    /// whose calls leave by more than one address.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a configuration that holds a key is handed over, not kept by the caller"
-    )]
-    pub fn with_budget(
-        config: Config,
-        stack: StandardStack,
-        budget: ThrottleBudget,
-    ) -> Result<Self, Error> {
-        let timeout = config.timeout.saturating_add(GRACE);
-        let http = Client::new(
-            &contexter_http::Config::default()
-                // The attempt's own time limit ends it first.
-                .read_timeout(timeout)
-                .total_timeout(timeout),
-        )?;
-        Self::build(&config, &http, stack, budget)
+    /// Begins an adapter that has more of its caller's than a stack.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
     }
 
-    /// As [`with_stack`](Self::with_stack), with an HTTP client of the caller's for the REST interface:
-    /// through a proxy of one's own, with further certificates, or with connections shared. Its time
-    /// limits should be no shorter than `timeout`. The native proxy has clients of its own, one a user
-    /// name.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a configuration that holds a key is handed over, not kept by the caller"
-    )]
-    pub fn with_http(config: Config, http: &Client, stack: StandardStack) -> Result<Self, Error> {
-        let budget = ThrottleBudget::shared(&config.base_url);
-        Self::build(&config, http, stack, budget)
-    }
-
-    fn build(
+    /// Puts the adapter together; the configuration is valid.
+    pub(super) fn assemble(
         config: &Config,
         http: &Client,
         stack: StandardStack,
         budget: ThrottleBudget,
     ) -> Result<Self, Error> {
-        config.validate().map_err(|faults| invalid(&faults))?;
         let key = config.api_key.clone().filter(|key| !key.is_empty());
         let auth = match &key {
             Some(key) => Auth::Bearer(key.expose().to_owned()),
@@ -223,7 +183,7 @@ impl BrightDataAdapter {
 }
 
 /// How much longer the transport waits than the attempt, so that the attempt's time limit speaks.
-const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
+pub(super) const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The proxy is another far side than the REST interface, with a breaker of its own.
 const PROXY_STACK: &str = "brightdata_proxy";
@@ -231,7 +191,7 @@ const PROXY_STACK: &str = "brightdata_proxy";
 /// A certificate larger than this is none.
 const MAX_CERTIFICATE: u64 = 1 << 20;
 
-fn invalid(faults: &InvalidConfig) -> Error {
+pub(super) fn invalid(faults: &InvalidConfig) -> Error {
     Error::new(ErrorKind::Invalid, faults.to_string()).with_service(crate::NAME)
 }
 

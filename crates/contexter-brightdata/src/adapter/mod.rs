@@ -1,9 +1,11 @@
 //! The services of Bright Data as one adapter.
 
 mod build;
+mod builder;
 mod pulse;
 mod service;
 
+pub use builder::Builder;
 pub use pulse::HEALTH_KEPT;
 pub use service::HEALTH_TIMEOUT;
 

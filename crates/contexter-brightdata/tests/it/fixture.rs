@@ -40,7 +40,11 @@ pub(crate) fn adapter(config: &Config) -> BrightDataAdapter {
 
 pub(crate) fn with_stack(config: &Config, stack: StackConfig) -> BrightDataAdapter {
     let stack = StandardStack::new(stack).unwrap();
-    BrightDataAdapter::with_budget(config.clone(), stack, ThrottleBudget::new()).unwrap()
+    BrightDataAdapter::builder()
+        .stack(stack)
+        .budget(ThrottleBudget::new())
+        .build(config.clone())
+        .unwrap()
 }
 
 /// Starts a server that answers so, and an adapter for it.

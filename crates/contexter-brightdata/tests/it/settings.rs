@@ -62,7 +62,11 @@ async fn calls_go_by_the_client_that_is_given() {
     let settings = contexter_http::Config::default().user_agent("somebody/1");
     let http = contexter_http::Client::new(&settings).unwrap();
     let stack = StandardStack::new(quick()).unwrap();
-    let adapter = BrightDataAdapter::with_http(config(&server), &http, stack).unwrap();
+    let adapter = BrightDataAdapter::builder()
+        .stack(stack)
+        .http(http)
+        .build(config(&server))
+        .unwrap();
     call(&adapter, FetchPage::new("https://example.org/"))
         .await
         .unwrap();
@@ -87,7 +91,11 @@ async fn no_password_of_the_client_that_is_given_is_repeated() {
     let settings = contexter_http::Config::default().proxy(proxy);
     let http = contexter_http::Client::new(&settings).unwrap();
     let stack = StandardStack::new(quick()).unwrap();
-    let adapter = BrightDataAdapter::with_http(config(&server), &http, stack).unwrap();
+    let adapter = BrightDataAdapter::builder()
+        .stack(stack)
+        .http(http)
+        .build(config(&server))
+        .unwrap();
     for text in texts {
         let failed = call(&adapter, FetchPage::new("https://example.org/")).await;
         let shown = format!("{:?}", failed.unwrap_err());

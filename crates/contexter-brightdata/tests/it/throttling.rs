@@ -58,7 +58,11 @@ async fn calls_at_once_do_not_exceed_the_budget() {
             .retry(None)
             .bulkhead(BulkheadConfig::new().max_concurrent(50));
         let stack = StandardStack::new(stack).unwrap();
-        BrightDataAdapter::with_budget(config(&server), stack, budget.clone()).unwrap()
+        BrightDataAdapter::builder()
+            .stack(stack)
+            .budget(budget.clone())
+            .build(config(&server))
+            .unwrap()
     });
     let calls = (0..30).map(|n| call(&adapters[n % 3], page()));
     let outcomes = futures_util::future::join_all(calls).await;

@@ -4,6 +4,7 @@
 mod api;
 mod download;
 mod failures;
+mod http2;
 mod limits;
 mod proxy;
 mod public_only;
@@ -11,5 +12,4 @@ mod reply;
 mod secrecy;
 mod server;
 mod shown;
-mod tls;
 mod transport;

@@ -3,10 +3,9 @@
 use contexter_http::{Api, Auth, Client, Config, Proxy};
 use contexter_model::{Error, ErrorKind};
 use contexter_service::Verdict;
-use contexter_testkit::{Scripted, ScriptedServer, Tinyproxy, require};
+use contexter_testkit::{Scripted, ScriptedServer, Tinyproxy, TlsTerminator, require};
 
 use crate::shown::everything;
-use crate::tls::Tls;
 
 const PASSWORD: &str = "pr0xy-s3cret";
 
@@ -16,7 +15,7 @@ fn by(proxy: &contexter_testkit::Server, password: &str) -> Proxy {
         .basic_auth("alice", password)
 }
 
-fn client(proxy: Proxy, tls: &Tls) -> Client {
+fn client(proxy: Proxy, tls: &TlsTerminator) -> Client {
     let config = Config::default()
         .proxy(proxy)
         .root_certificate_pem(tls.root_pem());
@@ -39,7 +38,7 @@ async fn a_plain_request_and_a_tunnel_go_through_it_with_the_right_password() {
     require!("tinyproxy");
     let proxy = Tinyproxy::start("alice", PASSWORD).unwrap();
     let server = ScriptedServer::start(vec![Scripted::text(200, "hello")]).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let client = client(by(&proxy, PASSWORD), &tls);
 
     let reply = get(&client, &server.base_url()).await.unwrap();
@@ -71,7 +70,7 @@ async fn no_password_is_a_typed_error() {
     require!("tinyproxy");
     let proxy = Tinyproxy::start("alice", PASSWORD).unwrap();
     let server = ScriptedServer::start(vec![Scripted::text(200, "hello")]).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let client = client(Proxy::new(&proxy.url()).unwrap(), &tls);
 
     let reply = get(&client, &server.base_url()).await.unwrap();
@@ -95,7 +94,7 @@ async fn a_wrong_password_is_a_typed_error_that_does_not_repeat_it() {
     require!("tinyproxy");
     let proxy = Tinyproxy::start("alice", PASSWORD).unwrap();
     let server = ScriptedServer::start(vec![Scripted::text(200, "hello")]).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let client = client(by(&proxy, "wr0ng-s3cret"), &tls);
 
     let reply = get(&client, &server.base_url()).await.unwrap();
@@ -117,7 +116,7 @@ async fn a_proxy_that_cannot_connect_is_unavailable() {
     require!("tinyproxy");
     let proxy = Tinyproxy::start("alice", PASSWORD).unwrap();
     let server = ScriptedServer::start(Vec::new()).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let base_url = tls.base_url();
     let client = client(by(&proxy, PASSWORD), &tls);
     drop(tls);
@@ -133,7 +132,7 @@ async fn a_proxy_that_is_down_is_named() {
     let mut proxy = Tinyproxy::start("alice", PASSWORD).unwrap();
     proxy.kill().unwrap();
     let server = ScriptedServer::start(Vec::new()).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let client = client(by(&proxy, PASSWORD), &tls);
     for base_url in [server.base_url(), tls.base_url()] {
         let error = get(&client, &base_url).await.unwrap_err();
@@ -157,7 +156,7 @@ async fn an_exception_is_asked_directly() {
     let mut proxy = Tinyproxy::start("alice", PASSWORD).unwrap();
     proxy.kill().unwrap();
     let server = ScriptedServer::start(vec![Scripted::text(200, "hello")]).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let except = by(&proxy, PASSWORD).except("localhost, 127.0.0.0/8");
     let client = client(except, &tls);
     for base_url in [server.base_url(), tls.base_url()] {
@@ -169,7 +168,7 @@ async fn an_exception_is_asked_directly() {
 #[tokio::test]
 async fn an_unknown_certificate_is_not_trusted() {
     let server = ScriptedServer::start(vec![Scripted::text(200, "hello")]).await;
-    let tls = Tls::before(server.address()).await;
+    let tls = TlsTerminator::before(server.address()).await;
     let client = Client::new(&Config::default().no_proxy()).unwrap();
     let error = get(&client, &tls.base_url()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -1,0 +1,50 @@
+//! HTTP/2: how much is read ahead, when a connection counts as dead, and what its errors mean.
+
+use std::time::Duration;
+
+use h2::Reason;
+use reqwest::ClientBuilder;
+
+/// How much of a reply may have arrived that nobody has taken, in bytes: the window of a stream
+/// (RFC 9113, section 5.2). It is the memory of a reply that is read piece by piece, and what a reply
+/// brings in each round trip at most.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// The same for all replies of a connection: so many may lie untaken before others wait for them.
+const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
+
+/// Lets a client agree on HTTP/2. All requests to a host share a connection then, so one that is silent
+/// for so long while requests are under way is asked whether it lives, and is given up if it is silent
+/// for as long again.
+pub(crate) fn offer(builder: ClientBuilder, silence: Duration) -> ClientBuilder {
+    builder
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(silence)
+        .http2_keep_alive_timeout(silence)
+}
+
+/// What an error of HTTP/2 says about a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// The server has not begun to work on it, and would take it on another connection.
+    Unprocessed,
+    /// The server wants it on a connection of HTTP/1.1.
+    WantsHttp1,
+    /// What came was no HTTP/2, or not within its limits.
+    NoHttp,
+    /// The connection or the reply broke off.
+    BrokeOff,
+}
+
+/// Reads an error that came before the head of the reply (RFC 9113, sections 7 and 8.7).
+pub(crate) fn meaning(error: &h2::Error) -> Meaning {
+    match error.reason() {
+        Some(Reason::REFUSED_STREAM) if error.is_remote() => Meaning::Unprocessed,
+        // Requests that the server has taken before it says this come to their end.
+        Some(Reason::NO_ERROR) if error.is_remote() && error.is_go_away() => Meaning::Unprocessed,
+        Some(Reason::HTTP_1_1_REQUIRED) if error.is_remote() => Meaning::WantsHttp1,
+        Some(_) if error.is_library() => Meaning::NoHttp,
+        _ => Meaning::BrokeOff,
+    }
+}
