@@ -115,7 +115,7 @@ fn client(
         // The quota is not what is measured.
         .with_rate_limit(1_000_000_000)
         .with_token_limit(1_000_000_000_000);
-    let mut http = contexter_http::Config::default();
+    let mut http = contexter_http::Config::default().http2();
     if let Some(pem) = root_pem {
         http = http.root_certificate_pem(pem.as_bytes());
     }

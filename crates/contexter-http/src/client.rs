@@ -28,11 +28,7 @@ const MAX_REDIRECTS: usize = 5;
 ///   loopback addresses; [`Config::proxy`] and [`Config::no_proxy`] say otherwise.
 /// - TLS certificates are always checked, by the roots of the system and those of the
 ///   configuration.
-/// - Over TLS, the calls of an [`Api`](crate::Api) speak HTTP/2 with a server that does, and share one
-///   connection to it; at most 1 MiB of a reply is read ahead of who takes it. All else speaks
-///   HTTP/1.1: downloads, whatever is not encrypted, and whatever goes by a
-///   [proxy that was set](Config::proxy), where a connection for each request can have an exit of its
-///   own. [`Config::http1_only`] leaves HTTP/2 out.
+/// - HTTP/1.1 is spoken, and HTTP/2 where [`Config::http2`] says so.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -216,11 +212,6 @@ impl Blueprint {
         }
     }
 
-    /// Tells whether a server may choose HTTP/2. A download wants no bound on what is read ahead.
-    fn offers_http2(&self, purpose: Purpose) -> bool {
-        purpose == Purpose::Calls && !self.config.http1_only && self.proxy().is_none()
-    }
-
     fn build_one(&self, purpose: Purpose, by_environment: bool) -> Result<reqwest::Client, Error> {
         let config = &self.config;
         let mut builder = reqwest::Client::builder()
@@ -237,7 +228,8 @@ impl Blueprint {
             // such a reply are as good as ever.
             .http1_ignore_invalid_headers_in_responses(true)
             .tls_certs_merge(self.roots.clone());
-        builder = if self.offers_http2(purpose) {
+        // A download wants no bound on what is read ahead.
+        builder = if config.http2 && purpose == Purpose::Calls {
             http2::offer(builder, config.connect_timeout)
         } else {
             builder.http1_only()

@@ -31,7 +31,7 @@ pub struct Config {
     pub(crate) pool_idle_timeout: Duration,
     pub(crate) pool_max_idle_per_host: usize,
     pub(crate) public_only: bool,
-    pub(crate) http1_only: bool,
+    pub(crate) http2: bool,
 }
 
 /// How a client reaches hosts that are not this machine.
@@ -57,16 +57,13 @@ impl Default for Config {
             pool_idle_timeout: Duration::from_secs(90),
             pool_max_idle_per_host: MAX_IDLE_PER_HOST,
             public_only: false,
-            http1_only: false,
+            http2: false,
         }
     }
 }
 
 impl Config {
     /// Limits how long a connection, with its TLS handshake, may take. Default: 5 seconds.
-    ///
-    /// A connection of HTTP/2 that is silent for so long while requests are under way is asked whether
-    /// it lives, and given up if it is silent for as long again.
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
@@ -147,11 +144,21 @@ impl Config {
         self
     }
 
-    /// Speaks HTTP/1.1 also with servers that speak HTTP/2: a connection for each request that is
-    /// under way. Default: off.
+    /// Lets the calls of an [`Api`](crate::Api) speak HTTP/2 with servers that choose it over TLS.
+    /// Default: off.
+    ///
+    /// All calls to a host share one connection then, and at most 1 MiB of a reply is read ahead of who
+    /// takes it. A connection that brings nothing for the [`connect_timeout`](Self::connect_timeout)
+    /// (within a second and an hour) while requests are under way is asked whether it lives, and is given
+    /// up if it does not answer within the same time: a dead one is found within twice that time.
+    ///
+    /// It is for replies that say where they end: by their length, by their compression, or as JSON does.
+    /// A server that gives up a reply without saying why (`NO_ERROR`), as some proxies do, looks to the
+    /// HTTP library as if it had ended it. Where the length was announced, that is seen and is
+    /// [`ErrorKind::Unavailable`](contexter_model::ErrorKind::Unavailable); otherwise it is not.
     #[must_use]
-    pub fn http1_only(mut self) -> Self {
-        self.http1_only = true;
+    pub fn http2(mut self) -> Self {
+        self.http2 = true;
         self
     }
 }
@@ -169,7 +176,7 @@ impl fmt::Debug for Config {
             .field("pool_idle_timeout", &self.pool_idle_timeout)
             .field("pool_max_idle_per_host", &self.pool_max_idle_per_host)
             .field("public_only", &self.public_only)
-            .field("http1_only", &self.http1_only)
+            .field("http2", &self.http2)
             .finish()
     }
 }

@@ -77,6 +77,11 @@ pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str, proxy: Option
             ErrorKind::Unsupported,
             "cannot be asked over http/2, only over http/1.1".to_owned(),
         )
+    } else if http2 == Some(Meaning::NoHttpForAnybody) {
+        (
+            ErrorKind::Unavailable,
+            "broke the rules of http/2 on the connection".to_owned(),
+        )
     } else if is_no_http(&error) || http2 == Some(Meaning::NoHttp) {
         (
             ErrorKind::Protocol,
@@ -92,15 +97,25 @@ pub(crate) fn of_transport(error: reqwest::Error, shown_url: &str, proxy: Option
     };
     // Also a connection whose making took too long has carried nothing yet. Where a redirect led to
     // it, the server before was only asked by GET.
-    let not_sent = error.is_connect()
-        || error.is_builder()
-        || matches!(http2, Some(Meaning::Unprocessed | Meaning::WantsHttp1));
-    let failure = Error::new(kind, format!("{shown_url} {what}")).with_source(error.without_url());
+    let not_sent = error.is_connect() || error.is_builder() || http2 == Some(Meaning::Unprocessed);
+    let failure = Error::new(kind, format!("{shown_url} {what}"));
+    let failure = match goodbye(&error) {
+        Some(reason) => failure.with_source(reason),
+        None => failure.with_source(error.without_url()),
+    };
     if not_sent {
         failure.with_not_sent()
     } else {
         failure
     }
+}
+
+/// A reply that ended before the length that it had announced.
+pub(crate) fn cut_off(shown_url: &str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!("{shown_url} broke off its answer"),
+    )
 }
 
 /// Reads the kind of a status; the table is in the documentation of [`Reply::error`].
@@ -137,6 +152,14 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'stat
 
 fn says(error: &reqwest::Error, words: &str) -> bool {
     error.is_connect() && causes(error).any(|cause| cause.to_string().contains(words))
+}
+
+/// Returns the reason that a server gave for ending a connection of HTTP/2, without the words that it may
+/// have put to it: they are the server's, and could hold anything.
+fn goodbye(error: &reqwest::Error) -> Option<String> {
+    let error = causes(error).find_map(|cause| cause.downcast_ref::<h2::Error>())?;
+    let reason = error.reason().filter(|_| error.is_go_away())?;
+    Some(format!("the connection was ended: {reason}"))
 }
 
 /// Returns what an error of HTTP/2 says about the request, where there is one. Once a reply has begun,

@@ -13,13 +13,22 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// The same for all replies of a connection: so many may lie untaken before others wait for them.
 const CONNECTION_WINDOW: u32 = 64 * STREAM_WINDOW;
 
-/// Lets a client agree on HTTP/2. All requests to a host share a connection then, so one that is silent
-/// for so long while requests are under way is asked whether it lives, and is given up if it is silent
-/// for as long again.
+/// How large the head of a reply may be, in bytes: near what HTTP/1.1 takes here.
+const MAX_HEAD: u32 = 256 << 10;
+
+/// The bounds of the silence after which a connection is asked whether it lives.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+const LONGEST_SILENCE: Duration = Duration::from_hours(1);
+
+/// Lets a client agree on HTTP/2. All requests to a host share a connection then, so one that brings
+/// nothing for so long while requests are under way is asked whether it lives (PING), and is given up if
+/// there is no answer within the same time.
 pub(crate) fn offer(builder: ClientBuilder, silence: Duration) -> ClientBuilder {
+    let silence = silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
     builder
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEAD)
         .http2_keep_alive_interval(silence)
         .http2_keep_alive_timeout(silence)
 }
@@ -31,8 +40,10 @@ pub(crate) enum Meaning {
     Unprocessed,
     /// The server wants it on a connection of HTTP/1.1.
     WantsHttp1,
-    /// What came was no HTTP/2, or not within its limits.
+    /// What came in reply was no HTTP/2, or not within its limits.
     NoHttp,
+    /// What came on the connection was no HTTP/2, whichever request it was for.
+    NoHttpForAnybody,
     /// The connection or the reply broke off.
     BrokeOff,
 }
@@ -44,6 +55,7 @@ pub(crate) fn meaning(error: &h2::Error) -> Meaning {
         // Requests that the server has taken before it says this come to their end.
         Some(Reason::NO_ERROR) if error.is_remote() && error.is_go_away() => Meaning::Unprocessed,
         Some(Reason::HTTP_1_1_REQUIRED) if error.is_remote() => Meaning::WantsHttp1,
+        Some(_) if error.is_library() && error.is_go_away() => Meaning::NoHttpForAnybody,
         Some(_) if error.is_library() => Meaning::NoHttp,
         _ => Meaning::BrokeOff,
     }

@@ -40,6 +40,8 @@ pub struct Incoming {
     pub(crate) proxy: Option<String>,
     pub(crate) limit: u64,
     pub(crate) taken: u64,
+    /// Whether there is no body, whatever length is announced (RFC 9110, section 8.6).
+    pub(crate) is_bodiless: bool,
 }
 
 impl Incoming {
@@ -114,6 +116,10 @@ impl Incoming {
         let chunk = self.response.chunk().await.map_err(|error| {
             failure::of_transport(error, &self.origin.shown_url(), self.proxy.as_deref())
         })?;
+        if chunk.is_none() && announced > 0 && !self.is_bodiless {
+            // Over HTTP/2 the HTTP library takes an end without an error for a proper one.
+            return Err(failure::cut_off(&self.origin.shown_url()));
+        }
         // Lossless: no piece in memory is longer than u64::MAX.
         let length = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.taken = self.taken.saturating_add(length);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use contexter_model::Error;
+use reqwest::Method;
 
 use crate::reply::Origin;
 use crate::request::{self, Body};
@@ -77,6 +78,7 @@ impl Request {
             return Err(fault.with_not_sent());
         }
         let proxy = self.api.client().proxy();
+        let is_head = self.method == Method::HEAD;
         let mut request = self
             .api
             .client()
@@ -93,12 +95,14 @@ impl Request {
             .send()
             .await
             .map_err(|error| failure::of_transport(error, &origin.shown_url(), proxy.as_deref()))?;
+        let is_bodiless = is_head || matches!(response.status().as_u16(), 204 | 304);
         Ok(Incoming {
             response,
             origin: Arc::clone(origin),
             proxy,
             limit: self.max_body,
             taken: 0,
+            is_bodiless,
         })
     }
 }

@@ -179,8 +179,8 @@ impl Error {
         self
     }
 
-    /// Says that the request has surely not reached the far side, because no connection to it could be
-    /// made. What is not idempotent may then be tried again as well; whether that is worth while, and
+    /// Says that the far side has surely not begun to work on the request: no connection to it could be
+    /// made, or it said so. What is not idempotent may then be tried again as well; whether that is worth while, and
     /// what it says about the far side, is a matter of the kind as before.
     ///
     /// # Examples

@@ -32,14 +32,14 @@ impl TlsTerminator {
         Self::start(server, &[]).await
     }
 
-    /// The same, and agrees on HTTP/2, or else HTTP/1.1, with clients that ask for it (ALPN, RFC 7301):
-    /// the server has to tell the two apart.
+    /// The same for a server that speaks HTTP/2: clients that do not offer it are turned away (ALPN,
+    /// RFC 7301).
     ///
     /// # Panics
     ///
     /// When no port or certificate can be had.
     pub async fn with_http2_before(server: SocketAddr) -> Self {
-        Self::start(server, &[b"h2", b"http/1.1"]).await
+        Self::start(server, &[b"h2"]).await
     }
 
     async fn start(server: SocketAddr, protocols: &[&[u8]]) -> Self {

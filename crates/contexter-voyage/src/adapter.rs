@@ -84,7 +84,9 @@ impl Builder {
         self
     }
 
-    /// Reaches the vendor by `http`, such as through a proxy, in place of a client of its own.
+    /// Reaches the vendor by `http`, such as through a proxy, in place of clients of its own: one that
+    /// offers [HTTP/2](contexter_http::Config::http2) for calls, and one that does not for jobs, whose
+    /// files may have no announced length.
     #[must_use]
     pub fn http(mut self, http: Http) -> Self {
         self.http = Some(http);
@@ -282,7 +284,7 @@ impl ServiceAdapter for VoyageAdapter {
         };
         let (space, usage) = (self.space(), self.usage());
         health
-            .with_detail("base_url", client.api().base_url())
+            .with_detail("base_url", client.jobs().base_url())
             .with_detail("model", self.calls.config().model.as_str())
             .with_detail("space", space.id)
             .with_detail("dimensions", space.dimensions)

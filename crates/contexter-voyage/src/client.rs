@@ -34,7 +34,10 @@ pub(crate) struct Client {
 }
 
 struct Inner {
+    /// For calls, whose replies are JSON.
     api: Api,
+    /// For jobs, whose files end where the connection says so.
+    jobs: Api,
     tier: Tier,
     account: Account,
 }
@@ -42,33 +45,35 @@ struct Inner {
 impl Client {
     /// Reaches the API by `http`, or by a client of its own.
     pub(crate) fn new(config: &Config, http: Option<&Http>) -> Result<Self, Error> {
-        let own;
-        let http = if let Some(http) = http {
-            http
+        let (calls, jobs) = if let Some(http) = http {
+            (http.clone(), http.clone())
         } else {
             // The vendor is silent while it computes. What bounds the whole is the stack.
             let settings = HttpConfig::default()
                 .read_timeout(config.timeout)
                 .total_timeout(LONGEST_DOWNLOAD);
-            own = Http::new(&settings)?;
-            &own
+            // Vectors are many bytes, and HTTP/2 bounds what is read ahead of them.
+            (Http::new(&settings.clone().http2())?, Http::new(&settings)?)
         };
-        let key = config.api_key.expose().to_owned();
-        let api = Api::new(http, config.endpoint(), Auth::Bearer(key))?
-            .with_service(NAME)
-            .with_max_body(MAX_REPLY_BYTES);
+        let api = |http: &Http| {
+            let key = config.api_key.expose().to_owned();
+            let api = Api::new(http, config.endpoint(), Auth::Bearer(key))?;
+            Ok::<_, Error>(api.with_service(NAME).with_max_body(MAX_REPLY_BYTES))
+        };
         let account = Account::new(has_surcharge(config.endpoint()));
         Ok(Self {
             inner: Arc::new(Inner {
-                api,
+                api: api(&calls)?,
+                jobs: api(&jobs)?,
                 tier: config.tier,
                 account,
             }),
         })
     }
 
-    pub(crate) fn api(&self) -> &Api {
-        &self.inner.api
+    /// Returns the API of files and batches.
+    pub(crate) fn jobs(&self) -> &Api {
+        &self.inner.jobs
     }
 
     /// What no error may hold.

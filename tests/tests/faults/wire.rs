@@ -44,7 +44,7 @@ impl Wire {
                 let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
                 let address: SocketAddr = address.parse().unwrap();
                 let tls = TlsTerminator::with_http2_before(address).await;
-                let config = config.root_certificate_pem(tls.root_pem());
+                let config = config.http2().root_certificate_pem(tls.root_pem());
                 Reached {
                     base_url: format!("{}/{path}", tls.base_url()),
                     http: Client::new(&config).unwrap(),

@@ -35,6 +35,7 @@ async fn a_flaw_in_who_gets_what_is_found() {
     breaks(Flaw::BeginsWithTheNewest, &["E2", "W15"], &["W11"]).await;
     breaks(Flaw::Reorders, &["D2", "W9"], &["W11"]).await;
     breaks(Flaw::IgnoresPrefetch, &["E8"], &["W1"]).await;
+    breaks(Flaw::IgnoresPrefetchBytes, &["E8"], &["W1"]).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -95,13 +95,25 @@ impl Drop for Http2 {
 }
 
 fn api(tls: &TlsTerminator, config: Config) -> Api {
-    let config = config.root_certificate_pem(tls.root_pem());
-    let client = Client::new(&config).unwrap();
+    let config = config.http2().root_certificate_pem(tls.root_pem());
+    api_of(tls, &config)
+}
+
+fn api_of(tls: &TlsTerminator, config: &Config) -> Api {
+    let client = Client::new(config).unwrap();
     Api::new(&client, &tls.base_url(), Auth::Bearer("s3cret".into())).unwrap()
 }
 
 fn head(respond: &mut Respond) -> SendStream<Bytes> {
     respond.send_response(Response::new(()), false).unwrap()
+}
+
+/// Announces so many bytes.
+fn head_of(respond: &mut Respond, bytes: usize) -> SendStream<Bytes> {
+    let head = Response::builder().header("content-length", bytes);
+    respond
+        .send_response(head.body(()).unwrap(), false)
+        .unwrap()
 }
 
 fn send_text(respond: &mut Respond, text: &'static str) {
@@ -263,11 +275,13 @@ async fn a_connection_that_says_goodbye_is_not_used_again() {
 
 #[tokio::test]
 async fn a_request_that_a_goodbye_leaves_out_was_not_worked_on() {
-    // An empty SETTINGS, and GOAWAY with no error and no stream (RFC 9113, sections 6.5 and 6.8).
+    // An empty SETTINGS, and GOAWAY with no error, no stream, and the key (RFC 9113, sections 6.5 and
+    // 6.8): what a server says besides is not shown.
     let frames = [
         &[0, 0, 0, 4, 0, 0, 0, 0, 0][..],
-        &[0, 0, 8, 7, 0, 0, 0, 0, 0][..],
+        &[0, 0, 14, 7, 0, 0, 0, 0, 0][..],
         &[0; 8][..],
+        b"s3cret",
     ];
     let server = Server::start(Script::Stall(frames.concat())).await;
     let tls = TlsTerminator::with_http2_before(server.address()).await;
@@ -284,12 +298,14 @@ async fn a_stream_that_breaks_is_unavailable_and_may_have_been_worked_on() {
         (Reason::INTERNAL_ERROR, true),
         (Reason::REFUSED_STREAM, true),
         (Reason::HTTP_1_1_REQUIRED, true),
+        // As some proxies do; the announced length tells.
+        (Reason::NO_ERROR, true),
     ] {
         let server = Http2::start(Builder::new(), move |_, mut respond| async move {
             if !after_head {
                 return respond.send_reset(reason);
             }
-            let mut body = head(&mut respond);
+            let mut body = head_of(&mut respond, 10);
             body.send_data("01234".into(), false).unwrap();
             // The head is sent before a reset, and what follows it may be dropped.
             tokio::task::yield_now().await;
@@ -315,11 +331,10 @@ async fn a_server_that_wants_http1_says_so() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
     let message = error.message();
     assert!(message.ends_with("only over http/1.1"), "{error}");
-    assert!(!error.sent());
 }
 
 #[tokio::test]
-async fn what_is_no_http2_is_against_the_protocol() {
+async fn what_is_no_http2_ends_the_connection_for_all_its_requests() {
     for bytes in [
         &b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"[..],
         // SETTINGS of one byte, then a frame that is longer than allowed.
@@ -329,9 +344,45 @@ async fn what_is_no_http2_is_against_the_protocol() {
         let server = Server::start(Script::Stall(bytes.to_vec())).await;
         let tls = TlsTerminator::with_http2_before(server.address()).await;
         let error = failure_of(&api(&tls, Config::default())).await;
-        assert_eq!(error.kind(), ErrorKind::Protocol, "{bytes:?}: {error:?}");
-        assert_eq!(error.again(), Again::No);
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{bytes:?}: {error:?}");
+        let message = error.message();
+        assert!(message.contains("broke the rules of http/2"), "{error}");
+        assert!(error.sent());
     }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_against_the_protocol_and_harms_nobody_else() {
+    const KIB: usize = 1 << 10;
+    let server = Http2::start(Builder::new(), |number, mut respond| async move {
+        let size = [200 * KIB, 300 * KIB, 0][number];
+        let head = Response::builder().header("x-large", "x".repeat(size));
+        let head = head.body(()).unwrap();
+        respond.send_response(head, true).unwrap();
+    })
+    .await;
+    let api = server.api(Config::default());
+    let reply = api.get("x").send().await.unwrap();
+    assert_eq!(reply.header("x-large").map(str::len), Some(200 * KIB));
+    let error = failure_of(&api).await;
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error:?}");
+    assert_eq!(error.again(), Again::No);
+    api.get("x").send().await.unwrap();
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_without_a_body_may_announce_a_length() {
+    let server = Http2::start(Builder::new(), |number, mut respond| async move {
+        let status = [200, 304][number];
+        let head = Response::builder().status(status);
+        let head = head.header("content-length", 10).body(()).unwrap();
+        respond.send_response(head, true).unwrap();
+    })
+    .await;
+    let api = server.api(Config::default());
+    assert_eq!(api.head("x").send().await.unwrap().status(), 200);
+    assert_eq!(api.get("x").send().await.unwrap().status(), 304);
 }
 
 #[tokio::test]
@@ -346,7 +397,7 @@ async fn a_connection_that_is_dead_is_given_up_long_before_the_reply_would_be() 
     })
     .await;
     let config = Config::default()
-        .connect_timeout(Duration::from_millis(500))
+        .connect_timeout(Duration::from_secs(2))
         .read_timeout(Duration::from_mins(10));
     let api = server.api(config);
     assert_eq!(api.get("x").send().await.unwrap().bytes(), "ok");
@@ -358,10 +409,21 @@ async fn a_connection_that_is_dead_is_given_up_long_before_the_reply_would_be() 
 }
 
 #[tokio::test]
-async fn http1_can_be_asked_for() {
+async fn the_longest_patience_is_no_obstacle() {
+    let server = Http2::start(Builder::new(), |_, mut respond| async move {
+        send_text(&mut respond, "ok");
+    })
+    .await;
+    let api = server.api(Config::default().connect_timeout(Duration::MAX));
+    assert_eq!(api.get("x").send().await.unwrap().bytes(), "ok");
+}
+
+#[tokio::test]
+async fn http2_is_not_offered_unasked() {
     let server = ScriptedServer::start(vec![Scripted::text(200, "ok")]).await;
     let tls = TlsTerminator::with_http2_before(server.address()).await;
-    let api = api(&tls, Config::default().http1_only());
-    assert_eq!(api.get("x").send().await.unwrap().bytes(), "ok");
-    assert_eq!(server.requests().len(), 1);
+    let config = Config::default().root_certificate_pem(tls.root_pem());
+    let error = failure_of(&api_of(&tls, &config)).await;
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    assert!(!error.sent());
 }

@@ -204,7 +204,7 @@ impl Connection {
 
     /// Maps a call that did not succeed.
     pub(super) fn failed(&self, status: Status) -> Error {
-        fault::status(status, &self.inner.secrets)
+        fault::status(status, &self.inner.secrets, self.endpoint())
     }
 
     /// Calls the method at `path` with a message that is encoded already.

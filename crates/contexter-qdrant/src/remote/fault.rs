@@ -39,7 +39,8 @@ const INFERENCE_TURNED_AWAY: &str = "Authentication failed for inference service
 /// How the decoder on this side begins its complaint about a reply.
 pub(super) const UNDECODABLE: &str = "failed to decode Protobuf message";
 
-/// Maps the outcome of a call that did not succeed; `secrets` never show in the message.
+/// Maps the outcome of a call that did not succeed; `secrets` never show in the message, which names
+/// `server` where it cannot be connected to.
 ///
 /// | status | kind |
 /// |---|---|
@@ -61,8 +62,8 @@ pub(super) const UNDECODABLE: &str = "failed to decode Protobuf message";
 /// From the server's conversion of its errors, 1.19 (<https://github.com/qdrant/qdrant>,
 /// `lib/storage`), and `tonic`, which reports a lost connection in several codes. What is no gRPC at
 /// all is the answer of somebody before the server; see [`gateway`].
-pub(super) fn status(status: Status, secrets: &Secrets) -> Error {
-    if let Some(failure) = transport(&status) {
+pub(super) fn status(status: Status, secrets: &Secrets, server: &str) -> Error {
+    if let Some(failure) = transport(&status, server) {
         return failure.with_source(Box::new(status) as Box<dyn StdError + Send + Sync>);
     }
     let said = said(&status, secrets);
@@ -204,7 +205,7 @@ pub(super) fn gateway(answer: &NotGrpc) -> Error {
 }
 
 /// Maps a failure on this side: such a status has a cause, one that the server sent has none.
-fn transport(status: &Status) -> Option<Error> {
+fn transport(status: &Status, server: &str) -> Option<Error> {
     let mut cause = StdError::source(status)?;
     let deepest = loop {
         if let Some(answer) = cause.downcast_ref::<NotGrpc>() {
@@ -218,7 +219,7 @@ fn transport(status: &Status) -> Option<Error> {
             return Some(
                 error(
                     ErrorKind::Unavailable,
-                    format!("cannot connect to the server: {}", deepest_text(cause)),
+                    format!("cannot connect to {server}: {}", deepest_text(cause)),
                 )
                 .with_not_sent(),
             );
@@ -282,7 +283,7 @@ mod tests {
             for filling in [0, 270, 290] {
                 let filling = "x".repeat(filling);
                 let refused = Status::internal(format!("{filling}no {written}!"));
-                let error = status(refused, &secrets);
+                let error = status(refused, &secrets, "http://localhost:6334");
                 let shown = error.message().to_ascii_lowercase();
                 assert!(!shown.contains("q-7") && !shown.contains("cs03"), "{error}");
                 assert!(

@@ -138,7 +138,7 @@ pub fn failure<'a>(
     if status.code() == tonic::Code::Ok {
         return None;
     }
-    Some(fault::status(status, &Secrets::new(secret)))
+    Some(fault::status(status, &Secrets::new(secret), "the server"))
 }
 
 fn decode<M: Message + Default>(message: &[u8]) -> Result<M, Error> {

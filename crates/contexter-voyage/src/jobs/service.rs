@@ -155,7 +155,7 @@ impl Jobs {
     pub async fn upload(&self, name: &str, lines: impl Into<Bytes>) -> Result<File, Error> {
         let lines = lines.into();
         self.ask("upload_file", self.cx, |client| {
-            client.api().post("files").field("purpose", "batch").file(
+            client.jobs().post("files").field("purpose", "batch").file(
                 "file",
                 name,
                 "application/jsonl",
@@ -198,7 +198,7 @@ impl Jobs {
         let once = self.cx.with_idempotent(false);
         let made = self
             .ask("create_job", once, |client| {
-                client.api().post("batches").json(&body)
+                client.jobs().post("batches").json(&body)
             })
             .await;
         made.map_err(|error| match error.kind() {
@@ -216,7 +216,7 @@ impl Jobs {
     /// [`ErrorKind::NotFound`] for an id that is not known.
     pub async fn get(&self, id: &str) -> Result<Job, Error> {
         self.ask("get_job", self.cx, |client| {
-            client.api().get("batches").segment(id)
+            client.jobs().get("batches").segment(id)
         })
         .await
     }
@@ -230,7 +230,7 @@ impl Jobs {
         let page: Page<Job> = self
             .ask("list_jobs", self.cx, |client| {
                 let request = client
-                    .api()
+                    .jobs()
                     .get("batches")
                     .query("limit", limit.clamp(1, MAX_PAGE));
                 match after {
@@ -249,7 +249,7 @@ impl Jobs {
     /// As a request.
     pub async fn cancel(&self, id: &str) -> Result<Job, Error> {
         self.ask("cancel_job", self.cx, |client| {
-            client.api().post("batches").segment(id).segment("cancel")
+            client.jobs().post("batches").segment(id).segment("cancel")
         })
         .await
     }
@@ -261,7 +261,7 @@ impl Jobs {
     /// As a request.
     pub async fn files(&self) -> Result<Vec<File>, Error> {
         let page: Page<File> = self
-            .ask("list_files", self.cx, |client| client.api().get("files"))
+            .ask("list_files", self.cx, |client| client.jobs().get("files"))
             .await?;
         Ok(page.data)
     }
@@ -273,7 +273,7 @@ impl Jobs {
     /// [`ErrorKind::NotFound`] for an id that is not known.
     pub async fn file(&self, id: &str) -> Result<File, Error> {
         self.ask("get_file", self.cx, |client| {
-            client.api().get("files").segment(id)
+            client.jobs().get("files").segment(id)
         })
         .await
     }
@@ -295,7 +295,7 @@ impl Jobs {
 
     /// Asks for the content of a file, once.
     pub(crate) async fn open_file(&self, id: &str, limit: u64) -> Result<Incoming, Error> {
-        let request = self.client.api().get("files").segment(id);
+        let request = self.client.jobs().get("files").segment(id);
         let request = request.segment("content").operation("get_file");
         let request = request.max_body(limit);
         self.client.open(request).await
@@ -303,7 +303,7 @@ impl Jobs {
 
     /// Whether the account's jobs can be listed: a request without a model, tokens or repeats.
     pub(crate) async fn are_listed(&self) -> bool {
-        let request = self.client.api().get("batches").query("limit", 1);
+        let request = self.client.jobs().get("batches").query("limit", 1);
         let reply = self
             .client
             .send(request.operation("health_check"), "")

@@ -232,6 +232,7 @@ fn of_adapters() -> Vec<Scenario> {
         6 "a message is settled once; settling it again is refused" [REMOTE] => sources::settled_once,
         7 "a handler's output is published before its input is acknowledged" [] => races::output_first,
         8 "no more is held unsettled than was asked for" [REMOTE] => sources::prefetch,
+        8 "no more bytes are held unsettled than were asked for, but for less than one event" [REMOTE] => sources::prefetch_bytes,
         9 "a publisher can wait for the outcome of every handler" [SETTLEMENT] => races::settlement,
         10 "what the transport does not claim is refused as unsupported" [] => races::unclaimed,
         11 "dead letters outlive the bus" [DURABLE_LETTERS] => letters::durable,

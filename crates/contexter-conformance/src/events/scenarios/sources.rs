@@ -1,9 +1,13 @@
 //! One consumer of a transport, below the bus.
 
-use contexter_event_bus::transport::{Disposition, Settled};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use contexter_event_bus::transport::{Disposition, Settled, SubscriptionSpec};
+use contexter_protocol::IntegrationEvent;
 
 use crate::events::log::{Calls, Log, WATCH, in_time};
-use crate::events::stage::{LEASE, Stage, broken, open, publish, settle, take};
+use crate::events::stage::{LEASE, Stage, broken, built, open, publish, settle, take};
 use crate::verdict::{Checked, check, same};
 
 pub(super) async fn fencing(stage: Stage) -> Checked {
@@ -110,27 +114,68 @@ pub(super) async fn claimed_once(stage: Stage) -> Checked {
 
 pub(super) async fn prefetch(stage: Stage) -> Checked {
     const MOST: usize = 5;
+    let events = stage.events("found", 50);
+    bounded(
+        &stage,
+        &events,
+        |spec| spec.with_prefetch(MOST),
+        MOST..=MOST,
+    )
+    .await
+}
+
+pub(super) async fn prefetch_bytes(stage: Stage) -> Checked {
+    const SIZE: usize = 16 * 1024;
+    const MOST: usize = 5;
+    let large = |number| {
+        let bytes = vec![b'x'; SIZE];
+        built(
+            stage
+                .builder("found", number)
+                .data_bytes("text/plain", bytes),
+        )
+    };
+    let events: Vec<_> = (0..50).map(large).collect();
+    // While there are four a fifth may come, whatever else an event has than its data.
+    let bytes = MOST * SIZE;
+    bounded(
+        &stage,
+        &events,
+        |spec| spec.with_prefetch_bytes(bytes),
+        1..=MOST,
+    )
+    .await
+}
+
+/// Checks that a source holds so many of these events under this limit, and that the rest waits for
+/// anybody.
+async fn bounded(
+    stage: &Stage,
+    events: &[Arc<IntegrationEvent>],
+    limit: impl FnOnce(SubscriptionSpec) -> SubscriptionSpec,
+    many: RangeInclusive<usize>,
+) -> Checked {
     let transport = stage.transport().await?;
     // What is held stays so, however long this takes.
-    let spec = stage.spec("found", "g")?.with_lease(LEASE * 20);
-    let spec = spec.with_prefetch(MOST);
+    let spec = limit(stage.spec("found", "g")?.with_lease(LEASE * 20));
     let source = in_time("subscribing", transport.subscribe(&spec))
         .await?
         .map_err(broken)?;
     let bus = stage.bus().await?;
-    publish(&bus, &stage.events("found", 50)).await?;
-    let mut held = take(&*source, MOST).await?;
+    publish(&bus, events).await?;
+    let (least, most) = many.into_inner();
+    let mut held = take(&*source, least).await?;
     while let Ok(more) = tokio::time::timeout(WATCH, source.receive(50)).await {
         held.extend(more.map_err(broken)?);
-        check(held.len() <= MOST, || {
-            format!("expected at most {MOST} unsettled, saw {}", held.len())
+        check(held.len() <= most, || {
+            format!("expected at most {most} unsettled, saw {}", held.len())
         })?;
     }
     // The rest waits at the broker for anybody.
     let other = in_time("subscribing", transport.subscribe(&spec))
         .await?
         .map_err(broken)?;
-    take(&*other, MOST).await?;
+    take(&*other, least).await?;
     for one in held {
         let answer = settle(&*source, one.token, Disposition::Ack).await?;
         same("an acknowledgement", &answer, &Settled::Done)?;

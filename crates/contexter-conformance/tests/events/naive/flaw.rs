@@ -18,6 +18,7 @@ pub(crate) enum Flaw {
     BeginsWithTheNewest,
     Reorders,
     IgnoresPrefetch,
+    IgnoresPrefetchBytes,
     DropsAcks,
     LosesNacks,
     NacksAtOnce,

@@ -1,7 +1,7 @@
 //! One consumer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,24 +10,39 @@ use contexter_event_bus::transport::{
     Connection, DeliveryToken, Disposition, Incoming, Settled, Source, SubscriptionSpec,
     TransportHealth,
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{sleep, sleep_until};
 
 use super::Flaw;
-use super::state::Broker;
+use super::state::{Broker, Room};
 
 #[derive(Debug)]
 pub(super) struct NaiveSource {
     pub(super) broker: Arc<Broker>,
     pub(super) spec: SubscriptionSpec,
     pub(super) group: String,
-    /// How many messages it holds unsettled.
-    pub(super) held: AtomicUsize,
+    /// The messages that it holds unsettled, and how large they are.
+    pub(super) held: Mutex<HashMap<DeliveryToken, usize>>,
     pub(super) closed: watch::Sender<bool>,
     pub(super) transport_closed: watch::Receiver<bool>,
 }
 
 impl NaiveSource {
+    /// Returns how many messages may come, and how many bytes.
+    fn free(&self, max: usize) -> Room {
+        let held = self.held.lock();
+        let (events, bytes) = match self.broker.flaw {
+            Flaw::IgnoresPrefetch => (usize::MAX, self.spec.prefetch_bytes),
+            Flaw::IgnoresPrefetchBytes => (self.spec.prefetch, usize::MAX),
+            _ => (self.spec.prefetch, self.spec.prefetch_bytes),
+        };
+        Room {
+            events: events.saturating_sub(held.len()).min(max),
+            bytes: bytes.saturating_sub(held.values().sum()),
+        }
+    }
+
     fn is_over(&self) -> bool {
         let lost =
             self.broker.flaw == Flaw::EndsWithTheConnection && *self.broker.losses.borrow() > 0;
@@ -47,21 +62,12 @@ impl Source for NaiveSource {
             if self.is_over() {
                 return Err(TransportError::closed());
             }
-            let free = match self.broker.flaw {
-                Flaw::IgnoresPrefetch => max,
-                _ => self
-                    .spec
-                    .prefetch
-                    .saturating_sub(self.held.load(Ordering::SeqCst))
-                    .min(max),
-            };
             let up = !*down.borrow_and_update();
-            let until = match self
-                .broker
-                .fetch(&self.group, &self.spec, if up { free } else { 0 })
-            {
+            let free = self.free(if up { max } else { 0 });
+            let until = match self.broker.fetch(&self.group, &self.spec, free) {
                 Ok(given) => {
-                    self.held.fetch_add(given.len(), Ordering::SeqCst);
+                    let sizes = given.iter().map(|one| (one.token, one.size));
+                    self.held.lock().extend(sizes);
                     let ends = self.broker.flaw == Flaw::EndsAtUnreadable;
                     if ends && given.iter().any(|one| one.message.is_err()) {
                         self.closed.send_replace(true);
@@ -69,7 +75,7 @@ impl Source for NaiveSource {
                     }
                     return Ok(given);
                 }
-                Err(until) => until.filter(|_| up && free > 0),
+                Err(until) => until.filter(|_| free.is_some()),
             };
             let due = async {
                 match until {
@@ -95,10 +101,7 @@ impl Source for NaiveSource {
         let settle = |one: &(DeliveryToken, Disposition)| {
             let settled = self.broker.settle(&self.group, &self.spec, *one);
             if one.1 != Disposition::InProgress {
-                let less = |held: usize| Some(held.saturating_sub(1));
-                let _fewer = self
-                    .held
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+                self.held.lock().remove(&one.0);
             }
             Ok(settled)
         };

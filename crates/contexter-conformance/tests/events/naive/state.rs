@@ -43,6 +43,32 @@ pub(super) struct Stored {
     pub(super) redrive_group: Option<Arc<str>>,
 }
 
+impl Stored {
+    /// That of the data alone.
+    fn size(&self) -> usize {
+        let Ok(event) = &self.message else {
+            return 0;
+        };
+        match event.data_bytes() {
+            Some(bytes) => bytes.len(),
+            None => event.data().to_string().len(),
+        }
+    }
+}
+
+/// How much a consumer may still be given: so many messages, and more as long as it has bytes left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) events: usize,
+    pub(super) bytes: usize,
+}
+
+impl Room {
+    pub(super) fn is_some(self) -> bool {
+        self.events > 0 && self.bytes > 0
+    }
+}
+
 #[derive(Debug, Default)]
 struct Group {
     /// What was never delivered begins here.
@@ -179,7 +205,7 @@ impl Broker {
         &self,
         name: &str,
         spec: &SubscriptionSpec,
-        max: usize,
+        room: Room,
     ) -> Result<Vec<Incoming>, Option<Instant>> {
         let now = Instant::now();
         let mut state = self.state.lock();
@@ -205,18 +231,28 @@ impl Broker {
             }
         }
         let mut places: Vec<u64> = Vec::new();
-        while places.len() < max
+        let mut bytes = 0;
+        let mut take = |places: &mut Vec<u64>, at| {
+            bytes += log.get(&at).map_or(0, Stored::size);
+            places.push(at);
+            Room {
+                events: room.events.saturating_sub(places.len()),
+                bytes: room.bytes.saturating_sub(bytes),
+            }
+        };
+        let mut left = room;
+        while left.is_some()
             && let Some((due, at)) = group.back.first().copied()
             && due <= now
         {
             group.back.pop_first();
-            places.push(at);
+            left = take(&mut places, at);
         }
-        while places.len() < max && group.next <= *last {
+        while left.is_some() && group.next <= *last {
             let at = group.next;
             group.next += 1;
             if log.get(&at).is_some_and(|stored| self.wants(spec, stored)) {
-                places.push(at);
+                left = take(&mut places, at);
             }
         }
         if self.flaw == Flaw::Reorders {
@@ -248,6 +284,7 @@ impl Broker {
             let incoming = Incoming::new(message, DeliveryToken(*tokens), at.to_string());
             given.push(
                 incoming
+                    .with_size(stored.size())
                     .with_delivery_count(count)
                     .with_redrive_group(group),
             );

@@ -2,7 +2,6 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +13,7 @@ use contexter_event_bus::{
     Capabilities, Capability, EventFilter, Gap, History, MessageTransport, TransportError,
 };
 use contexter_protocol::{IntegrationEvent, codec};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::Flaw;
@@ -120,7 +120,7 @@ impl MessageTransport for NaiveTransport {
             group: self.broker.join(spec),
             broker: Arc::clone(&self.broker),
             spec: spec.clone(),
-            held: AtomicUsize::new(0),
+            held: Mutex::default(),
             closed: watch::Sender::new(false),
             transport_closed: self.closed.subscribe(),
         }))

@@ -165,7 +165,7 @@ async fn a_server_that_is_not_there_was_not_reached() {
     assert!(
         error
             .message()
-            .starts_with("cannot connect to the server: "),
+            .starts_with(&format!("cannot connect to http://{address}: ")),
         "{error}"
     );
     assert_eq!(error.again(), YES);
