@@ -32,7 +32,10 @@ async fn every_scenario_that_is_left_out_is_in_the_table_of_capabilities() {
         });
         assert_eq!(named, left_out, "{code}\n{table}");
     }
-    assert!(table.contains("| remote | no | E1, E6, E8 (2) |"), "{table}");
+    assert!(
+        table.contains("| remote | no | E1, E6, E8 (2) |"),
+        "{table}"
+    );
     assert!(table.contains("| settlement | yes |  |"), "{table}");
 }
 
