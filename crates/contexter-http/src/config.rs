@@ -150,7 +150,7 @@ impl Config {
     /// All calls to a host share one connection then, and at most 1 MiB of a reply is read ahead of who
     /// takes it. A connection that brings nothing for the [`connect_timeout`](Self::connect_timeout)
     /// (within a second and an hour) while requests are under way is asked whether it lives, and is given
-    /// up if it does not answer within the same time: a dead one is found within twice that time.
+    /// up if it does not answer within four times as long: a dead one is found within five times.
     ///
     /// It is for replies that say where they end: by their length, by their compression, or as JSON does.
     /// A server that gives up a reply without saying why (`NO_ERROR`), as some proxies do, looks to the

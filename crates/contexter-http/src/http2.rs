@@ -20,9 +20,13 @@ const MAX_HEAD: u32 = 256 << 10;
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 const LONGEST_SILENCE: Duration = Duration::from_hours(1);
 
+/// How many times as long the answer may take: where much is being sent over a slow line, the question
+/// waits behind it.
+const PATIENCE: u32 = 4;
+
 /// Lets a client agree on HTTP/2. All requests to a host share a connection then, so one that brings
 /// nothing for so long while requests are under way is asked whether it lives (PING), and is given up if
-/// there is no answer within the same time.
+/// there is no answer within [`PATIENCE`] times as long.
 pub(crate) fn offer(builder: ClientBuilder, silence: Duration) -> ClientBuilder {
     let silence = silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE);
     builder
@@ -30,7 +34,7 @@ pub(crate) fn offer(builder: ClientBuilder, silence: Duration) -> ClientBuilder 
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEAD)
         .http2_keep_alive_interval(silence)
-        .http2_keep_alive_timeout(silence)
+        .http2_keep_alive_timeout(silence * PATIENCE)
 }
 
 /// What an error of HTTP/2 says about a request.
