@@ -5,9 +5,35 @@ use contexter_model::Error;
 use contexter_resilience::StandardStack;
 
 use super::BrightDataAdapter;
-use super::build::{GRACE, invalid};
+use super::assemble::{GRACE, invalid};
 use crate::config::Config;
 use crate::throttle::ThrottleBudget;
+
+impl BrightDataAdapter {
+    /// Makes the adapter with the stack of its configuration.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new(config: Config) -> Result<Self, Error> {
+        Self::builder().build(config)
+    }
+
+    /// Makes the adapter with mechanisms of one's own around its calls.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
+        Self::builder().stack(stack).build(config)
+    }
+
+    /// Begins an adapter that has more of its caller's than a stack.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+}
 
 /// Puts a [`BrightDataAdapter`] together.
 #[derive(Debug, Default)]

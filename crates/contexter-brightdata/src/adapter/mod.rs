@@ -1,6 +1,6 @@
 //! The services of Bright Data as one adapter.
 
-mod build;
+mod assemble;
 mod builder;
 mod pulse;
 mod service;

@@ -10,8 +10,8 @@ use contexter_model::{Error, ErrorKind, FetchDocs, FetchPage, ResolveLibrary, Se
 use contexter_resilience::StandardStack;
 use contexter_service::{Handle, InvalidConfig};
 
+use super::BrightDataAdapter;
 use super::pulse::Pulse;
-use super::{BrightDataAdapter, Builder};
 use crate::config::{Config, ProxyConfig};
 use crate::dataset::{
     CancelSnapshot, CountParts, Datasets, FetchSnapshot, ScrapeDataset, SnapshotProgress,
@@ -27,30 +27,6 @@ use crate::unlock::{TakeScreenshot, Unlock, Unlocker};
 use crate::usage::Meter;
 
 impl BrightDataAdapter {
-    /// Makes the adapter with the stack of its configuration.
-    ///
-    /// # Errors
-    ///
-    /// As [`Builder::build`].
-    pub fn new(config: Config) -> Result<Self, Error> {
-        Self::builder().build(config)
-    }
-
-    /// Makes the adapter with mechanisms of one's own around its calls.
-    ///
-    /// # Errors
-    ///
-    /// As [`Builder::build`].
-    pub fn with_stack(config: Config, stack: StandardStack) -> Result<Self, Error> {
-        Self::builder().stack(stack).build(config)
-    }
-
-    /// Begins an adapter that has more of its caller's than a stack.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// Puts the adapter together; the configuration is valid.
     pub(super) fn assemble(
         config: &Config,
