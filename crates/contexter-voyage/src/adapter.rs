@@ -284,7 +284,7 @@ impl ServiceAdapter for VoyageAdapter {
         };
         let (space, usage) = (self.space(), self.usage());
         health
-            .with_detail("base_url", client.jobs().base_url())
+            .with_detail("base_url", client.api().base_url())
             .with_detail("model", self.calls.config().model.as_str())
             .with_detail("space", space.id)
             .with_detail("dimensions", space.dimensions)

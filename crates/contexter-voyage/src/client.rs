@@ -43,7 +43,7 @@ struct Inner {
 }
 
 impl Client {
-    /// Reaches the API by `http`, or by a client of its own.
+    /// Reaches the API by `http`, or by clients of its own.
     pub(crate) fn new(config: &Config, http: Option<&Http>) -> Result<Self, Error> {
         let (calls, jobs) = if let Some(http) = http {
             (http.clone(), http.clone())
@@ -69,6 +69,11 @@ impl Client {
                 account,
             }),
         })
+    }
+
+    /// Returns the API of everything but files and batches.
+    pub(crate) fn api(&self) -> &Api {
+        &self.inner.api
     }
 
     /// Returns the API of files and batches.

@@ -301,9 +301,10 @@ impl Jobs {
         self.client.open(request).await
     }
 
-    /// Whether the account's jobs can be listed: a request without a model, tokens or repeats.
+    /// Whether the account's jobs can be listed: a request without a model, tokens or repeats, by the
+    /// connection of the calls whose health is asked for.
     pub(crate) async fn are_listed(&self) -> bool {
-        let request = self.client.jobs().get("batches").query("limit", 1);
+        let request = self.client.api().get("batches").query("limit", 1);
         let reply = self
             .client
             .send(request.operation("health_check"), "")
