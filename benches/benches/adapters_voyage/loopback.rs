@@ -11,10 +11,11 @@ use contexter_adapter::ServiceAdapter as _;
 use contexter_benches::{interleaved, size};
 use contexter_model::Error as ModelError;
 use contexter_service::Service as _;
+use contexter_testkit::SelfSigned;
 use contexter_voyage::{Config, EmbedTexts, VoyageAdapter};
 
 use crate::overhead::{self, DIMENSIONS, TEXTS, bare, time};
-use crate::{http1, http2, tls};
+use crate::{http1, http2};
 
 /// Microseconds for a request over HTTP, ours and that of a socket that reads and decodes, and ours over TLS
 /// by either version; and the most memory that ours holds at once, as a multiple of the vectors.
@@ -68,11 +69,11 @@ pub(crate) fn measure() -> Result<Loopback, Box<dyn Error>> {
     let over_tls = |is_http2, pause| {
         let body = Arc::clone(&body);
         let (address, root_pem) = if is_http2 {
-            let (config, root_pem) = tls::made(b"h2")?;
-            (http2::serve(body, pause, config)?, root_pem)
+            let made = SelfSigned::for_localhost(&[b"h2"]);
+            (http2::serve(body, pause, made.config)?, made.root_pem)
         } else {
-            let (config, root_pem) = tls::made(b"http/1.1")?;
-            (http1::serve(body, pause, Some(config))?, root_pem)
+            let made = SelfSigned::for_localhost(&[b"http/1.1"]);
+            (http1::serve(body, pause, Some(made.config))?, made.root_pem)
         };
         let url = format!("https://localhost:{}/v1", address.port());
         client(&url, Some(&root_pem))

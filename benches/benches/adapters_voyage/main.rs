@@ -25,7 +25,6 @@ mod loopback;
 mod naive;
 mod overhead;
 mod quota;
-mod tls;
 mod vendor;
 
 use std::error::Error;

@@ -53,4 +53,4 @@ pub use scripted::{Recorded, Scripted, ScriptedServer};
 pub use server::Server;
 pub use small_disk::SmallDisk;
 pub use tinyproxy::Tinyproxy;
-pub use tls::TlsTerminator;
+pub use tls::{SelfSigned, TlsTerminator};

@@ -11,6 +11,43 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
+/// A certificate for `localhost` that no authority has signed, and a server's settings with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SelfSigned {
+    /// What a server serves with.
+    pub config: Arc<ServerConfig>,
+    /// What a client has to trust, in PEM.
+    pub root_pem: String,
+}
+
+impl SelfSigned {
+    /// Makes one for a server that speaks these protocols (ALPN, RFC 7301); clients are not asked where
+    /// there is none.
+    ///
+    /// # Panics
+    ///
+    /// When no certificate can be made.
+    #[must_use]
+    pub fn for_localhost(protocols: &[&[u8]]) -> Self {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
+            .expect("a certificate can be made");
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider knows the default versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .expect("the key is that of the certificate");
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Self {
+            config: Arc::new(config),
+            root_pem: made.cert.pem(),
+        }
+    }
+}
+
 /// Unwraps TLS for `localhost`, with a certificate of its own making, and passes what is in it on to
 /// another server. A connection that the server resets is reset.
 ///
@@ -43,18 +80,8 @@ impl TlsTerminator {
     }
 
     async fn start(server: SocketAddr, protocols: &[&[u8]]) -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])
-            .expect("a certificate can be made");
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows the default versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
-            .expect("the key is that of the certificate");
-        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let made = SelfSigned::for_localhost(protocols);
+        let acceptor = TlsAcceptor::from(made.config);
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a loopback port can be had");
@@ -70,7 +97,7 @@ impl TlsTerminator {
         });
         Self {
             address,
-            root_pem: made.cert.pem(),
+            root_pem: made.root_pem,
             task,
         }
     }
