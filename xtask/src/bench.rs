@@ -102,16 +102,18 @@ impl Program {
             Self::Bench(target) => {
                 let mut command = cargo::cargo("bench");
                 // The whole workspace and one target of it: the features, and so what is built,
-                // are then those of the tests.
-                command
-                    .args(cargo::PROFILE)
-                    .args(["--workspace", "--bench", target]);
+                // are then the same for all targets.
+                command.args([cargo::RELEASE, "--workspace", "--bench", target]);
                 command
             }
             Self::Peers => {
                 let mut command = cargo::cargo("run");
                 command
-                    .args(["--release", "--manifest-path", "benches/peers/Cargo.toml"])
+                    .args([
+                        cargo::RELEASE,
+                        "--manifest-path",
+                        "benches/peers/Cargo.toml",
+                    ])
                     .arg("--target-dir")
                     .arg(cargo::target().join("peers"));
                 command

@@ -8,8 +8,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// The profile of everything that runs: one, so that the heavy crates are built once.
+/// The profile of all that is checked and tested: one, so that the heavy crates are built once.
 pub(crate) const PROFILE: [&str; 2] = ["--profile", "ci"];
+
+/// The profile of what is measured, or computes for long: what users run.
+pub(crate) const RELEASE: &str = "--release";
 
 /// Returns the folder of the workspace.
 pub(crate) fn root() -> PathBuf {

@@ -87,8 +87,8 @@ fn short(name: &str) -> &str {
 fn build(packages: &[Package]) -> Result<BTreeMap<String, PathBuf>> {
     let mut command = cargo::cargo("test");
     command
-        .args(cargo::PROFILE)
         .args([
+            cargo::RELEASE,
             "--lib",
             "--no-run",
             "--message-format=json-render-diagnostics",
