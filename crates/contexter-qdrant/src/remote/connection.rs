@@ -84,7 +84,9 @@ impl Connection {
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW);
         if address.starts_with("https://") {
-            let mut tls = ClientTlsConfig::new().with_enabled_roots();
+            let mut tls = ClientTlsConfig::new()
+                .with_enabled_roots()
+                .timeout(config.connect_timeout);
             if let Some(file) = &config.ca_file {
                 let pem = std::fs::read(file).map_err(|source| {
                     fault::error(

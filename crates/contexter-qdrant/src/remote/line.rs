@@ -46,6 +46,7 @@ impl Line {
         let made = Arc::new(AtomicU64::new(0));
         let dialer = Dialer {
             http,
+            limit: connect_timeout,
             made: Arc::clone(&made),
         };
         Self {
@@ -118,6 +119,8 @@ impl Watch {
 #[derive(Clone)]
 struct Dialer {
     http: HttpConnector,
+    /// How long it may take to find the address and to reach one; the connector limits only the latter.
+    limit: Duration,
     made: Arc<AtomicU64>,
 }
 
@@ -131,10 +134,10 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.http.call(uri);
+        let connecting = tokio::time::timeout(self.limit, self.http.call(uri));
         let made = Arc::clone(&self.made);
         Box::pin(async move {
-            let stream = connecting.await?;
+            let stream = connecting.await??;
             made.fetch_add(1, Ordering::AcqRel);
             Ok(stream)
         })

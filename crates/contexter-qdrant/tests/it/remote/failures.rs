@@ -171,27 +171,77 @@ async fn a_server_that_is_not_there_was_not_reached() {
     assert_eq!(error.again(), YES);
 }
 
+/// Takes connections and says nothing, as long as it lives; counts them.
+struct Hanging {
+    address: SocketAddr,
+    connections: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+impl Hanging {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            let mut held = Vec::new();
+            loop {
+                held.push(listener.accept().await.unwrap());
+                counting.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self {
+            address,
+            connections,
+            task,
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_hangs_is_given_up_once() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counting = Arc::clone(&connections);
-    let holding = tokio::spawn(async move {
-        let mut held = Vec::new();
-        loop {
-            held.push(listener.accept().await.unwrap());
-            counting.fetch_add(1, Ordering::SeqCst);
-        }
-    });
+    let server = Hanging::start().await;
     let config = Config::default()
-        .with_url(format!("http://{address}"))
+        .with_url(format!("http://{}", server.address))
         .with_timeout(Duration::from_millis(200));
     let error = counted(&config).await;
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
     assert_eq!(error.message(), "the server did not answer in time");
-    assert_eq!(connections.load(Ordering::SeqCst), 1, "and not tried again");
-    holding.abort();
+    assert_eq!(server.connections(), 1, "and not tried again");
+}
+
+#[tokio::test]
+async fn a_handshake_without_an_answer_is_given_up_and_begun_anew() {
+    let server = Hanging::start().await;
+    let config = Config::default()
+        .with_url(format!("https://{}", server.address))
+        .with_connect_timeout(Duration::from_millis(100))
+        .with_connections(1);
+    let store = RemoteStore::new(&config).unwrap();
+    for connections in 1..=2 {
+        let counted = tokio::time::timeout(PATIENCE, store.call(ListAliases)).await;
+        let error = counted
+            .expect("it ends long before the call would")
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+        assert!(!error.sent(), "{error:?}");
+        assert!(
+            error.message().starts_with("cannot connect to https://"),
+            "{error}"
+        );
+        assert_eq!(server.connections(), connections);
+    }
 }
 
 #[tokio::test]
