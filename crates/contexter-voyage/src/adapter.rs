@@ -85,8 +85,9 @@ impl Builder {
     }
 
     /// Reaches the vendor by `http`, such as through a proxy, in place of clients of its own: one that
-    /// offers [HTTP/2](contexter_http::Config::http2) for calls, and one that does not for jobs, whose
-    /// files may have no announced length.
+    /// offers [HTTP/2](contexter_http::Config::http2) for calls, and one that does not for the files of
+    /// jobs, which may have no announced length. Its read timeout should be no shorter than it takes to
+    /// send a file.
     #[must_use]
     pub fn http(mut self, http: Http) -> Self {
         self.http = Some(http);

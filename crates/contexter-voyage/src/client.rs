@@ -27,6 +27,9 @@ pub(crate) const NAME: &str = "voyage_ai";
 /// No reply is read for longer, and only files of results come near it.
 const LONGEST_DOWNLOAD: Duration = Duration::from_hours(12);
 
+/// One request with a file in it, or the next line of one, may take this long.
+pub(crate) const TRANSFER_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// The API with the key. Every call is one request.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -36,8 +39,8 @@ pub(crate) struct Client {
 struct Inner {
     /// For calls, whose replies are JSON.
     api: Api,
-    /// For jobs, whose files end where the connection says so.
-    jobs: Api,
+    /// For the content of files, which ends where the connection says so.
+    transfers: Api,
     tier: Tier,
     account: Account,
 }
@@ -45,15 +48,19 @@ struct Inner {
 impl Client {
     /// Reaches the API by `http`, or by clients of its own.
     pub(crate) fn new(config: &Config, http: Option<&Http>) -> Result<Self, Error> {
-        let (calls, jobs) = if let Some(http) = http {
+        let (calls, transfers) = if let Some(http) = http {
             (http.clone(), http.clone())
         } else {
             // The vendor is silent while it computes. What bounds the whole is the stack.
-            let settings = HttpConfig::default()
-                .read_timeout(config.timeout)
-                .total_timeout(LONGEST_DOWNLOAD);
+            let settings = HttpConfig::default().total_timeout(LONGEST_DOWNLOAD);
             // Vectors are many bytes, and HTTP/2 bounds what is read ahead of them.
-            (Http::new(&settings.clone().http2())?, Http::new(&settings)?)
+            let calls = settings.clone().http2().read_timeout(config.timeout);
+            // It is silent for as long as a file is on its way to it, too.
+            let silence = config.timeout.max(TRANSFER_TIMEOUT);
+            (
+                Http::new(&calls)?,
+                Http::new(&settings.read_timeout(silence))?,
+            )
         };
         let api = |http: &Http| {
             let key = config.api_key.expose().to_owned();
@@ -64,21 +71,21 @@ impl Client {
         Ok(Self {
             inner: Arc::new(Inner {
                 api: api(&calls)?,
-                jobs: api(&jobs)?,
+                transfers: api(&transfers)?,
                 tier: config.tier,
                 account,
             }),
         })
     }
 
-    /// Returns the API of everything but files and batches.
+    /// Returns the API of everything but the content of files.
     pub(crate) fn api(&self) -> &Api {
         &self.inner.api
     }
 
-    /// Returns the API of files and batches.
-    pub(crate) fn jobs(&self) -> &Api {
-        &self.inner.jobs
+    /// Returns the API of what has the content of a file in it.
+    pub(crate) fn transfers(&self) -> &Api {
+        &self.inner.transfers
     }
 
     /// What no error may hold.

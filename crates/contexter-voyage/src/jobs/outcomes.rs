@@ -40,6 +40,8 @@ const OPERATION: &str = "read_job";
 /// ```
 pub struct JobOutcomes<'a, R> {
     jobs: Jobs,
+    /// The id of the job.
+    job: String,
     work: &'a Work<R>,
     /// The files that were not read to their end, in order.
     files: VecDeque<String>,
@@ -50,26 +52,24 @@ pub struct JobOutcomes<'a, R> {
     seen: BTreeSet<&'a str>,
     /// The ids that no file may have had.
     rest: btree_map::Keys<'a, String, R>,
-    /// Whether what is read is counted as used.
-    counts: bool,
 }
 
 impl<'a, R: JobRequest> JobOutcomes<'a, R> {
     pub(crate) fn new(
         jobs: Jobs,
+        job: String,
         files: impl IntoIterator<Item = String>,
         work: &'a Work<R>,
-        counts: bool,
     ) -> Self {
         Self {
             jobs,
+            job,
             work,
             files: files.into_iter().collect(),
             open: Mutex::new(None),
             taken: 0,
             seen: BTreeSet::new(),
             rest: work.lines().keys(),
-            counts,
         }
     }
 
@@ -102,7 +102,9 @@ impl<'a, R: JobRequest> JobOutcomes<'a, R> {
                 return Err(signed(Error::new(ErrorKind::Protocol, message), OPERATION));
             }
             self.taken = number;
-            if let (Ok(reply), Some(model), true) = (&outcome, self.work.model(), self.counts) {
+            // Lossless: no set in memory has more than u64::MAX entries.
+            let is_new = self.jobs.is_new(&self.job, self.seen.len() as u64);
+            if let (Ok(reply), Some(model), true) = (&outcome, self.work.model(), is_new) {
                 let account = self.jobs.client.account();
                 account.used_by_job(&Model::named(model, R::KIND), R::used(reply));
             }

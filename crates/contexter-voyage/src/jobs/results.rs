@@ -70,7 +70,7 @@ impl Jobs {
 
     /// Begins to read the results of a job that has come to an end, one line at a time.
     ///
-    /// What the lines used is counted the first time that results of the job are read.
+    /// What a line used is counted once, however often results of the job are read.
     ///
     /// # Errors
     ///
@@ -98,17 +98,23 @@ impl Jobs {
         }
         let files = [&job.output_file_id, &job.error_file_id];
         let files = files.into_iter().flatten().cloned();
-        let counts = self.is_new(&job.id);
-        Ok(JobOutcomes::new(self.clone(), files, work, counts))
+        Ok(JobOutcomes::new(self.clone(), job.id.clone(), files, work))
     }
 
-    /// Whether nothing of a job has been counted as used yet; from now on it has.
-    fn is_new(&self, id: &str) -> bool {
+    /// Whether this line of the results of a job, by its place among all, has not been counted as used
+    /// yet; from now on it has.
+    pub(crate) fn is_new(&self, job: &str, place: u64) -> bool {
         let mut counted = self.counted.lock();
+        if let Some(lines) = counted.get_mut(job) {
+            let is_new = place > *lines;
+            *lines = place.max(*lines);
+            return is_new;
+        }
         if counted.len() >= MAX_COUNTED {
             counted.pop_first();
         }
-        counted.insert(id.to_owned())
+        counted.insert(job.to_owned(), place);
+        true
     }
 }
 

@@ -1,6 +1,6 @@
 //! Making jobs, waiting for them, and reading what came of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value, json};
 
 use crate::Config;
-use crate::client::{Client, NAME};
+use crate::client::{Client, NAME, TRANSFER_TIMEOUT};
 use crate::jobs::file::Page;
 use crate::jobs::{File, Job, JobRequest, JobResults, Polling, Work};
 use crate::limits::{MAX_FILE_BYTES, MAX_METADATA, MAX_PAGE};
@@ -28,9 +28,7 @@ const REFUSED_WAIT: Duration = Duration::from_mins(30);
 /// The one window that there is.
 const WINDOW: &str = "12h";
 
-/// One request with a file in it, or the next line of one, may take this long.
-const TRANSFER_TIMEOUT: Duration = Duration::from_mins(10);
-/// The same with its repeats.
+/// A request with a file in it, or the next line of one, with its repeats.
 const TRANSFER_DEADLINE: Duration = Duration::from_mins(30);
 
 /// The files and batch jobs of the account, under a stack of their own without quotas.
@@ -65,8 +63,8 @@ pub struct Jobs {
     pub(crate) polling: Polling,
     /// What bounds the requests of this handle.
     pub(crate) cx: Cx,
-    /// The jobs whose use has been counted.
-    pub(crate) counted: Arc<Mutex<BTreeSet<String>>>,
+    /// Of how many lines of the results of a job, by its id, the use has been counted.
+    pub(crate) counted: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl Jobs {
@@ -155,12 +153,11 @@ impl Jobs {
     pub async fn upload(&self, name: &str, lines: impl Into<Bytes>) -> Result<File, Error> {
         let lines = lines.into();
         self.ask("upload_file", self.cx, |client| {
-            client.jobs().post("files").field("purpose", "batch").file(
-                "file",
-                name,
-                "application/jsonl",
-                lines.clone(),
-            )
+            client
+                .transfers()
+                .post("files")
+                .field("purpose", "batch")
+                .file("file", name, "application/jsonl", lines.clone())
         })
         .await
     }
@@ -198,7 +195,7 @@ impl Jobs {
         let once = self.cx.with_idempotent(false);
         let made = self
             .ask("create_job", once, |client| {
-                client.jobs().post("batches").json(&body)
+                client.api().post("batches").json(&body)
             })
             .await;
         made.map_err(|error| match error.kind() {
@@ -216,7 +213,7 @@ impl Jobs {
     /// [`ErrorKind::NotFound`] for an id that is not known.
     pub async fn get(&self, id: &str) -> Result<Job, Error> {
         self.ask("get_job", self.cx, |client| {
-            client.jobs().get("batches").segment(id)
+            client.api().get("batches").segment(id)
         })
         .await
     }
@@ -230,7 +227,7 @@ impl Jobs {
         let page: Page<Job> = self
             .ask("list_jobs", self.cx, |client| {
                 let request = client
-                    .jobs()
+                    .api()
                     .get("batches")
                     .query("limit", limit.clamp(1, MAX_PAGE));
                 match after {
@@ -249,7 +246,7 @@ impl Jobs {
     /// As a request.
     pub async fn cancel(&self, id: &str) -> Result<Job, Error> {
         self.ask("cancel_job", self.cx, |client| {
-            client.jobs().post("batches").segment(id).segment("cancel")
+            client.api().post("batches").segment(id).segment("cancel")
         })
         .await
     }
@@ -261,7 +258,7 @@ impl Jobs {
     /// As a request.
     pub async fn files(&self) -> Result<Vec<File>, Error> {
         let page: Page<File> = self
-            .ask("list_files", self.cx, |client| client.jobs().get("files"))
+            .ask("list_files", self.cx, |client| client.api().get("files"))
             .await?;
         Ok(page.data)
     }
@@ -273,7 +270,7 @@ impl Jobs {
     /// [`ErrorKind::NotFound`] for an id that is not known.
     pub async fn file(&self, id: &str) -> Result<File, Error> {
         self.ask("get_file", self.cx, |client| {
-            client.jobs().get("files").segment(id)
+            client.api().get("files").segment(id)
         })
         .await
     }
@@ -295,14 +292,13 @@ impl Jobs {
 
     /// Asks for the content of a file, once.
     pub(crate) async fn open_file(&self, id: &str, limit: u64) -> Result<Incoming, Error> {
-        let request = self.client.jobs().get("files").segment(id);
+        let request = self.client.transfers().get("files").segment(id);
         let request = request.segment("content").operation("get_file");
         let request = request.max_body(limit);
         self.client.open(request).await
     }
 
-    /// Whether the account's jobs can be listed: a request without a model, tokens or repeats, by the
-    /// connection of the calls whose health is asked for.
+    /// Whether the account's jobs can be listed: a request without a model, tokens or repeats.
     pub(crate) async fn are_listed(&self) -> bool {
         let request = self.client.api().get("batches").query("limit", 1);
         let reply = self

@@ -135,12 +135,19 @@ impl JobRequest for RerankTexts {
     }
 
     fn to_json(&self) -> Result<Map<String, Value>, Error> {
-        to_json(&self.body(named(JobRequest::model(self))?))
+        let mut body = to_json(&self.body(named(JobRequest::model(self))?))?;
+        // It would be one for all lines, and more than some have documents: the limit is kept to here.
+        body.remove("top_k");
+        Ok(body)
     }
 
     fn read(&self, body: &[u8]) -> Result<Reranked, Error> {
-        rerank::read(body, self.order.documents.len(), self.order.limit)
-            .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))
+        let mut reply = rerank::read(body, self.order.documents.len(), None)
+            .map_err(|fault| Error::new(ErrorKind::Protocol, fault.to_string()))?;
+        reply
+            .ranking
+            .truncate(self.order.limit.unwrap_or(usize::MAX));
+        Ok(reply)
     }
 
     fn used(reply: &Reranked) -> u64 {

@@ -313,6 +313,38 @@ async fn results_that_are_read_twice_are_counted_once() {
 }
 
 #[tokio::test]
+async fn lines_behind_the_place_where_reading_broke_off_are_counted_too() {
+    let ids = ["a", "b"];
+    let whole = || lines(&[done("a", 0.0), done("b", 1.0)]);
+    let half = || lines(&[done("a", 0.0), "no json".to_owned()]);
+    let empty = || lines(&[]);
+    let server = ScriptedServer::start(vec![job("completed"), half(), whole(), empty()]).await;
+    let adapter = VoyageAdapter::new(config(&server)).unwrap();
+    let job = ended(adapter.jobs()).await;
+    // A handle that is never read counts nothing.
+    let work = work(&ids);
+    drop(adapter.jobs().outcomes(&job, &work).unwrap());
+    let error = adapter.jobs().results(&job, &work).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(adapter.usage().tokens, 10);
+    let results = adapter.jobs().results(&job, &work).await.unwrap();
+    assert_eq!(results.usage.tokens, 20);
+    assert_eq!(adapter.usage().tokens, 20);
+}
+
+#[tokio::test]
+async fn a_file_may_take_longer_to_send_than_a_call_may_be_silent() {
+    let slow = file().delay(Duration::from_millis(400));
+    let server = ScriptedServer::start(vec![slow]).await;
+    let config = config(&server)
+        .with_timeout(Duration::from_millis(100))
+        .with_retry_config(RetryConfig::new().with_max_attempts(1));
+    let adapter = VoyageAdapter::new(config).unwrap();
+    let file = within(adapter.jobs().upload("lines.jsonl", "{}\n")).await;
+    assert_eq!(file.unwrap().id, "file-1");
+}
+
+#[tokio::test]
 async fn more_notes_than_a_job_has_are_refused() {
     let server = ScriptedServer::start(vec![file()]).await;
     let many = (0..17).fold(work(&["a"]), |work, number| {
@@ -488,27 +520,42 @@ async fn lines_differ_in_nothing_but_their_texts() {
 
 #[tokio::test]
 async fn an_order_can_be_a_line_too() {
-    let body =
-        json!({ "data": [{ "index": 0, "relevance_score": 0.5 }], "usage": { "total_tokens": 3 } });
-    let line = json!({ "custom_id": "q", "response": { "status_code": 200, "body": body } });
+    let scores = [0.5, 0.7, 0.6];
+    let line = |id: &str, documents: usize| {
+        let of = |(index, score)| json!({ "index": index, "relevance_score": score });
+        let data: Vec<_> = scores.iter().take(documents).enumerate().map(of).collect();
+        let body = json!({ "data": data, "usage": { "total_tokens": 3 } });
+        json!({ "custom_id": id, "response": { "status_code": 200, "body": body } }).to_string()
+    };
     let server = ScriptedServer::start(vec![
         file(),
         job("completed"),
         job("completed"),
-        lines(&[line.to_string()]),
+        lines(&[line("q", 1), line("r", 3)]),
         lines(&[]),
     ])
     .await;
-    let request = RerankTexts::new(Rerank::new("query", ["doc"])).with_model("rerank-2.5");
-    let work = Work::new([("q", request)]).unwrap();
+    let request = |documents: &[&str]| {
+        let order = Rerank::new("query", documents.iter().copied()).with_limit(2);
+        RerankTexts::new(order).with_model("rerank-2.5")
+    };
+    let work = Work::new([("q", request(&["a"])), ("r", request(&["a", "b", "c"]))]).unwrap();
     let results = jobs(&server).run(Cx::new(), &work).await.unwrap();
-    assert_eq!(results.done["q"].ranking.len(), 1);
+    let best = |id| results.done[id].ranking.iter().map(|ranked| ranked.index);
+    assert_eq!(best("q").collect::<Vec<_>>(), [0]);
+    assert_eq!(best("r").collect::<Vec<_>>(), [1, 2]);
     let requests = server.requests();
+    let body = |documents: Value| json!({ "query": "query", "documents": documents });
     assert_eq!(
         sent_lines(&requests[0].text()),
-        [json!({ "custom_id": "q", "body": { "query": "query", "documents": ["doc"] } })]
+        [
+            json!({ "custom_id": "q", "body": body(json!(["a"])) }),
+            json!({ "custom_id": "r", "body": body(json!(["a", "b", "c"])) }),
+        ]
     );
-    assert_eq!(requests[1].json()["endpoint"], "/v1/rerank");
+    let job = requests[1].json();
+    assert_eq!(job["endpoint"], "/v1/rerank");
+    assert_eq!(job["request_params"].get("top_k"), None);
 }
 
 #[tokio::test]
