@@ -46,7 +46,12 @@ impl BrightDataAdapter {
             .with_service(crate::NAME)
             .with_max_body(config.max_body);
         let mut secrets = Vec::new();
-        let ca = match &config.proxy {
+        // The visitor of the proxy is of the same country, unless its user name has another.
+        let proxy = config.proxy.clone().map(|mut proxy| {
+            proxy.user.country = proxy.user.country.or_else(|| config.country.clone());
+            proxy
+        });
+        let ca = match &proxy {
             Some(proxy) => {
                 secrets.push(proxy.password.expose().to_owned());
                 if let Ok(name) = proxy.user.name() {
@@ -102,16 +107,21 @@ impl BrightDataAdapter {
             jobs,
             datasets,
         };
-        adapter.add_pages(config, ca)?;
+        adapter.add_pages(config, proxy.as_ref(), ca)?;
         Ok(adapter)
     }
 
     /// Adds what the zones and the proxy of the configuration make possible.
-    fn add_pages(&mut self, config: &Config, ca: Option<String>) -> Result<(), Error> {
+    fn add_pages(
+        &mut self,
+        config: &Config,
+        proxy: Option<&ProxyConfig>,
+        ca: Option<String>,
+    ) -> Result<(), Error> {
         let mut capabilities = std::mem::take(&mut self.capabilities);
         let country = config.country.as_deref();
         let mut pages: Option<Handle<FetchPage>> = None;
-        if let Some(proxy) = &config.proxy {
+        if let Some(proxy) = proxy {
             let stack = StandardStack::new(self.link.stack.config())
                 .map_err(|faults| invalid(&faults))?
                 .named(PROXY_STACK);

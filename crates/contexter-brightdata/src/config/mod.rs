@@ -196,7 +196,8 @@ impl Config {
         self
     }
 
-    /// Sets the country of the visitor: two lower-case letters.
+    /// Sets the country of the visitor: two lower-case letters. For the native proxy it is that of its user
+    /// name, where that has none.
     #[must_use]
     pub fn with_country(mut self, country: impl Into<String>) -> Self {
         self.country = Some(country.into());

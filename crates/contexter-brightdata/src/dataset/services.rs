@@ -188,9 +188,7 @@ impl Datasets {
                     .map_err(|error| self.link.signed(error, attempt))?;
                 Ok(Progress {
                     status: JobStatus::of(&self.link.told(&wire.status, None)),
-                    error_message: wire
-                        .error_message
-                        .map(|message| self.link.told(&message, None)),
+                    error_message: wire.why().map(|message| self.link.told(message, None)),
                     records: wire.records,
                 })
             },

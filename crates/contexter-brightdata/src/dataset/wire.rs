@@ -16,10 +16,22 @@ pub(crate) struct WireSnapshot {
 #[derive(Deserialize)]
 pub(crate) struct WireProgress {
     pub(crate) status: String,
-    #[serde(default, alias = "error")]
-    pub(crate) error_message: Option<String>,
+    #[serde(default)]
+    error_message: Option<Value>,
+    #[serde(default)]
+    error: Option<Value>,
     #[serde(default)]
     pub(crate) records: Option<u64>,
+}
+
+impl WireProgress {
+    /// Returns why a job has failed: some answers say it by another name, and one may have both.
+    pub(crate) fn why(&self) -> Option<&str> {
+        [&self.error_message, &self.error]
+            .into_iter()
+            .flatten()
+            .find_map(Value::as_str)
+    }
 }
 
 /// The number of parts: a number, or an object or list that tells it.

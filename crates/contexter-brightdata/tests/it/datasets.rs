@@ -199,17 +199,25 @@ async fn both_forms_give_the_same_records() {
 
 #[tokio::test]
 async fn a_failed_job_says_why() {
-    let failed = json!({ "status": "failed", "error_message": "Account is suspended" });
-    let (_server, adapter) = start(vec![Scripted::json(200, failed)]).await;
-    let error = adapter
-        .fetch_records(&snapshot(), None, within(LIMIT))
-        .await
-        .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert_eq!(
-        error.message(),
-        "job s_m4x7enmven8djfqak failed: Account is suspended"
-    );
+    const WHY: &str = "Account is suspended";
+    for failed in [
+        json!({ "status": "failed", "error_message": WHY }),
+        json!({ "status": "failed", "error": WHY }),
+        json!({ "status": "failed", "error": "suspended", "error_message": WHY }),
+        json!({ "status": "failed", "error": WHY, "error_message": null }),
+        json!({ "status": "failed", "error": { "code": 7 }, "error_message": WHY }),
+    ] {
+        let (_server, adapter) = start(vec![Scripted::json(200, failed.clone())]).await;
+        let error = adapter
+            .fetch_records(&snapshot(), None, within(LIMIT))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{failed}");
+        assert_eq!(
+            error.message(),
+            "job s_m4x7enmven8djfqak failed: Account is suspended"
+        );
+    }
 }
 
 #[tokio::test]

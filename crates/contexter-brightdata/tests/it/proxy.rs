@@ -65,6 +65,24 @@ async fn a_page_is_asked_for_under_the_user_name_that_says_how() {
 }
 
 #[tokio::test]
+async fn the_country_of_the_visitor_is_that_of_the_peer_unless_the_user_name_has_one() {
+    for (user, country) in [(user(), "de"), (user().country("fr"), "fr")] {
+        let server = ScriptedServer::start(vec![html("<h1>Hi</h1>")]).await;
+        let address = server.address();
+        let proxy =
+            ProxyConfig::new(user, PASSWORD).with_address(address.ip().to_string(), address.port());
+        let adapter = adapter(&Config::proxied(proxy).with_country("de"));
+        call(&adapter, FetchPage::new("http://example.org/a"))
+            .await
+            .unwrap();
+        assert_eq!(
+            shown(&server.requests()[0]),
+            format!("brd-customer-hl_1-zone-residential1-country-{country}:{PASSWORD}")
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_path_is_that_of_the_address_to_the_byte() {
     for path in [
         "//a",
