@@ -52,7 +52,7 @@
 //! | 400, 422 | `Invalid`; 422 `library_too_large` `TooLarge`, `no_code_found` `NotFound` |
 //! | 401, 403 | `Unauthorized`; a page of HTML under 403 is a challenge: `Unavailable` |
 //! | 402 | `QuotaExhausted` |
-//! | 404 | `NotFound`; an empty result for searches, and for `no_snippets_found`; for `tag_not_found` the default version answers if the request allows it |
+//! | 404 | `NotFound`; an empty result for searches, and for `no_snippets_found` unless the legacy read is asked; for `tag_not_found` the default version answers if the request allows it |
 //! | 408, 504 | `Timeout` |
 //! | 429 that speaks of a quota, or asks for a longer wait than [`Config::max_retry_after`] | `QuotaExhausted`: not repeated |
 //! | any other 429 | `RateLimited`, with the wait |

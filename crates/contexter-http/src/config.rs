@@ -70,8 +70,8 @@ impl Config {
         self
     }
 
-    /// Limits how long the server may be silent while a reply is awaited or read. Default: 30
-    /// seconds.
+    /// Limits how long the server may be silent while a reply is awaited or read. It is silent while the
+    /// request is sent to it, too: a large body needs more. Default: 30 seconds.
     #[must_use]
     pub fn read_timeout(mut self, limit: Duration) -> Self {
         self.read_timeout = limit;

@@ -109,14 +109,17 @@ impl Incoming {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         // What is still to come, where the server has said it.
-        let announced = self.response.content_length().unwrap_or_default();
+        let announced = match self.response.content_length() {
+            Some(length) if !self.is_bodiless => length,
+            _ => 0,
+        };
         if self.taken.saturating_add(announced) > self.limit {
             return Err(self.too_large());
         }
         let chunk = self.response.chunk().await.map_err(|error| {
             failure::of_transport(error, &self.origin.shown_url(), self.proxy.as_deref())
         })?;
-        if chunk.is_none() && announced > 0 && !self.is_bodiless {
+        if chunk.is_none() && announced > 0 {
             // Over HTTP/2 the HTTP library takes an end without an error for a proper one.
             return Err(failure::cut_off(&self.origin.shown_url()));
         }

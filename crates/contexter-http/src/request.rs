@@ -99,6 +99,10 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         match self.api.header(name, value) {
             Ok((name, value)) => {
+                // What the service repeats of it is to be hidden.
+                if let (true, Ok(secret)) = (value.is_sensitive(), value.to_str()) {
+                    self.api = self.api.with_secrets([secret]);
+                }
                 self.headers.insert(name, value);
                 self
             }

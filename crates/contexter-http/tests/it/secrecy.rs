@@ -108,6 +108,22 @@ async fn no_error_of_a_reply_shows_one_even_if_the_service_repeats_it() {
 }
 
 #[tokio::test]
+async fn no_credential_of_one_request_is_shown_even_if_the_service_repeats_it() {
+    let script = Scripted::text(401, "unknown key").header("x-request-id", SECRET);
+    let server = ScriptedServer::start(vec![script]).await;
+    let client = Client::new(&config()).unwrap();
+    let api = Api::new(&client, &server.base_url(), Auth::None).unwrap();
+    let request = api.get("x").header("x-api-key", SECRET).query("of", SECRET);
+    assert_hidden(&format!("{request:?}"));
+    let reply = request.send().await.unwrap();
+    assert_eq!(reply.request_id(), None);
+    assert_hidden(&format!("{reply:?}"));
+    let error = reply.error(format!("the key {SECRET} is unknown"));
+    assert_hidden(&everything(&error));
+    assert_eq!(error.message(), "the key [redacted] is unknown");
+}
+
+#[tokio::test]
 async fn no_header_of_a_reply_shows_one_even_if_the_service_repeats_it() {
     let location = format!("https://user:{SECRET}@example.org/?token=another-s3cret");
     for auth in credentials() {
