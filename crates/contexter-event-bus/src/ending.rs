@@ -99,9 +99,10 @@ impl Queue {
             let broken_off = self.broken_off(seq, &item);
             (item, broken_off)
         });
-        let mut left: Vec<_> = begun.collect();
-        left.extend(state.lanes.clear().into_iter().map(|item| (item, None)));
-        state.stats.abandoned += u64::try_from(left.len()).unwrap_or(u64::MAX);
+        let begun: Vec<_> = begun.collect();
+        let waiting: Vec<_> = state.lanes.clear().into_iter().collect();
+        let left = begun.len() + waiting.len();
+        state.stats.abandoned += u64::try_from(left).unwrap_or(u64::MAX);
         let tasks: Vec<_> = state
             .slots
             .iter_mut()
@@ -110,7 +111,8 @@ impl Queue {
         drop(state);
         Remains {
             queue: self,
-            left,
+            begun,
+            waiting,
             tasks,
         }
     }
@@ -183,11 +185,25 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// The same for what waited, which counts as not delivered unless it has failed here.
+    fn give_back_waiting(&self, item: &Item) {
+        match (&self.remote, item.leased(), item.left()) {
+            (Some(remote), Some(leased), Left::Ready) if item.first_failed().is_none() => {
+                remote.return_untouched(&leased.id);
+            }
+            _ => self.give_back(item, None),
+        }
+    }
+}
+
 /// What a sealed queue leaves.
 #[must_use = "those who wait for it are told when it is let go"]
 pub(crate) struct Remains<'q> {
     queue: &'q Queue,
-    left: Vec<(Item, Option<BrokenOff>)>,
+    begun: Vec<(Item, Option<BrokenOff>)>,
+    /// What no worker was at.
+    waiting: Vec<Item>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -195,19 +211,29 @@ impl Remains<'_> {
     /// Stops the workers, gives back what goes back, and returns all that is left. Whoever waits is
     /// told, so no lock may be held.
     pub(crate) fn let_go(self) -> Vec<Abandoned> {
-        let Self { queue, left, tasks } = self;
+        let Self {
+            queue,
+            begun,
+            waiting,
+            tasks,
+        } = self;
         // Woken as well as stopped, so that nobody waits for a place that is no more.
         queue.work.wake_all();
         queue.room.wake_all();
         tasks.iter().for_each(AbortHandle::abort);
-        let abandon = |(item, broken_off): (Item, Option<BrokenOff>)| {
-            queue.give_back(&item, broken_off);
-            Abandoned {
-                subscription: Arc::clone(&queue.name),
-                event: item.event,
-            }
+        let abandon = |item: Item| Abandoned {
+            subscription: Arc::clone(&queue.name),
+            event: item.event,
         };
-        let abandoned = left.into_iter().map(abandon).collect();
+        let mut abandoned = Vec::with_capacity(begun.len() + waiting.len());
+        for (item, broken_off) in begun {
+            queue.give_back(&item, broken_off);
+            abandoned.push(abandon(item));
+        }
+        for item in waiting {
+            queue.give_back_waiting(&item);
+            abandoned.push(abandon(item));
+        }
         if let Some(remote) = &queue.remote {
             remote.stop();
         }

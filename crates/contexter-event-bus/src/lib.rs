@@ -102,6 +102,10 @@
 //!   Redrive the letters of the kind `Poison` one by one, into a subscription with a capacity and a
 //!   concurrency of 1: the one that kills shows itself, and the others are handled.
 //!
+//! A process that ends in good order counts only for what it had begun with, where the broker can take
+//! a delivery back: Redis can. NATS counts whatever it has delivered, so there an event that waits
+//! through more deployments than its attempts is poison, too.
+//!
 //! # Around handlers
 //!
 //! [`Handler::wrap`] puts a [`Middleware`] around a handler: the one that was put last is outermost.

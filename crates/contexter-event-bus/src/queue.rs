@@ -247,6 +247,8 @@ impl Queue {
             // Nobody is there who could ever make room.
             Overflow::Block if state.workers == 0 => {}
             Overflow::Block => return Err(item),
+            // It would come again at once, and count as tried.
+            Overflow::Reject if item.leased().is_some() && state.workers > 0 => return Err(item),
             Overflow::Reject => {}
             Overflow::DropNewest => {
                 state.stats.dropped += 1;

@@ -45,8 +45,8 @@ fn kind_of_answer(error: &RedisError) -> TransportErrorKind {
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => TransportErrorKind::Protocol,
         _ => match error.code() {
             Some("OOM") => TransportErrorKind::Full,
-            // The server cannot write to its disk, or is short of replicas.
-            Some("MISCONF" | "NOREPLICAS") => TransportErrorKind::Unavailable,
+            // The server cannot write to its disk, is short of replicas, or runs somebody's script.
+            Some("MISCONF" | "NOREPLICAS" | "BUSY") => TransportErrorKind::Unavailable,
             _ => TransportErrorKind::Refused,
         },
     }

@@ -10,7 +10,7 @@ use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHe
 use contexter_service::Delays;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisError, Value};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -22,6 +22,9 @@ const PARTING: Duration = Duration::from_millis(250);
 
 /// What is said where an answer is waited for no longer.
 const SILENT: &str = "no answer in time";
+
+/// What is said where a server has become another one's replica: by its name there may be another now.
+const REPLICA: &str = "the server is a replica";
 
 /// One connection, made when it is needed and again when it broke.
 pub(crate) struct Link {
@@ -43,6 +46,11 @@ struct Past {
 struct Attempts {
     delays: Delays,
     not_before: Option<Instant>,
+}
+
+/// Whether an answer says that the server takes no changes, since it is a replica.
+fn is_of_replica(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::ReadOnly))
 }
 
 /// A connection as it is now.
@@ -255,7 +263,12 @@ impl Link {
         let count = pipeline.len();
         let answers = live.connection.send_packed_commands(pipeline, 0, count);
         let error = match timeout_at(deadline, answers).await {
-            Ok(Ok(answers)) if answers.len() == count => return Ok(answers),
+            Ok(Ok(answers)) if answers.len() == count => {
+                if answers.iter().any(is_of_replica) {
+                    self.retire(live, REPLICA);
+                }
+                return Ok(answers);
+            }
             Ok(Ok(_)) => {
                 self.retire(live, "wrong number of answers");
                 return Err(unexpected("wrong number of answers"));
@@ -325,10 +338,12 @@ impl Link {
     pub(crate) async fn ask_on(&self, live: &mut Live, cmd: &Cmd) -> Result<Value, RedisError> {
         let answer = live.connection.send_packed_command(cmd).await;
         let answer = answer.and_then(Value::extract_error);
-        if let Err(error) = &answer
-            && !is_answer(error)
-        {
-            self.retire(live, &describe(error));
+        match &answer {
+            Err(error) if !is_answer(error) => self.retire(live, &describe(error)),
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
+                self.retire(live, REPLICA);
+            }
+            _ => {}
         }
         answer
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use contexter_event_bus::transport::{
     Confirmation, Connection, DeadLetter, DeadLetterId, DeadLetterQuery, RequestError,
-    RequestSource, Source, SubscriptionSpec, TransportErrorKind, TransportHealth,
+    RequestSource, Source, SubscriptionSpec, TransportHealth,
 };
 use contexter_event_bus::{
     Capabilities, Capability, EventFilter, History, MessageTransport, TransportError,
@@ -229,10 +229,9 @@ impl MessageTransport for RedisTransport {
             let answer = main.ask(redis::cmd("PING"), deadline).await;
             let health = main.health();
             if let Err(error) = answer
-                && error.kind() == TransportErrorKind::Unconfirmed
                 && health.is_up()
             {
-                // Whoever has more patience may get an answer yet.
+                // Whoever has more patience may get an answer yet, or a better one.
                 return TransportHealth::new(Connection::Reconnecting)
                     .with_reconnects(health.reconnects)
                     .with_last_error(Some(error.to_string()));

@@ -223,6 +223,11 @@ impl Remote {
         );
     }
 
+    /// Lets the broker deliver a message again with which nobody has begun.
+    pub(crate) fn return_untouched(&self, id: &str) {
+        self.let_go(self.held.lock(), id, Disposition::Return, None);
+    }
+
     fn let_go(
         &self,
         mut held: parking_lot::MutexGuard<'_, Held>,

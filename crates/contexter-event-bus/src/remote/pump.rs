@@ -182,7 +182,7 @@ impl Remote {
         let mut item = Item::new(event, Owner::Broker(leased));
         item.more().attempt = queue.attempts.first_of(delivery_count);
         match self.push(queue, item).await {
-            Acceptance::Closed | Acceptance::Rejected => self.release(&id, Duration::ZERO, None),
+            Acceptance::Closed | Acceptance::Rejected => self.return_untouched(&id),
             // What was dropped for want of room is acknowledged by now.
             _ => {}
         }
@@ -190,9 +190,9 @@ impl Remote {
 
     /// Puts an item into the queue.
     ///
-    /// The queue is full only when events are in it whose lease has run out: they are not held any
-    /// more and soon passed over. So this waits, because what goes back would come after what is
-    /// newer.
+    /// The queue is full only when what is in it is not held: events whose lease has run out, which are
+    /// soon passed over, replayed ones, and letters. So this waits, because what goes back would come
+    /// after what is newer, and count as tried.
     async fn push(&self, queue: &Queue, item: Item) -> Acceptance {
         let item = match queue.try_push(item) {
             Ok(acceptance) => return acceptance,

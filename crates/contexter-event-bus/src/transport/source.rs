@@ -93,6 +93,9 @@ pub enum Disposition {
         /// Not before this time is over.
         after: Duration,
     },
+    /// Nobody has begun with it: it goes back to the group at once and, where the broker can do so, as
+    /// if it had not been delivered. Where it cannot, this is a [`Nack`](Self::Nack) without a delay.
+    Return,
     /// It is still being worked on: the lease begins anew.
     InProgress,
 }

@@ -184,6 +184,8 @@ fn fresh(all: &[UnderWay], now: Instant) -> Vec<&UnderWay> {
 
 fn body(disposition: Disposition) -> Bytes {
     match disposition {
+        // Whatever the server has delivered counts.
+        Disposition::Return => AckKind::Nak(None),
         Disposition::Nack { after } if after.is_zero() => AckKind::Nak(None),
         Disposition::Nack { after } => AckKind::Nak(Some(after.min(LONGEST_DELAY))),
         Disposition::InProgress => AckKind::Progress,

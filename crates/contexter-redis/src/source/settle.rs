@@ -1,5 +1,7 @@
 //! Saying what became of messages.
 
+use std::time::Duration;
+
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::{DeliveryToken, Disposition, Settled};
 use redis::{Pipeline, Value};
@@ -12,7 +14,7 @@ use crate::error::{refused, unexpected};
 use crate::scripts::{self, eval};
 
 /// The longest delay of a message that is given back; the server's scripts count exactly that far.
-const LONGEST_DELAY: std::time::Duration = std::time::Duration::from_hours(24 * 365);
+const LONGEST_DELAY: Duration = Duration::from_hours(24 * 365);
 
 type Answer = Result<Settled, TransportError>;
 
@@ -66,7 +68,7 @@ fn is_ack(disposition: Disposition) -> bool {
 }
 
 fn is_nack(disposition: Disposition) -> bool {
-    matches!(disposition, Disposition::Nack { .. })
+    delay_of(disposition).is_some()
 }
 
 fn is_renewal(disposition: Disposition) -> bool {
@@ -133,7 +135,16 @@ impl Consumer {
             let mut cmd = eval(scripts::NACK, &[&keys.events, &self.delayed]);
             cmd.arg(&self.group).arg(&self.name);
             for one in nacks {
-                cmd.arg(one.id.to_string()).arg(delay_of(one)).arg(0);
+                let delay = delay_of(one.disposition).unwrap_or_default();
+                // What nobody has begun with counts as not delivered.
+                let added = if one.disposition == Disposition::Return {
+                    -1
+                } else {
+                    0
+                };
+                cmd.arg(one.id.to_string())
+                    .arg(delay_millis(delay))
+                    .arg(added);
             }
             pipeline.add_command(cmd);
         }
@@ -238,13 +249,11 @@ impl Consumer {
 
     /// It may have been done all the same.
     fn learn_nothing(&self, one: &UnderWay) {
-        match one.disposition {
-            Disposition::Nack { after } => {
-                let due = Instant::now() + after.min(LONGEST_DELAY);
-                self.table.lock().given_back(one.id, due);
-            }
-            _ if self.solo => self.table.lock().misses(),
-            _ => {}
+        if let Some(delay) = delay_of(one.disposition) {
+            let due = Instant::now() + delay;
+            self.table.lock().given_back(one.id, due);
+        } else if self.solo {
+            self.table.lock().misses();
         }
     }
 
@@ -258,22 +267,27 @@ impl Consumer {
             (Disposition::InProgress, Ok(Settled::Refused)) => {
                 self.table.lock().forget(one.token.0);
             }
-            (Disposition::Nack { after }, Ok(Settled::Done)) => {
-                let due = Instant::now() + after.min(LONGEST_DELAY);
-                self.table.lock().given_back(one.id, due);
-                self.is_due_at(due);
-            }
             (Disposition::Ack, Ok(Settled::Done)) => {
                 self.table.lock().ended(one.id);
+            }
+            (given_back, Ok(Settled::Done)) => {
+                let Some(delay) = delay_of(given_back) else {
+                    return;
+                };
+                let due = Instant::now() + delay;
+                self.table.lock().given_back(one.id, due);
+                self.is_due_at(due);
             }
             _ => {}
         }
     }
 }
 
-fn delay_of(one: &UnderWay) -> u64 {
-    match one.disposition {
-        Disposition::Nack { after } => delay_millis(after.min(LONGEST_DELAY)),
-        _ => 0,
+/// When what goes back to the group is due there; none for what does not go back.
+fn delay_of(disposition: Disposition) -> Option<Duration> {
+    match disposition {
+        Disposition::Nack { after } => Some(after.min(LONGEST_DELAY)),
+        Disposition::Return => Some(Duration::ZERO),
+        _ => None,
     }
 }

@@ -77,6 +77,60 @@ async fn failures_are_tried_again_then_buried_and_redriven() {
 }
 
 #[tokio::test]
+async fn what_only_waited_through_drains_has_all_its_attempts() {
+    require!("redis-server");
+    let server = server();
+    for round in 0..3 {
+        let bus = bus(&server);
+        let begun = Arc::new(AtomicU32::new(0));
+        let subscription = {
+            let begun = Arc::clone(&begun);
+            bus.subscribe("a.*", quick(), move |_: Delivery| {
+                begun.fetch_add(1, Ordering::SeqCst);
+                std::future::pending()
+            })
+            .unwrap()
+        };
+        subscription.ready().await.unwrap();
+        if round == 0 {
+            for number in 0..6 {
+                bus.publish((*event("a.b", number)).clone()).await.unwrap();
+            }
+        }
+        until("one is begun with and the others wait", || async {
+            begun.load(Ordering::SeqCst) == 1 && subscription.stats().waiting == 5
+        })
+        .await;
+        let report = bus.drain(Duration::from_millis(50)).await;
+        assert_eq!(report.abandoned.len(), 6);
+    }
+    let bus = bus(&server);
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let subscription = {
+        let attempts = Arc::clone(&attempts);
+        bus.subscribe("a.*", quick(), move |delivery: Delivery| {
+            attempts.lock().push(delivery.attempt());
+            async { Ok(()) }
+        })
+        .unwrap()
+    };
+    subscription.ready().await.unwrap();
+    until("all are settled", || async {
+        let dead = bus.dead_letters().await.unwrap().len();
+        attempts.lock().len() + dead == 6
+    })
+    .await;
+    // Which one was begun with may differ from time to time.
+    let mut attempts = attempts.lock().clone();
+    attempts.sort_unstable();
+    assert!(
+        attempts.len() >= 5 && attempts[..3] == [1, 1, 1],
+        "{attempts:?}"
+    );
+    bus.drain(Duration::from_secs(5)).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_buried_and_the_next_is_handled() {
     require!("redis-server");
     let server = server();

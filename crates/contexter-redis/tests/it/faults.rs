@@ -1,6 +1,8 @@
 //! A server that goes away in every way it can.
 
 use std::collections::HashSet;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -304,4 +306,54 @@ async fn a_short_outage_is_waited_for_when_settling() {
     ack(&*source, &[two.token]).await;
     let pending = command(&server, &[b"XPENDING", EVENTS, b"group:g:>"]);
     assert!(pending.starts_with("*4\r\n:0\r\n"), "{pending}");
+}
+
+#[tokio::test]
+async fn a_server_that_became_a_replica_is_looked_for_again() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let one = [event("a", 1)];
+    redis.publish(&one).await.remove(0).unwrap();
+    command(&server, &[b"REPLICAOF", b"127.0.0.1", b"1"]);
+    let error = redis.publish(&one).await.remove(0).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Unavailable, "{error:?}");
+    command(&server, &[b"REPLICAOF", b"NO", b"ONE"]);
+    redis.publish(&one).await.remove(0).unwrap();
+    let health = redis.health().await;
+    assert!(health.is_up());
+    assert_eq!(health.reconnects, 1);
+    assert_eq!(
+        health.last_error.as_deref(),
+        Some("the server is a replica")
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_runs_a_script_for_long_is_unavailable_and_says_so() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let one = [event("a", 1)];
+    redis.publish(&one).await.remove(0).unwrap();
+    command(
+        &server,
+        &[b"CONFIG", b"SET", b"busy-reply-threshold", b"50"],
+    );
+    let mut other = TcpStream::connect(server.address()).unwrap();
+    let endless = b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n";
+    other.write_all(endless).unwrap();
+    until("it is busy", || async {
+        let health = redis.health().await;
+        !health.is_up()
+            && health
+                .last_error
+                .is_some_and(|error| error.contains("BUSY"))
+    })
+    .await;
+    let error = redis.publish(&one).await.remove(0).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Unavailable, "{error:?}");
+    command(&server, &[b"SCRIPT", b"KILL"]);
+    redis.publish(&one).await.remove(0).unwrap();
+    assert!(redis.health().await.is_up());
 }

@@ -150,7 +150,7 @@ impl Broker {
     pub(crate) fn redeliveries(&self, group: &str) -> u32 {
         let state = self.state.lock();
         let counts = state.groups[group].counts.values();
-        counts.map(|count| count - 1).sum()
+        counts.map(|count| count.saturating_sub(1)).sum()
     }
 
     /// Takes a message away from whoever holds it; the group gets it again after some time.

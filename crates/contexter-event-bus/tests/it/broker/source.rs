@@ -129,6 +129,11 @@ impl Source for FakeSource {
                     let at = group.pending.remove(&token.0).unwrap().at;
                     group.ready.push_back((at, now + *after));
                 }
+                Disposition::Return => {
+                    let at = group.pending.remove(&token.0).unwrap().at;
+                    *group.counts.get_mut(&at).unwrap() -= 1;
+                    group.ready.push_back((at, now));
+                }
                 Disposition::InProgress => {
                     group.pending.get_mut(&token.0).unwrap().until = now + self.spec.lease;
                 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use contexter_event_bus::transport::TransportErrorKind;
-use contexter_event_bus::{Delivery, HandlerError, Overflow, PublishError};
+use contexter_event_bus::{Delivery, EventFilter, HandlerError, Overflow, PublishError};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -207,6 +207,27 @@ async fn dropping_policies_drop_for_good_and_count() {
         gate.add_permits(100);
         until(|| broker.acked("g") == 11).await;
         assert_eq!(seen.numbers(), kept_numbers, "{overflow:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_while_a_replay_takes_all_room_waits_and_counts_as_one_attempt() {
+    for overflow in [Overflow::Block, Overflow::Reject] {
+        let broker = Broker::new();
+        let bus = over(&broker);
+        let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+        publish_all(&bus, 0..4).await;
+        let small = config().with_queue(4, overflow);
+        let kept = bus.subscribe("a.b", small, gated(&seen, &gate)).unwrap();
+        kept.ready().await.unwrap();
+        let history = bus.history(&EventFilter::all()).await.unwrap();
+        assert_eq!(bus.replay(&history, &kept).await, 4);
+        publish_all(&bus, 4..8).await;
+        sleep(Duration::from_secs(100)).await;
+        gate.add_permits(100);
+        until(|| seen.numbers().len() == 8).await;
+        assert_eq!(broker.max_count("g"), 1, "{overflow:?}");
+        assert!(bus.dead_letters().await.unwrap().is_empty());
     }
 }
 

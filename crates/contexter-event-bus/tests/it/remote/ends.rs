@@ -64,6 +64,33 @@ async fn a_drain_ends_what_is_held_and_gives_back_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_only_waited_through_drains_has_all_its_attempts() {
+    let broker = Broker::new();
+    for round in 0..3 {
+        let bus = over(&broker);
+        let (seen, gate) = (Seen::default(), Arc::new(Semaphore::new(0)));
+        let kept = bus.subscribe("a.b", config(), gated(&seen, &gate)).unwrap();
+        kept.ready().await.unwrap();
+        if round == 0 {
+            publish_all(&bus, 0..6).await;
+        }
+        until(|| broker.unsettled("g") == 6 && seen.numbers() == [0]).await;
+        let report = bus.drain(Duration::from_millis(100)).await;
+        assert_eq!(report.abandoned.len(), 6);
+        drop(kept);
+        broker.closed.store(false, Ordering::SeqCst);
+    }
+    let (next, rest) = (over(&broker), Seen::default());
+    let kept = next.subscribe("a.b", config(), noting(&rest)).unwrap();
+    kept.ready().await.unwrap();
+    until(|| broker.acked("g") == 6).await;
+    let first: Vec<_> = (1..6).map(|number| (number, 1)).collect();
+    assert_eq!(rest.all(), first);
+    // A handler had begun with this one each time.
+    assert_eq!(next.dead_letters().await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dropped_subscription_gives_back_what_it_held() {
     let broker = Broker::new();
     let bus = over(&broker);
