@@ -270,10 +270,14 @@ fn not_encoded(error: serde_json::Error) -> TransportError {
     refused("dead letter cannot be encoded").with_source(error)
 }
 
-/// Names a letter by its group, its place and its message, so that one of the same is recognised.
+/// Names a letter by its group, its place and its message, so that one of the same is recognised. What
+/// has no place, since it was a letter before, may fail again: there the time tells them apart.
 fn name_of(letter: &DeadLetter) -> String {
-    let origin = letter.origin.as_deref().unwrap_or_default();
-    let mut name = [&*letter.group, origin].join("\0").into_bytes();
+    let place = match &letter.origin {
+        Some(origin) => origin.clone(),
+        None => letter.last_failed.to_string(),
+    };
+    let mut name = [&*letter.group, &place].join("\0").into_bytes();
     name.push(0);
     match &letter.message {
         DeadMessage::Event(event) => {

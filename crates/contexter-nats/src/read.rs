@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info};
-use async_nats::{Message, Subscriber};
+use async_nats::{Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use contexter_event_bus::TransportError;
 use futures_util::StreamExt;
@@ -115,7 +115,7 @@ impl Inner {
             let broken = self.link.broken(generation);
             read = tokio::select! {
                 biased;
-                pages = self.pages(stream, &name, &mut visit) => pages.map(|()| Read::Through)?,
+                pages = self.pages(stream, &name, &mut visit) => pages?,
                 () = broken => Read::Broken,
             };
         }
@@ -133,7 +133,7 @@ impl Inner {
         stream: &str,
         name: &str,
         visit: &mut (impl FnMut(u64, Message) -> ControlFlow<()> + Send),
-    ) -> Result<(), TransportError> {
+    ) -> Result<Read, TransportError> {
         let client = self.link.client();
         let inbox = client.new_inbox();
         let opened = client.subscribe(inbox.clone()).await;
@@ -148,15 +148,17 @@ impl Inner {
             sent.map_err(|error| unavailable("pull cannot be sent").with_source(error))?;
             let deadline = self.link.deadline();
             for _ in 0..PAGE {
-                let Some(message) = next(&mut answers, deadline).await? else {
-                    return Ok(());
+                let message = match next(&mut answers, deadline).await? {
+                    Next::Message(message) => message,
+                    Next::End => return Ok(Read::Through),
+                    Next::Gone => return Ok(Read::Broken),
                 };
                 let reply = message.reply.as_deref();
                 let Some(delivered) = reply.and_then(Delivered::read) else {
-                    return Ok(());
+                    return Ok(Read::Broken);
                 };
                 if visit(delivered.sequence, message).is_break() || delivered.pending == 0 {
-                    return Ok(());
+                    return Ok(Read::Through);
                 }
             }
         }
@@ -167,22 +169,33 @@ impl Inner {
 enum Read {
     /// There is no more, or it was enough.
     Through,
-    /// The connection broke.
+    /// The connection broke, or the server has forgotten the reader.
     Broken,
+}
+
+/// What comes of a pull.
+enum Next {
+    Message(Message),
+    /// The server has no more.
+    End,
+    /// The reader is not there, or nobody is who knows it.
+    Gone,
 }
 
 fn start_at(start_sequence: u64) -> DeliverPolicy {
     DeliverPolicy::ByStartSequence { start_sequence }
 }
 
-/// Returns the next message; none if the server has no more.
-async fn next(
-    answers: &mut Subscriber,
-    deadline: Instant,
-) -> Result<Option<Message>, TransportError> {
-    match timeout_at(deadline, answers.next()).await {
-        Ok(Some(message)) if message.status.is_none() => Ok(Some(message)),
-        Ok(_end) => Ok(None),
-        Err(_elapsed) => Err(unconfirmed("server does not answer")),
-    }
+async fn next(answers: &mut Subscriber, deadline: Instant) -> Result<Next, TransportError> {
+    let Ok(answer) = timeout_at(deadline, answers.next()).await else {
+        return Err(unconfirmed("server does not answer"));
+    };
+    Ok(match answer {
+        None => Next::Gone,
+        Some(message) => match message.status {
+            None => Next::Message(message),
+            Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => Next::End,
+            Some(_) => Next::Gone,
+        },
+    })
 }

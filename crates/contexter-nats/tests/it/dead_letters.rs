@@ -55,6 +55,22 @@ async fn a_dead_letter_is_kept_whole_and_comes_again_for_its_group() {
     );
 }
 
+#[tokio::test]
+async fn what_fails_again_without_a_place_is_another_letter() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let mut dead = letter(&DeadMessage::Event(event("a.b")), "");
+    dead.origin = None;
+    let first = transport.dead_letter(&dead).await.unwrap();
+    // Sent twice, it is still one.
+    assert_eq!(transport.dead_letter(&dead).await.unwrap(), first);
+    dead.last_failed = "2026-01-02T03:05:00Z".parse().unwrap();
+    let second = transport.dead_letter(&dead).await.unwrap();
+    assert_ne!(second, first);
+    let kept = transport.dead_letters(&DeadLetterQuery::all()).await;
+    assert_eq!(kept.unwrap().len(), 2);
+}
+
 /// An event of attributes of so many bytes each.
 fn wide(subject: usize, attributes: usize) -> Arc<IntegrationEvent> {
     let mut builder = IntegrationEvent::builder("tests", "a.b").data(serde_json::json!({ "n": 1 }));
