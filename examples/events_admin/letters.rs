@@ -3,7 +3,10 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, bail};
-use contexter_event_bus::{Bus, DeadLetter, DeadLetterId, DeadLetterQuery, RedriveError};
+use contexter_event_bus::transport::TransportErrorKind;
+use contexter_event_bus::{
+    Bus, DeadLetter, DeadLetterId, DeadLetterQuery, RedriveError, TransportError,
+};
 
 use crate::show::{full, line};
 
@@ -55,18 +58,28 @@ pub(crate) async fn redrive(bus: &Bus, ids: &[String], group: Option<&str>) -> R
     for id in wanted(bus, ids, group).await? {
         match bus.redrive(&id).await {
             Ok(()) => writeln!(out, "redriven {id}")?,
-            // One that is gone does not keep the others.
-            Err(error @ RedriveError::NotFound { .. }) => {
-                failed += 1;
-                writeln!(out, "not redriven {id}: {error}")?;
+            Err(RedriveError::Transport(error)) if !is_of_one(&error) => {
+                return Err(error).with_context(|| format!("cannot redrive {id}"));
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot redrive {id}")),
+            Err(error) => {
+                failed += 1;
+                let error = anyhow::Error::from(error);
+                writeln!(out, "not redriven {id}: {error:#}")?;
+            }
         }
     }
     if failed > 0 {
-        bail!("{failed} dead letters were not there");
+        bail!("{failed} dead letters were not redriven");
     }
     Ok(())
+}
+
+/// Whether it is the letter that cannot be sent, which does not keep the others.
+fn is_of_one(error: &TransportError) -> bool {
+    matches!(
+        error.kind(),
+        TransportErrorKind::Refused | TransportErrorKind::TooLarge
+    )
 }
 
 /// Forgets letters; all of a group, or all, if no ids are given.

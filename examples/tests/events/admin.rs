@@ -65,6 +65,7 @@ impl Service {
     }
 
     async fn fail(&self, books: usize) {
+        let before = self.bus.dead_letters().await.unwrap().len();
         for number in 0..books {
             let event = IntegrationEvent::builder("shop", "book.bought")
                 .subject(format!("book-{number}"))
@@ -72,7 +73,7 @@ impl Service {
             self.bus.publish(event.build().unwrap()).await.unwrap();
         }
         until("dead letters", async || {
-            self.bus.dead_letters().await.unwrap().len() == books
+            self.bus.dead_letters().await.unwrap().len() == before + books
         })
         .await;
     }
@@ -134,7 +135,7 @@ async fn looks_after_dead_letters(url: &str) {
     })
     .await;
     let again = admin(url, &["redrive", &second]);
-    again.fails(1, "1 dead letters were not there");
+    again.fails(1, "1 dead letters were not redriven");
     let rest = admin(url, &["redrive", "--all", "--group", "workers"]).success();
     assert_eq!(rest.lines().count(), 2, "{rest}");
     until("all are handled", async || {
@@ -142,9 +143,26 @@ async fn looks_after_dead_letters(url: &str) {
     })
     .await;
     assert!(letters(url).is_empty());
+
+    // One that only its own process can handle again does not keep the others.
+    let refuse = |_: Delivery| std::future::ready(Err(HandlerError::permanent("not here")));
+    let config = SubscriptionConfig::default();
+    let alone = service.bus.subscribe("page.*", config, refuse).unwrap();
+    alone.ready().await.unwrap();
+    let page = IntegrationEvent::builder("shop", "page.read").build();
+    service.bus.publish(page.unwrap()).await.unwrap();
+    until("its letter", async || letters(url).len() == 1).await;
+    service.mended.store(false, Ordering::Release);
+    service.fail(1).await;
+    service.mended.store(true, Ordering::Release);
+    admin(url, &["redrive", "--all"]).fails(1, "1 dead letters were not redriven");
+    until("the other is handled", async || {
+        service.handled.load(Ordering::Acquire) == 4
+    })
+    .await;
     assert_eq!(
         admin(url, &["purge", "--all"]).success(),
-        "purged 0 dead letters\n"
+        "purged 1 dead letters\n"
     );
     service.bus.drain(Duration::from_secs(5)).await;
 }
