@@ -5,6 +5,7 @@ mod embed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contexter_discovery::Discovery;
 use contexter_event_bus::Bus;
@@ -19,6 +20,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::collection::{Finder, open_collection};
 use super::commit::{Committer, Store, Write};
@@ -37,6 +39,9 @@ use crate::embedding::EmbeddingService;
 const PAGE: usize = 64;
 /// Documents chunked at the same time; more than cores, since storing them waits for the disk.
 const PREPARING: usize = 4;
+
+/// How long the broker of the bus may take for the subscriptions.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// What an ingestion works with.
 #[derive(Clone)]
@@ -98,8 +103,9 @@ impl Ingestion {
     ///
     /// # Errors
     ///
-    /// Returns [`IntegrationError`] if no healthy store is registered, or the existing collection
-    /// belongs to another embedding space.
+    /// Returns [`IntegrationError`] if no healthy store is registered, the existing collection
+    /// belongs to another embedding space, or the broker of the bus does not take the subscriptions
+    /// within 30 seconds.
     pub async fn open(
         environment: Environment,
         settings: IngestionSettings,
@@ -141,11 +147,19 @@ impl Ingestion {
             source: source.clone(),
         };
         let subscriptions = subscribe(&environment.bus, &Arc::new(steps))?;
+        let deadline = Instant::now() + READY_WITHIN;
         for subscription in &subscriptions.all {
-            subscription.ready().await.map_err(|error| {
-                IntegrationError::new("open", format!("cannot subscribe {}", subscription.name()))
-                    .with_source(error)
-            })?;
+            let failed = |why: &str| {
+                let name = subscription.name();
+                IntegrationError::new("open", format!("cannot subscribe {name}{why}"))
+            };
+            match timeout_at(deadline, subscription.ready()).await {
+                Ok(ready) => ready.map_err(|error| failed("").with_source(error))?,
+                Err(_elapsed) => {
+                    let why = format!(": the broker took longer than {READY_WITHIN:?}");
+                    return Err(failed(&why));
+                }
+            }
         }
         Ok(Self {
             environment,
