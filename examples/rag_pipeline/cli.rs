@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use contexter_model::LibraryId;
@@ -67,13 +67,23 @@ pub(crate) struct Index {
     /// A folder, or a Cargo.lock whose crates are in the local registry [default: the libraries
     /// that the configuration names, by Context7 and Bright Data].
     #[arg(long, value_name = "DIR|Cargo.lock")]
-    pub(crate) source: Option<PathBuf>,
+    source: Option<PathBuf>,
+    /// The same as --source, without saying so.
+    #[arg(value_name = "DIR|Cargo.lock", conflicts_with = "source")]
+    path: Option<PathBuf>,
     /// The id for the folder's library [default: /local/NAME]; or the one library to index.
     #[arg(long, value_name = "ID")]
     pub(crate) library: Option<LibraryId>,
     /// Exit with 1 if anything was skipped.
     #[arg(long)]
     pub(crate) strict: bool,
+}
+
+impl Index {
+    /// Returns what is to be indexed, if it is on this machine.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        self.source.as_deref().or(self.path.as_deref())
+    }
 }
 
 #[derive(Args, Debug)]

@@ -42,8 +42,8 @@ const LIBRARIES_AT_ONCE: usize = 8;
 const WORTH_SAYING: u64 = 100;
 
 pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
-    let source = args.source.as_deref();
-    let documents = sources::open(&settings, source, args.library).await?;
+    let source = args.source();
+    let documents = sources::open(&settings, source, args.library.clone()).await?;
     let data = DataFolder::create(&settings.data())?;
     for (origin, libraries) in &documents.origins {
         data.claim(libraries, origin)?;

@@ -66,7 +66,7 @@ async fn indexes_searches_and_tells_its_status() {
 async fn a_second_run_does_nothing_twice_and_follows_changes() {
     let folder = tempfile::tempdir().unwrap();
     let (data, source) = indexed(folder.path(), 10).await;
-    let args = ["index", "--source", &source];
+    let args = ["index", &source];
     let said = run(&data, &args).await.success();
     assert!(
         said.starts_with(
