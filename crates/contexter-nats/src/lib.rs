@@ -79,6 +79,11 @@
 //! - **What waits counts.** A message that was given back for later counts as unsettled for the
 //!   server: [`max_ack_pending`](NatsConfig::max_ack_pending) bounds them for a whole group.
 //!
+//! - **A subscription without a group that the server has forgotten** ([`NatsConfig::forget_after`]:
+//!   nothing was asked for, since the handler had enough, or the connection was away) is made again at
+//!   the oldest message that it has not settled. What it has settled since comes again, too, and is
+//!   known to the deduplication.
+//!
 //! - **Headers that the client library does not take** (that are no UTF-8, or have names that are
 //!   not printable ASCII) end its connection. The connection is made again, and the message is
 //!   fetched through the server's interface, given to the bus as undecodable, and settled like any

@@ -135,7 +135,10 @@ impl Consumer {
     pub(super) async fn info(&self, deadline: Instant) -> Result<Info, Failed> {
         let stream = &self.inner.names.stream;
         let subject = format!("CONSUMER.INFO.{stream}.{}", self.name);
-        self.inner.link.ask(&subject, &(), deadline).await
+        let info: Info = self.inner.link.ask(&subject, &(), deadline).await?;
+        let settled = info.ack_floor.stream_sequence;
+        self.table.lock().settled_up_to(settled);
+        Ok(info)
     }
 
     async fn create(&self, config: &Config, deadline: Instant) -> Result<Info, Failed> {

@@ -88,7 +88,10 @@ impl Consumer {
     ) -> Result<Arc<Self>, TransportError> {
         // Of what is published here, as others most likely do.
         let largest = inner.limits.event;
-        let mut table = Table::default();
+        let mut table = match spec.group {
+            None => Table::solo(),
+            Some(_) => Table::default(),
+        };
         table.expected = ExpectedSize::new(largest);
         let consumer = Arc::new(Self {
             name: inner.names.consumer(spec.group.as_deref(), &spec.pattern),

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use contexter_event_bus::transport::{Disposition, MessageTransport, Settled};
+use contexter_event_bus::transport::{
+    Disposition, MessageTransport, Settled, Start, SubscriptionSpec,
+};
 use contexter_testkit::{Server, require};
 use tokio::time::Instant;
 
@@ -141,4 +143,35 @@ async fn a_shorter_lease_counts_once_nobody_else_is_there() {
         hasty.close().await;
         assert!(Instant::now() < deadline, "the lease stays long");
     }
+}
+
+#[tokio::test]
+async fn what_is_put_off_comes_again_though_the_server_has_forgotten_the_consumer() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let alone = SubscriptionSpec::new("a.b".parse().unwrap())
+        .with_start(Start::Earliest)
+        .with_lease(LEASE);
+    let source = transport.subscribe(&alone).await.unwrap();
+    let events: Vec<_> = (0..3).map(|_| event("a.b")).collect();
+    publish(&transport, &events).await;
+    for (number, one) in take(&*source, 3).await.into_iter().enumerate() {
+        let after = Duration::from_hours(1);
+        let how = match number {
+            1 => Disposition::Nack { after },
+            _ => Disposition::Ack,
+        };
+        assert_eq!(settle(&*source, one.token, how).await, Settled::Done);
+    }
+    let name = group_at(&server).await.name;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let stream = context.get_stream("contexter").await.unwrap();
+    // It may be writing its state just then.
+    let deadline = Instant::now() + PATIENCE;
+    while stream.delete_consumer(&name).await.is_err() {
+        assert!(Instant::now() < deadline, "it cannot be deleted");
+    }
+    let again = take(&*source, 1).await.remove(0);
+    assert_eq!(again.message.unwrap(), events[1]);
 }

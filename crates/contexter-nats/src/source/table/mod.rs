@@ -39,6 +39,9 @@ pub(super) struct Table {
     /// not be safe from those who choose what is hashed.
     held: FxHashMap<u64, Held>,
     by_sequence: FxHashMap<u64, u64>,
+    /// What came and is not acknowledged, of a consumer that has it alone: nobody else knows, when the
+    /// server has forgotten the consumer.
+    unsettled: Option<BTreeSet<u64>>,
     ready: VecDeque<(u64, Arrival)>,
     /// What was given back to come again later, by when it does.
     put_off: BTreeSet<(Instant, u64)>,
@@ -86,6 +89,22 @@ enum State {
 }
 
 impl Table {
+    /// The table of a consumer that has its messages alone.
+    pub(super) fn solo() -> Self {
+        Self {
+            unsettled: Some(BTreeSet::new()),
+            ..Self::default()
+        }
+    }
+
+    /// Notes that the server counts everything up to this message as settled: an answer to that may
+    /// have been lost.
+    pub(super) fn settled_up_to(&mut self, sequence: u64) {
+        if let Some(unsettled) = &mut self.unsettled {
+            *unsettled = unsettled.split_off(&sequence.saturating_add(1));
+        }
+    }
+
     /// Returns how many messages are held or may come, by the time at which the server gets what is
     /// sent now.
     pub(super) fn used(&self) -> usize {
@@ -172,6 +191,9 @@ impl Table {
         let sequence = arrival.delivered.sequence;
         let delivered = arrival.delivered;
         self.saw(delivered);
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.insert(sequence);
+        }
         let old = self.by_sequence.insert(sequence, token);
         if let Some(old) = old {
             self.let_go(old);
@@ -268,9 +290,14 @@ impl Table {
 
     /// A message is acknowledged, and held no longer.
     pub(super) fn acknowledged(&mut self, token: DeliveryToken) {
-        let held = self.held.get(&token.0).filter(|held| held.unreadable);
-        if let Some(sequence) = held.map(|held| held.sequence) {
-            self.settled_unreadable(sequence);
+        let held = self.held.get(&token.0);
+        if let Some((sequence, unreadable)) = held.map(|held| (held.sequence, held.unreadable)) {
+            if let Some(unsettled) = &mut self.unsettled {
+                unsettled.remove(&sequence);
+            }
+            if unreadable {
+                self.settled_unreadable(sequence);
+            }
         }
         self.forget(token.0);
     }
@@ -323,10 +350,11 @@ impl Table {
         replies
     }
 
-    /// Returns where a consumer begins that is made again: with the oldest message that is held, or
-    /// after the last that was seen. None if none was.
+    /// Returns where a consumer begins that is made again: with the oldest message that is held or, as
+    /// far as that is known, unsettled; or after the last that was seen. None if none was.
     pub(super) fn resume_at(&self) -> Option<u64> {
-        let oldest = self.by_sequence.keys().min().copied();
+        let unsettled = self.unsettled.as_ref().and_then(|all| all.first().copied());
+        let oldest = unsettled.or_else(|| self.by_sequence.keys().min().copied());
         oldest.or_else(|| (self.position > 0).then_some(self.position + 1))
     }
 }

@@ -145,3 +145,25 @@ fn a_consumer_resumes_at_the_oldest_message_that_it_holds() {
     assert_eq!(table.clear_ready().len(), 2);
     assert_eq!(table.resume_at(), Some(8));
 }
+
+#[test]
+fn a_consumer_of_its_own_resumes_at_the_oldest_message_that_is_not_settled() {
+    let mut table = Table::solo();
+    for sequence in [4, 7, 9] {
+        take(&mut table, sequence, later());
+    }
+    let given = table.give(3);
+    let settled = |table: &mut Table, at: usize| {
+        let token = given[at].0;
+        table.begin(token, Instant::now()).unwrap();
+        table.acknowledged(token);
+    };
+    // Given back, and its lease over: it comes again, but from nowhere else.
+    table.forget(given[0].0.0);
+    settled(&mut table, 1);
+    assert_eq!(table.resume_at(), Some(4));
+    table.settled_up_to(8);
+    assert_eq!(table.resume_at(), Some(9));
+    settled(&mut table, 2);
+    assert_eq!(table.resume_at(), Some(10));
+}
