@@ -74,7 +74,7 @@ async fn what_only_waited_through_drains_has_all_its_attempts() {
         if round == 0 {
             publish_all(&bus, 0..6).await;
         }
-        until(|| broker.unsettled("g") == 6 && seen.numbers() == [0]).await;
+        until(|| broker.unsettled("g") == 6 && seen.numbers().len() == 1).await;
         let report = bus.drain(Duration::from_millis(100)).await;
         assert_eq!(report.abandoned.len(), 6);
         drop(kept);
@@ -84,10 +84,10 @@ async fn what_only_waited_through_drains_has_all_its_attempts() {
     let kept = next.subscribe("a.b", config(), noting(&rest)).unwrap();
     kept.ready().await.unwrap();
     until(|| broker.acked("g") == 6).await;
-    let first: Vec<_> = (1..6).map(|number| (number, 1)).collect();
-    assert_eq!(rest.all(), first);
-    // A handler had begun with this one each time.
-    assert_eq!(next.dead_letters().await.unwrap().len(), 1);
+    // Each drain counts for the one that a handler had begun with.
+    let attempts = rest.all().into_iter().map(|(_, attempt)| attempt);
+    assert_eq!(attempts.sum::<u32>(), 6 + 3);
+    assert!(next.dead_letters().await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
