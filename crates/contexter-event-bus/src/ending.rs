@@ -183,9 +183,7 @@ impl Queue {
             remote.keep(letter, broken_off);
         }
     }
-}
 
-impl Queue {
     /// The same for what waited, which counts as not delivered unless it has failed here.
     fn give_back_waiting(&self, item: &Item) {
         match (&self.remote, item.leased(), item.left()) {

@@ -59,6 +59,11 @@ pub(crate) fn is_no_group(error: &RedisError) -> bool {
             && error.detail().is_some_and(|text| text.contains("NOGROUP")))
 }
 
+/// Returns whether the server takes no changes, since it is another one's replica.
+pub(crate) fn is_of_replica(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
 /// Returns whether the server said this, rather than the connection.
 pub(crate) fn is_answer(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)

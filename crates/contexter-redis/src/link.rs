@@ -10,12 +10,14 @@ use contexter_event_bus::transport::{Connection, TransportErrorKind, TransportHe
 use contexter_service::Delays;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::dial::{Dial, Failure};
-use crate::error::{describe, is_answer, refused, unavailable, unconfirmed, unexpected};
+use crate::error::{
+    describe, is_answer, is_of_replica, refused, unavailable, unconfirmed, unexpected,
+};
 
 /// How long a connection is waited for when everything ends.
 const PARTING: Duration = Duration::from_millis(250);
@@ -46,11 +48,6 @@ struct Past {
 struct Attempts {
     delays: Delays,
     not_before: Option<Instant>,
-}
-
-/// Whether an answer says that the server takes no changes, since it is a replica.
-fn is_of_replica(answer: &Value) -> bool {
-    matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::ReadOnly))
 }
 
 /// A connection as it is now.
@@ -264,7 +261,11 @@ impl Link {
         let answers = live.connection.send_packed_commands(pipeline, 0, count);
         let error = match timeout_at(deadline, answers).await {
             Ok(Ok(answers)) if answers.len() == count => {
-                if answers.iter().any(is_of_replica) {
+                let by_replica = |answer: &Value| match answer {
+                    Value::ServerError(error) => is_of_replica(&error.clone().into()),
+                    _ => false,
+                };
+                if answers.iter().any(by_replica) {
                     self.retire(live, REPLICA);
                 }
                 return Ok(answers);
@@ -340,9 +341,7 @@ impl Link {
         let answer = answer.and_then(Value::extract_error);
         match &answer {
             Err(error) if !is_answer(error) => self.retire(live, &describe(error)),
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) => {
-                self.retire(live, REPLICA);
-            }
+            Err(error) if is_of_replica(error) => self.retire(live, REPLICA),
             _ => {}
         }
         answer
