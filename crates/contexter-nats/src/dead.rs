@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::error::{refused, unexpected};
-use crate::message::{Outgoing, decode, header, pairs};
+use crate::message::{Outgoing, decode, header, number_of, pairs};
 use crate::transport::Inner;
 
 /// Everything but the message, as JSON.
@@ -78,7 +78,7 @@ impl Inner {
 
     /// Returns the subject of a stored message.
     async fn subject_of(&self, origin: Option<&str>, deadline: Instant) -> Option<String> {
-        let sequence: u64 = origin?.parse().ok()?;
+        let sequence = number_of(origin?)?;
         let stored = self.stored(&self.names.stream, sequence, deadline).await;
         Some(stored.ok()??.subject)
     }

@@ -83,6 +83,9 @@
 //!   nothing was asked for, since the handler had enough, or the connection was away) is made again at
 //!   the oldest message that it has not settled. What it has settled since comes again, too, and is
 //!   known to the deduplication.
+//! - **A stream that was made again**, since the server had lost what it had, is read from its
+//!   beginning by every consumer that was there before: what is in it by then nobody has passed. In
+//!   the names of places its numbers are told from those of the old one: `95~1`.
 //!
 //! - **Headers that the client library does not take** (that are no UTF-8, or have names that are
 //!   not printable ASCII) end its connection. The connection is made again, and the message is

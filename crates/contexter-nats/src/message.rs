@@ -229,6 +229,15 @@ pub(crate) fn redrive_group(message: &Message) -> Option<Arc<str>> {
     Some(Arc::from(value.as_str()))
 }
 
+/// What comes after the number of a message in the name of its place, and before the number of streams
+/// that were there before.
+const OTHER: char = '~';
+
+/// Returns the number of a message from the name of its place.
+pub(crate) fn number_of(place: &str) -> Option<u64> {
+    place.split(OTHER).next()?.parse().ok()
+}
+
 /// What the server says about a delivery, in the subject for its acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Delivered {
@@ -243,9 +252,15 @@ pub(crate) struct Delivered {
 }
 
 impl Delivered {
-    /// The place of the message: its number in the stream.
-    pub(crate) fn id(&self) -> Arc<str> {
-        itoa::Buffer::new().format(self.sequence).into()
+    /// The place of the message: its number in the stream. In a stream that took the place of others,
+    /// it says so, since they had the same numbers.
+    pub(crate) fn id(&self, others: u32) -> Arc<str> {
+        let mut number = itoa::Buffer::new();
+        let number = number.format(self.sequence);
+        match others {
+            0 => number.into(),
+            others => format!("{number}{OTHER}{others}").into(),
+        }
     }
 
     /// Reads `$JS.ACK.stream.consumer.count.sequence.consumer sequence.time.pending`, or the longer

@@ -8,19 +8,19 @@ use crate::error::refused;
 use crate::transport::Inner;
 
 impl Inner {
-    /// Sees to it that the streams are there.
-    pub(crate) async fn ensure_streams(&self, deadline: Instant) -> Result<(), TransportError> {
-        if self.has_streams(deadline).await? {
-            return Ok(());
-        }
-        Err(refused(format!(
-            "no bus {:?}: its streams are not there, and none is made by this transport",
-            self.names.stream
-        )))
+    /// Sees to it that the streams are there, and returns that of the events.
+    pub(crate) async fn ensure_streams(&self, deadline: Instant) -> Result<Info, TransportError> {
+        let found = self.streams(deadline).await?;
+        found.ok_or_else(|| {
+            refused(format!(
+                "no bus {:?}: its streams are not there, and none is made by this transport",
+                self.names.stream
+            ))
+        })
     }
 
-    /// Returns whether the streams are there, by then.
-    pub(crate) async fn has_streams(&self, deadline: Instant) -> Result<bool, TransportError> {
+    /// Returns the stream of the events, if the streams are there by then.
+    pub(crate) async fn streams(&self, deadline: Instant) -> Result<Option<Info>, TransportError> {
         let limit = |n: Option<u64>| n.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX));
         let config = &self.config;
         let common = Config {
@@ -54,10 +54,16 @@ impl Inner {
             duplicate_window: config.duplicate_window,
             ..common
         };
-        Ok(self.has_stream(&events, deadline).await? && self.has_stream(&dead, deadline).await?)
+        let events = self.stream(&events, deadline).await?;
+        let dead = self.stream(&dead, deadline).await?;
+        Ok(events.filter(|_| dead.is_some()))
     }
 
-    async fn has_stream(&self, wanted: &Config, deadline: Instant) -> Result<bool, TransportError> {
+    async fn stream(
+        &self,
+        wanted: &Config,
+        deadline: Instant,
+    ) -> Result<Option<Info>, TransportError> {
         let name = &wanted.name;
         let asked = self
             .link
@@ -65,14 +71,14 @@ impl Inner {
             .await;
         let found: Info = match asked {
             Ok(found) => found,
-            Err(failed) if failed.is_not_found() && !self.makes_streams => return Ok(false),
+            Err(failed) if failed.is_not_found() && !self.makes_streams => return Ok(None),
             Err(failed) if failed.is_not_found() => {
                 let create = format!("STREAM.CREATE.{name}");
                 self.link.ask(&create, wanted, deadline).await?
             }
             Err(failed) => return Err(failed.into()),
         };
-        verify(&found.config, wanted).map(|()| true)
+        verify(&found.config, wanted).map(|()| Some(found))
     }
 }
 

@@ -108,7 +108,7 @@ impl NatsTransport {
     /// Dropping it leaves nothing behind.
     pub async fn connect_existing(config: NatsConfig) -> Result<Option<Self>, TransportError> {
         let inner = Inner::connect(config, false).await?;
-        if inner.has_streams(inner.link.deadline()).await? {
+        if inner.streams(inner.link.deadline()).await?.is_some() {
             return Ok(Some(Self {
                 inner: Arc::new(inner),
             }));

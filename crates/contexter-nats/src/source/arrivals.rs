@@ -77,6 +77,7 @@ impl Consumer {
         let content = Content::Message(decoded);
         let arrival = Arrival {
             delivered,
+            others: self.other_streams(),
             size,
             content,
         };

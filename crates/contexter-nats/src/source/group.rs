@@ -1,8 +1,10 @@
 //! The group at the server: a durable consumer.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info};
+use async_nats::jetstream::stream;
 use contexter_event_bus::TransportError;
 use contexter_event_bus::transport::Start;
 use jiff::Timestamp;
@@ -70,8 +72,24 @@ impl Consumer {
 
     /// Makes the consumer again where it was: the server has lost it.
     pub(super) async fn rejoin(&self, deadline: Instant) -> Result<(), TransportError> {
-        self.inner.ensure_streams(deadline).await?;
+        let stream = self.inner.ensure_streams(deadline).await?;
+        if self.is_another(&stream) {
+            tracing::warn!(
+                consumer = self.name,
+                "the stream has taken the place of another one, and is read from its beginning"
+            );
+            self.table.lock().begins_anew();
+            self.others.fetch_add(1, Ordering::Relaxed);
+            (*self.passed.lock(), *self.made.lock()) = (None, None);
+        }
         self.join(deadline).await
+    }
+
+    /// Returns whether the stream is not the one that was read: it is younger than the group, or
+    /// shorter than what was read. Events may be in it by now, which nobody has passed.
+    fn is_another(&self, stream: &stream::Info) -> bool {
+        let younger = self.made.lock().is_some_and(|made| stream.created > made);
+        younger || stream.state.last_sequence < self.table.lock().position
     }
 
     fn resume_at(&self) -> Option<u64> {

@@ -24,6 +24,8 @@ struct Look {
     lost: usize,
     /// Whether somebody asks for messages; nothing of here does.
     others: bool,
+    /// Whether another member has made it again since this one knew it.
+    made_again: bool,
     /// Which run of which server shows it, about: the connection may be a new one by then.
     server: String,
 }
@@ -53,6 +55,11 @@ impl Consumer {
                 Err(failed) if failed.is_not_found() => return Ok(0),
                 Err(failed) => return Err(failed.into()),
             };
+            if look.made_again {
+                self.rejoin(self.inner.link.deadline()).await?;
+                before = None;
+                continue;
+            }
             let now = Instant::now();
             if before
                 .as_ref()
@@ -102,6 +109,7 @@ impl Consumer {
     async fn look_for_lost(&self) -> Result<Look, Failed> {
         let info = self.info(self.inner.link.deadline()).await?;
         let deliveries = info.delivered.consumer_sequence;
+        let made_again = self.made.lock().is_some_and(|made| made != info.created);
         let mut table = self.table.lock();
         // Whatever did not arrive was delivered after what did.
         let lost = if deliveries > table.last_delivery {
@@ -113,6 +121,7 @@ impl Consumer {
             deliveries,
             lost,
             others: info.num_waiting > 0,
+            made_again,
             server: self.inner.link.client().server_info().server_id,
         })
     }

@@ -57,6 +57,7 @@ impl Consumer {
             delivery: info.delivered.consumer_sequence,
             sequence: info.delivered.stream_sequence,
         };
+        *self.made.lock() = Some(info.created);
         let mut passed = self.passed.lock();
         if passed.is_none_or(|known| now.delivery < known.delivery) {
             *passed = Some(now);

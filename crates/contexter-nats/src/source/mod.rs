@@ -13,9 +13,10 @@ mod unreadable;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_nats::datetime::DateTime;
 use async_trait::async_trait;
 use contexter_event_bus::transport::{
     Connection, DeliveryToken, Disposition, ExpectedSize, Incoming, Settled, Source, Start,
@@ -52,6 +53,10 @@ pub(crate) struct Consumer {
     table: Mutex<Table>,
     /// How far the group has come, as far as is known.
     passed: Mutex<Option<Passed>>,
+    /// When the group was made at the server, as far as is known.
+    made: Mutex<Option<DateTime>>,
+    /// How many streams were there before the one that is read now.
+    others: AtomicU32,
     trimmed: AtomicU64,
     /// Something was read.
     arrived: Notify,
@@ -104,6 +109,8 @@ impl Consumer {
             most: Most::new(spec.prefetch, spec.prefetch_bytes, largest),
             table: Mutex::new(table),
             passed: Mutex::default(),
+            made: Mutex::default(),
+            others: AtomicU32::new(0),
             trimmed: AtomicU64::new(0),
             arrived: Notify::new(),
             room: Notify::new(),
@@ -119,6 +126,10 @@ impl Consumer {
         let task = tokio::spawn(async move { running.0.run().await });
         *consumer.task.lock() = Some(task);
         Ok(consumer)
+    }
+
+    fn other_streams(&self) -> u32 {
+        self.others.load(Ordering::Relaxed)
     }
 
     fn server_lease(&self) -> Duration {
@@ -209,6 +220,7 @@ impl Consumer {
 fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
     let Arrival {
         delivered,
+        others,
         size,
         content,
     } = arrival;
@@ -219,7 +231,7 @@ fn open((token, arrival): (DeliveryToken, Arrival)) -> Incoming {
         }) => (event, redrive_group),
         Content::Unreadable(message) => (Err(message), None),
     };
-    Incoming::new(message, token, delivered.id())
+    Incoming::new(message, token, delivered.id(others))
         .with_delivery_count(u32::try_from(delivered.count).unwrap_or(u32::MAX))
         .with_redrive_group(group)
         .with_size(size)

@@ -202,6 +202,10 @@ impl Consumer {
                 self.pull(&mut session, free).await?;
             }
             let listening = !session.pulls.is_empty();
+            if free == 0 && !listening {
+                // Nothing is asked for, so it is not the server that gives nothing.
+                self.goes_on();
+            }
             if was_idle && listening {
                 silence = Instant::now() + patience;
             }

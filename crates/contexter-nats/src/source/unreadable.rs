@@ -166,6 +166,7 @@ impl Consumer {
         let headers = headers.map(|(name, value)| name.len() + value.len());
         let arrival = Arrival {
             delivered,
+            others: self.other_streams(),
             size: headers.sum::<usize>() + raw.body.len(),
             content: Content::Unreadable(Undecodable::new(fault, raw)),
         };

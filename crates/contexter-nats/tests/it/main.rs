@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod another_stream;
 mod closing;
 mod dead_letters;
 mod existing;

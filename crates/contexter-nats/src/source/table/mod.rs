@@ -18,6 +18,8 @@ use crate::message::{Decoded, Delivered};
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) delivered: Delivered,
+    /// How many streams were there before its own.
+    pub(super) others: u32,
     /// How many bytes it has.
     pub(super) size: usize,
     pub(super) content: Content,
@@ -58,6 +60,8 @@ pub(super) struct Table {
     pub(super) sent_away: usize,
     /// The last message of the stream that was seen.
     pub(super) position: u64,
+    /// The stream has taken the place of another one, and is wanted from its beginning.
+    anew: bool,
     /// The number of the last delivery that arrived, among all of the consumer at the server.
     pub(super) last_delivery: u64,
     /// How far what was delivered has been searched for unreadable messages.
@@ -129,7 +133,10 @@ impl Table {
         let now = Instant::now();
         self.forget_due(now);
         let surely = |held: &&Held| held.state != State::Settling && held.until > now;
-        self.held.values().filter(surely).count() + self.put_off.len()
+        // What is of a stream that is gone is in no order any more.
+        let held = self.by_sequence.values();
+        let held = held.filter_map(|token| self.held.get(token));
+        held.filter(surely).count() + self.put_off.len()
     }
 
     /// A message is given back, and comes again after that.
@@ -292,10 +299,11 @@ impl Table {
     pub(super) fn acknowledged(&mut self, token: DeliveryToken) {
         let held = self.held.get(&token.0);
         if let Some((sequence, unreadable)) = held.map(|held| (held.sequence, held.unreadable)) {
-            if let Some(unsettled) = &mut self.unsettled {
+            let of_this_stream = self.by_sequence.get(&sequence) == Some(&token.0);
+            if of_this_stream && let Some(unsettled) = &mut self.unsettled {
                 unsettled.remove(&sequence);
             }
-            if unreadable {
+            if of_this_stream && unreadable {
                 self.settled_unreadable(sequence);
             }
         }
@@ -355,7 +363,23 @@ impl Table {
     pub(super) fn resume_at(&self) -> Option<u64> {
         let unsettled = self.unsettled.as_ref().and_then(|all| all.first().copied());
         let oldest = unsettled.or_else(|| self.by_sequence.keys().min().copied());
-        oldest.or_else(|| (self.position > 0).then_some(self.position + 1))
+        let known = self.position > 0 || self.anew;
+        oldest.or_else(|| known.then_some(self.position + 1))
+    }
+
+    /// The stream has taken the place of another one, and its numbers mean something else. What is held
+    /// stays so.
+    pub(super) fn begins_anew(&mut self) {
+        self.anew = true;
+        self.position = 0;
+        self.last_delivery = 0;
+        self.looked_up_to = 0;
+        self.by_sequence.clear();
+        self.put_off.clear();
+        self.settled_unreadable.clear();
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.clear();
+        }
     }
 }
 

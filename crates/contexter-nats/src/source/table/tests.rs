@@ -22,6 +22,7 @@ fn take_again(table: &mut Table, sequence: u64, until: Instant, count: u64) {
     });
     let arrival = Arrival {
         delivered,
+        others: 0,
         size: 10,
         content,
     };
@@ -166,4 +167,26 @@ fn a_consumer_of_its_own_resumes_at_the_oldest_message_that_is_not_settled() {
     assert_eq!(table.resume_at(), Some(9));
     settled(&mut table, 2);
     assert_eq!(table.resume_at(), Some(10));
+}
+
+#[test]
+fn a_stream_in_the_place_of_another_one_is_read_from_its_beginning() {
+    for mut table in [Table::default(), Table::solo()] {
+        for sequence in [4, 7] {
+            take(&mut table, sequence, later());
+        }
+        let given = table.give(2);
+        table.begins_anew();
+        assert_eq!(table.resume_at(), Some(1));
+        take(&mut table, 7, later());
+        assert_eq!(table.resume_at(), Some(7));
+        // What is of the old stream can still be settled, and settles nothing of the new one.
+        for (token, _) in given {
+            table.begin(token, Instant::now()).unwrap();
+            table.acknowledged(token);
+        }
+        assert_eq!(table.resume_at(), Some(7));
+        assert!(table.holds(7) && !table.is_empty());
+        assert_eq!(table.not_lost(), 1);
+    }
 }
