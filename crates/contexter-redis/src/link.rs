@@ -216,10 +216,15 @@ impl Link {
         }
     }
 
+    /// Remembers what failed last.
+    pub(crate) fn note(&self, error: String) {
+        self.past.lock().last_error = Some(error);
+    }
+
     /// Says that a connection is of no use any more. Who still waits for an answer on it goes on
     /// waiting.
     pub(crate) fn retire(&self, live: &Live, why: &str) {
-        self.past.lock().last_error = Some(why.to_owned());
+        self.note(why.to_owned());
         let mut current = self.live.lock();
         let old = match &*current {
             Some(now) if now.is(live) => current.take(),

@@ -57,6 +57,8 @@ pub(crate) struct Consumer {
     /// The group was made again, and does not have yet what it had.
     to_restore: AtomicBool,
     trimmed: AtomicU64,
+    /// The server has refused to be read, and not been read since.
+    refused: AtomicBool,
     /// What is next may be trimmed before it is read, as far as is known: each read looks.
     at_risk: AtomicBool,
     /// There is something to give.
@@ -102,6 +104,7 @@ impl Consumer {
             next_due: Mutex::default(),
             to_restore: AtomicBool::new(false),
             trimmed: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
             at_risk: AtomicBool::new(true),
             arrived: Notify::new(),
             room: Notify::new(),
@@ -201,6 +204,9 @@ impl Source for RedisSource {
         let main = self.0.inner.main.health();
         // What cannot be settled is as bad as what cannot be read.
         let connection = match (health.connection, main.connection) {
+            (Connection::Up, Connection::Up) if self.0.refused.load(Ordering::Relaxed) => {
+                Connection::Reconnecting
+            }
             (Connection::Up, other) => other,
             (own, _) => own,
         };

@@ -73,6 +73,8 @@ impl Consumer {
                     continue;
                 }
                 known = Some(live.clone());
+                // Before room is waited for, which may take what was lost, and that the news.
+                self.refused.store(false, Ordering::Relaxed);
                 self.at_risk.store(true, Ordering::Relaxed);
             }
             let Some((count, reserved)) = self.reserve(&mut schedule).await else {
@@ -319,15 +321,18 @@ impl Consumer {
         if !is_answer(error) {
             return;
         }
-        if is_no_group(error) {
+        let error = if is_no_group(error) {
             match self.rejoin().await {
                 Ok(()) => return,
-                Err(error) => tracing::warn!(%error, "the group could not be made again"),
+                Err(error) => error.to_string(),
             }
         } else {
-            let error = describe(error);
-            tracing::warn!(group = self.group, error, "redis refused a read");
+            describe(error)
+        };
+        if !self.refused.swap(true, Ordering::Relaxed) {
+            tracing::warn!(group = self.group, error, "redis refuses to be read");
         }
+        self.link.note(error);
         sleep(PAUSE).await;
     }
 }

@@ -358,3 +358,33 @@ async fn a_server_that_runs_a_script_for_long_is_unavailable_and_says_so() {
     until("it has ended", || async { redis.health().await.is_up() }).await;
     redis.publish(&one).await.remove(0).unwrap();
 }
+
+#[tokio::test]
+async fn a_consumer_that_may_not_read_says_so_and_goes_on_once_it_may() {
+    require!("redis-server");
+    let server = server();
+    let redis = transport(&server);
+    let source = subscribe(&redis, "a", "g").await;
+    publish(&redis, &[event("a", 1)]).await;
+    let one = receive(&*source).await;
+    ack(&*source, &[one.token]).await;
+    let forbidden: [&[&[u8]]; 2] = [&[b"-xreadgroup"], &[b"-xreadgroup", b"-xpending"]];
+    for (number, forbidden) in (2..).zip(forbidden) {
+        let set_user: [&[u8]; 3] = [b"ACL", b"SETUSER", b"default"];
+        command(&server, &[&set_user[..], forbidden].concat());
+        // A read that has begun is still answered.
+        publish(&redis, &[event("a", number)]).await;
+        until("it says so", || async {
+            let health = source.health();
+            let error = health.last_error.as_deref().unwrap_or_default();
+            !health.is_up() && error.contains("NOPERM")
+        })
+        .await;
+        assert!(redis.health().await.is_up(), "others are not concerned");
+        command(&server, &[&set_user[..], &[b"+@all"]].concat());
+        until("it may again", || async { source.health().is_up() }).await;
+        let next = receive(&*source).await;
+        assert_eq!(id_of(&next), number.to_string());
+        ack(&*source, &[next.token]).await;
+    }
+}
