@@ -30,6 +30,11 @@ impl Attempts {
         !attempt.is_multiple_of(self.in_one_go)
     }
 
+    /// Returns whether an attempt, counted from 1, is the first of a delivery.
+    pub(crate) fn is_first(&self, attempt: u32) -> bool {
+        !self.is_at_once_after(attempt.saturating_sub(1))
+    }
+
     /// Returns how many deliveries all attempts take.
     pub(crate) fn deliveries(&self) -> u32 {
         self.max.div_ceil(self.in_one_go)

@@ -14,7 +14,7 @@ use crate::lanes::{Failed, Item, Left};
 use crate::observe::{Promise, Unhandled, UnhandledReason};
 use crate::queue::{Queue, State};
 use crate::receipt::Outcome;
-use crate::remote::{BrokenOff, Leased, Remote};
+use crate::remote::{BrokenOff, Remote};
 use crate::transport::{DeadLetter, DeadLetterId, DeadMessage};
 
 /// What follows a failed attempt.
@@ -42,8 +42,8 @@ impl Queue {
         if !error.kind().is_retryable() || !self.attempts.has_after(attempt) {
             return After::Dead;
         }
-        let young = item.leased().is_none_or(Leased::is_young);
         let remote = item.leased().is_some();
+        let ours = self.is_ours(item);
         let backoff = self.attempts.backoff;
         let more = item.more();
         more.attempt += 1;
@@ -51,7 +51,7 @@ impl Queue {
             delays: backoff.delays(),
             first: Timestamp::now(),
         });
-        if error.retry_after().is_none() && young && self.attempts.is_at_once_after(attempt) {
+        if error.retry_after().is_none() && ours && self.attempts.is_at_once_after(attempt) {
             return After::Again(Claim::of(item));
         }
         let delay = if remote {
@@ -74,6 +74,14 @@ impl Queue {
         After::Later { delay }
     }
 
+    /// Returns whether no other consumer can have an item: not once its lease is no more.
+    fn is_ours(&self, item: &Item) -> bool {
+        match (&self.remote, item.leased()) {
+            (Some(remote), Some(leased)) => remote.has_lease(&leased.id),
+            _ => true,
+        }
+    }
+
     /// Puts the item of a worker off that has failed.
     pub(crate) async fn put_off(&self, slot: usize, delay: Duration, error: &HandlerError) {
         self.later(slot, delay, error.kind(), || error.chain())
@@ -83,7 +91,8 @@ impl Queue {
     /// Puts the item of a worker off, at the broker or here.
     ///
     /// What has a key stays here with its lease renewed, because what comes after it must wait for
-    /// it; the rest goes back to the broker, so that any consumer can take it. What stays is with
+    /// it, and so does what has attempts of this delivery left, because the broker counts deliveries
+    /// only; the rest goes back to the broker, so that any consumer can take it. What stays is with
     /// the worker until the deduplication has let go of it, so that whoever is at it next can begin;
     /// it is not due earlier if the worker is stopped meanwhile.
     async fn later(
@@ -103,6 +112,7 @@ impl Queue {
             if let (Some(remote), Some(leased)) = (&self.remote, item.leased()) {
                 remote.note_failure(&leased.id, kind, error());
                 if item.event.partition_key().is_none()
+                    && self.attempts.is_first(item.attempt())
                     && let Some((seq, item)) = state.vacate(slot)
                 {
                     self.give_back(&item, self.begun(seq, &item));

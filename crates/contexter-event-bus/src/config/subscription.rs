@@ -65,9 +65,10 @@ pub struct SubscriptionConfig {
     /// How many of the attempts follow each other without a delay, before the event waits. Default
     /// 1: every attempt after the first is delayed.
     ///
-    /// On a broker, an event without a key goes back to it where the handler asks for a wait, and half
-    /// a lease after it came. That ends its go, and what was left of the go's attempts is not made:
-    /// the broker counts deliveries only.
+    /// On a broker they are made by one consumer, which keeps the event for as long as they take, its
+    /// lease renewed, also where the handler [asks for a wait](crate::HandlerError::retryable_after)
+    /// between them. The broker counts deliveries only: a consumer that ends before it has made all of
+    /// them counts as if it had.
     pub attempts_in_one_go: u32,
     /// The delay before the second attempt; it doubles from then on. Default 1 s.
     #[serde(with = "contexter_service::duration")]

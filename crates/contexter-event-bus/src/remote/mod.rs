@@ -43,14 +43,6 @@ pub(crate) struct Leased {
     pub(crate) delivery_count: u32,
     /// Whether it was a dead letter before.
     pub(crate) redriven: bool,
-    /// Until when attempts may follow each other without giving it back.
-    pub(crate) young_until: Instant,
-}
-
-impl Leased {
-    pub(crate) fn is_young(&self) -> bool {
-        Instant::now() < self.young_until
-    }
 }
 
 /// The connection of a queue to its broker. It knows no queue, and its lock is the innermost.
@@ -193,6 +185,14 @@ impl Remote {
     /// Returns whether the message still belongs to this consumer.
     pub(crate) fn holds(&self, id: &str) -> bool {
         self.held.lock().items.contains_key(id)
+    }
+
+    /// Returns whether the message belongs to this consumer, and its lease has not run out either
+    /// while nobody could look after it, as where the process was stopped.
+    pub(crate) fn has_lease(&self, id: &str) -> bool {
+        let table = self.held.lock();
+        let hold = table.items.get(id);
+        hold.is_some_and(|hold| hold.renewed.elapsed() < self.lease)
     }
 
     /// The message is done, and what was begun on it broken off if no handler has handled it.

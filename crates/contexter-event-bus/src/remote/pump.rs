@@ -177,7 +177,6 @@ impl Remote {
             id: Arc::clone(&id),
             delivery_count,
             redriven: redrive_group.is_some(),
-            young_until: came.at + self.lease / 2,
         };
         let mut item = Item::new(event, Owner::Broker(leased));
         item.more().attempt = queue.attempts.first_of(delivery_count);

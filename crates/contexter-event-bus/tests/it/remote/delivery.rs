@@ -62,28 +62,6 @@ async fn the_attempt_number_rises_by_one_and_waits_are_the_brokers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_in_one_go_hold_the_lease_and_count() {
-    let broker = Broker::new();
-    let bus = over(&broker);
-    let seen = Seen::default();
-    let noted = seen.clone();
-    let fail = move |delivery: Delivery| {
-        noted.note(&delivery);
-        async move { Err::<(), _>(HandlerError::retryable("no")) }
-    };
-    let twice = config()
-        .with_attempts(4, Duration::from_secs(1), Duration::from_secs(1))
-        .with_attempts_in_one_go(2);
-    let kept = bus.subscribe("a.b", twice, fail).unwrap();
-    kept.ready().await.unwrap();
-    bus.publish(event(1)).await.unwrap();
-    until(|| broker.acked("g") == 1).await;
-    assert_eq!(seen.all(), [(1, 1), (1, 2), (1, 3), (1, 4)]);
-    assert_eq!(broker.max_count("g"), 2, "two deliveries of two attempts");
-    assert_eq!(bus.dead_letters().await.unwrap()[0].attempts, 4);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_duplicate_has_one_effect_and_a_failed_first_try_is_tried_again() {
     let broker = Broker::new();
     let bus = over(&broker);

@@ -1,5 +1,6 @@
 //! A bus over a broker: what handlers see, and what the broker is told.
 
+mod attempts;
 mod delivery;
 mod ends;
 mod leases;
