@@ -8,20 +8,25 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use crate::ErrorKind;
 use crate::fault::Fault;
 use crate::late::Late;
 use crate::node::{Entry, Node, Value, alike};
 use crate::secret_file::FromFile;
+use crate::{ErrorKind, key};
 
 /// Ends the key of a file that holds a secret.
 const FILE_SUFFIX: &str = "_file";
 
 pub(crate) fn visit_list<'de, V: Visitor<'de>>(
+    list: Late<'_>,
     items: &[Node],
     visitor: V,
 ) -> Result<V::Value, Fault> {
-    let mut access = Items { items, next: 0 };
+    let mut access = Items {
+        list,
+        nodes: items,
+        next: 0,
+    };
     let value = visitor.visit_seq(&mut access)?;
     if access.next < items.len() {
         let message = format!("{} values, expected {}", items.len(), access.next);
@@ -31,7 +36,8 @@ pub(crate) fn visit_list<'de, V: Visitor<'de>>(
 }
 
 struct Items<'a> {
-    items: &'a [Node],
+    list: Late<'a>,
+    nodes: &'a [Node],
     next: usize,
 }
 
@@ -42,24 +48,25 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Fault> {
-        let Some(item) = self.items.get(self.next) else {
+        let Some(item) = self.nodes.get(self.next) else {
             return Ok(None);
         };
         let index = self.next;
         self.next += 1;
-        seed.deserialize(Late(item))
+        seed.deserialize(self.list.of(item))
             .map(Some)
             .map_err(|fault| fault.at(item).within(&format!("[{index}]")))
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.items.len().checked_sub(self.next)
+        self.nodes.len().checked_sub(self.next)
     }
 }
 
 /// The entries of a mapping under the names of the reader's fields.
 pub(crate) struct Entries<'a> {
-    entries: Vec<(&'a str, &'a Entry, Source)>,
+    map: Late<'a>,
+    named: Vec<(&'a str, &'a Entry, Source)>,
     next: usize,
 }
 
@@ -72,6 +79,7 @@ enum Source {
 
 impl<'a> Entries<'a> {
     pub(crate) fn of(
+        map: Late<'a>,
         entries: &'a BTreeMap<String, Entry>,
         fields: &'static [&'static str],
     ) -> Self {
@@ -89,7 +97,8 @@ impl<'a> Entries<'a> {
             }
         }
         Self {
-            entries: named,
+            map,
+            named,
             next: 0,
         }
     }
@@ -100,9 +109,9 @@ fn meant<'a>(key: &'a str, entry: &Entry, fields: &[&'static str]) -> (&'a str, 
     if fields.is_empty() || fields.contains(&key) {
         return (key, Source::Value);
     }
-    let variable = entry.key.is_variable();
+    let freely = entry.is_spelled_freely();
     let field = |key: &str| {
-        let same = |field: &&&'static str| **field == key || (variable && alike(field, key));
+        let same = |field: &&&'static str| **field == key || (freely && alike(field, key));
         fields.iter().find(same).copied()
     };
     if let Some(field) = field(key) {
@@ -121,7 +130,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Fault> {
-        let Some((name, entry, _)) = self.entries.get(self.next) else {
+        let Some((name, entry, _)) = self.named.get(self.next) else {
             return Ok(None);
         };
         let key: StrDeserializer<'_, Fault> = (*name).into_deserializer();
@@ -131,23 +140,29 @@ impl<'de> MapAccess<'de> for Entries<'_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let Some(&(name, entry, source)) = self.entries.get(self.next) else {
+        let Some(&(name, entry, source)) = self.named.get(self.next) else {
             return Err(Fault::custom("a value was read before its key"));
         };
         self.next += 1;
         let node = &entry.node;
+        let value = self.map.of(node);
+        // A key with nothing after it may have swallowed its value.
+        let told = match node.value {
+            Value::Null | Value::Empty => key::told(name).0,
+            _ => name,
+        };
         match source {
             Source::Value => seed
-                .deserialize(Late(node))
-                .map_err(|fault| fault.at(node).within(name)),
+                .deserialize(value)
+                .map_err(|fault| fault.at(node).within(told)),
             Source::File => seed
-                .deserialize(FromFile(node))
+                .deserialize(FromFile(value))
                 .map_err(|fault| fault.at(node).within(&format!("{name}{FILE_SUFFIX}"))),
         }
     }
 
     fn size_hint(&self) -> Option<usize> {
-        self.entries.len().checked_sub(self.next)
+        self.named.len().checked_sub(self.next)
     }
 }
 
@@ -155,6 +170,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 pub(crate) struct Variant<'a> {
     pub(crate) name: &'a str,
     pub(crate) entry: &'a Entry,
+    pub(crate) value: Late<'a>,
 }
 
 impl<'de> EnumAccess<'de> for Variant<'_> {
@@ -181,21 +197,18 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
 
     fn unit_variant(self) -> Result<(), Fault> {
         match self.entry.node.value {
-            Value::Null => Ok(()),
-            _ => Err(self.located(Fault::invalid_type(
-                Late(&self.entry.node).found(),
-                &"nothing",
-            ))),
+            Value::Null | Value::Empty => Ok(()),
+            _ => Err(self.located(Fault::invalid_type(self.value.found(), &"nothing"))),
         }
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
-        seed.deserialize(Late(&self.entry.node))
+        seed.deserialize(self.value)
             .map_err(|fault| self.located(fault))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Fault> {
-        Late(&self.entry.node)
+        self.value
             .deserialize_tuple(length, visitor)
             .map_err(|fault| self.located(fault))
     }
@@ -205,7 +218,7 @@ impl<'de> VariantAccess<'de> for Variant<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        Late(&self.entry.node)
+        self.value
             .deserialize_struct("", fields, visitor)
             .map_err(|fault| self.located(fault))
     }

@@ -8,9 +8,9 @@ use serde::de::DeserializeOwned;
 use thiserror::Error as ThisError;
 use tokio::sync::watch;
 
-use crate::loader::from_json;
 use crate::node::Node;
-use crate::{Error, ErrorKind, Origin, key, late};
+use crate::secret_file::SecretFiles;
+use crate::{Error, ErrorKind, Origin, key, late, set};
 
 /// Decides whether a configuration can be used as a whole.
 pub(crate) type Check<T> =
@@ -25,8 +25,10 @@ pub struct Config<T> {
 }
 
 struct Inner<T> {
-    base: Node,
-    overrides: Mutex<Node>,
+    // Where updates are written, above all that was loaded.
+    layer: usize,
+    updating: Mutex<()>,
+    files: SecretFiles,
     check: Option<Check<T>>,
     state: watch::Sender<State<T>>,
 }
@@ -37,12 +39,14 @@ struct State<T> {
 }
 
 impl<T: DeserializeOwned> Config<T> {
-    pub(crate) fn new(base: Node, overrides: Node, check: Option<Check<T>>) -> Result<Self, Error> {
-        let state = State::read(&base, &overrides, check.as_ref())?;
+    pub(crate) fn new(tree: Node, layer: usize, check: Option<Check<T>>) -> Result<Self, Error> {
+        let files = SecretFiles::default();
+        let state = State::read(tree, &files, check.as_ref())?;
         Ok(Self {
             inner: Arc::new(Inner {
-                base,
-                overrides: Mutex::new(overrides),
+                layer,
+                updating: Mutex::new(()),
+                files,
                 check,
                 state: watch::Sender::new(state),
             }),
@@ -52,22 +56,19 @@ impl<T: DeserializeOwned> Config<T> {
     /// Sets one value in memory, above all other layers, and notifies who watches it.
     ///
     /// `key` is a dotted path such as `services.voyage_ai.timeout`. The whole configuration is read
-    /// again first; if it cannot be, everything stays as it is. Files are not written.
+    /// again first; if it cannot be, everything stays as it is. Null takes the place of a whole
+    /// section. Files are not written, and a secret's file that was read before is not read again.
     ///
     /// # Errors
     ///
     /// Returns [`Error`] if the key is malformed, or if the configuration would no longer be valid.
     pub fn update(&self, key: &str, value: impl Into<serde_json::Value>) -> Result<(), Error> {
-        let path = key::parse(key)?;
+        let single = set::single(key, value.into(), self.inner.layer)?;
         // Held to the end, so that of two updates at once neither forgets the other.
-        let mut overrides = self.inner.overrides.lock();
-        let origin = Origin::set(overrides.origin.layer());
-        let mut single = Node::empty(origin.layer());
-        single.insert(&path, from_json(value.into(), &origin).value, &origin)?;
-        let mut changed = overrides.clone();
-        changed.merge(single);
-        let state = State::read(&self.inner.base, &changed, self.inner.check.as_ref())?;
-        *overrides = changed;
+        let _alone = self.inner.updating.lock();
+        let mut tree = Node::clone(&self.tree());
+        tree.merge(single);
+        let state = State::read(tree, &self.inner.files, self.inner.check.as_ref())?;
         self.inner.state.send_replace(state);
         tracing::info!(key, "configuration updated");
         Ok(())
@@ -133,11 +134,13 @@ impl<T> Config<T> {
 
     fn read<S: DeserializeOwned>(&self, path: &[String]) -> Result<S, Error> {
         let tree = self.tree();
-        let read = match tree.get(path) {
-            Some(node) => late::typed(node),
-            None => late::typed_of_nothing(),
-        };
-        read.map_err(|fault| fault.into_error(path))
+        let files = self.inner.files.reading();
+        // What is written nowhere is an empty section.
+        let nothing = Node::empty(0);
+        let section = tree.get(path).unwrap_or(&nothing);
+        let read = late::typed(section, &files).map_err(|fault| fault.into_error(path))?;
+        files.keep();
+        Ok(read)
     }
 
     fn tree(&self) -> Arc<Node> {
@@ -146,15 +149,15 @@ impl<T> Config<T> {
 }
 
 impl<T: DeserializeOwned> State<T> {
-    fn read(base: &Node, overrides: &Node, check: Option<&Check<T>>) -> Result<Self, Error> {
-        let mut tree = base.clone();
-        tree.merge(overrides.clone());
-        let value: T = late::typed(&tree).map_err(|fault| fault.into_error(&[]))?;
+    fn read(tree: Node, files: &SecretFiles, check: Option<&Check<T>>) -> Result<Self, Error> {
+        let files = files.reading();
+        let value: T = late::typed(&tree, &files).map_err(|fault| fault.into_error(&[]))?;
         if let Some(check) = check {
             check(&value).map_err(|refusal| {
                 Error::new(ErrorKind::Refused, "the configuration was refused").because(refusal)
             })?;
         }
+        files.keep();
         Ok(Self {
             tree: Arc::new(tree),
             value: Arc::new(value),

@@ -1,12 +1,15 @@
 //! Environment variables as a layer.
 
-use secrecy::zeroize::Zeroizing;
-
-use crate::node::{Node, Value};
-use crate::{Error, ErrorKind, Origin};
+use crate::node::Node;
+use crate::{Error, ErrorKind, Origin, brackets};
 
 /// Separates the prefix from the key, and the parts of the key from each other.
 const SEPARATOR: &str = "__";
+
+/// Returns the key that the variable `name` means, if it starts with `prefix` and the separator.
+pub(crate) fn key<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
+    name.strip_prefix(prefix)?.strip_prefix(SEPARATOR)
+}
 
 /// Makes a tree of the variables that start with `prefix` and the separator.
 pub(crate) fn layer(
@@ -17,10 +20,7 @@ pub(crate) fn layer(
     let mut tree = Node::empty(layer);
     let mut named: Vec<_> = variables
         .iter()
-        .filter_map(|(name, value)| {
-            let key = name.strip_prefix(prefix)?.strip_prefix(SEPARATOR)?;
-            Some((name, key, value))
-        })
+        .filter_map(|(name, value)| Some((name, key(name, prefix)?, value)))
         .collect();
     // A deterministic order, so that a contradiction is always reported of the same variable.
     named.sort_unstable();
@@ -31,8 +31,7 @@ pub(crate) fn layer(
             let message = format!("has an empty part; write it like {prefix}__A__B");
             return Err(Error::new(ErrorKind::InvalidKey, message).at(origin));
         }
-        let value = Value::Plain(Zeroizing::new(value.clone()));
-        tree.insert(&path, value, &origin)?;
+        tree.insert(&path, brackets::value(value, &origin), &origin)?;
     }
     Ok(tree)
 }

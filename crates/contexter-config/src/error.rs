@@ -33,8 +33,9 @@ pub enum ErrorKind {
 /// Why a configuration cannot be used.
 ///
 /// `Display` is one line: where, which key, what. It repeats no text from the configuration, so no
-/// secret can get into a log with it; numbers and the names of variants are repeated, unless the
-/// key's name sounds like a secret's.
+/// secret can get into a log with it; numbers, and short words in the place of a variant's name, are
+/// repeated, unless the key's name sounds like a secret's. A key that is unknown or has no value is
+/// told up to its first colon or space, where a value may begin.
 pub struct Error {
     inner: Box<Inner>,
 }

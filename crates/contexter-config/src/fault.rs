@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::de::{Error as SerdeError, Expected, Unexpected};
 
-use crate::key::sounds_secret;
+use crate::choice::choice;
+use crate::key::{self, sounds_secret};
 use crate::node::{Node, Value};
 use crate::{Error, ErrorKind, Origin};
+
+/// The longest text that an error repeats for being meant as the name of a variant.
+const LONGEST_VARIANT: usize = 20;
 
 /// What a type said about a value. It becomes an [`Error`] at the root.
 #[derive(Debug)]
@@ -46,7 +50,9 @@ impl Fault {
     }
 
     fn of_key(mut self, key: &str) -> Self {
-        self.0.path.push(key.to_owned());
+        if !key.is_empty() {
+            self.0.path.push(key.to_owned());
+        }
         self
     }
 
@@ -118,13 +124,12 @@ impl Fault {
 /// Replaces what `node` holds wherever `message` repeats it; below a mapping, only secrets.
 fn scrub(message: &mut String, node: &Node, only_secrets: bool) {
     match &node.value {
-        Value::Plain(text) | Value::Text(text) if !only_secrets && !text.is_empty() => {
-            let quoted = format!("{:?}", text.as_str());
-            *message = message.replace(&quoted, "…");
-            // Shorter text is likely to be part of a word.
-            if text.len() >= 4 {
-                *message = message.replace(text.as_str(), "…");
+        Value::Plain(text) | Value::Text(text) if !only_secrets => scrub_text(message, text),
+        Value::Brackets { text, tree } => {
+            if !only_secrets {
+                scrub_text(message, text);
             }
+            scrub(message, tree, only_secrets);
         }
         Value::Map(entries) => {
             for (key, entry) in entries {
@@ -137,6 +142,17 @@ fn scrub(message: &mut String, node: &Node, only_secrets: bool) {
             }
         }
         _ => {}
+    }
+}
+
+fn scrub_text(message: &mut String, text: &str) {
+    if text.is_empty() {
+        return;
+    }
+    *message = message.replace(&format!("{text:?}"), "…");
+    // Shorter text is likely to be part of a word.
+    if text.len() >= 4 {
+        *message = message.replace(text, "…");
     }
 }
 
@@ -185,15 +201,18 @@ impl SerdeError for Fault {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let choice = choice(variant, expected);
-        Self::new(
-            ErrorKind::InvalidValue,
-            format!("{variant:?} is not known; {choice}"),
-        )
-        .discreet("the value is not known")
+        let message = if could_be_variant(variant) {
+            format!("{variant:?} is not known; {choice}")
+        } else {
+            format!("the value is not known; {choice}")
+        };
+        Self::new(ErrorKind::InvalidValue, message).discreet("the value is not known")
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        let message = format!("unknown key; {}", choice(field, expected));
+        let (field, slip) = key::told(field);
+        let slip = slip.map_or(String::new(), |slip| format!("{slip}; "));
+        let message = format!("unknown key; {slip}{}", choice(field, expected));
         Self::new(ErrorKind::UnknownKey, message).of_key(field)
     }
 
@@ -210,49 +229,10 @@ impl SerdeError for Fault {
     }
 }
 
-/// Lists what is allowed, the likely meant one first.
-fn choice(written: &str, allowed: &[&str]) -> String {
-    if allowed.is_empty() {
-        return "nothing is allowed here".to_owned();
-    }
-    let list = allowed.join(", ");
-    let near = allowed
-        .iter()
-        .map(|known| (distance(written, known), known))
-        .min()
-        .filter(|&(distance, known)| distance <= 1 + known.len() / 4);
-    match near {
-        Some((_, known)) => format!("did you mean {known}? allowed are {list}"),
-        None => format!("allowed are {list}"),
-    }
-}
-
-/// The number of letters to insert, delete, replace or swap with a neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    let mut last = None;
-    for (row, x) in a.chars().enumerate() {
-        let mut line = vec![row + 1];
-        for (column, y) in b.iter().enumerate() {
-            let at =
-                |line: &[usize], column: usize| line.get(column).copied().unwrap_or(usize::MAX);
-            let mut best = (at(&above, column) + usize::from(x != *y))
-                .min(at(&above, column + 1) + 1)
-                .min(at(&line, column) + 1);
-            let swapped = column
-                .checked_sub(1)
-                .filter(|&earlier| last == Some(*y) && b.get(earlier) == Some(&x));
-            if let Some(earlier) = swapped {
-                best = best.min(at(&before, earlier).saturating_add(1));
-            }
-            line.push(best);
-        }
-        before = std::mem::replace(&mut above, line);
-        last = Some(x);
-    }
-    above.last().copied().unwrap_or(0)
+/// Returns whether a text looks like a name, and not like a value that may be secret.
+fn could_be_variant(text: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.len() <= LONGEST_VARIANT && text.chars().all(is_of_name)
 }
 
 impl fmt::Display for Fault {

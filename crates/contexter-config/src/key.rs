@@ -12,6 +12,24 @@ pub(crate) fn parse(key: &str) -> Result<Vec<String>, Error> {
     Ok(parts)
 }
 
+/// Returns as much of a key as an error may tell, and what is most likely wrong with it.
+///
+/// Without the space or the colon after it, the key has swallowed its value, such as a secret.
+pub(crate) fn told(key: &str) -> (&str, Option<&'static str>) {
+    let Some((shown, rest)) = key
+        .find(|c: char| c == ':' || c.is_whitespace())
+        .map(|end| key.split_at(end))
+    else {
+        return (key, None);
+    };
+    let slip = if rest.contains(':') {
+        "a space is missing after the colon"
+    } else {
+        "a colon is missing, or the key has a space"
+    };
+    (shown, Some(slip))
+}
+
 /// Returns whether a key by this name most likely holds a secret.
 pub(crate) fn sounds_secret(key: &str) -> bool {
     const WORDS: [&str; 10] = [

@@ -1,8 +1,6 @@
 //! Gives the tree its types: a scalar is text until the reader's type says what it is.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
 use serde::de::{Deserializer, Error as _, IntoDeserializer, Unexpected, Visitor};
 use serde::forward_to_deserialize_any;
@@ -12,65 +10,68 @@ use crate::fault::Fault;
 use crate::node::{Node, Value};
 use crate::scalar::Scalar;
 use crate::secret::SECRET;
-use crate::{ErrorKind, yaml};
+use crate::secret_file::Reading;
+use crate::{ErrorKind, brackets};
 
-/// Reads a `T` from `node`.
-pub(crate) fn typed<T: serde::de::DeserializeOwned>(node: &Node) -> Result<T, Fault> {
-    T::deserialize(Late(node)).map_err(|fault| fault.at(node))
-}
-
-/// Reads a `T` from an empty section that is written nowhere.
-pub(crate) fn typed_of_nothing<T: serde::de::DeserializeOwned>() -> Result<T, Fault> {
-    typed(&Node::empty(0))
+/// Reads a `T` from `node`, and the secrets in files of their own from `files`.
+pub(crate) fn typed<T: serde::de::DeserializeOwned>(
+    node: &Node,
+    files: &Reading<'_>,
+) -> Result<T, Fault> {
+    T::deserialize(Late { node, files }).map_err(|fault| fault.at(node))
 }
 
 /// A value that takes the type it is asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Late<'a>(pub(crate) &'a Node);
+pub(crate) struct Late<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) files: &'a Reading<'a>,
+}
 
 impl<'a> Late<'a> {
-    fn text(self) -> Option<&'a str> {
-        match &self.0.value {
-            Value::Plain(text) | Value::Text(text) => Some(text),
+    /// Returns another value of the same tree.
+    pub(crate) fn of(self, node: &'a Node) -> Self {
+        Self { node, ..self }
+    }
+
+    pub(crate) fn text(self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::Plain(text) | Value::Text(text) | Value::Brackets { text, .. } => Some(text),
             _ => None,
         }
     }
 
     pub(crate) fn found(self) -> Unexpected<'a> {
-        match &self.0.value {
-            Value::Null => Unexpected::Unit,
+        match &self.node.value {
+            Value::Null | Value::Empty => Unexpected::Unit,
             Value::Plain(text) => match Scalar::of(text) {
                 Scalar::Bool(value) => Unexpected::Bool(value),
                 Scalar::Whole(_) => Unexpected::Unsigned(0),
                 Scalar::Fraction(value) => Unexpected::Float(value),
                 Scalar::Text => Unexpected::Str(text),
             },
-            Value::Text(text) => Unexpected::Str(text),
+            Value::Text(text) | Value::Brackets { text, .. } => Unexpected::Str(text),
             Value::List(_) => Unexpected::Seq,
             Value::Map(_) => Unexpected::Map,
         }
     }
 
     fn scalar(self) -> Scalar {
-        match &self.0.value {
+        match &self.node.value {
             Value::Plain(text) => Scalar::of(text),
             _ => Scalar::Text,
         }
     }
 
-    /// Reads the list or mapping that an environment variable writes as `[a, b]` or `{a: b}`.
-    fn inline(self) -> Option<Result<Node, Fault>> {
-        let Value::Plain(text) = &self.0.value else {
-            return None;
-        };
-        if !self.0.origin.is_variable() || !text.trim_start().starts_with(['[', '{']) {
-            return None;
+    /// Opens the brackets of a variable, where a list, a mapping or a variant is expected.
+    fn opened(self) -> Result<Self, Fault> {
+        match &self.node.value {
+            Value::Plain(text) if self.node.origin.is_variable() && brackets::are_in(text) => {
+                let fault = Fault::new(ErrorKind::Syntax, "not valid YAML in brackets");
+                Err(fault.at(self.node))
+            }
+            _ => Ok(self.of(self.node.opened())),
         }
-        let nowhere: Arc<Path> = Path::new("").into();
-        let parsed = yaml::parse(text, &nowhere, self.0.origin.layer());
-        Some(parsed.map_err(|_position_within_the_variable| {
-            Fault::new(ErrorKind::Syntax, "not valid YAML in brackets").at(self.0)
-        }))
     }
 }
 
@@ -99,17 +100,17 @@ impl<'de> Deserializer<'de> for Late<'_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match &self.0.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Text(text) => visitor.visit_str(text),
+        match &self.node.value {
+            Value::Null | Value::Empty => visitor.visit_unit(),
+            Value::Text(text) | Value::Brackets { text, .. } => visitor.visit_str(text),
             Value::Plain(text) => match Scalar::of(text) {
                 Scalar::Bool(value) => visitor.visit_bool(value),
                 Scalar::Whole(value) => visit_whole(value, visitor),
                 Scalar::Fraction(value) => visitor.visit_f64(value),
                 Scalar::Text => visitor.visit_str(text),
             },
-            Value::List(items) => visit_list(items, visitor),
-            Value::Map(entries) => visitor.visit_map(Entries::of(entries, &[])),
+            Value::List(items) => visit_list(self, items, visitor),
+            Value::Map(entries) => visitor.visit_map(Entries::of(self, entries, &[])),
         }
     }
 
@@ -158,8 +159,8 @@ impl<'de> Deserializer<'de> for Late<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.0.value {
-            Value::Null => visitor.visit_none(),
+        match self.node.value {
+            Value::Null | Value::Empty => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -178,14 +179,11 @@ impl<'de> Deserializer<'de> for Late<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match (&self.0.value, self.inline()) {
-            (Value::List(items), _) => visit_list(items, visitor),
-            (Value::Null, _) => visit_list(&[], visitor),
-            (_, Some(node)) => match node?.value {
-                Value::List(items) => visit_list(&items, visitor),
-                _ => Err(Fault::invalid_type(Unexpected::Map, &visitor)),
-            },
-            _ => Err(Fault::invalid_type(self.found(), &visitor)),
+        let opened = self.opened()?;
+        match &opened.node.value {
+            Value::List(items) => visit_list(self, items, visitor),
+            Value::Null | Value::Empty => visit_list(self, &[], visitor),
+            _ => Err(Fault::invalid_type(opened.found(), &visitor)),
         }
     }
 
@@ -216,14 +214,13 @@ impl<'de> Deserializer<'de> for Late<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match (&self.0.value, self.inline()) {
-            (Value::Map(entries), _) => visitor.visit_map(Entries::of(entries, fields)),
-            (Value::Null, _) => visitor.visit_map(Entries::of(&BTreeMap::new(), fields)),
-            (_, Some(node)) => match node?.value {
-                Value::Map(entries) => visitor.visit_map(Entries::of(&entries, fields)),
-                _ => Err(Fault::invalid_type(Unexpected::Seq, &visitor)),
-            },
-            _ => Err(Fault::invalid_type(self.found(), &visitor)),
+        let opened = self.opened()?;
+        match &opened.node.value {
+            Value::Map(entries) => visitor.visit_map(Entries::of(self, entries, fields)),
+            Value::Null | Value::Empty => {
+                visitor.visit_map(Entries::of(self, &BTreeMap::new(), fields))
+            }
+            _ => Err(Fault::invalid_type(opened.found(), &visitor)),
         }
     }
 
@@ -233,16 +230,18 @@ impl<'de> Deserializer<'de> for Late<'_> {
         _variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match &self.0.value {
+        let opened = self.opened()?;
+        match &opened.node.value {
             Value::Plain(text) | Value::Text(text) => {
                 visitor.visit_enum(text.as_str().into_deserializer())
             }
             Value::Map(entries) if entries.len() == 1 => {
                 let chosen = entries.iter().next();
                 let (name, entry) = chosen.ok_or_else(|| Fault::missing_field("variant"))?;
-                visitor.visit_enum(Variant { name, entry })
+                let value = self.of(&entry.node);
+                visitor.visit_enum(Variant { name, entry, value })
             }
-            _ => Err(Fault::invalid_type(self.found(), &visitor)),
+            _ => Err(Fault::invalid_type(opened.found(), &visitor)),
         }
     }
 

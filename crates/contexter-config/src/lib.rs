@@ -32,7 +32,7 @@
 //! assert_eq!(error.to_string(), "server.yaml:1:7: port: 80800 is not allowed, expected u16");
 //! ```
 //!
-//! Files are read once: they are neither watched nor written.
+//! Files, those of secrets too, are read once: they are neither watched nor written.
 //!
 //! # Names of the specification
 //!
@@ -46,6 +46,8 @@
 //! | `SERVICE_CONFIG_SCHEMA` | the type that a section is read into |
 
 mod access;
+mod brackets;
+mod choice;
 mod config;
 mod env;
 mod error;
@@ -60,6 +62,7 @@ mod scalar;
 mod secret;
 mod secret_file;
 mod secrets;
+mod set;
 mod spelling;
 mod yaml;
 

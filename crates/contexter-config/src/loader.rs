@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::config::{Check, Config};
 use crate::node::{Node, Value};
-use crate::{Error, ErrorKind, Origin, env, key, yaml};
+use crate::{Error, ErrorKind, Origin, env, set, yaml};
 
 /// The largest configuration file that is read: 1 MiB.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -25,15 +25,17 @@ pub const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// | environment | files | [`from_env`](Self::from_env), [`variables`](Self::variables) |
 /// | overrides | everything | [`set`](Self::set) |
 ///
-/// The order of the calls matters only within one row. Mappings are merged key by key; a list or a
-/// scalar replaces what is below it.
+/// The order of the calls matters only within one row. Mappings are merged key by key; a list, a
+/// scalar or a written `null` replaces what is below it. A key with nothing after its colon leaves
+/// a mapping below it as it is.
 ///
 /// # Environment
 ///
 /// `CONTEXTER__SERVICES__VOYAGE_AI__TIMEOUT` is `services.voyage_ai.timeout` for the prefix
 /// `CONTEXTER`: two underscores separate, one belongs to the name. Case does not matter, and a
 /// dash in a key is an underscore in the variable. A value gets its type from the field that reads
-/// it; lists and mappings are written in brackets, as `[a, b]` or `{a: 1}`.
+/// it; lists and mappings are written in brackets, as `[a, b]` or `{a: 1}`, the keys in them as in a
+/// file. A field of text gets the brackets as text.
 ///
 /// # Examples
 ///
@@ -126,7 +128,7 @@ impl Loader {
             let Ok(name) = name.into_string() else {
                 continue;
             };
-            if !name.starts_with(prefix) {
+            if env::key(&name, prefix).is_none() {
                 continue;
             }
             match value.into_string() {
@@ -198,16 +200,10 @@ impl Loader {
             base.merge(env::layer(prefix, variables, next())?);
         }
         let layer = next();
-        let mut overrides = Node::empty(layer);
         for (key, value) in self.overrides {
-            let path = key::parse(&key)?;
-            let origin = Origin::set(layer);
-            let over = from_json(value, &origin);
-            let mut single = Node::empty(layer);
-            single.insert(&path, over.value, &origin)?;
-            overrides.merge(single);
+            base.merge(set::single(&key, value, layer)?);
         }
-        Config::new(base, overrides, check)
+        Config::new(base, layer, check)
     }
 }
 
@@ -229,7 +225,12 @@ impl fmt::Debug for Loader {
 fn document(text: &str, path: &Path, layer: usize) -> Result<Node, Error> {
     let root = yaml::parse(text, &path.into(), layer)?;
     match root.value {
-        Value::Map(_) | Value::Null => Ok(root),
+        Value::Map(_) | Value::Empty => Ok(root),
+        // Of a whole file, `null` is nothing to merge.
+        Value::Null => Ok(Node {
+            value: Value::Empty,
+            ..root
+        }),
         _ => Err(Error::new(
             ErrorKind::WrongType,
             "a configuration is a mapping of keys to values",
@@ -275,39 +276,5 @@ fn read(path: &Path) -> Result<Zeroizing<String>, Error> {
                 )),
             )
         }
-    }
-}
-
-/// Makes a tree of a value whose types are known.
-pub(crate) fn from_json(value: serde_json::Value, origin: &Origin) -> Node {
-    use serde_json::Value as Json;
-
-    let value = match value {
-        Json::Null => Value::Null,
-        Json::Bool(value) => Value::Plain(Zeroizing::new(value.to_string())),
-        Json::Number(value) => Value::Plain(Zeroizing::new(value.to_string())),
-        Json::String(text) => Value::Text(Zeroizing::new(text)),
-        Json::Array(items) => Value::List(
-            items
-                .into_iter()
-                .map(|item| from_json(item, origin))
-                .collect(),
-        ),
-        Json::Object(entries) => Value::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| {
-                    let entry = crate::node::Entry {
-                        key: origin.clone(),
-                        node: from_json(value, origin),
-                    };
-                    (key, entry)
-                })
-                .collect(),
-        ),
-    };
-    Node {
-        value,
-        origin: origin.clone(),
     }
 }

@@ -22,6 +22,8 @@ enum Place {
         column: u64,
     },
     Variable(Arc<str>),
+    // Between the brackets of a variable.
+    Inside(Arc<str>),
     Set,
     // Only the root of a tree that no file gave.
     Nowhere,
@@ -41,6 +43,15 @@ impl Origin {
             place: Place::Variable(name.into()),
             layer,
         }
+    }
+
+    /// Returns the place of what is written between the brackets of this variable.
+    pub(crate) fn inside(&self) -> Self {
+        let place = match &self.place {
+            Place::Variable(name) => Place::Inside(Arc::clone(name)),
+            place => place.clone(),
+        };
+        Self { place, ..*self }
     }
 
     pub(crate) fn set(layer: usize) -> Self {
@@ -69,6 +80,7 @@ impl Origin {
         self.place == Place::Nowhere
     }
 
+    /// Returns whether this is a variable itself, not what is between its brackets.
     pub(crate) fn is_variable(&self) -> bool {
         matches!(self.place, Place::Variable(_))
     }
@@ -79,7 +91,9 @@ impl Origin {
             Place::File { path: file, .. } => file
                 .parent()
                 .map_or_else(|| PathBuf::from(path), |folder| folder.join(path)),
-            Place::Variable(_) | Place::Set | Place::Nowhere => PathBuf::from(path),
+            Place::Variable(_) | Place::Inside(_) | Place::Set | Place::Nowhere => {
+                PathBuf::from(path)
+            }
         }
     }
 }
@@ -90,7 +104,7 @@ impl fmt::Display for Origin {
             Place::File { path, line, column } => {
                 write!(f, "{}:{line}:{column}", path.display())
             }
-            Place::Variable(name) => f.write_str(name),
+            Place::Variable(name) | Place::Inside(name) => f.write_str(name),
             Place::Set => f.write_str("set by the program"),
             Place::Nowhere => f.write_str("not written"),
         }

@@ -15,7 +15,9 @@ const REDACTED: &str = "[redacted]";
 ///
 /// The memory is overwritten when the secret is dropped. A field `api_key: Secret` (or
 /// `Option<Secret>`) is read from the key `api_key`, or from the file that the key `api_key_file`
-/// names; line breaks at the end of such a file are not part of the secret.
+/// names; line breaks at the end of such a file are not part of the secret. The file is read once,
+/// when the key is first read: to change the secret, [update](crate::Config::update) the key, or
+/// let it name another file.
 ///
 /// # Examples
 ///

@@ -11,7 +11,7 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 use serde_saphyr::{Location, NonFiniteFloatPolicy, Options, Spanned};
 
 use crate::node::{Entry, Node, Value};
-use crate::{Error, ErrorKind, Origin};
+use crate::{Error, ErrorKind, Origin, key};
 
 /// Reads one YAML document; an empty one is an empty mapping.
 pub(crate) fn parse(text: &str, path: &Arc<Path>, layer: usize) -> Result<Node, Error> {
@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &str, path: &Arc<Path>, layer: usize) -> Result<Node, 
         Ok(root) => Ok(document.node(root)),
         Err(error) => match error.without_snippet() {
             serde_saphyr::Error::Eof { .. } => Ok(Node {
-                value: Value::Null,
+                value: Value::Empty,
                 origin: Origin::file(path, 1, 1, layer),
             }),
             error => Err(document.fault(error)),
@@ -158,7 +158,10 @@ impl Document<'_> {
     fn node(&self, raw: Spanned<Raw>) -> Node {
         let written = raw.defined;
         let value = match raw.value {
-            Raw::Null => Value::Null,
+            Raw::Null => match self.plain_source(written) {
+                Some("~" | "null" | "Null" | "NULL") => Value::Null,
+                _ => Value::Empty,
+            },
             Raw::Typed(canonical) => {
                 let source = self.plain_source(written);
                 Value::Plain(Zeroizing::new(source.map_or(canonical, str::to_owned)))
@@ -171,11 +174,8 @@ impl Document<'_> {
                 entries
                     .into_iter()
                     .map(|(key, value)| {
-                        let entry = Entry {
-                            key: self.origin(key.referenced),
-                            node: self.node(value),
-                        };
-                        (key.value, entry)
+                        let written = self.origin(key.referenced);
+                        (key.value, Entry::new(written, self.node(value)))
                     })
                     .collect::<BTreeMap<_, _>>(),
             ),
@@ -214,10 +214,14 @@ impl Document<'_> {
                 "too many values, aliases or levels for a configuration".to_owned(),
             ),
             Parser::AliasError { error, .. } => return self.fault(error),
-            Parser::DuplicateMappingKey { key: Some(key), .. } => (
-                ErrorKind::InvalidKey,
-                format!("the key {key:?} is there twice"),
-            ),
+            Parser::DuplicateMappingKey { key: Some(key), .. } => {
+                let (key, slip) = key::told(key);
+                let slip = slip.map_or(String::new(), |slip| format!("; {slip}"));
+                (
+                    ErrorKind::InvalidKey,
+                    format!("the key {key:?} is there twice{slip}"),
+                )
+            }
             Parser::DuplicateMappingKey { .. } => {
                 (ErrorKind::InvalidKey, "a key is there twice".to_owned())
             }

@@ -156,3 +156,25 @@ fn the_variables_of_the_process_can_be_used() {
         "{printed}"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_variable_of_others_may_hold_anything() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let loaded = Loader::new().from_env("CTXT").load::<serde_json::Value>();
+    if std::env::var_os("CTXTEST_CHILD").is_some() {
+        assert_eq!(*loaded.unwrap().current(), serde_json::json!({"port": 5}));
+        return;
+    }
+    let not_text = std::ffi::OsStr::from_bytes(b"/caf\xe9");
+    let own_name = "environment::a_variable_of_others_may_hold_anything";
+    let child = |name: &str| {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", own_name]);
+        child.envs([("CTXTEST_CHILD", "1"), ("CTXT__PORT", "5")]);
+        child.env(name, not_text).output().unwrap().status.success()
+    };
+    assert!(child("CTXTDIR"));
+    assert!(!child("CTXT__DIR"), "one of ours must be text");
+}

@@ -174,3 +174,56 @@ fn bad_yaml_is_told_with_its_position() {
         "t.yaml:1:4: an alias of nothing; text that begins with * needs quotes",
     );
 }
+
+#[test]
+fn a_key_that_swallowed_its_value_is_told_without_it() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Service {
+        api_key: String,
+    }
+    assert_eq!(
+        fault::<Service>("{api_key:hunter22}"),
+        "t.yaml:1:2: api_key: unknown key; a space is missing after the colon; \
+         did you mean api_key? allowed are api_key",
+    );
+    assert_eq!(
+        fault::<Service>("{api_key hunter22}"),
+        "t.yaml:1:2: api_key: unknown key; a colon is missing, or the key has a space; \
+         did you mean api_key? allowed are api_key",
+    );
+    assert_eq!(
+        fault::<Service>("{\":hunter22\": }"),
+        "t.yaml:1:2: unknown key; a space is missing after the colon; allowed are api_key",
+    );
+    assert_eq!(
+        fault::<Service>("{api_key:hunter22: 1, api_key:hunter22: 2}"),
+        "t.yaml:1:23: the key \"api_key\" is there twice; a space is missing after the colon",
+    );
+    assert_eq!(
+        fault::<BTreeMap<String, String>>("{pin:hunter22}"),
+        "t.yaml:1:14: pin: expected a string, found nothing",
+    );
+    assert_eq!(
+        fault::<BTreeMap<String, u8>>("'http://a/': x"),
+        "t.yaml:1:14: http://a/: expected u8, found text",
+    );
+}
+
+#[test]
+fn what_cannot_be_the_name_of_a_variant_is_not_repeated() {
+    for text in [
+        "postgres://u:hunter22@h",
+        "pa-hunter22-hunter22-hunter22",
+        "hunter22 hunter22",
+        "{hybrid:hunter22}",
+    ] {
+        let message = fault::<Settings>(&format!("name: a\nmode: {text}"));
+        let expected = "mode: the value is not known; ";
+        assert!(
+            message.contains(expected) && !message.contains("hunter22"),
+            "{message}"
+        );
+    }
+}

@@ -121,6 +121,26 @@ fn an_empty_section_does_not_wipe_out_a_lower_layer() {
 }
 
 #[test]
+fn null_that_is_written_replaces_a_section_in_any_layer() {
+    let below = "section: {x: 2, y: 2}\na: default";
+    let section = |loader: Loader| {
+        let config = loader.load::<serde_json::Value>().unwrap();
+        config.current()["section"].clone()
+    };
+    let loader = Loader::new().defaults("d.yaml", below);
+    for written in ["null", "~", "Null # not used"] {
+        let loader = loader.clone();
+        let over = loader.defaults("over.yaml", format!("section: {written}\na: b"));
+        assert!(section(over).is_null(), "{written}");
+    }
+    assert!(section(loader.clone().set("section", ())).is_null());
+    for written in ["section:", "section: # x: 5", "{section: , a: b}", "~", ""] {
+        let over = loader.clone().defaults("over.yaml", written);
+        assert_eq!(section(over), json!({"x": 2, "y": 2}), "{written}");
+    }
+}
+
+#[test]
 fn where_a_value_came_from_is_known() {
     let config = Loader::new()
         .defaults("d.yaml", "a: 1\nsection:\n  x: 2\n  y: 3")

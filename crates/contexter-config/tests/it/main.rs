@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod brackets;
 mod environment;
 mod errors;
 mod hostile;
 mod late_typing;
 mod layers;
+mod naming;
 mod precedence;
 mod redaction;
+mod secret_files;
 mod secrets;
 mod sections;
 mod updates;

@@ -45,6 +45,19 @@ fn an_update_is_seen_by_all_clones_and_keeps_the_rest() {
 }
 
 #[test]
+fn null_takes_the_place_of_a_section() {
+    let config = config();
+    config.update("section", json!(null)).unwrap();
+    let now = config.current();
+    assert_eq!((now.a, now.section.x, now.section.y), (1, 0, 0));
+    assert!(config.origin("section.x").is_none());
+    // What was there before does not come back with a part of it.
+    config.update("section.x", 5).unwrap();
+    let now = config.current();
+    assert_eq!((now.section.x, now.section.y), (5, 0));
+}
+
+#[test]
 fn an_update_that_is_not_valid_changes_nothing() {
     let config = config();
     config.update("section.x", 5).unwrap();
