@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use parking_lot::RwLock;
 use tokio::sync::Semaphore;
 
-use crate::check::{Stopped, guarded};
+use crate::check::{Stopped, guarded, slot};
 use crate::watched::{Entry, Registered, Watched};
 use crate::{
     DeregisterError, InvalidSettings, RegisterError, ServiceNotFound, Settings, ShutdownError,
@@ -70,7 +70,9 @@ impl Registry {
 
     /// Initializes `adapter`, checks it once, and registers it under its name.
     ///
-    /// A service whose first check is not healthy is registered all the same: it may recover.
+    /// A service whose first check is not healthy is registered all the same: it may recover. The
+    /// check counts towards [`Settings::concurrency`] and may have to wait for others, unless an
+    /// adapter's check registers the service: then both count as one.
     ///
     /// # Errors
     ///
@@ -90,12 +92,11 @@ impl Registry {
         // Held to the end, so that the name is never free between two of the steps below.
         let _reserved = self.reserve(&name)?;
         self.initialize(&name, &adapter).await?;
-        let watched = Watched::first(
-            name.clone(),
-            Arc::clone(&adapter),
-            self.inner.settings.check_timeout,
-        )
-        .await;
+        let watched = {
+            let _slot = slot(&self.inner.slots).await;
+            let limit = self.inner.settings.check_timeout;
+            Watched::first(name.clone(), Arc::clone(&adapter), limit).await
+        };
         {
             let mut services = self.inner.services.write();
             if !services.shut_down {
@@ -302,8 +303,7 @@ impl Registry {
     }
 
     async fn check_in_slot(&self, watched: &Watched) -> ServiceHealth {
-        // The semaphore is never closed, so a missing permit only means "do not wait for one".
-        let _slot = self.inner.slots.acquire().await.ok();
+        let _slot = slot(&self.inner.slots).await;
         watched.check(self.inner.settings.check_timeout).await
     }
 

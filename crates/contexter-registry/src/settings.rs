@@ -8,12 +8,15 @@ use thiserror::Error;
 ///
 /// | setting | default | meaning |
 /// |---|---|---|
-/// | interval | 60 s | mean time between two checks of one service |
-/// | jitter | 0.1 | each pause is drawn from interval × (1 ± jitter) |
+/// | interval | 60 s | mean time between two checks of one service that is healthy |
+/// | jitter | 0.1 | each pause is drawn from its mean × (1 ± jitter) |
 /// | check timeout | 10 s | a check that takes longer is unhealthy |
 /// | concurrency | 16 | checks that run at once, over all services |
 /// | initialize timeout | 5 min | an adapter that takes longer is not registered |
 /// | shutdown timeout | 10 s | an adapter that takes longer is abandoned and reported |
+///
+/// A service that is not healthy is checked again sooner: after a second, then after twice as long
+/// with every check that finds it so, up to the interval. The jitter applies to these pauses too.
 ///
 /// # Examples
 ///
@@ -28,13 +31,14 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The mean time between two checks of one service.
+    /// The mean time between two checks of one service that is healthy, and the longest such time
+    /// for any other.
     pub interval: Duration,
-    /// The share of the interval by which each pause varies, from 0 to 1.
+    /// The share of its mean by which each pause varies, from 0 to 1.
     pub jitter: f64,
     /// The longest time of one check.
     pub check_timeout: Duration,
-    /// The most checks that run at once.
+    /// The most checks that run at once, the first ones of new services included.
     pub concurrency: usize,
     /// The longest time an adapter may take to initialize.
     pub initialize_timeout: Duration,
@@ -57,14 +61,14 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Sets the mean time between two checks of one service.
+    /// Sets the mean time between two checks of one service that is healthy.
     #[must_use]
     pub const fn with_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
     }
 
-    /// Sets the share of the interval by which each pause varies; 0 makes checks strictly periodic.
+    /// Sets the share of its mean by which each pause varies; 0 makes checks strictly periodic.
     #[must_use]
     pub const fn with_jitter(mut self, jitter: f64) -> Self {
         self.jitter = jitter;

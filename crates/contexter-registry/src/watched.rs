@@ -8,11 +8,15 @@ use std::time::Duration;
 use contexter_adapter::{HealthStatus, ServiceAdapter, ServiceHealth};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::Settings;
-use crate::check::check;
+use crate::check::{check, slot};
+
+/// The mean pause between the first check that finds a service unwell and the next one.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A registered service at one moment.
 #[derive(Clone)]
@@ -44,6 +48,8 @@ pub(crate) struct Watched {
     adapter: Arc<dyn ServiceAdapter>,
     tickets: AtomicU64,
     record: Mutex<Record>,
+    // Wakes the check loop, which may be within a long pause when a check by hand ends badly.
+    unwell: Notify,
 }
 
 struct Record {
@@ -72,6 +78,7 @@ impl Watched {
                 since,
                 ticket: 0,
             }),
+            unwell: Notify::new(),
         }
     }
 
@@ -81,6 +88,9 @@ impl Watched {
         let health = check(&self.adapter, limit).await;
         let mut record = self.record.lock();
         if ticket > record.ticket {
+            if record.health.is_healthy() && !health.is_healthy() {
+                self.unwell.notify_one();
+            }
             let before = record.health.status;
             if before != health.status {
                 record.since = health.timestamp;
@@ -152,20 +162,34 @@ impl Drop for Entry {
 }
 
 async fn check_forever(watched: Arc<Watched>, settings: Arc<Settings>, slots: Arc<Semaphore>) {
+    let mut again = SOON;
     loop {
-        tokio::time::sleep(pause(&settings)).await;
-        // The semaphore is never closed; if it were, there would be nothing left to check.
-        let Ok(_slot) = slots.acquire().await else {
-            return;
+        let is_healthy = watched.is_healthy();
+        if is_healthy {
+            again = SOON;
+        }
+        let mean = if is_healthy {
+            settings.interval
+        } else {
+            again.min(settings.interval)
         };
+        let pause = jittered(mean, settings.jitter);
+        if timeout(pause, watched.unwell.notified()).await.is_ok() {
+            // The pause may have been drawn while the service was healthy.
+            continue;
+        }
+        if !is_healthy {
+            again = again.saturating_mul(2);
+        }
+        let _slot = slot(&slots).await;
         watched.check(settings.check_timeout).await;
     }
 }
 
 /// Draws the pause before the next check, so that services registered together drift apart.
-fn pause(settings: &Settings) -> Duration {
-    let factor = 1.0 + settings.jitter * rand::random_range(-1.0..=1.0);
-    // A jitter of 1 may draw a factor of 0; a tenth of the interval keeps a loop from spinning.
+fn jittered(mean: Duration, jitter: f64) -> Duration {
+    let factor = 1.0 + jitter * rand::random_range(-1.0..=1.0);
+    // A jitter of 1 may draw a factor of 0; a tenth of the mean keeps a loop from spinning.
     let longest = Duration::from_hours(24 * 365);
-    settings.interval.min(longest).mul_f64(factor.max(0.1))
+    mean.min(longest).mul_f64(factor.max(0.1))
 }

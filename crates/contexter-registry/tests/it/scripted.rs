@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use contexter_adapter::{AdapterError, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// What a lifecycle method does.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ pub(crate) struct Scripted {
     on_shutdown: Does,
     on_check: Mutex<Does>,
     pub(crate) initialized: AtomicUsize,
-    pub(crate) checks: AtomicUsize,
+    checked_at: Mutex<Vec<Instant>>,
     gauge: Arc<Gauge>,
     pub(crate) shut_down: AtomicUsize,
 }
@@ -65,7 +66,7 @@ impl Scripted {
             on_shutdown: Does::Works,
             on_check: Mutex::new(Does::Works),
             initialized: AtomicUsize::new(0),
-            checks: AtomicUsize::new(0),
+            checked_at: Mutex::default(),
             gauge: Arc::default(),
             shut_down: AtomicUsize::new(0),
         }
@@ -96,7 +97,14 @@ impl Scripted {
     }
 
     pub(crate) fn checks(&self) -> usize {
-        self.checks.load(Ordering::SeqCst)
+        self.checked_at.lock().len()
+    }
+
+    /// Returns how long after each check the next one began.
+    pub(crate) fn pauses(&self) -> Vec<Duration> {
+        let checks = self.checked_at.lock();
+        let next = checks.iter().skip(1);
+        checks.iter().zip(next).map(|(a, b)| *b - *a).collect()
     }
 }
 
@@ -128,10 +136,10 @@ impl ServiceAdapter for Scripted {
     }
 
     async fn health_check(&self) -> ServiceHealth {
-        self.checks.fetch_add(1, Ordering::SeqCst);
+        self.checked_at.lock().push(Instant::now());
         self.gauge.enter();
         let does = self.on_check.lock().clone();
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let result = act(does).await;
         self.gauge.leave();
         let health = |status| ServiceHealth::new(status, started.elapsed(), Timestamp::now());
