@@ -20,6 +20,10 @@ use serde::{Deserialize, Serialize};
 pub struct AdapterSnapshot {
     /// The breaker's state, such as `"closed"`; `None` without a breaker.
     pub breaker_state: Option<String>,
+    /// Whether the breaker refuses every call now: unlike its state, this changes by itself when a
+    /// break is over.
+    #[serde(default)]
+    pub refuses_calls: bool,
     /// Failures that the breaker counts at the moment.
     pub failure_count: u64,
     /// When the breaker last counted a failure.
@@ -40,6 +44,13 @@ impl AdapterSnapshot {
         self.breaker_state = Some(state.into());
         self.failure_count = failure_count;
         self.last_failure = last_failure;
+        self
+    }
+
+    /// Says whether the breaker refuses every call now.
+    #[must_use]
+    pub fn with_refusal(mut self, refuses_calls: bool) -> Self {
+        self.refuses_calls = refuses_calls;
         self
     }
 

@@ -194,6 +194,13 @@ impl<C: Clock, K> Breaker<C, K> {
         self.machine.state()
     }
 
+    /// Returns whether every call is refused now: while a break lasts or by hand, and not in a dry
+    /// run. While half-open it admits its probes, so this is false.
+    #[must_use]
+    pub fn refuses_calls(&self) -> bool {
+        self.machine.refuses_calls()
+    }
+
     /// Returns a subscription to the state: what it is, and every change from now on.
     #[must_use]
     pub fn subscribe(&self) -> Subscription {

@@ -118,6 +118,14 @@ impl<C: Clock> Machine<C> {
         self.word().state()
     }
 
+    pub(crate) fn refuses_calls(&self) -> bool {
+        match self.word().phase {
+            Phase::Isolated => true,
+            Phase::Open { .. } => !self.limits().is_dry_run() && self.until() > self.nanos(),
+            Phase::Closed { .. } | Phase::ForcedClosed | Phase::HalfOpen(_) => false,
+        }
+    }
+
     #[inline]
     pub(crate) fn limits(&self) -> Limits {
         Limits(self.hot.limits.load(Ordering::Acquire))

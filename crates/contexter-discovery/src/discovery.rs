@@ -20,6 +20,9 @@ pub const MAX_RESPONSE_TIME: Duration = Duration::from_secs(1);
 ///
 /// Cloning is cheap and all clones share the registry and the registered capabilities. Nothing here
 /// waits: every answer rests on the last health check of each service.
+///
+/// [`find`](Self::find) and [`load_balanced`](Self::load_balanced) also pass over a service whose
+/// breaker refuses every call at that moment.
 #[derive(Clone)]
 pub struct Discovery {
     registry: Registry,
@@ -60,6 +63,8 @@ impl Discovery {
     }
 
     /// Returns the first healthy service, in alphabetical order, that has `capability`.
+    ///
+    /// Breakers do not matter here.
     #[must_use]
     pub fn discover(&self, capability: &str) -> Option<String> {
         let services = self.registry.adapters();
@@ -73,7 +78,8 @@ impl Discovery {
     ///
     /// Services are compared by the response time of their last health check, equal ones by name.
     /// A slow service is better than none, so the limit of
-    /// [`load_balanced`](Self::load_balanced) does not apply.
+    /// [`load_balanced`](Self::load_balanced) does not apply. The handle stays with its service, so
+    /// whoever keeps it keeps the choice.
     ///
     /// # Errors
     ///
@@ -82,7 +88,7 @@ impl Discovery {
         self.choose(Req::NAME, |service| {
             let handle = service.adapter.capabilities().handle::<Req>();
             if let Some(handle) = handle {
-                healthy(service)?;
+                usable(service)?;
                 return Ok(handle);
             }
             Err(if self.has(service, Req::NAME) {
@@ -106,7 +112,7 @@ impl Discovery {
             if !self.has(service, capability) {
                 return Err(Reason::NoCapability);
             }
-            healthy(service)?;
+            usable(service)?;
             let response_time_ms = service.health.response_time_ms;
             let limit = self.max_response_time;
             if response_time_ms < limit.as_secs_f64() * 1e3 {
@@ -161,6 +167,17 @@ impl Discovery {
                 .get(&service.name)
                 .is_some_and(|extra| extra.contains(capability))
     }
+}
+
+fn usable(service: &Registered) -> Result<(), Reason> {
+    healthy(service)?;
+    let snapshot = service.adapter.snapshot();
+    if snapshot.refuses_calls {
+        return Err(Reason::BreakerOpen {
+            last_failure: snapshot.last_failure,
+        });
+    }
+    Ok(())
 }
 
 fn healthy(service: &Registered) -> Result<(), Reason> {

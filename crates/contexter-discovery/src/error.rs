@@ -62,6 +62,11 @@ pub enum Reason {
         /// What it reported.
         message: Option<String>,
     },
+    /// Its breaker is open and refuses calls.
+    BreakerOpen {
+        /// When the breaker last counted a failure.
+        last_failure: Option<Timestamp>,
+    },
     /// Its last health check took too long.
     TooSlow {
         /// How long the check took, in milliseconds.
@@ -84,6 +89,13 @@ impl fmt::Display for Reason {
                 write!(f, "is {status} since {since:.0}")?;
                 match message {
                     Some(message) => write!(f, " ({message})"),
+                    None => Ok(()),
+                }
+            }
+            Self::BreakerOpen { last_failure } => {
+                f.write_str("has an open breaker")?;
+                match last_failure {
+                    Some(at) => write!(f, ", its last failure was at {at:.0}"),
                     None => Ok(()),
                 }
             }

@@ -1,7 +1,7 @@
 //! Finds a healthy service by capability and picks the fastest.
 //!
-//! A [`Discovery`] looks at the health that the registry remembers, so asking costs no call to any
-//! service. Ask by name, or by request type to get a handle to call:
+//! A [`Discovery`] looks at the health that the registry remembers and at breakers, so asking costs
+//! no call to any service. Ask by name, or by request type to get a handle to call:
 //!
 //! ```
 //! use std::sync::Arc;

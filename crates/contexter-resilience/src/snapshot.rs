@@ -29,6 +29,8 @@ use crate::parts::Parts;
 pub struct StackSnapshot {
     /// The breaker's state; `None` without a breaker.
     pub breaker_state: Option<BreakerState>,
+    /// Whether the breaker refuses every call now.
+    pub refuses_calls: bool,
     /// Failures that the breaker counts at the moment.
     pub failure_count: u64,
     /// How long ago the breaker last counted a failure.
@@ -51,6 +53,7 @@ impl StackSnapshot {
         let state = breaker.as_ref();
         Self {
             breaker_state: state.and_then(|breaker| breaker.state),
+            refuses_calls: parts.breaker().is_some_and(Breaker::refuses_calls),
             failure_count: state
                 .and_then(|breaker| breaker.counter("failures"))
                 .unwrap_or(0),
@@ -79,6 +82,7 @@ impl From<StackSnapshot> for AdapterSnapshot {
         adapter.breaker_state = snapshot
             .breaker_state
             .map(|state| state.as_str().to_owned());
+        adapter.refuses_calls = snapshot.refuses_calls;
         adapter.failure_count = snapshot.failure_count;
         adapter.last_failure = snapshot.last_failure.and_then(|ago| {
             let ago = SignedDuration::try_from(ago).ok()?;

@@ -23,6 +23,26 @@ fn isolation_outlasts_any_wait_until_released() {
 }
 
 #[test]
+fn every_call_is_refused_only_while_a_break_lasts_or_by_hand() {
+    let (breaker, clock) = breaker(Config::new());
+    assert!(!breaker.refuses_calls());
+    trip(&breaker);
+    assert!(breaker.refuses_calls());
+    clock.advance(BREAK);
+    assert_eq!(breaker.state(), BreakerState::Open, "nobody has called yet");
+    assert!(!breaker.refuses_calls());
+    let probe = permit(&breaker);
+    assert_eq!(breaker.state(), BreakerState::HalfOpen);
+    assert!(!breaker.refuses_calls());
+    drop(probe);
+    breaker.isolate();
+    clock.advance(BREAK * 2);
+    assert!(breaker.refuses_calls());
+    breaker.release();
+    assert!(!breaker.refuses_calls());
+}
+
+#[test]
 fn forced_closed_ignores_failures_until_released() {
     let (breaker, _clock) = breaker(Config::new());
     trip(&breaker);
@@ -147,6 +167,7 @@ fn a_dry_run_shows_what_it_would_do_and_refuses_nothing() {
     let (breaker, clock) = breaker(config);
     trip(&breaker);
     assert_eq!(breaker.state(), BreakerState::Open);
+    assert!(!breaker.refuses_calls());
     for _ in 0..3 {
         record(&breaker, Sample::Failure);
     }

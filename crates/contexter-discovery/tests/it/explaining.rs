@@ -42,6 +42,19 @@ async fn every_registered_service_is_listed_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_service_says_cannot_break_the_line() {
+    let registry = Registry::new();
+    let torn = health(Unhealthy, 1).with_error("connection\nrefused\u{1b}[31m");
+    greeter(&registry, "a", torn).await;
+    let error = Discovery::new(registry).find::<Greet>().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no service for \"greeting\": \
+         a is unhealthy since 1970-01-01T00:00:00Z (connection\\nrefused\\u{1b}[31m)",
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_capability_by_name_alone_gives_no_handle() {
     let registry = Registry::new();
     mute(&registry, "named", health(Healthy, 1)).await;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contexter_adapter::{Capabilities, HealthStatus, ServiceAdapter, ServiceHealth};
+use contexter_adapter::{
+    AdapterSnapshot, Capabilities, HealthStatus, ServiceAdapter, ServiceHealth,
+};
 use contexter_registry::Registry;
 use contexter_service::{Capability, Service};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 /// The verb of `greeting`: the reply is the name of the service that was called.
 pub(crate) struct Greet;
@@ -30,10 +33,23 @@ impl Service<Greet> for Polite {
     }
 }
 
+/// The state of a breaker that a test sets; none at first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Breaker(Arc<Mutex<AdapterSnapshot>>);
+
+impl Breaker {
+    pub(crate) fn set(&self, state: &str, refuses_calls: bool, last_failure: Option<Timestamp>) {
+        *self.0.lock() = AdapterSnapshot::default()
+            .with_breaker(state, 5, last_failure)
+            .with_refusal(refuses_calls);
+    }
+}
+
 struct Fixed {
     name: &'static str,
     capabilities: Capabilities,
     health: ServiceHealth,
+    breaker: Breaker,
 }
 
 #[async_trait]
@@ -49,6 +65,10 @@ impl ServiceAdapter for Fixed {
     async fn health_check(&self) -> ServiceHealth {
         self.health.clone()
     }
+
+    fn snapshot(&self) -> AdapterSnapshot {
+        self.breaker.0.lock().clone()
+    }
 }
 
 pub(crate) fn health(status: HealthStatus, response_time_ms: u64) -> ServiceHealth {
@@ -56,10 +76,14 @@ pub(crate) fn health(status: HealthStatus, response_time_ms: u64) -> ServiceHeal
     ServiceHealth::new(status, Duration::from_millis(response_time_ms), at)
 }
 
-/// Registers a service that can greet.
-pub(crate) async fn greeter(registry: &Registry, name: &'static str, health: ServiceHealth) {
+/// Registers a service that can greet, and returns its breaker.
+pub(crate) async fn greeter(
+    registry: &Registry,
+    name: &'static str,
+    health: ServiceHealth,
+) -> Breaker {
     let capabilities = Capabilities::new().with::<Greet>(Polite(name));
-    register(registry, name, capabilities, health).await;
+    register(registry, name, capabilities, health).await
 }
 
 /// Registers a service that says of nothing that it can do it.
@@ -72,12 +96,15 @@ async fn register(
     name: &'static str,
     capabilities: Capabilities,
     health: ServiceHealth,
-) {
+) -> Breaker {
+    let breaker = Breaker::default();
     let adapter = Fixed {
         name,
         capabilities,
         health,
+        breaker: breaker.clone(),
     };
     let registered = registry.register(Arc::new(adapter)).await;
     assert!(registered.is_ok(), "{registered:?}");
+    breaker
 }
