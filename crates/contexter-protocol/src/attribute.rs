@@ -1,5 +1,6 @@
 //! The value rules of CloudEvents 1.0.2 attributes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -130,14 +131,30 @@ pub(crate) fn check_extension(name: &str, value: &ExtensionValue) -> Result<(), 
 }
 
 /// Reads a timestamp of RFC 3339 and of no wider form, because what is read must be written again.
+/// What is finer than a nanosecond is cut off.
 pub(crate) fn parse_time(attribute: &str, value: &str) -> Result<Timestamp, InvalidAttribute> {
     let invalid = || InvalidAttribute::new(attribute, value, "an RFC 3339 timestamp");
     if !is_rfc3339(value.as_bytes()) {
         return Err(invalid());
     }
-    let time = value.parse().ok().ok_or_else(invalid)?;
+    let time = in_nanoseconds(value).parse().ok().ok_or_else(invalid)?;
     check_time(attribute, time)?;
     Ok(time)
+}
+
+/// Cuts the fraction of a timestamp to nine digits, the most that the parser takes.
+fn in_nanoseconds(value: &str) -> Cow<'_, str> {
+    const MOST: usize = 9;
+    let Some((whole, rest)) = value.split_once('.') else {
+        return Cow::Borrowed(value);
+    };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    match (rest.get(..MOST), rest.get(digits..)) {
+        (Some(fraction), Some(zone)) if digits > MOST => {
+            Cow::Owned([whole, ".", fraction, zone].concat())
+        }
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// Checks that a time has a form in RFC 3339, which knows the years 0 to 9999.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::ascii::in_ascii;
 use super::json::NUMBER;
 use super::{IntegrationMessage, MessageType};
 use crate::arrival::between;
@@ -21,7 +22,7 @@ const MESSAGE_TYPE: &str = "messagetype";
 const MESSAGE_VERSION: &str = "messageversion";
 const RETRY_COUNT: &str = "retrycount";
 const TIMEOUT_MS: &str = "timeoutms";
-/// Holds, as one JSON object, the members that no attribute can hold.
+/// Holds, as one JSON object in ASCII, the members that no attribute can hold.
 const MEMBERS: &str = "messagemembers";
 
 impl IntegrationMessage {
@@ -207,7 +208,7 @@ fn insert_members(attributes: &mut Members, members: BTreeMap<String, Value>) {
     }
     if !others.is_empty() {
         let object = Value::Object(others.into_iter().collect());
-        attributes.insert(MEMBERS.into(), Member::Text(object.to_string()));
+        attributes.insert(MEMBERS.into(), Member::Text(in_ascii(&object)));
     }
 }
 

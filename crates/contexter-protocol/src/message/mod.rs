@@ -1,5 +1,6 @@
 //! A message from one service to another.
 
+mod ascii;
 mod envelope;
 mod json;
 

@@ -179,6 +179,32 @@ fn a_source_that_is_no_uri_fits_no_envelope() {
     );
 }
 
+#[test]
+fn members_that_no_attribute_holds_travel_in_ascii() {
+    let mut message = request();
+    for (name, value) in [
+        ("delete", json!("\u{7f}")),
+        ("control", json!("\u{9b}31m\r\n")),
+        (
+            "noncharacters",
+            json!(["\u{fdd0}", { "\u{ffff}": "\u{1fffe}" }]),
+        ),
+        ("\u{85}", json!("größe 😀")),
+    ] {
+        message.extensions.insert(name.to_owned(), value);
+    }
+    let event = message.clone().into_event().unwrap();
+    let members = event.extensions()["messagemembers"].as_str().unwrap();
+    assert!(members.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+    for event in [
+        decode(&codec::encode_structured(&event).unwrap()).unwrap(),
+        decode(&codec::encode_binary(&event).unwrap()).unwrap(),
+        event,
+    ] {
+        assert_eq!(IntegrationMessage::from_event(event).unwrap(), message);
+    }
+}
+
 proptest! {
     #[test]
     fn any_message_comes_back_from_json_and_from_either_mode(message in message()) {

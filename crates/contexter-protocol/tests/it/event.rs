@@ -116,6 +116,45 @@ fn decoding_reads_every_attribute_and_keeps_unknown_extensions() {
 }
 
 #[test]
+fn what_is_finer_than_a_nanosecond_is_cut_off() {
+    for (text, expected) in [
+        (
+            "2026-11-23T10:00:00.1234567890Z",
+            "2026-11-23T10:00:00.123456789Z",
+        ),
+        (
+            "2026-11-23T10:00:00.99999999999999999999+01:00",
+            "2026-11-23T09:00:00.999999999Z",
+        ),
+        ("2026-11-23t10:00:00.000000000000z", "2026-11-23T10:00:00Z"),
+        (
+            "2026-11-23T10:00:00.123456789-01:00",
+            "2026-11-23T11:00:00.123456789Z",
+        ),
+        ("2026-11-23T10:00:00.1Z", "2026-11-23T10:00:00.1Z"),
+    ] {
+        let expected: Timestamp = expected.parse().unwrap();
+        let event = decode(&object(&json!({ "time": text, "expirytime": text }))).unwrap();
+        assert_eq!(event.time(), Some(expected), "{text}");
+        assert_eq!(event.expiry_time(), Some(expected), "{text}");
+        let again = IntegrationEvent::from_json(&event.to_json()).unwrap();
+        assert_eq!(again, event);
+    }
+    for text in [
+        "2026-11-23T10:00:00.1234567890",
+        "2026-11-23T10:00:00.123456789aZ",
+        "2026-11-23T10:00:00.1234567890.1Z",
+        "2026-11-23T10:00:00.Z",
+    ] {
+        let error = decode(&object(&json!({ "time": text }))).unwrap_err();
+        assert!(
+            matches!(error, DecodeError::Invalid(_)),
+            "{text}: {error:?}"
+        );
+    }
+}
+
+#[test]
 fn decoding_says_what_is_wrong() {
     for (extra, message) in [
         (json!({ "id": null }), "missing attribute \"id\""),

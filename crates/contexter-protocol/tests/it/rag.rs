@@ -14,6 +14,7 @@ fn ingested() -> DocumentIngested {
         document: Hash::from_bytes([1; 32]),
         chunks: Hash::from_bytes([2; 32]),
         chunk_count: 3,
+        profile: None,
     }
 }
 
