@@ -12,6 +12,7 @@ use contexter_service::{Again, Capability, DefaultClock, Handle, InvalidConfig, 
 
 use crate::asked::Asked;
 use crate::client::NAME;
+use crate::size::Size;
 use crate::{Content, Context, FoundLibraries, LegacyDocs};
 
 /// For how long "there is none" is believed: documentation is added all the time.
@@ -39,53 +40,30 @@ impl Account {
 }
 
 /// What an answer is to a cache.
-pub(crate) trait Keepable: Clone + Send + Sync + 'static {
-    /// Roughly how many bytes of memory it takes.
-    fn bytes(&self) -> usize;
+pub(crate) trait Keepable: Size + Clone + Send + Sync + 'static {
     /// Whether it says that there is nothing.
     fn is_nothing(&self) -> bool;
 }
 
 impl Keepable for FoundLibraries {
-    fn bytes(&self) -> usize {
-        let texts = |found: &crate::FoundLibrary| {
-            let versions = found.versions.iter().map(String::len).sum::<usize>();
-            // The numbers and the short texts.
-            256 + found.title.len() + found.description.len() + versions
-        };
-        self.libraries.iter().map(texts).sum()
-    }
-
     fn is_nothing(&self) -> bool {
         self.libraries.is_empty()
     }
 }
 
 impl Keepable for Context {
-    fn bytes(&self) -> usize {
-        self.content.bytes()
-    }
-
     fn is_nothing(&self) -> bool {
         self.content.is_empty()
     }
 }
 
 impl Keepable for Content {
-    fn bytes(&self) -> usize {
-        Self::bytes(self)
-    }
-
     fn is_nothing(&self) -> bool {
         self.is_empty()
     }
 }
 
 impl Keepable for LegacyDocs {
-    fn bytes(&self) -> usize {
-        self.content.bytes()
-    }
-
     fn is_nothing(&self) -> bool {
         self.content.is_empty()
     }
@@ -105,8 +83,13 @@ pub(crate) fn around<Req, S>(
     owner: &Owner,
 ) -> Result<Handle<Req>, InvalidConfig>
 where
-    Req:
-        Asked + Capability<Response: Keepable, Error = Error> + std::hash::Hash + Eq + Clone + Sync,
+    Req: Asked
+        + Size
+        + Capability<Response: Keepable, Error = Error>
+        + std::hash::Hash
+        + Eq
+        + Clone
+        + Sync,
     S: Service<Req, Response = Req::Response, Error = Error> + 'static,
 {
     let Some(settings) = settings else {
@@ -131,8 +114,18 @@ where
     Ok(Handle::new(cached))
 }
 
-fn weight<Req: Capability<Response: Keepable>>(_key: &Key<Req>, value: &Req::Response) -> u32 {
-    u32::try_from(value.bytes().div_ceil(1_024).max(1)).unwrap_or(u32::MAX)
+/// What the cache itself holds of an entry, in bytes: roughly.
+const ENTRY: usize = 256;
+
+/// Weighs an entry, in KiB.
+fn weight<Req>(key: &Key<Req>, value: &Req::Response) -> u32
+where
+    Req: Size + Capability<Response: Keepable>,
+{
+    let bytes = ENTRY
+        .saturating_add(key.request.in_memory())
+        .saturating_add(value.in_memory());
+    u32::try_from(bytes.div_ceil(1_024)).unwrap_or(u32::MAX)
 }
 
 /// For how long an outcome is good, where `values` is what is set for documentation.

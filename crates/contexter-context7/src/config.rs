@@ -97,7 +97,7 @@ pub struct CacheSettings {
     /// How much longer it may stand in when the service cannot answer.
     #[serde(with = "contexter_service::duration")]
     pub stale_if_error_for: Duration,
-    /// How much is kept for each kind of request, in KiB.
+    /// How much memory answers and their questions take for each kind of request, in KiB.
     pub max_kib: u64,
 }
 

@@ -173,12 +173,4 @@ impl Content {
             (Self::Text(text), Some(tokens)) => Self::Text(cut_text(text, tokens)),
         }
     }
-
-    /// Roughly how many bytes of memory it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Snippets(snippets) => snippets.bytes(),
-            Self::Text(text) => text.len(),
-        }
-    }
 }

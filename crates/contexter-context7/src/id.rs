@@ -31,7 +31,8 @@ pub enum IdKind {
 
 /// The id of a library at Context7.
 ///
-/// The grammar is `/owner/name`, with a version after it as `/version` or `@version`. It is that of
+/// The grammar is `/owner/name`, with a version after it as `/version` or `@version`; a name may have
+/// a scope, as in `/npm/@babel/core`, and takes its version behind an `@` then. It is that of
 /// [`LibraryId`], into which and from which it turns; this type adds errors that say what is wrong,
 /// what kind of source an id names, and the forms that people paste.
 ///
@@ -136,20 +137,41 @@ impl Context7Id {
         Self(without_version(&self.0))
     }
 
-    /// Returns the id of this library at another version, written `/owner/name/version`.
+    /// Returns the id of this library at another version, written `/owner/name/version`, or
+    /// `/owner/@name@version` where the name begins with an `@`.
     ///
     /// # Errors
     ///
     /// What keeps `version` from being part of an id: tags that hold a `/` cannot.
     pub fn with_version(&self, version: &str) -> Result<Self, InvalidId> {
-        format!("/{}/{}/{version}", self.owner(), self.name()).parse()
+        // Behind such a name a slash goes on with the name.
+        let mark = if self.name().starts_with('@') {
+            '@'
+        } else {
+            '/'
+        };
+        let id: Self = format!("/{}/{}{mark}{version}", self.owner(), self.name()).parse()?;
+        if (id.name(), id.version()) == (self.name(), Some(version)) {
+            Ok(id)
+        } else {
+            Err(InvalidId {
+                id: shown(id.as_str()),
+                why: IdFault::Mark,
+            })
+        }
     }
 
-    /// Returns the parts of the path that name the library in URLs of the legacy API.
+    /// Returns the parts of the path that name the library in URLs of the legacy API. Those have room
+    /// for three: the version of a name with a scope stays behind its `@`.
     pub fn legacy_segments(&self) -> impl Iterator<Item = &str> {
-        [Some(self.owner()), Some(self.name()), self.version()]
-            .into_iter()
-            .flatten()
+        let parts = match self.name().split_once('/') {
+            Some((scope, _)) => {
+                let name = self.as_str().rsplit('/').next();
+                [Some(self.owner()), Some(scope), name]
+            }
+            None => [Some(self.owner()), Some(self.name()), self.version()],
+        };
+        parts.into_iter().flatten()
     }
 
     /// Returns the id as the model has it.
@@ -177,7 +199,7 @@ impl FromStr for Context7Id {
         if let Some(why) = fault(text) {
             return Err(invalid(why));
         }
-        // What is left is what the two grammars see differently: where an `@` may stand.
+        // What is left is what the grammar asks beyond the parts: where the version begins.
         text.parse()
             .map(Self)
             .map_err(|_grammar| invalid(IdFault::Mark))
@@ -277,7 +299,8 @@ pub enum IdFault {
     /// It is longer than [`MAX_ID_CHARS`].
     #[error("must have at most {MAX_ID_CHARS} characters, got {0}")]
     Long(usize),
-    /// An `@` stands where no version begins.
-    #[error("may have one @, between name and version")]
+    /// There is a version behind an `@` and another one behind a slash, or an `@` at the end of a name
+    /// runs into the one before a version.
+    #[error("must not leave open where the version begins")]
     Mark,
 }

@@ -48,7 +48,7 @@
 //! |---|---|
 //! | 200 | documentation; a page of HTML, an empty body or the body of an error never does |
 //! | 202 `library_not_finalized` | [`NotReady`](contexter_model::ErrorKind::NotReady), with the wait |
-//! | 301 `library_redirected` | the library that it names is asked, [`MAX_MOVES`] times at most and no id twice |
+//! | 301 `library_redirected` | the library that it names is asked, [`MAX_MOVES`] times at most and no id twice; where a version leads to its own library without one, as for `tag_not_found` |
 //! | 400, 422 | `Invalid`; 422 `library_too_large` `TooLarge`, `no_code_found` `NotFound` |
 //! | 401, 403 | `Unauthorized`; a page of HTML under 403 is a challenge: `Unavailable` |
 //! | 402 | `QuotaExhausted` |
@@ -86,6 +86,7 @@ mod libraries;
 mod pulse;
 mod query;
 mod search;
+mod size;
 mod snippets;
 mod wire;
 mod words;

@@ -65,14 +65,6 @@ impl Snippets {
         self.info.truncate(info);
         self
     }
-
-    /// Roughly how many bytes of memory they take.
-    pub(crate) fn bytes(&self) -> usize {
-        let texts = self.code.iter().map(CodeSnippet::bytes);
-        texts
-            .chain(self.info.iter().map(InfoSnippet::bytes))
-            .fold(0, usize::saturating_add)
-    }
 }
 
 /// A piece of documentation around code.
@@ -106,6 +98,7 @@ impl CodeSnippet {
         self.tokens.unwrap_or_else(|| estimate(self.bytes()))
     }
 
+    /// How many bytes of text it shows.
     fn bytes(&self) -> usize {
         let texts = [&self.title, &self.description, &self.id];
         let texts = texts.into_iter().flatten().map(String::len);
@@ -145,6 +138,7 @@ impl InfoSnippet {
         self.tokens.unwrap_or_else(|| estimate(self.bytes()))
     }
 
+    /// How many bytes of text it shows.
     fn bytes(&self) -> usize {
         let texts = [&self.page_id, &self.breadcrumb];
         let texts = texts.into_iter().flatten().map(String::len);

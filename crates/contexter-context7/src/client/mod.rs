@@ -1,23 +1,23 @@
 //! The calls themselves: one request each, or a few where a library has moved.
 
+mod follow;
 mod legacy;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use contexter_http::{Api, Auth, Reply, Request};
 use contexter_model::{Error, ErrorKind, Library, LibraryId, ResolveLibrary};
-use contexter_service::{Sample, Service};
+use contexter_service::Service;
 
 use crate::answer::{Answer, Judge};
 use crate::failure::Failure;
-use crate::id::without_version;
 use crate::pulse::Pulse;
 use crate::query::{cut_to_limit, within_limit};
 use crate::{
-    Config, Content, Context, Context7Id, FetchContext, FoundLibraries, SearchContext,
-    SearchLibraries,
+    Config, Content, Context, FetchContext, FoundLibraries, SearchContext, SearchLibraries,
 };
+
+pub use self::follow::MAX_MOVES;
 
 /// The name of the service in errors, events and configuration.
 pub(crate) const NAME: &str = "context7";
@@ -31,9 +31,6 @@ pub(crate) mod operation {
     pub(crate) const READ_LEGACY: &str = "read_legacy";
     pub(crate) const SEARCH_LEGACY: &str = "search_legacy";
 }
-
-/// How often a library may have moved: more is taken for a loop that comes under ever new names.
-pub const MAX_MOVES: usize = 3;
 
 /// The largest reply that is read, in bytes: 16 MiB. The service sends some hundred KiB.
 const MAX_BODY: u64 = 16 << 20;
@@ -130,90 +127,8 @@ impl Client {
         read
     }
 
-    /// Asks about a library, and again where it has moved, and about its default version where the
-    /// one that was named does not exist and the caller allows it.
-    async fn follow<T, Fut>(
-        &self,
-        operation: &'static str,
-        library: &LibraryId,
-        tag_fallback: bool,
-        ask: impl Fn(LibraryId) -> Fut + Send,
-    ) -> Result<Followed<T>, Error>
-    where
-        Fut: Future<Output = Result<T, Failure>> + Send,
-    {
-        let mut asked = vec![library.clone()];
-        let mut moves = 0_usize;
-        let mut fell_back = false;
-        let mut id = library.clone();
-        loop {
-            let failure = match ask(id.clone()).await {
-                Ok(value) => {
-                    return Ok(Followed {
-                        library: id,
-                        fell_back,
-                        value,
-                    });
-                }
-                Err(failure) => failure,
-            };
-            let next = if let Some(to) = failure.moved() {
-                moves += 1;
-                let to = with_version_of(&id, to);
-                tracing::debug!(service = NAME, operation, from = %id, %to, "the library has moved");
-                to
-            } else if failure.is_unknown_tag() && tag_fallback && id.version().is_some() {
-                fell_back = true;
-                let to = without_version(&id);
-                tracing::warn!(
-                    service = NAME,
-                    operation,
-                    asked = %id,
-                    "the version does not exist, the default version answers"
-                );
-                to
-            } else {
-                return Err(failure.into_error());
-            };
-            let problem = if asked.contains(&next) {
-                format!("moves in a circle: {id} has moved to {next}, which was asked before")
-            } else if moves > MAX_MOVES {
-                format!("has moved more than {MAX_MOVES} times, the last time to {next}")
-            } else {
-                asked.push(next.clone());
-                id = next;
-                continue;
-            };
-            // Something is wrong with this library, and the service as such is well.
-            return Err(
-                Error::new(ErrorKind::Protocol, format!("{library} {problem}"))
-                    .with_service(NAME)
-                    .with_operation(operation)
-                    .with_verdict(Sample::Success, false),
-            );
-        }
-    }
-
     fn get(&self, path: &str) -> Request {
         self.inner.api.get(path)
-    }
-}
-
-/// What came of asking about a library.
-struct Followed<T> {
-    library: LibraryId,
-    fell_back: bool,
-    value: T,
-}
-
-/// Where a library has moved whose version was asked for: the version goes along unless the new id
-/// has one, lest the documentation of another version answers in silence.
-fn with_version_of(from: &LibraryId, to: &LibraryId) -> LibraryId {
-    match (from.version(), to.version()) {
-        (Some(version), None) => Context7Id::from(to.clone())
-            .with_version(version)
-            .map_or_else(|_too_long| to.clone(), LibraryId::from),
-        _ => to.clone(),
     }
 }
 

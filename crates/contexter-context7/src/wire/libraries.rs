@@ -6,18 +6,19 @@ use serde_json::Value;
 use super::{count, each, list, score, text, texts};
 use crate::{Context7Id, FoundLibraries, FoundLibrary, LibraryState};
 
-/// Reads the answer: an object with `results`, or the bare list of older pages.
+/// Reads the answer: an object with `results`, or the bare list of older pages. Results without the
+/// id of a library are counted, also where there are no others: the service has answered. A list in
+/// which nothing has any id is no answer.
 pub(crate) fn libraries(json: &Value) -> Result<FoundLibraries, String> {
     let results = match json {
         Value::Array(list) => list.as_slice(),
         _ => list(json, "results")?.ok_or("holds no results")?,
     };
-    let (libraries, unreadable) = each(results, library);
-    if libraries.is_empty() && unreadable > 0 {
-        return Err(format!(
-            "holds {unreadable} results, and none has the id of a library"
-        ));
+    let has_id = |result: &Value| result.get("id").is_some_and(Value::is_string);
+    if !results.is_empty() && !results.iter().any(has_id) {
+        return Err("holds results of which none has an id".to_owned());
     }
+    let (libraries, unreadable) = each(results, library);
     let filtered = json.get("searchFilterApplied").and_then(Value::as_bool);
     Ok(FoundLibraries {
         libraries,

@@ -1,6 +1,6 @@
 //! Answers that are kept, by all that makes them differ.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contexter_context7::{
     CacheSettings, Config, Content, FetchContext, Form, SearchContext, SearchLibraries,
@@ -9,7 +9,9 @@ use contexter_model::{ErrorKind, ResolveLibrary};
 use contexter_testkit::Scripted;
 use serde_json::json;
 
-use crate::support::{ask, error, found, id, plain, rig_with};
+use crate::support::{ask, documentation, error, found, id, plain, rig_with};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn keeping() -> Config {
     plain().with_cache(CacheSettings::new())
@@ -170,4 +172,38 @@ async fn callers_at_the_same_time_share_one_question() {
     let outcomes = futures_util::future::join_all(calls).await;
     assert!(outcomes.iter().all(Result::is_ok));
     assert_eq!(rig.paths().len(), 1);
+}
+
+#[tokio::test]
+async fn whatever_an_answer_holds_counts_against_the_bound() {
+    let long = "x".repeat(100 << 10);
+    let mut with_rules = documentation();
+    with_rules["rules"]["libraryTeam"] = json!([long.as_str()]);
+    let mut with_file = documentation();
+    with_file["codeSnippets"][0]["sourceFile"] = json!(long);
+    let mut with_pieces = documentation();
+    let piece = with_pieces["infoSnippets"][0].clone();
+    with_pieces["infoSnippets"] = vec![piece; 500].into();
+    for (answer, is_kept) in [
+        (documentation(), true),
+        (with_rules, false),
+        (with_file, false),
+        (with_pieces, false),
+    ] {
+        let small = keeping().with_cache(CacheSettings::new().with_max_kib(64));
+        let rig = rig_with(vec![Scripted::json(200, answer)], small).await;
+        rig.call(ask("/a/b")).await.unwrap();
+        if is_kept {
+            rig.call(ask("/a/b")).await.unwrap();
+            assert_eq!(rig.paths().len(), 1);
+            continue;
+        }
+        // The cache looks at what does not fit a moment later.
+        let deadline = Instant::now() + PATIENCE;
+        while rig.paths().len() == 1 {
+            assert!(Instant::now() < deadline, "it is kept");
+            rig.call(ask("/a/b")).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
 }

@@ -42,6 +42,16 @@ async fn a_call_that_was_answered_stands_for_a_check() {
 }
 
 #[tokio::test]
+async fn a_check_that_asks_nothing_took_as_long_as_the_last_call() {
+    let takes = Duration::from_millis(80);
+    let rig = rig(vec![found().delay(takes)]).await;
+    rig.call(ask("/a/b")).await.unwrap();
+    let health = rig.adapter.health_check().await;
+    assert_eq!(rig.paths().len(), 1);
+    assert!(health.response_time_ms >= 80.0, "{health:?}");
+}
+
+#[tokio::test]
 async fn a_library_that_is_denied_is_no_trouble_of_the_service() {
     for (reply, well) in [
         (error(403, "access_denied", "Private library"), true),

@@ -24,6 +24,20 @@ fn every_form_is_read_and_says_what_it_names() {
         ),
         ("/npm/express", IdKind::Package, "npm", "express", None),
         (
+            "/npm/@babel/core",
+            IdKind::Package,
+            "npm",
+            "@babel/core",
+            None,
+        ),
+        (
+            "/npm/@babel/core@7.0.0",
+            IdKind::Package,
+            "npm",
+            "@babel/core",
+            Some("7.0.0"),
+        ),
+        (
             "/packages/express",
             IdKind::Package,
             "packages",
@@ -82,9 +96,8 @@ fn what_is_wrong_with_an_id_is_named() {
         ("/a/b/release/1.0", IdFault::TooManyParts),
         ("/a/b c", IdFault::Character(' ')),
         ("/a/b\n", IdFault::Character('\n')),
-        ("/a/b@c@d", IdFault::Mark),
-        ("/a/b@", IdFault::Mark),
-        ("/a/@b", IdFault::Mark),
+        ("/a/b@1/2", IdFault::Mark),
+        ("/npm/@babel/core/7.0.0", IdFault::TooManyParts),
     ] {
         assert_eq!(
             text.parse::<Context7Id>().unwrap_err().fault(),
@@ -137,15 +150,46 @@ fn another_version_of_a_library_has_another_id() {
         id.with_version("x/y").unwrap_err().fault(),
         IdFault::TooManyParts
     );
-    let segments: Vec<_> = id.legacy_segments().collect();
-    assert_eq!(segments, ["a", "b", "v1"]);
+    for (text, segments) in [
+        ("/a/b@v1", &["a", "b", "v1"][..]),
+        ("/npm/@babel/core", &["npm", "@babel", "core"]),
+        ("/npm/@babel/core@7", &["npm", "@babel", "core@7"]),
+        ("/npm/@babel@7", &["npm", "@babel", "7"]),
+    ] {
+        let id: Context7Id = text.parse().unwrap();
+        assert!(id.legacy_segments().eq(segments.iter().copied()), "{text}");
+    }
+}
+
+#[test]
+fn a_version_is_written_where_it_is_read_again() {
+    for (text, version, written) in [
+        ("/npm/@babel/core", "7", "/npm/@babel/core@7"),
+        ("/npm/@babel/core@6", "7", "/npm/@babel/core@7"),
+        ("/npm/@babel", "7", "/npm/@babel@7"),
+        ("/a/b", "pkg@7", "/a/b/pkg@7"),
+        ("/a/b@", "7", "/a/b@/7"),
+    ] {
+        let id: Context7Id = text.parse().unwrap();
+        let other = id.with_version(version).unwrap();
+        assert_eq!(other.as_str(), written);
+        assert_eq!(
+            (other.name(), other.version()),
+            (id.name(), Some(version)),
+            "{text}"
+        );
+    }
+    // Its name would end sooner.
+    let id: Context7Id = "/npm/@babel@".parse().unwrap();
+    assert_eq!(id.with_version("7").unwrap_err().fault(), IdFault::Mark);
 }
 
 fn part() -> impl Strategy<Value = String> {
     "[^/@\\s\\p{Cc}]{1,20}"
 }
 
-/// As the vendor's pattern `^/[^/]+/[^/]+([/@][^/]+)?$` reads it.
+/// As the vendor's pattern `^/[^/]+/[^/]+([/@][^/]+)?$` reads it: what may follow an `@` may also be
+/// part of the name before it.
 fn matches_the_pattern(text: &str) -> bool {
     text.strip_prefix('/').is_some_and(|rest| {
         let parts: Vec<_> = rest.split('/').collect();
@@ -178,14 +222,44 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_an_id_of_the_pattern_or_an_error_of_one_line(text in "[/@a-c \\PC]{0,24}") {
+    fn any_text_is_an_id_of_the_pattern_or_an_error_of_one_line(
+        text in "[/@a-c \\PC]{0,24}|(/@?[a-c@]{1,3}){1,4}",
+    ) {
         match text.parse::<Context7Id>() {
             Ok(id) => {
                 prop_assert!(matches_the_pattern(&text), "{:?}", text);
                 prop_assert_eq!(id.as_str(), text.as_str());
             }
-            Err(error) => prop_assert_eq!(error.to_string().lines().count(), 1),
+            Err(error) => {
+                prop_assert_eq!(error.to_string().lines().count(), 1);
+                // Where ids are narrower than the pattern.
+                let narrower = matches!(error.fault(), IdFault::Character(_) | IdFault::Mark);
+                prop_assert!(narrower || !matches_the_pattern(&text), "{:?}", text);
+            }
         }
+    }
+
+    #[test]
+    fn a_library_stays_the_same_at_whatever_version(
+        text in "(/@?[a-c@]{1,3}){2,3}",
+        version in "@?[a-c@]{1,3}",
+    ) {
+        let Ok(id) = text.parse::<Context7Id>() else {
+            return Ok(());
+        };
+        let bare = id.without_version();
+        prop_assert_eq!((bare.owner(), bare.name()), (id.owner(), id.name()));
+        prop_assert_eq!(bare.version(), None);
+        match id.with_version(&version) {
+            Ok(other) => {
+                prop_assert_eq!((other.owner(), other.name()), (id.owner(), id.name()));
+                prop_assert_eq!(other.version(), Some(version.as_str()));
+                prop_assert_eq!(other.without_version(), bare);
+            }
+            Err(error) => prop_assert_eq!(error.fault(), IdFault::Mark),
+        }
+        let segments: Vec<_> = id.legacy_segments().collect();
+        prop_assert!((2..=3).contains(&segments.len()), "{:?}", segments);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Replies that are not what they say they are.
 
+use contexter_adapter::ServiceAdapter;
 use contexter_context7::{Form, LegacyEndpoint, ReadLegacy, SearchContext, SearchLibraries};
-use contexter_model::{Error, ErrorKind, FetchDocs};
+use contexter_model::{Error, ErrorKind, FetchDocs, ResolveLibrary};
 use contexter_testkit::Scripted;
 use serde_json::json;
 
@@ -186,10 +187,11 @@ async fn odd_entries_cost_only_themselves() {
 }
 
 #[tokio::test]
-async fn results_without_any_id_are_an_error() {
+async fn what_holds_no_results_is_an_error() {
     for body in [
-        json!({"results": [{"id": "x"}]}),
         json!({"results": 1}),
+        json!({"results": [{"title": "no id"}, []]}),
+        json!([[]]),
         json!({}),
         json!("x"),
     ] {
@@ -197,6 +199,49 @@ async fn results_without_any_id_are_an_error() {
         let error = rig.call(SearchLibraries::new("x")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
     }
+}
+
+#[tokio::test]
+async fn results_of_which_none_can_be_read_are_no_failure_of_the_service() {
+    let body = json!({"results": [{"id": "x"}, {"id": "/a/b@1/2"}, {"title": "no id"}]});
+    let rig = rig(vec![Scripted::json(200, body)]).await;
+    for _ in 0..20 {
+        let found = rig.call(SearchLibraries::new("x")).await.unwrap();
+        assert_eq!((found.libraries.len(), found.unreadable), (0, 3));
+    }
+    let resolve = ResolveLibrary {
+        name: "x".to_owned(),
+        limit: 3,
+    };
+    assert!(rig.call(resolve).await.unwrap().is_empty());
+    let state = rig.adapter.snapshot().breaker_state;
+    assert_eq!(state.as_deref(), Some("closed"));
+    assert!(rig.adapter.health_check().await.is_healthy());
+    assert_eq!(rig.paths().len(), 21);
+}
+
+#[tokio::test]
+async fn packages_with_a_scope_are_found_and_read() {
+    let results = json!({"results": [{"id": "/npm/@babel/core", "versions": ["7.0.0"]}]});
+    let rig = rig(vec![
+        Scripted::json(200, results),
+        Scripted::json(200, documentation()),
+    ])
+    .await;
+    let found = rig.call(SearchLibraries::new("babel")).await.unwrap();
+    assert_eq!(found.unreadable, 0);
+    let library = &found.libraries[0];
+    assert_eq!(
+        (library.id.as_str(), library.title.as_str()),
+        ("/npm/@babel/core", "@babel/core")
+    );
+    let context = rig.call(ask(library.id.as_str())).await.unwrap();
+    assert_eq!(context.library, library.id);
+    let path = &rig.paths()[1];
+    assert!(
+        path.contains("libraryId=%2Fnpm%2F%40babel%2Fcore&"),
+        "{path}"
+    );
 }
 
 #[tokio::test]

@@ -81,6 +81,20 @@ async fn a_library_that_moved_to_itself_is_a_loop() {
 }
 
 #[tokio::test]
+async fn a_version_that_moved_to_itself_is_a_loop() {
+    let rig = rig(vec![moved("/a/a/v1")]).await;
+    let error = rig
+        .call(ask("/a/a/v1").tag_fallback(true))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "/a/a/v1 moves in a circle: /a/a/v1 has moved to /a/a/v1, which was asked before"
+    );
+    assert_eq!(rig.paths().len(), 1);
+}
+
+#[tokio::test]
 async fn three_moves_are_followed_and_a_fourth_is_not() {
     let hops = |count: usize| -> Vec<Scripted> {
         let hops = (0..count).map(|hop| moved(&format!("/hop/{hop}")));
@@ -184,4 +198,85 @@ async fn a_moved_library_without_the_version_falls_back_too() {
     let context = rig.call(ask("/a/b/v9").tag_fallback(true)).await.unwrap();
     assert_eq!(asked(&rig.paths()), ["/a/b/v9", "/new/b/v9", "/new/b"]);
     assert!(context.fell_back);
+}
+
+#[tokio::test]
+async fn a_version_that_leads_to_its_own_library_does_not_exist() {
+    for from in ["/a/b/v1", "/a/b@v1"] {
+        let strict = rig(vec![moved("/a/b"), found()]).await;
+        let error = strict.call(ask(from)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(
+            (error.sample(), error.again()),
+            (Sample::Success, Again::No)
+        );
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "context7 fetch_context: {from} has no such version: the service names /a/b instead"
+            )
+        );
+        assert_eq!(strict.paths().len(), 1);
+
+        let lenient = rig(vec![moved("/a/b"), found()]).await;
+        let context = lenient.call(ask(from).tag_fallback(true)).await.unwrap();
+        assert_eq!(asked(&lenient.paths()), [from, "/a/b"]);
+        assert!(context.fell_back);
+        assert_eq!(context.library, id("/a/b"));
+    }
+    let request = ReadLegacy::new(id("/a/b/v1"), LegacyEndpoint::V1 { tokens: None });
+    let script = || vec![moved("/a/b"), Scripted::text(200, "docs")];
+    let error = rig(script()).await.call(request.clone()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let legacy = rig(script()).await;
+    let docs = legacy.call(request.tag_fallback(true)).await.unwrap();
+    assert_eq!((docs.library, docs.fell_back), (id("/a/b"), true));
+}
+
+#[tokio::test]
+async fn a_version_that_its_library_lost_on_the_way_does_not_exist() {
+    let script = || vec![moved("/new/b"), moved("/new/b"), found()];
+    let strict = rig(script()).await;
+    let error = strict.call(ask("/old/b/v1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(
+        error.message(),
+        "/new/b/v1 has no such version: the service names /new/b instead"
+    );
+    let lenient = rig(script()).await;
+    let context = lenient
+        .call(ask("/old/b/v1").tag_fallback(true))
+        .await
+        .unwrap();
+    assert_eq!(
+        asked(&lenient.paths()),
+        ["/old/b/v1", "/new/b/v1", "/new/b"]
+    );
+    assert!(context.fell_back);
+}
+
+#[tokio::test]
+async fn a_version_that_finds_no_room_in_the_new_id_is_not_dropped_in_silence() {
+    let long = format!("/new/{}", "b".repeat(490));
+    let strict = rig(vec![moved(&long), found()]).await;
+    let error = strict.call(ask("/a/b/version-1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(strict.paths().len(), 1);
+    let lenient = rig(vec![moved(&long), found()]).await;
+    let context = lenient
+        .call(ask("/a/b/version-1").tag_fallback(true))
+        .await
+        .unwrap();
+    assert!(context.fell_back);
+    assert_eq!(context.library, id(&long));
+}
+
+#[tokio::test]
+async fn the_version_of_a_name_with_a_scope_goes_along_behind_its_mark() {
+    let rig = rig(vec![moved("/npm/@babel/core"), found()]).await;
+    rig.call(ask("/babel/babel/v7")).await.unwrap();
+    assert_eq!(
+        asked(&rig.paths()),
+        ["/babel/babel/v7", "/npm/@babel/core@v7"]
+    );
 }
