@@ -22,7 +22,7 @@ use qdrant_client::qdrant::CreateCollection;
 use tempfile::TempDir;
 use tonic::Status;
 
-use super::collection::Collection;
+use super::collection::{Collection, SHARD};
 use super::status;
 use crate::spec;
 
@@ -150,7 +150,7 @@ impl Catalog {
         if folder.exists() {
             fs::remove_dir_all(&folder).map_err(failed)?;
         }
-        fs::create_dir_all(folder.join("shard")).map_err(failed)?;
+        fs::create_dir_all(folder.join(SHARD)).map_err(failed)?;
         let collection = match Collection::create(&folder, request) {
             Ok(collection) => collection,
             Err(status) => {
@@ -163,16 +163,16 @@ impl Catalog {
         Ok(())
     }
 
-    /// Changes what is written down of a collection. Blocks.
+    /// Changes what is written down of a collection, if `change` can do so. Blocks.
     pub(super) fn update(
         &self,
         name: &str,
-        change: impl FnOnce(&mut CreateCollection) -> Result<(), Status>,
+        change: impl FnOnce(&Collection, &mut CreateCollection) -> Result<(), Status>,
     ) -> Result<Arc<Collection>, Status> {
         let _changing = self.changing.lock();
         let collection = self.get(name)?;
         let mut request = collection.request();
-        change(&mut request)?;
+        change(&collection, &mut request)?;
         save(&self.folder(collection.name()), &request)
             .map_err(|source| Status::internal(format!("Service internal error: {source}")))?;
         collection.set_request(request);

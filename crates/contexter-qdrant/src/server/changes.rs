@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::points_update_operation::{Operation, PointStructList};
 use qdrant_client::qdrant::{
-    self, CreateFieldIndexCollection, Filter, PointVectors, PointsSelector, Value, VectorsSelector,
+    self, CreateFieldIndexCollection, Filter, PointVectors, PointsSelector, ShardKeySelector,
+    Value, VectorsSelector,
 };
 use qdrant_edge::{
     ConditionalInsertOperation, CreateIndex, DeletePayloadOp, EdgeShard, FieldIndexOperations,
@@ -14,7 +15,7 @@ use qdrant_edge::{
 };
 use tonic::Status;
 
-use super::{filters, queries, schema, vectors};
+use super::{filters, payload_index, queries, shard_keys, vectors};
 
 /// Which points a change is about.
 pub(super) enum Selected {
@@ -170,7 +171,7 @@ pub(super) fn create_index(
 ) -> Result<UpdateOperation, Status> {
     let index = CreateIndex {
         field_name: queries::path(&request.field_name)?,
-        field_schema: Some(schema::index(request)?),
+        field_schema: Some(payload_index::schema(request)?),
     };
     Ok(UpdateOperation::FieldIndexOperation(
         FieldIndexOperations::CreateIndex(index),
@@ -184,12 +185,29 @@ pub(super) fn delete_index(field: &str) -> Result<UpdateOperation, Status> {
     ))
 }
 
+/// Returns which shards an operation is for.
+#[expect(deprecated, reason = "older clients send these operations")]
+fn shard_keys_of(operation: &Operation) -> Option<&ShardKeySelector> {
+    match operation {
+        Operation::Upsert(list) => list.shard_key_selector.as_ref(),
+        Operation::DeletePoints(delete) => delete.shard_key_selector.as_ref(),
+        Operation::SetPayload(set) => set.shard_key_selector.as_ref(),
+        Operation::OverwritePayload(set) => set.shard_key_selector.as_ref(),
+        Operation::DeletePayload(keys) => keys.shard_key_selector.as_ref(),
+        Operation::ClearPayload(clear) => clear.shard_key_selector.as_ref(),
+        Operation::UpdateVectors(update) => update.shard_key_selector.as_ref(),
+        Operation::DeleteVectors(delete) => delete.shard_key_selector.as_ref(),
+        Operation::DeleteDeprecated(_) | Operation::ClearPayloadDeprecated(_) => None,
+    }
+}
+
 /// Translates one operation of a batch.
 #[expect(deprecated, reason = "older clients send these operations")]
 pub(super) fn operation(
     operation: Option<Operation>,
     shard: &EdgeShard,
 ) -> Result<UpdateOperation, Status> {
+    shard_keys::refuse(operation.as_ref().and_then(shard_keys_of))?;
     match operation {
         Some(Operation::Upsert(list)) => upsert(list, shard),
         Some(Operation::DeleteDeprecated(selector)) => delete(Some(selector)),

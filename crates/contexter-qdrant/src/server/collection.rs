@@ -1,7 +1,6 @@
 //! One collection of a local server.
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +8,13 @@ use std::task::Poll;
 
 use parking_lot::{Mutex, RwLock};
 use qdrant_client::qdrant::{CreateCollection, StrictModeConfig};
-use qdrant_edge::{EdgeShard, OperationError, UpdateOperation};
+use qdrant_edge::{EdgeShard, UpdateOperation};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant};
 use tonic::Status;
 
 use super::strict::Buckets;
-use super::{schema, status};
+use super::{schema, settings, shard, status};
 
 /// How many blocking threads the calls of one collection take at most.
 const THREADS: usize = 8;
@@ -23,6 +22,9 @@ const THREADS: usize = 8;
 /// How many changes of one collection are accepted ahead, as in the vendor's server, whose queue of
 /// updates has as many places (1.19, `lib/collection`, `UPDATE_QUEUE_SIZE`).
 const QUEUED: usize = 100;
+
+/// The folder of the engine's files within that of the collection.
+pub(super) const SHARD: &str = "shard";
 
 /// What became of a change, with its number.
 #[derive(Clone, Copy, Debug)]
@@ -83,25 +85,18 @@ impl Collection {
     /// Creates the collection in an empty folder. Blocks.
     pub(super) fn create(folder: &Path, request: CreateCollection) -> Result<Self, Status> {
         let config = schema::config(&request)?;
-        let shard = folder.join("shard");
-        Self::opened(request, move || EdgeShard::new(&shard, config))
+        let shard = shard::create(&folder.join(SHARD), config)?;
+        Ok(Self::opened(request, shard))
     }
 
     /// Opens the collection in `folder`. Blocks.
     pub(super) fn load(folder: &Path, request: CreateCollection) -> Result<Self, Status> {
-        let shard = folder.join("shard");
-        Self::opened(request, move || EdgeShard::load(&shard, None))
+        let shard = shard::load(&folder.join(SHARD), None)?;
+        Ok(Self::opened(request, shard))
     }
 
-    fn opened(
-        request: CreateCollection,
-        open: impl FnOnce() -> Result<EdgeShard, OperationError>,
-    ) -> Result<Self, Status> {
-        let shard = match catch_unwind(AssertUnwindSafe(open)) {
-            Ok(outcome) => outcome.map_err(|error| status::engine(&error))?,
-            Err(panic) => return Err(status::panicked(&*panic)),
-        };
-        Ok(Self {
+    fn opened(request: CreateCollection, shard: EdgeShard) -> Self {
+        Self {
             name: request.collection_name.clone(),
             request: Mutex::new(request),
             shard: RwLock::new(Some(shard)),
@@ -112,7 +107,7 @@ impl Collection {
             threads: Arc::new(Semaphore::new(THREADS)),
             operations: AtomicU64::new(0),
             buckets: Buckets::default(),
-        })
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -230,8 +225,26 @@ impl Collection {
         self.operations.load(Ordering::Relaxed)
     }
 
-    /// Builds indexes. Blocks.
+    /// Lets the engine have the settings of `request`; what is stored stays as it is until it is
+    /// optimized. Blocks.
+    pub(super) fn configure(&self, request: &CreateCollection) -> Result<(), Status> {
+        let changed = || self.read_now(|shard| settings::changed(request, shard));
+        // What is nothing new to the engine does not wait for the changes under way.
+        if changed()?.is_none() {
+            return Ok(());
+        }
+        let _changing = self.changes.lock();
+        match changed()? {
+            Some(config) => shard::reopen(&mut self.shard.write(), config),
+            None => Ok(()),
+        }
+    }
+
+    /// Builds indexes, unless the collection has that turned off. Blocks.
     pub(super) fn optimize(&self) -> Result<(), Status> {
+        if !settings::may_optimize(&self.request()) {
+            return Ok(());
+        }
         self.exclusively(|shard| {
             shard
                 .optimize()
@@ -263,21 +276,16 @@ impl Collection {
         let shard = shard
             .as_ref()
             .ok_or_else(|| status::no_collection(&self.name))?;
-        match catch_unwind(AssertUnwindSafe(|| work(shard))) {
-            Ok(outcome) => outcome,
-            Err(panic) => Err(status::panicked(&*panic)),
-        }
+        shard::caught(|| work(shard))
     }
 
     /// Closes the shard; later calls find no collection. Blocks.
     pub(super) fn close(&self) {
         let _changing = self.changes.lock();
-        if let Some(shard) = self.shard.write().take()
-            && let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(shard)))
-        {
+        if let Err(status) = shard::close(&mut self.shard.write()) {
             tracing::error!(
                 collection = self.name,
-                error = %status::panicked(&*panic),
+                error = %status,
                 "closed without its last changes",
             );
         }

@@ -22,7 +22,7 @@ use super::auth::may_write;
 use super::catalog::Catalog;
 use super::collection::blocking;
 use super::reply::seconds;
-use super::{info, status};
+use super::{info, merging, status};
 
 type Reply<T> = Result<Response<T>, Status>;
 
@@ -102,15 +102,16 @@ impl collections_server::Collections for Collections {
         may_write(&request)?;
         let request = request.into_inner();
         self.change(move |catalog| {
-            let optimize = request.optimizers_config.is_some();
-            let collection = catalog.update(&request.collection_name, move |there| {
-                if request.strict_mode_config.is_some() {
-                    there.strict_mode_config = request.strict_mode_config;
+            let name = request.collection_name.clone();
+            let is_tuning = merging::is_tuning(&request);
+            let collection = catalog.update(&name, move |collection, there| {
+                merging::merge(request, there)?;
+                if is_tuning {
+                    collection.configure(there)?;
                 }
-                there.metadata.extend(request.metadata);
                 Ok(())
             })?;
-            if optimize {
+            if is_tuning {
                 collection.optimize()?;
             }
             Ok(())

@@ -82,13 +82,14 @@ pub(super) async fn query(
             fill(&mut groups, shard, &payload, &vectors)?;
             Ok(groups)
         });
-        groups.await
+        let groups = groups.await?;
+        let found = match beside {
+            Some(beside) => looked_up(catalog, beside, &groups).await?,
+            None => HashMap::new(),
+        };
+        Ok((groups, found))
     };
-    let groups = reads::within(timeout, "query groups", found).await?;
-    let mut found = HashMap::new();
-    if let Some(beside) = beside {
-        found = looked_up(catalog, beside, &groups).await?;
-    }
+    let (groups, found) = reads::within(timeout, "query groups", found).await?;
     let groups = groups.into_iter().map(|group| PointGroup {
         lookup: point_of(&group.key).and_then(|id| found.get(&id).cloned()),
         id: Some(id(group.key)),

@@ -8,9 +8,10 @@ use tonic::Status;
 
 use super::{status, vectors};
 
-/// The model that needs no service of its own
-/// (<https://qdrant.tech/documentation/concepts/inference/#bm25>).
-const BM25: &str = "qdrant/bm25";
+/// The names of the model that needs no service of its own
+/// (<https://qdrant.tech/documentation/concepts/inference/#bm25>; 1.19,
+/// `common/inference/local_model.rs`).
+const BM25: [&str; 2] = ["qdrant/bm25", "bm25"];
 
 /// What the server says of what is stored and it has no model for (1.19, `common/inference/service.rs`).
 const NO_INFERENCE: &str = "Service internal error: InferenceService URL not configured - please \
@@ -41,7 +42,8 @@ pub(super) fn query(document: Document) -> Result<SparseVector, Status> {
 }
 
 fn bm25(document: Document, refused: fn() -> Status) -> Result<(EdgeBm25, String), Status> {
-    if !document.model.eq_ignore_ascii_case(BM25) {
+    let is_named = |name: &&str| document.model.eq_ignore_ascii_case(name);
+    if !BM25.iter().any(is_named) {
         return Err(refused());
     }
     let options: serde_json::Value = Payload::from(document.options).into();

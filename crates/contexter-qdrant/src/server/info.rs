@@ -41,14 +41,21 @@ pub(super) fn collection(request: CreateCollection, shard: &EdgeShard) -> Collec
     }
 }
 
+#[expect(
+    deprecated,
+    reason = "clients before 1.19 read from this flag what is on the disk"
+)]
 fn config(request: CreateCollection) -> CollectionConfig {
     CollectionConfig {
         params: Some(CollectionParams {
             shard_number: 1,
+            on_disk_payload: request.on_disk_payload.unwrap_or(true),
             vectors_config: request.vectors_config,
             sparse_vectors_config: request.sparse_vectors_config,
-            replication_factor: Some(1),
-            write_consistency_factor: Some(1),
+            replication_factor: request.replication_factor.or(Some(1)),
+            write_consistency_factor: request.write_consistency_factor.or(Some(1)),
+            payload: request.payload,
+            id_tracker: request.id_tracker,
             ..CollectionParams::default()
         }),
         hnsw_config: Some(hnsw(request.hnsw_config.unwrap_or_default())),
@@ -66,6 +73,7 @@ fn hnsw(asked: HnswConfigDiff) -> HnswConfigDiff {
         m: asked.m.or(Some(16)),
         ef_construct: asked.ef_construct.or(Some(100)),
         full_scan_threshold: asked.full_scan_threshold.or(Some(10_000)),
+        max_indexing_threads: asked.max_indexing_threads.or(Some(0)),
         ..asked
     }
 }
@@ -84,7 +92,7 @@ fn wal(asked: WalConfigDiff) -> WalConfigDiff {
     WalConfigDiff {
         wal_capacity_mb: asked.wal_capacity_mb.or(Some(32)),
         wal_segments_ahead: asked.wal_segments_ahead.or(Some(0)),
-        ..asked
+        wal_retain_closed: asked.wal_retain_closed.or(Some(1)),
     }
 }
 

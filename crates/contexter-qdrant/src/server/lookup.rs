@@ -11,21 +11,23 @@ use tonic::Status;
 
 use super::catalog::Catalog;
 use super::inputs::vector_of;
-use super::vectors;
+use super::{shard_keys, vectors};
 
 /// Puts the vectors of points of other collections in place of their ids.
 pub(super) async fn resolve(catalog: &Catalog, search: &mut QueryPoints) -> Result<(), Status> {
     let mut inputs = Vec::new();
     if let (Some(from), Some(query)) = (&search.lookup_from, &mut search.query) {
-        inputs.extend(inputs_of(query).into_iter().map(|input| (from, input)));
+        let place = Place::new(from, search.using.as_deref());
+        inputs.extend(inputs_of(query).into_iter().map(|input| (place, input)));
     }
     of_prefetches(&mut search.prefetch, &mut inputs);
-    for (from, input) in inputs {
+    for (Place { from, vector }, input) in inputs {
         let Some(Input::Id(id)) = &input.variant else {
             continue;
         };
+        shard_keys::refuse(from.shard_key_selector.as_ref())?;
         let id = vectors::id(Some(id.clone()))?;
-        let name = from.vector_name.clone().unwrap_or_default();
+        let name = vector.to_owned();
         let collection = catalog.get(&from.collection_name)?;
         let vector = collection.read(move |shard| vector_of(id, &name, shard));
         input.variant = Some(as_input(vector.await?));
@@ -33,13 +35,29 @@ pub(super) async fn resolve(catalog: &Catalog, search: &mut QueryPoints) -> Resu
     Ok(())
 }
 
+/// Where the points are, and which of their vectors is meant.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    from: &'a LookupLocation,
+    vector: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// The vector is the one that the query searches by, if none is named.
+    fn new(from: &'a LookupLocation, using: Option<&'a str>) -> Self {
+        let vector = from.vector_name.as_deref().or(using).unwrap_or_default();
+        Self { from, vector }
+    }
+}
+
 fn of_prefetches<'a>(
     prefetches: &'a mut [PrefetchQuery],
-    into: &mut Vec<(&'a LookupLocation, &'a mut VectorInput)>,
+    into: &mut Vec<(Place<'a>, &'a mut VectorInput)>,
 ) {
     for prefetch in prefetches {
         if let (Some(from), Some(query)) = (&prefetch.lookup_from, &mut prefetch.query) {
-            into.extend(inputs_of(query).into_iter().map(|input| (from, input)));
+            let place = Place::new(from, prefetch.using.as_deref());
+            into.extend(inputs_of(query).into_iter().map(|input| (place, input)));
         }
         of_prefetches(&mut prefetch.prefetch, into);
     }

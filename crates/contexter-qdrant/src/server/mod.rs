@@ -7,14 +7,18 @@
 //!
 //! | service | offered | not offered: `Unimplemented` |
 //! |---|---|---|
-//! | `Collections` | create, update, delete, list, exists, info, metadata, strict mode, aliases | clusters, shard keys |
-//! | `Points`, changes | upsert, delete, `UpdateBatch`, vectors, payload (set, overwrite, delete, clear), payload indexes of all kinds, names of vectors | |
+//! | `Collections` | create, update, delete, list, exists, info, metadata, strict mode, aliases | clusters, shard keys; datatypes of TurboQuant; another modifier of a sparse vector that is there |
+//! | `Points`, changes | upsert, delete, `UpdateBatch`, vectors, payload (set, overwrite, delete, clear), payload indexes of all kinds, names of vectors | indexes for prefixes, for scoring, and of the objects of arrays |
 //! | `Points`, reading | get, scroll with an order, count, facets, all filter conditions but slices, prefixes and substrings | the conditions that are missing |
-//! | `Query`, `QueryBatch`, `QueryGroups` | nearest by vector, by id and by text for BM25, recommend with all strategies, discover, context, relevance feedback, formula, prefetches, fusion, MMR, order, sampling, points of other collections | `text` queries; `acosh`, `max` and `min` in formulas |
+//! | `Query`, `QueryBatch`, `QueryGroups` | nearest by vector, by id and by text for BM25, recommend with all strategies, discover, context, relevance feedback, formula, prefetches, fusion, MMR, order, sampling, points of other collections | `text` queries; `acosh`, `max` and `min` in formulas; the IDF of a part of the points |
 //! | the older `Search…`, `Recommend…`, `Discover…` | all, as queries | |
 //! | `SearchMatrixPairs`, `SearchMatrixOffsets` | both | |
 //! | `Snapshots` | made, listed and deleted | restoring them |
-//! | everywhere | health, two API keys | JSON web tokens |
+//! | everywhere | health, two API keys, messages compressed by gzip | JSON web tokens |
+//!
+//! The settings of a collection are those of the engine; for new ones it is closed, opened again and
+//! optimized before the answer. Numbers of replicas are written down and told, as by a server of one
+//! node. So is what the engine has its own way in: the log, flushes, and the place of the ids.
 //!
 //! Texts become vectors by the model `qdrant/bm25`, which runs in the engine; for other models, images
 //! and objects there is no inference service, and that is what is answered.
@@ -36,19 +40,28 @@ mod info;
 mod inputs;
 mod lookup;
 mod matrix;
+mod merging;
 mod names;
 mod older;
 mod operations;
+mod options;
+mod payload_index;
+mod placement;
 mod points;
+mod quantization;
 mod queries;
 mod reads;
 mod reply;
 mod schema;
 mod scoring;
 mod searching;
+mod settings;
+mod shard;
+mod shard_keys;
 mod snapshots;
 mod status;
 mod strict;
+mod valid;
 mod vectors;
 mod weight;
 
@@ -58,13 +71,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contexter_config::Secret;
 use contexter_model::{Error, ErrorKind};
 use qdrant_client::qdrant::collections_server::CollectionsServer;
 use qdrant_client::qdrant::points_server::PointsServer;
 use qdrant_client::qdrant::qdrant_server::QdrantServer;
 use qdrant_client::qdrant::snapshots_server::SnapshotsServer;
 use tokio::net::TcpListener;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
@@ -73,49 +86,15 @@ use tonic::transport::server::TcpIncoming;
 use self::auth::Doorkeeper;
 use self::catalog::Catalog;
 use self::collection::Collection;
+pub use self::options::Options;
 use crate::spec;
 
 /// The version that the server says it has: the one whose protocol it speaks.
 pub const VERSION: &str = "1.20.0";
 
-/// The largest request that is read; a batch of points stays far below. The vendor's server has a limit
-/// on REST only, of 32 MB.
+/// The largest request that is read, after it was unpacked if it is compressed; a batch of points stays
+/// far below. The vendor's server has a limit on REST only, of 32 MB.
 const MAX_REQUEST_BYTES: usize = 64 << 20;
-
-/// How a [`LocalServer`] answers.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct Options {
-    /// The key that callers must show; none by default, and then everybody may do everything.
-    pub api_key: Option<Secret>,
-    /// A key with which callers may only read.
-    pub read_only_api_key: Option<Secret>,
-    /// Whether points are decoded and acknowledged but not stored; off by default.
-    pub discards_upserts: bool,
-}
-
-impl Options {
-    /// Sets the key that callers must show.
-    #[must_use]
-    pub fn with_api_key(mut self, key: impl Into<Secret>) -> Self {
-        self.api_key = Some(key.into());
-        self
-    }
-
-    /// Sets a key with which callers may only read.
-    #[must_use]
-    pub fn with_read_only_api_key(mut self, key: impl Into<Secret>) -> Self {
-        self.read_only_api_key = Some(key.into());
-        self
-    }
-
-    /// Acknowledges points without storing them, to measure what a client costs.
-    #[must_use]
-    pub fn with_discarded_upserts(mut self) -> Self {
-        self.discards_upserts = true;
-        self
-    }
-}
 
 /// Collections in a folder that answer clients of a Qdrant server.
 ///
@@ -197,14 +176,25 @@ impl LocalServer {
     #[must_use]
     pub fn routes(&self) -> Routes {
         let catalog = || Arc::clone(&self.catalog);
+        // Answers are compressed only for callers who accept that.
+        let gzip = CompressionEncoding::Gzip;
         let points = PointsServer::new(points::Points::new(catalog(), self.discards_upserts))
+            .accept_compressed(gzip)
+            .send_compressed(gzip)
             .max_decoding_message_size(MAX_REQUEST_BYTES)
             .max_encoding_message_size(usize::MAX);
         let collections = CollectionsServer::new(collections::Collections::new(catalog()))
+            .accept_compressed(gzip)
+            .send_compressed(gzip)
             .max_decoding_message_size(MAX_REQUEST_BYTES);
-        let snapshots = SnapshotsServer::new(snapshots::Snapshots::new(catalog()));
+        let snapshots = SnapshotsServer::new(snapshots::Snapshots::new(catalog()))
+            .accept_compressed(gzip)
+            .send_compressed(gzip);
+        let health = QdrantServer::new(health::Health)
+            .accept_compressed(gzip)
+            .send_compressed(gzip);
         // The vendor's server answers health checks without a key.
-        Routes::new(QdrantServer::new(health::Health))
+        Routes::new(health)
             .add_service(InterceptedService::new(points, self.door.clone()))
             .add_service(InterceptedService::new(collections, self.door.clone()))
             .add_service(InterceptedService::new(snapshots, self.door.clone()))

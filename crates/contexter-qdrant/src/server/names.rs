@@ -88,7 +88,8 @@ async fn change(
     describe: impl FnOnce(&mut CreateCollection) -> Result<(), Status> + Send + 'static,
 ) -> Result<Change, Status> {
     let there = Arc::clone(catalog);
-    let collection = blocking(move || there.update(&collection, describe)).await?;
+    let update = move || there.update(&collection, |_, request| describe(request));
+    let collection = blocking(update).await?;
     let operation = UpdateOperation::VectorNameOperation(operation);
     collection
         .change(wait.to_the_end(), |_| Ok(operation))
@@ -120,7 +121,7 @@ fn engine(config: VectorConfig) -> Result<VectorNameConfig, Status> {
             })
         }
         VectorConfig::SparseConfig(config) => {
-            let sparse = schema::sparse(&sparse_params(config));
+            let sparse = schema::sparse(&sparse_params(config))?;
             VectorNameConfig::sparse(qdrant_edge::SparseVectorConfig {
                 modifier: sparse.modifier,
                 datatype: sparse.datatype,

@@ -6,7 +6,7 @@ use qdrant_client::qdrant::vector::Vector as Kind;
 use qdrant_client::qdrant::vector_example::Example;
 use qdrant_client::qdrant::vector_input::Variant as Input;
 use qdrant_client::qdrant::{
-    ContextInput, ContextInputPair, DiscoverInput, DiscoverPoints, PointId, Query,
+    ContextInput, ContextInputPair, DiscoverInput, DiscoverPoints, LookupLocation, PointId, Query,
     QueryPointGroups, QueryPoints, RecommendInput, RecommendPointGroups, RecommendPoints,
     RecommendStrategy, SearchPointGroups, SearchPoints, TargetVector, Vector, VectorExample,
     VectorInput,
@@ -27,6 +27,7 @@ macro_rules! query {
             with_vectors: $search.with_vectors,
             with_payload: $search.with_payload,
             timeout: $search.timeout,
+            shard_key_selector: $search.shard_key_selector,
             ..$query::default()
         }
     };
@@ -74,7 +75,7 @@ pub(super) fn recommend(search: RecommendPoints) -> Result<QueryPoints, Status> 
         score_threshold: search.score_threshold,
         limit: Some(search.limit),
         offset: search.offset,
-        lookup_from: search.lookup_from,
+        lookup_from: search.lookup_from.map(unnamed),
     }))
 }
 
@@ -91,7 +92,7 @@ pub(super) fn recommend_groups(search: RecommendPointGroups) -> Result<QueryPoin
         limit: Some(search.limit.into()),
         group_size: Some(search.group_size.into()),
         group_by: search.group_by,
-        lookup_from: search.lookup_from,
+        lookup_from: search.lookup_from.map(unnamed),
         with_lookup: search.with_lookup,
     }))
 }
@@ -123,8 +124,17 @@ pub(super) fn discover(search: DiscoverPoints) -> Result<QueryPoints, Status> {
         using: search.using,
         limit: Some(search.limit),
         offset: search.offset,
-        lookup_from: search.lookup_from,
+        lookup_from: search.lookup_from.map(unnamed),
     }))
+}
+
+/// Where these searches do not name the vector of the other collection, they mean the one without a
+/// name; queries mean the one that they search by.
+fn unnamed(from: LookupLocation) -> LookupLocation {
+    LookupLocation {
+        vector_name: from.vector_name.or(Some(String::new())),
+        ..from
+    }
 }
 
 #[expect(

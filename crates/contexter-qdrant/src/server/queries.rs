@@ -1,22 +1,24 @@
 //! Searches in the engine's terms.
 
+use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::start_from::Value as StartFrom;
 use qdrant_client::qdrant::with_payload_selector::SelectorOptions as PayloadOptions;
 use qdrant_client::qdrant::with_vectors_selector::SelectorOptions as VectorsOptions;
 use qdrant_client::qdrant::{
-    self, Direction, OrderBy, PrefetchQuery, QueryPoints, WithPayloadSelector, WithVectorsSelector,
+    self, Direction, OrderBy, PrefetchQuery, Query, QueryPoints, WithPayloadSelector,
+    WithVectorsSelector,
 };
 use qdrant_edge::external::ordered_float::OrderedFloat;
 use qdrant_edge::{
-    EdgeShard, JsonPath, PayloadSelector, PayloadSelectorExclude, Prefetch, QueryRequest,
-    SearchParams, WithPayloadInterface, WithVector,
+    AcornSearchParams, EdgeShard, JsonPath, PayloadSelector, PayloadSelectorExclude, Prefetch,
+    QuantizationSearchParams, QueryRequest, SearchParams, WithPayloadInterface, WithVector,
 };
 use serde_json::json;
 use tonic::Status;
 
 use super::inputs::Inputs;
 use super::scoring::scoring;
-use super::{filters, status};
+use super::{filters, status, valid};
 
 /// The server's default number of hits.
 pub(super) const LIMIT: u64 = 10;
@@ -36,6 +38,7 @@ pub(super) fn request(query: QueryPoints, shard: &EdgeShard) -> Result<QueryRequ
         .map(|prefetch| prefetch_of(prefetch, shard, 1))
         .collect::<Result<Vec<_>, _>>()?;
     let using = query.using.unwrap_or_default();
+    check(query.query.as_ref(), &using, query.score_threshold)?;
     let mut inputs = Inputs::new(shard, &using);
     let scoring = scoring(query.query, limit, prefetches.len(), &mut inputs)?;
     Ok(QueryRequest {
@@ -45,7 +48,7 @@ pub(super) fn request(query: QueryPoints, shard: &EdgeShard) -> Result<QueryRequ
         score_threshold: query.score_threshold.map(OrderedFloat),
         limit,
         offset: size(query.offset.unwrap_or(0)),
-        params: query.params.as_ref().map(params),
+        params: query.params.as_ref().map(params).transpose()?,
         with_vector: with_vectors(query.with_vectors),
         with_payload: with_payload(query.with_payload, false)?,
     })
@@ -64,6 +67,7 @@ fn prefetch_of(
     if prefetch.query.is_none() && !prefetch.prefetch.is_empty() {
         return Err(status::wrong("cannot have prefetches without a query"));
     }
+    valid::at_least("prefetch.limit", prefetch.limit, 1)?;
     let limit = size(prefetch.limit.unwrap_or(LIMIT));
     let prefetches = prefetch
         .prefetch
@@ -71,16 +75,35 @@ fn prefetch_of(
         .map(|inner| prefetch_of(inner, shard, depth + 1))
         .collect::<Result<Vec<_>, _>>()?;
     let using = prefetch.using.unwrap_or_default();
+    check(prefetch.query.as_ref(), &using, prefetch.score_threshold)?;
     let mut inputs = Inputs::new(shard, &using);
     let scoring = scoring(prefetch.query, limit, prefetches.len(), &mut inputs)?;
     Ok(Prefetch {
         prefetches,
         query: scoring,
         limit,
-        params: prefetch.params.as_ref().map(params),
+        params: prefetch.params.as_ref().map(params).transpose()?,
         filter: inputs.without_points(filters::filter(prefetch.filter)?),
         score_threshold: prefetch.score_threshold.map(OrderedFloat),
     })
+}
+
+/// Refuses what a query does not look at (1.19, `universal_query/collection_query.rs`).
+fn check(query: Option<&Query>, using: &str, score_threshold: Option<f32>) -> Result<(), Status> {
+    let variant = query.and_then(|query| query.variant.as_ref());
+    match variant {
+        None if score_threshold.is_some() => Err(status::bad_request(
+            "A query is needed to use the score_threshold. Can't have score_threshold without \
+             defining a query.",
+        )),
+        Some(Variant::OrderBy(_)) if score_threshold.is_some() => Err(status::bad_request(
+            "Can't use score_threshold with an order_by query.",
+        )),
+        Some(Variant::Fusion(_) | Variant::Rrf(_)) if !using.is_empty() => Err(
+            status::bad_request("Fusion queries cannot be combined with the 'using' field."),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Translates an order.
@@ -109,13 +132,38 @@ pub(super) fn order_by(order: &OrderBy) -> Result<qdrant_edge::OrderBy, Status> 
         .map_err(|error| status::wrong(format_args!("Malformed order_by: {error}")))
 }
 
-fn params(params: &qdrant::SearchParams) -> SearchParams {
-    SearchParams {
+fn params(params: &qdrant::SearchParams) -> Result<SearchParams, Status> {
+    if params.idf.as_ref().is_some_and(|idf| idf.corpus.is_some()) {
+        return Err(status::not_offered("the IDF of a part of the points"));
+    }
+    valid::at_least("params.hnsw_ef", params.hnsw_ef, 1)?;
+    Ok(SearchParams {
         hnsw_ef: params.hnsw_ef.map(size),
         exact: params.exact.unwrap_or(false),
+        quantization: params.quantization.as_ref().map(quantization).transpose()?,
         indexed_only: params.indexed_only.unwrap_or(false),
-        ..SearchParams::default()
-    }
+        acorn: params.acorn.as_ref().map(acorn).transpose()?,
+    })
+}
+
+fn quantization(
+    params: &qdrant::QuantizationSearchParams,
+) -> Result<QuantizationSearchParams, Status> {
+    valid::at_least("params.quantization.oversampling", params.oversampling, 1.0)?;
+    Ok(QuantizationSearchParams {
+        ignore: params.ignore.unwrap_or(false),
+        rescore: params.rescore,
+        oversampling: params.oversampling,
+    })
+}
+
+fn acorn(params: &qdrant::AcornSearchParams) -> Result<AcornSearchParams, Status> {
+    let most = params.max_selectivity;
+    valid::within("params.acorn.max_selectivity", most, &(0.0..=1.0))?;
+    Ok(AcornSearchParams {
+        enable: params.enable.unwrap_or(false),
+        max_selectivity: most.map(OrderedFloat),
+    })
 }
 
 /// Translates which fields are wanted.

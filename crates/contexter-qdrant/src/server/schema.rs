@@ -1,72 +1,75 @@
-//! What collections and indexes are made of, in the engine's terms.
+//! What the vectors of a collection are, in the engine's terms.
 
 use std::collections::HashMap;
 
-use qdrant_client::qdrant::payload_index_params::IndexParams;
 use qdrant_client::qdrant::vectors_config::Config;
 use qdrant_client::qdrant::{
-    self, CreateCollection, CreateFieldIndexCollection, FieldType, SparseVectorParams,
-    StopwordsSet, TextIndexParams, TokenizerType, VectorParams, stemming_algorithm::StemmingParams,
+    self, CreateCollection, Datatype, ShardingMethod, SparseVectorParams, VectorParams,
 };
 use qdrant_edge::{
-    EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, HnswIndexConfig, Modifier,
-    MultiVectorComparator, MultiVectorConfig, PayloadFieldSchema,
+    EdgeConfig, EdgeSparseVectorParams, EdgeVectorParams, Modifier, MultiVectorComparator,
+    MultiVectorConfig, VectorStorageDatatype,
 };
-use serde_json::{Map, Value as Json, json};
 use tonic::Status;
 
-use super::status;
+use super::placement::on_disk;
+use super::{settings, status, valid};
 
 /// The most dimensions a vector has, as in the server (1.19, `lib/collection`).
 const MAX_DIMENSIONS: u64 = 65_536;
 
-/// Translates the vectors of a new collection.
+/// Translates a new collection.
 pub(super) fn config(request: &CreateCollection) -> Result<EdgeConfig, Status> {
+    if request.sharding_method() == ShardingMethod::Custom {
+        return Err(status::not_offered("custom sharding"));
+    }
+    valid::at_least("shard_number", request.shard_number, 1)?;
     let mut vectors = HashMap::new();
-    match request
-        .vectors_config
-        .as_ref()
-        .and_then(|vectors| vectors.config.as_ref())
-    {
-        Some(Config::Params(params)) => {
-            vectors.insert(String::new(), dense(params)?);
-        }
-        Some(Config::ParamsMap(map)) => {
-            for (name, params) in &map.map {
-                vectors.insert(name.clone(), dense(params)?);
-            }
-        }
-        None => {}
+    for (name, params) in all_dense(request) {
+        vectors.insert(name.to_owned(), dense(params)?);
     }
     let mut sparse_vectors = HashMap::new();
-    if let Some(config) = &request.sparse_vectors_config {
-        for (name, params) in &config.map {
-            if vectors.contains_key(name) {
-                return Err(status::wrong(format_args!(
-                    "Dense and sparse vectors cannot share the name {name}"
-                )));
-            }
-            sparse_vectors.insert(name.clone(), sparse(params));
+    for (name, params) in all_sparse(request) {
+        if vectors.contains_key(name) {
+            return Err(status::wrong(format_args!(
+                "Dense and sparse vectors cannot share the name {name}"
+            )));
         }
+        sparse_vectors.insert(name.to_owned(), sparse(params)?);
     }
-    let mut hnsw = HnswIndexConfig::default();
-    if let Some(wanted) = &request.hnsw_config {
-        let size = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        if let Some(m) = wanted.m {
-            hnsw.m = size(m);
-        }
-        if let Some(ef) = wanted.ef_construct {
-            hnsw.ef_construct = size(ef);
-        }
-    }
-    Ok(EdgeConfig::builder()
+    let mut config = EdgeConfig::builder()
         .vectors(vectors)
         .sparse_vectors(sparse_vectors)
-        .hnsw_config(hnsw)
-        .build())
+        .build();
+    settings::apply(request, &mut config)?;
+    Ok(config)
 }
 
-/// Translates a dense vector.
+/// Returns the dense vectors of a collection by name.
+pub(super) fn all_dense(request: &CreateCollection) -> Vec<(&str, &VectorParams)> {
+    let config = request.vectors_config.as_ref();
+    match config.and_then(|vectors| vectors.config.as_ref()) {
+        Some(Config::Params(params)) => vec![("", params)],
+        Some(Config::ParamsMap(dense)) => {
+            let dense = dense.map.iter();
+            dense
+                .map(|(name, params)| (name.as_str(), params))
+                .collect()
+        }
+        None => Vec::new(),
+    }
+}
+
+/// Returns the sparse vectors of a collection by name.
+pub(super) fn all_sparse(request: &CreateCollection) -> Vec<(&str, &SparseVectorParams)> {
+    let sparse = request.sparse_vectors_config.iter();
+    sparse
+        .flat_map(|sparse| &sparse.map)
+        .map(|(name, params)| (name.as_str(), params))
+        .collect()
+}
+
+/// Translates what a dense vector is.
 pub(super) fn dense(params: &VectorParams) -> Result<EdgeVectorParams, Status> {
     let size = usize::try_from(params.size)
         .ok()
@@ -93,100 +96,44 @@ pub(super) fn dense(params: &VectorParams) -> Result<EdgeVectorParams, Status> {
     params_of_engine.multivector_config = params.multivector_config.map(|_| MultiVectorConfig {
         comparator: MultiVectorComparator::MaxSim,
     });
+    params_of_engine.datatype = datatype(params.datatype)?;
     Ok(params_of_engine)
 }
 
 /// Translates a sparse vector.
-pub(super) fn sparse(params: &SparseVectorParams) -> EdgeSparseVectorParams {
-    let builder = EdgeSparseVectorParams::builder();
-    match params.modifier() {
-        qdrant::Modifier::Idf => builder.modifier(Modifier::Idf).build(),
-        qdrant::Modifier::None => builder.build(),
-    }
-}
-
-/// Translates the kind of a payload index, by way of the JSON of the server's REST interface.
-pub(super) fn index(request: &CreateFieldIndexCollection) -> Result<PayloadFieldSchema, Status> {
-    let params = request
-        .field_index_params
-        .as_ref()
-        .and_then(|params| params.index_params.as_ref());
-    let schema = match params {
-        Some(params) => params_json(params)?,
-        None if request.field_type.is_some() => json!(match request.field_type() {
-            FieldType::Keyword => "keyword",
-            FieldType::Integer => "integer",
-            FieldType::Float => "float",
-            FieldType::Geo => "geo",
-            FieldType::Text => "text",
-            FieldType::Bool => "bool",
-            FieldType::Datetime => "datetime",
-            FieldType::Uuid => "uuid",
-        }),
-        None => {
-            return Err(Status::invalid_argument(
-                "Field type is required to create an index",
-            ));
-        }
-    };
-    serde_json::from_value(schema)
-        .map_err(|error| status::wrong(format_args!("Malformed field type: {error}")))
-}
-
-fn params_json(params: &IndexParams) -> Result<Json, Status> {
-    Ok(match params {
-        IndexParams::KeywordIndexParams(keyword) => {
-            json!({"type": "keyword", "is_tenant": keyword.is_tenant})
-        }
-        IndexParams::IntegerIndexParams(integer) => json!({
-            "type": "integer",
-            "lookup": integer.lookup.unwrap_or(true),
-            "range": integer.range.unwrap_or(true),
-            "is_principal": integer.is_principal,
-        }),
-        IndexParams::FloatIndexParams(float) => {
-            json!({"type": "float", "is_principal": float.is_principal})
-        }
-        IndexParams::GeoIndexParams(_) => json!({"type": "geo"}),
-        IndexParams::TextIndexParams(text) => text_json(text)?,
-        IndexParams::BoolIndexParams(_) => json!({"type": "bool"}),
-        IndexParams::DatetimeIndexParams(datetime) => {
-            json!({"type": "datetime", "is_principal": datetime.is_principal})
-        }
-        IndexParams::UuidIndexParams(uuid) => {
-            json!({"type": "uuid", "is_tenant": uuid.is_tenant})
-        }
+#[expect(
+    deprecated,
+    reason = "clients before 1.19 say by this flag what is on the disk"
+)]
+pub(super) fn sparse(params: &SparseVectorParams) -> Result<EdgeSparseVectorParams, Status> {
+    let index = params.index.unwrap_or_default();
+    Ok(EdgeSparseVectorParams {
+        full_scan_threshold: index.full_scan_threshold.map(settings::count),
+        on_disk: on_disk(index.memory, index.on_disk)?,
+        modifier: match params.modifier() {
+            qdrant::Modifier::Idf => Some(Modifier::Idf),
+            qdrant::Modifier::None => None,
+        },
+        datatype: datatype(index.datatype)?,
     })
 }
 
-fn text_json(text: &TextIndexParams) -> Result<Json, Status> {
-    let mut fields = Map::new();
-    fields.insert("type".into(), "text".into());
-    let tokenizer = match text.tokenizer() {
-        TokenizerType::Code => return Err(status::not_offered("the code tokenizer")),
-        TokenizerType::Unknown | TokenizerType::Word => "word",
-        TokenizerType::Prefix => "prefix",
-        TokenizerType::Whitespace => "whitespace",
-        TokenizerType::Multilingual => "multilingual",
+/// Translates how the numbers of a vector are stored.
+fn datatype(datatype: Option<i32>) -> Result<Option<VectorStorageDatatype>, Status> {
+    let Some(datatype) = datatype else {
+        return Ok(None);
     };
-    fields.insert("tokenizer".into(), tokenizer.into());
-    fields.insert("lowercase".into(), text.lowercase.into());
-    fields.insert("min_token_len".into(), text.min_token_len.into());
-    fields.insert("max_token_len".into(), text.max_token_len.into());
-    fields.insert("phrase_matching".into(), text.phrase_matching.into());
-    fields.insert("ascii_folding".into(), text.ascii_folding.into());
-    if let Some(StopwordsSet { languages, custom }) = &text.stopwords {
-        let words = json!({"languages": languages, "custom": custom});
-        fields.insert("stopwords".into(), words);
+    match Datatype::try_from(datatype) {
+        Ok(Datatype::Default) => Ok(None),
+        Ok(Datatype::Float32) => Ok(Some(VectorStorageDatatype::Float32)),
+        Ok(Datatype::Float16) => Ok(Some(VectorStorageDatatype::Float16)),
+        Ok(Datatype::Uint8) => Ok(Some(VectorStorageDatatype::Uint8)),
+        // The engine knows the first of them by name, and panics.
+        Ok(Datatype::Turbo4 | Datatype::Turbo8 | Datatype::Turbo16) => {
+            Err(status::not_offered("the datatypes of TurboQuant"))
+        }
+        Err(_unknown) => Err(Status::invalid_argument(format!(
+            "Cannot convert datatype: {datatype}"
+        ))),
     }
-    if let Some(StemmingParams::Snowball(snowball)) = text
-        .stemmer
-        .as_ref()
-        .and_then(|stemmer| stemmer.stemming_params.as_ref())
-    {
-        let stemmer = json!({"type": "snowball", "language": snowball.language});
-        fields.insert("stemmer".into(), stemmer);
-    }
-    fields.retain(|_, value| !value.is_null());
-    Ok(Json::Object(fields))
 }

@@ -65,7 +65,13 @@ pub(super) fn scoring(
         }),
         Variant::Rrf(rrf) => ScoringQuery::Fusion(weighted(rrf, prefetches)?),
         Variant::OrderBy(order) => ScoringQuery::OrderBy(order_by(&order)?),
-        Variant::Sample(_) => ScoringQuery::Sample(Sample::Random),
+        Variant::Sample(sample) => match qdrant::Sample::try_from(sample) {
+            Ok(qdrant::Sample::Random) => ScoringQuery::Sample(Sample::Random),
+            Err(_unknown) => {
+                let what = format!("Unknown sample method: {sample}");
+                return Err(Status::invalid_argument(what));
+            }
+        },
         Variant::Recommend(recommend) => recommended(recommend, inputs)?,
         Variant::Discover(discover) => discovered(discover, inputs)?,
         Variant::Context(context) => {

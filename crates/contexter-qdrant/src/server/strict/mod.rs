@@ -28,11 +28,13 @@ pub(super) struct Strict<'a> {
     shard: &'a EdgeShard,
 }
 
-/// Lets a read pass, or says what strict mode does not allow of it; counts it against the rate.
+/// Lets a read pass, or says which shards there are not, or what strict mode does not allow of it;
+/// counts it against the rate.
 pub(super) async fn admit<R: Read + Clone + Send + 'static>(
     collection: &Arc<Collection>,
     request: &R,
 ) -> Result<(), Status> {
+    request.shards()?;
     let Some(limits) = collection.strict() else {
         return Ok(());
     };

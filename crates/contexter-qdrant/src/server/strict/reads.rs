@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::fields::Indexes;
 use super::{Strict, at_most, count};
-use crate::server::{formula, groups, matrix, queries, reads};
+use crate::server::{formula, groups, matrix, queries, reads, shard_keys};
 
 /// A read of one collection.
 pub(in crate::server) trait Read {
@@ -19,10 +19,26 @@ pub(in crate::server) trait Read {
     /// How many seconds the caller waits.
     fn timeout(&self) -> Option<u64>;
 
+    /// Says which of the shards that it names by their keys there is not.
+    fn shards(&self) -> Result<(), Status>;
+
     /// What it takes from the rate.
     fn cost(&self) -> u64 {
         1
     }
+}
+
+/// What all requests say in the same fields.
+macro_rules! as_in_all {
+    () => {
+        fn timeout(&self) -> Option<u64> {
+            self.timeout
+        }
+
+        fn shards(&self) -> Result<(), Status> {
+            shard_keys::refuse(self.shard_key_selector.as_ref())
+        }
+    };
 }
 
 /// Searches of one collection in one call; only the time of all of them counts.
@@ -48,6 +64,10 @@ impl Read for Batch {
         self.timeout
     }
 
+    fn shards(&self) -> Result<(), Status> {
+        self.searches.iter().try_for_each(Read::shards)
+    }
+
     fn cost(&self) -> u64 {
         count(self.searches.len())
     }
@@ -62,9 +82,7 @@ impl Read for QueryPoints {
         strict.params(self.params.as_ref())
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 }
 
 /// What is prefetched for groups is not looked at, nor by the vendor's server.
@@ -81,9 +99,7 @@ impl Read for QueryPointGroups {
         strict.params(self.params.as_ref())
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 }
 
 impl Read for ScrollPoints {
@@ -92,9 +108,7 @@ impl Read for ScrollPoints {
         strict.read_filter(self.filter.as_ref())
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 }
 
 impl Read for CountPoints {
@@ -103,9 +117,7 @@ impl Read for CountPoints {
         strict.exact(Some(self.exact.unwrap_or(reads::COUNTS_EXACTLY)))
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 }
 
 impl Read for FacetCounts {
@@ -114,9 +126,7 @@ impl Read for FacetCounts {
         strict.read_filter(self.filter.as_ref())
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 }
 
 impl Read for GetPoints {
@@ -124,9 +134,7 @@ impl Read for GetPoints {
         Ok(())
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 
     fn cost(&self) -> u64 {
         count(self.ids.len())
@@ -141,9 +149,7 @@ impl Read for SearchMatrixPoints {
         strict.read_filter(self.filter.as_ref())
     }
 
-    fn timeout(&self) -> Option<u64> {
-        self.timeout
-    }
+    as_in_all!();
 
     fn cost(&self) -> u64 {
         self.sample.unwrap_or(matrix::SAMPLE)

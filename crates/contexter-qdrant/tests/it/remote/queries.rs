@@ -345,16 +345,18 @@ async fn texts_become_vectors_by_bm25_and_no_other_model() {
         PointStruct::new(id, vectors, Payload::new())
     };
     let points = vec![
-        point(1, "The ferry leaves at noon", "qdrant/bm25"),
+        point(1, "The ferry leaves at noon", "BM25"),
         point(2, "Trains leave all day", "Qdrant/bm25"),
     ];
     let request = UpsertPointsBuilder::new("texts", points).wait(true);
     client.upsert_points(request).await.unwrap();
-    let query = QueryPointsBuilder::new("texts")
-        .query(Query::new_nearest(Document::new("ferries", "qdrant/bm25")))
-        .using("words");
-    let nearest = client.query(query).await.unwrap().result;
-    assert_eq!(ids(&nearest), [1], "by the stem of the word");
+    for model in ["qdrant/bm25", "bm25"] {
+        let query = QueryPointsBuilder::new("texts")
+            .query(Query::new_nearest(Document::new("ferries", model)))
+            .using("words");
+        let nearest = client.query(query).await.unwrap().result;
+        assert_eq!(ids(&nearest), [1], "by the stem of the word");
+    }
 
     let points = vec![point(3, "x", "jinaai/jina-clip-v2")];
     let request = UpsertPointsBuilder::new("texts", points).wait(true);
