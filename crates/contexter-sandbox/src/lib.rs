@@ -45,6 +45,7 @@ mod faults;
 mod qdrant;
 mod sandbox;
 mod server;
+mod tunnels;
 mod voyage;
 
 pub use addresses::Addresses;

@@ -1,16 +1,13 @@
-//! Who may ask, and how often: keys, the proxy's user names, limits, bills.
+//! Who may ask, and how often: keys, limits, bills.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::config::BrightDataConfig;
-use super::refusal::Refusal;
 
 /// So many answers with 429 within the window block the caller.
 const BLOCKED_AT: usize = 25;
@@ -38,15 +35,19 @@ struct State {
 /// Why a request is turned away before anything else.
 pub(super) struct TooMany {
     pub(super) blocked: bool,
+    /// In seconds, rounded up: less would be refused again.
     pub(super) retry_after: u64,
 }
 
 impl Ledger {
     /// Counts a request, or turns it away.
     pub(super) fn admit(&self, limit: Option<u32>) -> Result<(), TooMany> {
+        self.admit_at(limit, Instant::now())
+    }
+
+    fn admit_at(&self, limit: Option<u32>, now: Instant) -> Result<(), TooMany> {
         let mut state = self.state.lock();
         state.requests += 1;
-        let now = Instant::now();
         if state.blocked {
             return Err(TooMany {
                 blocked: true,
@@ -74,7 +75,7 @@ impl Ledger {
         state.refuse(now);
         Err(TooMany {
             blocked: state.blocked,
-            retry_after: wait.as_secs().max(1),
+            retry_after: wait.as_secs() + u64::from(wait.subsec_nanos() > 0),
         })
     }
 
@@ -134,77 +135,27 @@ pub(super) fn refused_key(config: &BrightDataConfig, headers: &HeaderMap) -> Opt
     (given != Some(config.api_key.as_str())).then_some("Auth method is not supported")
 }
 
-/// What a user name of the proxy asks for, as far as it shows in an answer.
-#[derive(Debug, Default)]
-pub(super) struct ProxyFlags {
-    pub(super) debug: bool,
-    pub(super) tag: Option<String>,
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-/// Reads the credentials that the proxy was shown.
-pub(super) fn proxy_login(
-    config: &BrightDataConfig,
-    headers: &HeaderMap,
-) -> Result<ProxyFlags, Refusal> {
-    let none = || Refusal::proxy(407, "client_10010", "no credentials");
-    let given = headers.get("proxy-authorization").ok_or_else(none)?;
-    let decoded = given
-        .to_str()
-        .ok()
-        .and_then(|given| given.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
-        .and_then(|(_, encoded)| STANDARD.decode(encoded.trim()).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(none)?;
-    let (name, password) = decoded.split_once(':').ok_or_else(none)?;
-    let wrong = || Refusal::proxy(407, "client_10000", "invalid authentication");
-    let rest = name.strip_prefix("brd-customer-").ok_or_else(wrong)?;
-    let mut parts = rest.split('-');
-    if parts.next() != Some(config.customer.as_str()) || parts.next() != Some("zone") {
-        return Err(wrong());
-    }
-    match parts.next() {
-        Some(zone) if zone == config.zone => {}
-        _ => return Err(Refusal::proxy(407, "client_10002", "zone not found")),
-    }
-    if password != config.zone_password {
-        return Err(wrong());
-    }
-    flags(parts).ok_or_else(|| Refusal::proxy(407, "client_10001", "malformed flag"))
-}
+    use tokio::time::Instant;
 
-fn flags<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<ProxyFlags> {
-    let mut flags = ProxyFlags::default();
-    let word = |value: &str, also: fn(u8) -> bool| {
-        !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || also(b))
-    };
-    while let Some(flag) = parts.next() {
-        if matches!(flag, "const" | "direct") {
-            continue;
-        }
-        let value = parts.next()?;
-        let is_good = match flag {
-            "country" => value.len() == 2 && value.bytes().all(|b| b.is_ascii_lowercase()),
-            "state" | "city" | "zip" | "os" | "carrier" | "session" => word(value, |_| false),
-            "asn" => value.bytes().all(|b| b.is_ascii_digit()),
-            "ip" => value.parse::<std::net::Ipv4Addr>().is_ok(),
-            "gip" => word(value, |b| b == b'_'),
-            "dns" => matches!(value, "local" | "remote"),
-            "route_err" => matches!(value, "block" | "pass_dyn"),
-            "ua" => value == "mobile",
-            "c_tag" => {
-                flags.tag = Some(value.to_owned());
-                word(value, |b| b == b'_')
-            }
-            "debug" => {
-                flags.debug = true;
-                value == "full"
-            }
-            _ => false,
-        };
-        if !is_good {
-            return None;
+    use super::Ledger;
+
+    #[test]
+    fn who_waits_as_long_as_it_is_told_is_admitted() {
+        let begun = Instant::now();
+        for (after, told) in [(0, 60), (1, 60), (500, 60), (1_000, 59), (59_999, 1)] {
+            let ledger = Ledger::default();
+            assert!(ledger.admit_at(Some(1), begun).is_ok());
+            let refused = begun + Duration::from_millis(after);
+            let Err(too_many) = ledger.admit_at(Some(1), refused) else {
+                panic!("admitted after {after} ms");
+            };
+            assert_eq!(too_many.retry_after, told, "after {after} ms");
+            let waited = refused + Duration::from_secs(told);
+            assert!(ledger.admit_at(Some(1), waited).is_ok(), "after {after} ms");
         }
     }
-    Some(flags)
 }

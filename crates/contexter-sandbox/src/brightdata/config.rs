@@ -65,7 +65,7 @@ impl BrightDataConfig {
         self
     }
 
-    /// Sets the unlocker zone, which is the proxy's too.
+    /// Sets the unlocker zone, which is that of the proxy's URL too.
     #[must_use]
     pub fn zone(mut self, zone: impl Into<String>) -> Self {
         self.zone = zone.into();
@@ -79,7 +79,8 @@ impl BrightDataConfig {
         self
     }
 
-    /// Sets the password of the zone, for the proxy.
+    /// Sets the password of the unlocker zone, for the proxy. Other zones have one of their own, which
+    /// `GET /zone/passwords` tells.
     #[must_use]
     pub fn zone_password(mut self, password: impl Into<String>) -> Self {
         self.zone_password = password.into();
@@ -87,7 +88,7 @@ impl BrightDataConfig {
     }
 
     /// Limits requests; more are refused with 429, and 25 such refusals in five minutes block the
-    /// caller, as at the vendor.
+    /// caller, as at the vendor. Opening a tunnel of the proxy is one, and so is each that travels in it.
     #[must_use]
     pub fn requests_per_minute(mut self, limit: u32) -> Self {
         self.requests_per_minute = Some(limit);

@@ -4,11 +4,16 @@
 //! errors, asynchronous requests, the scraper interface; read in November 2026). Like the vendor it
 //! answers 200 also where the unlocker failed, and tells so in headers. The pages that there are, and
 //! what goes wrong with which, are listed in `site.rs`.
+//!
+//! Nothing is sent anywhere: who asks for a webhook or for a delivery is refused.
 
 mod account;
+mod ask;
 mod config;
 mod dataset;
 mod jobs;
+mod kept;
+mod login;
 mod pages;
 mod proxy;
 mod refusal;
@@ -16,9 +21,10 @@ mod rest;
 mod search;
 mod site;
 mod tls;
+mod unlock;
 mod zones;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -62,8 +68,8 @@ impl BrightData {
         Ok(Self {
             office: Arc::new(Office {
                 ledger: Ledger::default(),
-                jobs: Jobs::default(),
-                datasets: Datasets::default(),
+                jobs: Jobs::new(),
+                datasets: Datasets::new(),
                 authority,
                 zones: Zones::new(&config),
                 config,
@@ -93,7 +99,7 @@ impl BrightData {
         &self.office.config.api_key
     }
 
-    /// Returns the unlocker zone, which is the proxy's too.
+    /// Returns the unlocker zone, which is that of the proxy's URL too.
     #[must_use]
     pub fn zone(&self) -> &str {
         &self.office.config.zone
@@ -111,7 +117,7 @@ impl BrightData {
         &self.office.config.customer
     }
 
-    /// Returns the password of the zone.
+    /// Returns the password of the unlocker zone.
     #[must_use]
     pub fn zone_password(&self) -> &str {
         &self.office.config.zone_password
@@ -156,8 +162,23 @@ impl BrightData {
             zone_password,
             ..
         } = &self.office.config;
-        format!("http://brd-customer-{customer}-zone-{zone}:{zone_password}@{address}")
+        let password = encoded(zone_password);
+        format!("http://brd-customer-{customer}-zone-{zone}:{password}@{address}")
     }
+}
+
+/// Writes a password as it stands in a URL, where all but RFC 3986's unreserved characters are encoded.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _written = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// Without key, password and certificate.

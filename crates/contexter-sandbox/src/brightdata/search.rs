@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::ask::DataFormat;
 use super::pages::PAGES;
 use super::refusal::Refusal;
-use super::rest::DataFormat;
 use super::site::{Answer, Outcome};
 
 /// Results on one page.
@@ -51,7 +51,7 @@ pub(super) fn results(url: &Url, format: Option<DataFormat>, serp_zone: bool) ->
             .map(|n| n.saturating_sub(1)),
         _ => param("start").and_then(|start| start.parse().ok()),
     };
-    let body = body(&query, start.unwrap_or(0), engine);
+    let body = body(url, &query, start.unwrap_or(0), engine);
     // A zone that does not parse gives the page itself, with 200 as well.
     let (content_type, body) = if parsed && serp_zone {
         ("application/json", body.to_string())
@@ -71,7 +71,7 @@ pub(super) fn results(url: &Url, format: Option<DataFormat>, serp_zone: bool) ->
     }))
 }
 
-fn body(query: &str, start: usize, engine: &str) -> Value {
+fn body(url: &Url, query: &str, start: usize, engine: &str) -> Value {
     let words: Vec<String> = query
         .to_lowercase()
         .split(|c: char| !c.is_alphanumeric())
@@ -102,7 +102,7 @@ fn body(query: &str, start: usize, engine: &str) -> Value {
         .collect();
     json!({
         "general": { "search_engine": engine, "query": query, "results_cnt": total },
-        "input": { "original_url": engine },
+        "input": { "original_url": url.as_str() },
         "organic": organic,
     })
 }

@@ -25,6 +25,9 @@ use url::{Host, Url};
 use super::pages::PAGES;
 use super::refusal::Refusal;
 
+/// The ends that names of the website have.
+pub(super) const ENDINGS: [&str; 4] = ["com", "org", "net", "example"];
+
 /// What the website, or the vendor on the way to it, answers.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
@@ -89,6 +92,12 @@ pub(super) async fn linger(outcome: &Outcome, slow: Duration) {
     if let Outcome::Page(Answer { slow: true, .. }) = outcome {
         tokio::time::sleep(slow).await;
     }
+}
+
+/// Returns whether a name is one of the website.
+pub(super) fn has(name: &str) -> bool {
+    Url::parse(&format!("https://{name}/"))
+        .is_ok_and(|url| url.host_str() == Some(name) && matches!(visit(&url), Outcome::Page(_)))
 }
 
 /// Asks for a page.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
@@ -14,6 +17,9 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// So many hosts have a certificate at a time.
 const MAX_HOSTS: usize = 256;
+
+/// As many characters a common name holds, by RFC 5280.
+const MAX_COMMON_NAME: usize = 64;
 
 /// An authority that is made at the start and thrown away at the end.
 pub(super) struct Authority {
@@ -50,8 +56,7 @@ impl Authority {
             return Ok(acceptor.clone());
         }
         let key = KeyPair::generate()?;
-        let params = CertificateParams::new(vec![host.to_owned()])?;
-        let certificate = params.signed_by(&key, &self.issuer)?;
+        let certificate = leaf(host)?.signed_by(&key, &self.issuer)?;
         let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -66,4 +71,20 @@ impl Authority {
         acceptors.insert(host.to_owned(), acceptor.clone());
         Ok(acceptor)
     }
+}
+
+/// What stands in a certificate, so that clients that check strictly take it too, such as Python since
+/// 3.13: both key identifiers, and what the key is for.
+fn leaf(host: &str) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(vec![host.to_owned()])?;
+    params.distinguished_name = DistinguishedName::new();
+    // The name that counts is the alternative one.
+    if host.len() <= MAX_COMMON_NAME {
+        params.distinguished_name.push(DnType::CommonName, host);
+    }
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
 }

@@ -36,21 +36,47 @@ impl Kind {
     }
 }
 
+/// A zone: what it is for, and the password by which the proxy takes it.
+#[derive(Clone)]
+pub(super) struct Zone {
+    pub(super) kind: Kind,
+    pub(super) password: String,
+}
+
+impl Zone {
+    /// The vendor makes passwords up; here they follow from the name.
+    fn new(name: &str, kind: Kind) -> Self {
+        Self {
+            kind,
+            password: format!("{name}-password"),
+        }
+    }
+}
+
 /// The zones that there are.
-#[derive(Debug)]
-pub(super) struct Zones(Mutex<BTreeMap<String, Kind>>);
+pub(super) struct Zones(Mutex<BTreeMap<String, Zone>>);
 
 impl Zones {
     pub(super) fn new(config: &BrightDataConfig) -> Self {
+        let unlocker = Zone {
+            kind: Kind::Unlocker,
+            password: config.zone_password.clone(),
+        };
+        let search = Zone::new(&config.serp_zone, Kind::Search);
         Self(Mutex::new(BTreeMap::from([
-            (config.zone.clone(), Kind::Unlocker),
-            (config.serp_zone.clone(), Kind::Search),
+            (config.zone.clone(), unlocker),
+            (config.serp_zone.clone(), search),
         ])))
+    }
+
+    /// Returns a zone; `None` if there is no such zone.
+    pub(super) fn zone(&self, name: &str) -> Option<Zone> {
+        self.0.lock().get(name).cloned()
     }
 
     /// Returns what the zone is for; `None` if there is no such zone.
     pub(super) fn kind(&self, name: &str) -> Option<Kind> {
-        self.0.lock().get(name).copied()
+        self.0.lock().get(name).map(|zone| zone.kind)
     }
 }
 
@@ -119,7 +145,7 @@ async fn make(State(office): Shared, body: Bytes) -> Response {
     if zones.len() >= MAX_ZONES {
         return text(400, "too many zones");
     }
-    zones.insert(name.clone(), kind);
+    zones.insert(name.clone(), Zone::new(&name, kind));
     json_reply(
         200,
         &json!({
@@ -152,9 +178,9 @@ async fn remove(State(office): Shared, body: Bytes) -> Response {
 
 async fn active(State(office): Shared) -> Json<Value> {
     let zones = office.zones.0.lock();
-    let zones = zones
-        .iter()
-        .map(|(name, kind)| json!({ "name": name, "type": kind.as_str(), "status": "active" }));
+    let zones = zones.iter().map(
+        |(name, zone)| json!({ "name": name, "type": zone.kind.as_str(), "status": "active" }),
+    );
     Json(zones.collect())
 }
 
@@ -171,12 +197,8 @@ async fn show(State(office): Shared, Query(params): Params) -> Response {
 
 async fn passwords(State(office): Shared, Query(params): Params) -> Response {
     let name = params.get("zone").map_or("", String::as_str);
-    match office.zones.kind(name) {
-        // The proxy knows one password, that of its own zone.
-        Some(_) if name == office.config.zone => {
-            json_reply(200, &json!({ "passwords": [office.config.zone_password] }))
-        }
-        Some(_) => json_reply(200, &json!({ "passwords": [] })),
+    match office.zones.zone(name) {
+        Some(zone) => json_reply(200, &json!({ "passwords": [zone.password] })),
         None => unknown(name),
     }
 }

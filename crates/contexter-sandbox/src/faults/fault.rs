@@ -46,7 +46,8 @@ pub enum Fault {
 pub struct StatusFault {
     /// The status, from 200 to 599.
     pub code: u16,
-    /// The body; by default what the vendor says with such a status.
+    /// The body; by default what the vendor says with such a status to such a request, and the headers
+    /// that it sends along.
     #[serde(default)]
     pub body: Option<String>,
     /// Its content type; by default the vendor's, or `text/plain` with a body of one's own.

@@ -41,9 +41,9 @@ pub(crate) async fn inject(State(layer): State<Layer>, request: Request, next: N
     let hangup = hangup.unwrap_or_else(Hangup::new);
     let grpc = is_grpc(request.headers());
     match fault {
-        Fault::Status(status) => plain_reply::status(layer.server, status),
+        Fault::Status(status) => plain_reply::status(layer.server, path, status),
         Fault::RateLimit(limit) if grpc => plain_reply::grpc_rate_limit(&limit),
-        Fault::RateLimit(limit) => plain_reply::rate_limit(layer.server, limit),
+        Fault::RateLimit(limit) => plain_reply::rate_limit(layer.server, path, limit),
         Fault::GrpcStatus(status) => plain_reply::grpc_status(&status),
         Fault::Delay(delay) => {
             tokio::time::sleep(delay).await;

@@ -7,6 +7,7 @@ mod plain_reply;
 mod script;
 mod server;
 mod spoil;
+mod vendor;
 mod written;
 
 pub use decide::Faults;

@@ -7,38 +7,30 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use serde_json::json;
 
 use crate::faults::fault::{GrpcStatusFault, RateLimitFault, StatusFault};
 use crate::faults::server::Server;
+use crate::faults::vendor;
 
 /// gRPC's RESOURCE_EXHAUSTED, <https://grpc.io/docs/guides/status-codes/>.
 const RESOURCE_EXHAUSTED: u8 = 8;
 
-const JSON: &str = "application/json";
-const TEXT: &str = "text/plain; charset=utf-8";
-
-pub(super) fn status(server: Server, fault: StatusFault) -> Response {
-    let (default_type, default_body) = body_of(server, fault.code);
-    let (content_type, body) = match fault.body {
-        Some(body) => (TEXT, body),
-        None => (default_type, default_body),
-    };
-    let content_type = fault.content_type.as_deref().unwrap_or(content_type);
-    let mut response = reply(fault.code, content_type, body);
+/// A status, and by default what the vendor says with it.
+pub(super) fn status(server: Server, path: &str, fault: StatusFault) -> Response {
+    let mut response = spoken(server, path, fault.code, fault.body);
+    let headers = response.headers_mut();
+    if let Some(content_type) = &fault.content_type {
+        set(headers, CONTENT_TYPE.as_str(), content_type);
+    }
     for (name, value) in &fault.headers {
-        set(response.headers_mut(), name, value);
+        set(headers, name, value);
     }
     response
 }
 
-pub(super) fn rate_limit(server: Server, fault: RateLimitFault) -> Response {
+pub(super) fn rate_limit(server: Server, path: &str, fault: RateLimitFault) -> Response {
     let code = StatusCode::TOO_MANY_REQUESTS.as_u16();
-    let (content_type, body) = match fault.body {
-        Some(body) => (TEXT, body),
-        None => body_of(server, code),
-    };
-    let mut response = reply(code, content_type, body);
+    let mut response = spoken(server, path, code, fault.body);
     if let Some(wait) = fault.retry_after {
         let seconds = whole_seconds(wait).to_string();
         let reset = jiff::Timestamp::now()
@@ -86,35 +78,17 @@ pub(super) fn grpc_status(fault: &GrpcStatusFault) -> Response {
     response
 }
 
-/// Returns what the vendor says with such a status.
-fn body_of(server: Server, code: u16) -> (&'static str, String) {
-    let text = StatusCode::from_u16(code)
-        .ok()
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("unknown status");
-    match (server, code) {
-        (Server::Voyage, 400..=499) => {
-            let detail = match code {
-                429 => "You have exceeded the rate limit. Please slow down.",
-                401 => "Provided API key is invalid.",
-                _ => text,
-            };
-            (JSON, json!({ "detail": detail }).to_string())
-        }
-        (Server::Context7, 400..=599) => {
-            let error = match code {
-                401 => "invalid_api_key",
-                404 => "library_not_found",
-                429 => "rate_limit_exceeded",
-                503 => "search_failed",
-                400..=499 => "validation_error",
-                _ => "internal_error",
-            };
-            (JSON, json!({ "error": error, "message": text }).to_string())
-        }
-        (_, 400..=599) => (TEXT, text.to_owned()),
-        _ => (TEXT, String::new()),
+/// A reply with this body, or else with the vendor's and the headers that belong to it.
+fn spoken(server: Server, path: &str, code: u16, body: Option<String>) -> Response {
+    if let Some(body) = body {
+        return reply(code, vendor::TEXT, body);
     }
+    let words = vendor::words(server, path, code);
+    let mut response = reply(code, words.content_type, words.body);
+    for (name, value) in &words.headers {
+        set(response.headers_mut(), name, value);
+    }
+    response
 }
 
 fn reply(code: u16, content_type: &str, body: String) -> Response {

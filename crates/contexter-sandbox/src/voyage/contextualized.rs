@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::voyage::chunking::Chunking;
 use crate::voyage::embeddings::Embedding;
 use crate::voyage::encoding::Shape;
 use crate::voyage::fields::{self, Fields, InputType};
@@ -14,11 +15,7 @@ use crate::voyage::tokens;
 use crate::voyage::work::{List, Usage, Vectors};
 
 /// How many chunks all inputs of a request hold together.
-const MAX_CHUNKS: usize = 16_000;
-/// The largest chunk that may be asked for.
-const MAX_CHUNK_SIZE: u64 = 32_000;
-/// The size of a chunk where none is asked for.
-const CHUNK_SIZE: u64 = 512;
+const MAX_CHUNKS: u64 = 16_000;
 /// How much of the document there is in the vector of a chunk.
 const CONTEXT_WEIGHT: f32 = 0.25;
 
@@ -30,27 +27,23 @@ pub(super) struct Contextualized {
     auto: bool,
 }
 
-/// How the vendor is to cut documents.
-struct Chunking {
-    size: u64,
-    overlap: u64,
-}
-
 pub(super) fn check(mut fields: Fields, model: &Model) -> Result<(u64, Contextualized), Refusal> {
     let inputs = fields.required("inputs")?;
     let input_type = InputType::take(&mut fields)?;
-    let chunking = chunking(&mut fields, input_type)?;
+    let chunking = Chunking::take(&mut fields, input_type)?;
     let shape = Shape::take(&mut fields, model)?;
     fields.end()?;
 
     let mut documents = documents(inputs, input_type, chunking.is_some())?;
     let prompt = input_type.map_or(0, |input_type| tokens::count(input_type.prompt()));
-    let mut total = 0;
+    let (mut total, mut count) = (0, 0_u64);
     for (index, document) in documents.iter().enumerate() {
-        let of_document: u64 = document
-            .iter()
-            .map(|chunk| prompt + tokens::count(chunk))
-            .sum();
+        let mut of_document = 0;
+        for text in document {
+            let tokens = tokens::count(text);
+            of_document += prompt + tokens;
+            count += chunking.as_ref().map_or(1, |cut| cut.count(tokens));
+        }
         total += of_document;
         // There is no truncation here. With automatic chunking only the request is limited.
         if chunking.is_none() && of_document > model.context {
@@ -58,19 +51,18 @@ pub(super) fn check(mut fields: Fields, model: &Model) -> Result<(u64, Contextua
             return Err(Refusal::too_long(&what, model.context, of_document));
         }
     }
-    if let Some(chunking) = &chunking {
-        for document in &mut documents {
-            *document = document
-                .iter()
-                .flat_map(|text| chunks(text, chunking))
-                .collect();
-        }
-    }
-    let count = documents.iter().map(Vec::len).sum::<usize>();
     if count > MAX_CHUNKS {
         return Err(Refusal::invalid(format!(
             "The total number of chunks is limited to {MAX_CHUNKS}. Your request has {count}."
         )));
+    }
+    if total > model.per_request {
+        let allowed = model.per_request;
+        return Err(Refusal::too_many_tokens(model.name, allowed, total));
+    }
+    // What is refused is not cut: chunks that overlap are many times as large as their text.
+    if let Some(chunking) = &chunking {
+        documents = chunking.cut(&documents)?;
     }
     let auto = chunking.is_some();
     let job = Contextualized {
@@ -79,41 +71,6 @@ pub(super) fn check(mut fields: Fields, model: &Model) -> Result<(u64, Contextua
         auto,
     };
     Ok((total, job))
-}
-
-fn chunking(
-    fields: &mut Fields,
-    input_type: Option<InputType>,
-) -> Result<Option<Chunking>, Refusal> {
-    let auto = fields.flag("enable_auto_chunking", false)?;
-    let size = fields.number("chunk_size")?;
-    let overlap = fields.number("chunk_overlap")?;
-    if !auto {
-        return match (size, overlap) {
-            (None, None) => Ok(None),
-            _ => Err(Refusal::invalid(
-                "chunk_size and chunk_overlap need enable_auto_chunking.",
-            )),
-        };
-    }
-    if input_type != Some(InputType::Document) {
-        return Err(Refusal::invalid(
-            "auto-chunking needs input_type 'document'.",
-        ));
-    }
-    let size = size.unwrap_or(CHUNK_SIZE);
-    let overlap = overlap.unwrap_or(0);
-    if !(1..=MAX_CHUNK_SIZE).contains(&size) {
-        return Err(Refusal::invalid(format!(
-            "chunk_size must be from 1 to {MAX_CHUNK_SIZE}, got {size}."
-        )));
-    }
-    if overlap >= size {
-        return Err(Refusal::invalid(format!(
-            "chunk_overlap must be less than chunk_size {size}, got {overlap}."
-        )));
-    }
-    Ok(Some(Chunking { size, overlap }))
 }
 
 fn documents(
@@ -170,32 +127,6 @@ fn texts(item: Value) -> Result<Vec<String>, Refusal> {
             _ => Err(Refusal::malformed("inputs", "str type expected")),
         })
         .collect()
-}
-
-/// Cuts a text into chunks of so many tokens.
-fn chunks(text: &str, chunking: &Chunking) -> Vec<String> {
-    let spans: Vec<_> = tokens::spans(text).collect();
-    let size = usize::try_from(chunking.size).unwrap_or(usize::MAX);
-    let step = usize::try_from(chunking.size - chunking.overlap).unwrap_or(usize::MAX);
-    let mut chunks = Vec::new();
-    let mut from = 0_usize;
-    loop {
-        let chunk = spans.get(from..spans.len().min(from.saturating_add(size)));
-        let start = chunk.and_then(<[_]>::first).map(|span| span.start);
-        let end = chunk.and_then(<[_]>::last).map(|span| span.end);
-        let (Some(start), Some(end)) = (start, end) else {
-            break;
-        };
-        chunks.extend(text.get(start..end).map(str::to_owned));
-        if from.saturating_add(size) >= spans.len() {
-            break;
-        }
-        from += step;
-    }
-    if chunks.is_empty() {
-        chunks.push(text.to_owned());
-    }
-    chunks
 }
 
 /// One document of a reply.

@@ -18,8 +18,10 @@ const KEPT: i64 = 30 * 24 * 60 * 60;
 /// All files, by id.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    files: BTreeMap<String, File>,
+    by_id: BTreeMap<String, File>,
     created: u64,
+    /// How many bytes all of them hold.
+    held: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -78,12 +80,8 @@ impl Files {
 
     /// Keeps a file and returns its id.
     pub(super) fn add(&mut self, filename: String, bytes: Bytes) -> Result<String, Refusal> {
-        let held: usize = self.files.values().map(|file| file.bytes.len()).sum();
-        if self.files.len() >= MAX_FILES || held.saturating_add(bytes.len()) > MAX_BYTES {
-            return Err(Refusal::invalid(format!(
-                "The storage is full: at most {MAX_FILES} files of {MAX_BYTES} bytes together."
-            )));
-        }
+        self.check_room(1, bytes.len())?;
+        self.held += bytes.len();
         self.created += 1;
         let id = format!("file-sandbox{:06}", self.created);
         let file = File {
@@ -92,19 +90,31 @@ impl Files {
             bytes,
             created_at: now(),
         };
-        self.files.insert(id.clone(), file);
+        self.by_id.insert(id.clone(), file);
         Ok(id)
     }
 
+    /// Refuses more files, or more bytes, than there is room for.
+    pub(super) fn check_room(&self, files: usize, bytes: usize) -> Result<(), Refusal> {
+        let fits = self.by_id.len().saturating_add(files) <= MAX_FILES
+            && self.held.saturating_add(bytes) <= MAX_BYTES;
+        if fits {
+            return Ok(());
+        }
+        Err(Refusal::invalid(format!(
+            "The storage is full: at most {MAX_FILES} files of {MAX_BYTES} bytes together."
+        )))
+    }
+
     pub(super) fn get(&self, id: &str) -> Result<&File, Refusal> {
-        self.files
+        self.by_id
             .get(id)
             .ok_or_else(|| Refusal::not_found("file", id))
     }
 
     /// Describes all files, the newest first.
     pub(super) fn list(&self) -> Value {
-        let data: Vec<Value> = self.files.values().rev().map(File::describe).collect();
+        let data: Vec<Value> = self.by_id.values().rev().map(File::describe).collect();
         json!({"object": "list", "data": data, "has_more": false})
     }
 }
@@ -126,4 +136,21 @@ impl File {
 /// Returns the unix time in seconds.
 pub(super) fn now() -> i64 {
     jiff::Timestamp::now().as_second()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_what_the_files_leave() {
+        let mut files = Files::default();
+        assert!(files.check_room(MAX_FILES, MAX_BYTES).is_ok());
+        files
+            .add("a".to_owned(), Bytes::from_static(b"ab"))
+            .unwrap();
+        assert!(files.check_room(MAX_FILES - 1, MAX_BYTES - 2).is_ok());
+        assert!(files.check_room(MAX_FILES, 0).is_err());
+        assert!(files.check_room(1, MAX_BYTES - 1).is_err());
+    }
 }

@@ -3,8 +3,8 @@
 //! Written from the vendor's documentation (<https://docs.voyageai.com>, read in November 2026):
 //! `embeddings`, `contextualizedembeddings`, `multimodalembeddings`, `rerank`, `files`, `batches`.
 
-mod batch_line;
 mod batches;
+mod chunking;
 mod config;
 mod contextualized;
 mod embed;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::extract::rejection::{BytesRejection, QueryRejection};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, FromRef, Path, Query, Request, State as Shared};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
@@ -17,7 +17,7 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::voyage::batches::{self, Page};
+use crate::voyage::batches::{self, Page, Workers};
 use crate::voyage::fields::Fields;
 use crate::voyage::files;
 use crate::voyage::refusal::Refusal;
@@ -28,6 +28,19 @@ use crate::voyage::{Counters, State};
 const MAX_BODY: usize = 256 << 20;
 
 type Reply = Result<Response, Refusal>;
+
+/// What the handlers share. The tasks of batches go with the router, whoever still knows the state.
+#[derive(Clone)]
+struct Desk {
+    state: Arc<State>,
+    workers: Arc<Workers>,
+}
+
+impl FromRef<Desk> for Arc<State> {
+    fn from_ref(desk: &Desk) -> Self {
+        Self::clone(&desk.state)
+    }
+}
 
 pub(super) fn router(state: Arc<State>) -> Router {
     let computing = |endpoint| {
@@ -59,7 +72,10 @@ pub(super) fn router(state: Arc<State>) -> Router {
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), admit))
-        .with_state(state)
+        .with_state(Desk {
+            state,
+            workers: Arc::default(),
+        })
 }
 
 /// Counts the request, checks its key, and names it.
@@ -165,12 +181,13 @@ async fn content(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> R
 }
 
 async fn create_batch(
-    Shared(state): Shared<Arc<State>>,
+    Shared(desk): Shared<Desk>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Reply {
     let fields = json_fields(&headers, body)?;
-    Ok(Json(batches::create(&state, fields).await?).into_response())
+    let batch = batches::create(&desk.state, &desk.workers, fields)?;
+    Ok(Json(batch).into_response())
 }
 
 async fn list_batches(
@@ -179,13 +196,13 @@ async fn list_batches(
 ) -> Reply {
     let Query(page) =
         page.map_err(|rejection| Refusal::malformed("query", &rejection.body_text()))?;
-    Ok(Json(batches::list(&state, &page).await?).into_response())
+    Ok(Json(batches::list(&state, &page)?).into_response())
 }
 
 async fn batch(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Reply {
-    Ok(Json(batches::look(&state, &id).await?).into_response())
+    Ok(Json(batches::look(&state, &id)?).into_response())
 }
 
 async fn cancel(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Reply {
-    Ok(Json(batches::cancel(&state, &id).await?).into_response())
+    Ok(Json(batches::cancel(&state, &id)?).into_response())
 }

@@ -4,14 +4,15 @@
 //! its title and text. With `type=discover_new` the pages are found by the words of the inputs. The data
 //! set `gd_failing` has jobs that fail.
 
+mod download;
 mod formats;
 mod records;
+mod wanted;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
@@ -19,12 +20,13 @@ use axum::routing::{get, post};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use url::Url;
 
-use self::formats::{MIN_BATCH, csv, gzip, lines, part};
-use self::records::{discovered, records};
+use self::formats::Format;
+use self::records::records;
+use self::wanted::Wanted;
 use super::Office;
-use super::rest::{Params, Shared, json_reply, text};
+use super::kept::Kept;
+use super::rest::{Params, Shared, json_reply, reply, text};
 
 /// So many snapshots are kept; the vendor keeps them for 30 days.
 const MAX_SNAPSHOTS: usize = 1_000;
@@ -36,13 +38,13 @@ const MAX_RUNNING: usize = 100;
 const MAX_SCRAPE: usize = 20;
 
 /// The snapshots that there are.
-#[derive(Debug, Default)]
-pub(super) struct Datasets(Mutex<Kept>);
+#[derive(Debug)]
+pub(super) struct Datasets(Mutex<Kept<Snapshot>>);
 
-#[derive(Debug, Default)]
-struct Kept {
-    made: u64,
-    by_id: BTreeMap<String, Snapshot>,
+impl Datasets {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Kept::new("s_sandbox", MAX_SNAPSHOTS)))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +57,17 @@ struct Snapshot {
 }
 
 impl Snapshot {
+    fn begun(office: &Office, dataset: String, records: Vec<Value>) -> Self {
+        let begun = Instant::now();
+        Self {
+            dataset,
+            begun,
+            ready: begun + office.config.job_time,
+            records: Arc::new(records),
+            cancelled: false,
+        }
+    }
+
     fn status(&self) -> &'static str {
         let now = Instant::now();
         if self.cancelled {
@@ -76,25 +89,25 @@ pub(super) fn routes() -> Router<Arc<Office>> {
         .route("/datasets/v3/trigger", post(trigger))
         .route("/datasets/v3/scrape", post(scrape))
         .route("/datasets/v3/progress/{id}", get(progress))
-        .route("/datasets/v3/snapshot/{id}", get(snapshot))
-        .route("/datasets/v3/snapshot/{id}/parts", get(parts))
+        .route("/datasets/v3/snapshot/{id}", get(download::snapshot))
+        .route("/datasets/v3/snapshot/{id}/parts", get(download::parts))
         .route("/datasets/v3/snapshot/{id}/cancel", post(cancel))
+        .route("/datasets/v3/deliver/{id}", post(download::deliver))
+        .route("/datasets/v3/delivery/{id}", get(download::delivery))
         .route("/datasets/v3/snapshots", get(list))
 }
 
 async fn trigger(State(office): Shared, Query(params): Params, body: Bytes) -> Response {
-    let (dataset, inputs) = match job(&params, &body) {
-        Ok(job) => job,
+    let wanted = match Wanted::read(&params, &body) {
+        Ok(wanted) => wanted,
         Err(refused) => return *refused,
     };
-    let errors = params
-        .get("include_errors")
-        .is_some_and(|value| value == "true");
     let mut kept = office.datasets.0.lock();
     let running = kept
-        .by_id
-        .values()
-        .filter(|job| job.dataset == dataset && matches!(job.status(), "starting" | "running"))
+        .iter()
+        .filter(|(_, job)| {
+            job.dataset == wanted.dataset && matches!(job.status(), "starting" | "running")
+        })
         .count();
     if running >= MAX_RUNNING {
         office.ledger.refuse();
@@ -106,126 +119,44 @@ async fn trigger(State(office): Shared, Query(params): Params, body: Bytes) -> R
             ),
         );
     }
-    let records = records(&office, &dataset, &inputs, errors);
-    let id = kept.keep(&office, dataset, records);
+    let records = records(&office, &wanted);
+    let id = kept.keep(Snapshot::begun(&office, wanted.dataset, records));
     json_reply(200, &json!({ "snapshot_id": id }))
 }
 
 async fn scrape(State(office): Shared, Query(params): Params, body: Bytes) -> Response {
-    let (dataset, inputs) = match job(&params, &body) {
-        Ok(job) => job,
+    let wanted = match Wanted::read(&params, &body) {
+        Ok(wanted) => wanted,
         Err(refused) => return *refused,
     };
-    if inputs.len() > MAX_SCRAPE {
+    if wanted.inputs.len() > MAX_SCRAPE {
         return text(400, "Too many inputs");
     }
-    let errors = params
-        .get("include_errors")
-        .is_some_and(|value| value == "true");
-    let records = records(&office, &dataset, &inputs, errors);
+    let format = match Format::read(params.get("format")) {
+        Ok(format) => format,
+        Err(words) => return text(400, words),
+    };
+    let records = records(&office, &wanted);
     // A job that would take long goes on as one.
-    if inputs.iter().any(|input| {
+    if wanted.inputs.iter().any(|input| {
         input["url"]
             .as_str()
             .is_some_and(|url| url.ends_with("/slow"))
     }) {
-        let id = office.datasets.0.lock().keep(&office, dataset, records);
+        let job = Snapshot::begun(&office, wanted.dataset, records);
+        let id = office.datasets.0.lock().keep(job);
         let mut reply = json_reply(202, &json!({ "snapshot_id": id }));
         reply
             .headers_mut()
             .insert("retry-after", HeaderValue::from_static("10"));
         return reply;
     }
-    json_reply(200, &Value::Array(records))
-}
-
-impl Kept {
-    fn keep(&mut self, office: &Office, dataset: String, records: Vec<Value>) -> String {
-        self.made += 1;
-        let id = format!("s_sandbox{}", self.made);
-        while self.by_id.len() >= MAX_SNAPSHOTS {
-            self.by_id.pop_first();
-        }
-        let begun = Instant::now();
-        self.by_id.insert(
-            id.clone(),
-            Snapshot {
-                dataset,
-                begun,
-                ready: begun + office.config.job_time,
-                records: Arc::new(records),
-                cancelled: false,
-            },
-        );
-        id
-    }
-}
-
-/// Reads what is to be collected, and refuses it in the vendor's words.
-fn job(
-    params: &BTreeMap<String, String>,
-    body: &[u8],
-) -> Result<(String, Vec<Value>), Box<Response>> {
-    let refused = |status, words: &str| Box::new(text(status, words));
-    let dataset = params
-        .get("dataset_id")
-        .ok_or_else(|| refused(404, "Collector not found"))?;
-    if !dataset.starts_with("gd_") {
-        return Err(refused(404, "dataset does not exist"));
-    }
-    let body: Value =
-        serde_json::from_slice(body).map_err(|_no_json| refused(400, "No data to trigger"))?;
-    // The vendor's clients send the limit of each input as an option, or beside the inputs.
-    let mut per_input = params.get("limit_per_input").cloned();
-    let inputs = match body {
-        Value::Array(inputs) => inputs,
-        Value::Object(mut object) => {
-            per_input = per_input.or_else(|| object.get("limit_per_input").map(Value::to_string));
-            match object.remove("input") {
-                Some(Value::Array(inputs)) => inputs,
-                _ => return Err(refused(400, "No data to trigger")),
-            }
-        }
-        _ => return Err(refused(400, "No data to trigger")),
-    };
-    if inputs.is_empty() {
-        return Err(refused(400, "No data to trigger"));
-    }
-    if params
-        .get("type")
-        .is_some_and(|kind| kind == "discover_new")
-    {
-        let limit = |name: &str, given: Option<&String>| match given.map(|given| given.parse()) {
-            None => Ok(usize::MAX),
-            Some(Ok(limit @ 1..)) => Ok(limit),
-            Some(_) => Err(refused(400, &format!("{name} must be a number above 0"))),
-        };
-        let per_input = limit("limit_per_input", per_input.as_ref())?;
-        let all = params.get("limit_multiple_results");
-        let all = limit("limit_multiple_results", all)?;
-        return Ok((dataset.clone(), discovered(&inputs, per_input, all)));
-    }
-    let is_good = |input: &Value| {
-        input["url"]
-            .as_str()
-            .is_some_and(|url| Url::parse(url).is_ok())
-    };
-    if !inputs.iter().all(is_good) {
-        return Err(Box::new(json_reply(
-            400,
-            &json!({
-                "error": "Invalid input provided",
-                "code": "validation_error",
-                "errors": [["url", "This input should be a valid URL"]],
-            }),
-        )));
-    }
-    Ok((dataset.clone(), inputs))
+    reply(200, format.content_type(), format.write(&records, &records))
 }
 
 impl Office {
     fn snapshot(&self, id: &str) -> Result<Snapshot, Box<Response>> {
-        let kept = self.datasets.0.lock().by_id.get(id).cloned();
+        let kept = self.datasets.0.lock().get(id).cloned();
         kept.ok_or_else(|| Box::new(text(404, "Snapshot does not exist")))
     }
 }
@@ -250,79 +181,9 @@ async fn progress(State(office): Shared, Path(id): Path<String>) -> Response {
     }
 }
 
-async fn snapshot(
-    State(office): Shared,
-    Path(id): Path<String>,
-    Query(params): Params,
-) -> Response {
-    let job = match office.snapshot(&id) {
-        Ok(job) => job,
-        Err(refused) => return *refused,
-    };
-    if let Some(refused) = unready(&job) {
-        return refused;
-    }
-    let records = match part(&params, &job.records) {
-        Ok(records) => records,
-        Err(words) => return text(400, words),
-    };
-    let (content_type, body) = match params.get("format").map_or("json", String::as_str) {
-        "json" => (
-            "application/json",
-            Value::from(records.to_vec()).to_string(),
-        ),
-        "ndjson" | "jsonl" => ("application/x-ndjson", lines(records)),
-        "csv" => ("text/csv", csv(records)),
-        _ => return text(400, "Unknown format"),
-    };
-    let compress = params.get("compress").is_some_and(|value| value == "true");
-    let (content_type, body) = if compress {
-        match gzip(body.as_bytes()) {
-            Ok(body) => ("application/gzip", body),
-            Err(_io) => return text(500, "Cannot compress"),
-        }
-    } else {
-        (content_type, body.into_bytes())
-    };
-    let mut reply = Response::new(Body::from(body));
-    reply
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static(content_type));
-    reply
-}
-
-/// Says why a snapshot cannot be had: not yet, or never.
-fn unready(job: &Snapshot) -> Option<Response> {
-    match job.status() {
-        "ready" => None,
-        "failed" | "cancelled" => Some(text(400, "Snapshot is empty")),
-        _ => Some(json_reply(
-            202,
-            &json!({ "status": "building", "message": "Snapshot is building, try again in 10s" }),
-        )),
-    }
-}
-
-async fn parts(State(office): Shared, Path(id): Path<String>, Query(params): Params) -> Response {
-    match office.snapshot(&id) {
-        Ok(job) => {
-            if let Some(refused) = unready(&job) {
-                return refused;
-            }
-            let batch_size = params.get("batch_size").and_then(|size| size.parse().ok());
-            let batch_size: usize = batch_size.unwrap_or(MIN_BATCH).max(MIN_BATCH);
-            json_reply(
-                200,
-                &json!({ "parts": job.records.len().div_ceil(batch_size) }),
-            )
-        }
-        Err(refused) => *refused,
-    }
-}
-
 async fn cancel(State(office): Shared, Path(id): Path<String>) -> Response {
     let mut kept = office.datasets.0.lock();
-    match kept.by_id.get_mut(&id) {
+    match kept.get_mut(&id) {
         Some(job) if matches!(job.status(), "starting" | "running") => {
             job.cancelled = true;
             text(200, "OK")
@@ -335,7 +196,6 @@ async fn cancel(State(office): Shared, Path(id): Path<String>) -> Response {
 async fn list(State(office): Shared) -> Response {
     let kept = office.datasets.0.lock();
     let list: Vec<Value> = kept
-        .by_id
         .iter()
         .map(|(id, job)| json!({ "id": id, "dataset_id": job.dataset, "status": job.status() }))
         .collect();

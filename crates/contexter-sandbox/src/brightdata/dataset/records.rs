@@ -5,7 +5,8 @@ use url::Url;
 
 use super::super::Office;
 use super::super::pages::PAGES;
-use super::super::site::{self, Outcome};
+use super::super::site::{self, Answer, Outcome};
+use super::wanted::Wanted;
 
 /// The data set of the vendor's crawler, whose records are whole pages.
 const CRAWLER: &str = "gd_m6gjtfmeh43we6cqc";
@@ -35,43 +36,51 @@ pub(super) fn discovered(inputs: &[Value], per_input: usize, all: usize) -> Vec<
     found
 }
 
-/// Collects one record for each input; failed ones are told or left out.
-pub(super) fn records(
-    office: &Office,
-    dataset: &str,
-    inputs: &[Value],
-    errors: bool,
-) -> Vec<Value> {
-    inputs
+/// Collects one record for each input; failed ones are told, and then whole, or left out.
+pub(super) fn records(office: &Office, wanted: &Wanted) -> Vec<Value> {
+    wanted
+        .inputs
         .iter()
         .filter_map(|input| {
             let url = Url::parse(input["url"].as_str()?).ok()?;
             let failed = |code: &str, text: &str| {
-                errors.then(|| json!({ "input": input, "error": text, "error_code": code }))
+                wanted
+                    .errors
+                    .then(|| json!({ "input": input, "error": text, "error_code": code }))
             };
             match site::visit(&url) {
                 Outcome::Page(page)
                     if (200..300).contains(&page.status) && !page.body.is_empty() =>
                 {
                     office.ledger.bill();
-                    let text = page.text();
-                    if dataset == CRAWLER {
-                        return Some(json!({
-                            "url": url.as_str(),
-                            "markdown": text,
-                            "page_html": String::from_utf8_lossy(&page.body),
-                        }));
+                    let mut record = record(&wanted.dataset, &url, &page);
+                    if let Some(fields) = record.as_object_mut()
+                        && !wanted.fields.is_empty()
+                    {
+                        fields.retain(|name, _| wanted.fields.contains(name));
                     }
-                    let title = text.lines().next().unwrap_or_default();
-                    Some(json!({
-                        "url": url.as_str(),
-                        "title": title.trim_start_matches("# "),
-                        "text": text,
-                    }))
+                    Some(record)
                 }
                 Outcome::Page(_) => failed("dead_page", "the page does not exist"),
                 Outcome::Refused(_) => failed("blocked", "the page is blocked"),
             }
         })
         .collect()
+}
+
+fn record(dataset: &str, url: &Url, page: &Answer) -> Value {
+    let text = page.text();
+    if dataset == CRAWLER {
+        return json!({
+            "url": url.as_str(),
+            "markdown": text,
+            "page_html": String::from_utf8_lossy(&page.body),
+        });
+    }
+    let title = text.lines().next().unwrap_or_default();
+    json!({
+        "url": url.as_str(),
+        "title": title.trim_start_matches("# "),
+        "text": text,
+    })
 }

@@ -6,7 +6,7 @@ use contexter_http::Api;
 use contexter_sandbox::SandboxConfig;
 use serde_json::{Value, json};
 
-use crate::client::{get, post, start, voyage};
+use crate::client::{PATIENCE, get, post, start, voyage};
 
 async fn upload(api: &Api, lines: &str) -> Value {
     let form = api.post("files").field("purpose", "batch").file(
@@ -28,18 +28,32 @@ fn batch_of(file: &Value) -> Value {
     })
 }
 
-/// Looks at a batch until it has ended; returns what was seen and the end.
-async fn follow(api: &Api, id: &str) -> (Vec<String>, Value) {
-    let mut seen: Vec<String> = Vec::new();
-    loop {
-        let (status, batch) = get(api, &format!("batches/{id}")).await;
-        assert_eq!(status, 200);
-        let status = batch["status"].as_str().unwrap().to_owned();
-        if seen.contains(&status) {
-            return (seen, batch);
+/// Asks for a batch until it is as wanted; returns each status that was seen, and the batch.
+async fn until(api: &Api, id: &str, wanted: impl Fn(&Value) -> bool) -> (Vec<String>, Value) {
+    let asked = async {
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            let (status, batch) = get(api, &format!("batches/{id}")).await;
+            assert_eq!(status, 200);
+            let status = batch["status"].as_str().unwrap().to_owned();
+            if seen.last() != Some(&status) {
+                seen.push(status);
+            }
+            if wanted(&batch) {
+                return (seen, batch);
+            }
         }
-        seen.push(status);
-    }
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap()
+}
+
+/// Asks for a batch until it has ended; what was seen begins behind what its creator was told.
+async fn follow(api: &Api, id: &str) -> (Vec<String>, Value) {
+    let ends = ["completed", "failed", "cancelled"];
+    let has_ended = |batch: &Value| ends.iter().any(|end| batch["status"] == *end);
+    let (mut seen, batch) = until(api, id, has_ended).await;
+    seen.retain(|status| status != "validating");
+    (seen, batch)
 }
 
 async fn lines(api: &Api, file: &Value) -> BTreeMap<String, Value> {
@@ -119,10 +133,73 @@ async fn a_batch_can_be_cancelled_until_it_has_ended() {
     let cancel = format!("batches/{id}/cancel");
     let (status, batch) = post(&api, &cancel, &json!({})).await;
     assert_eq!((status, &batch["status"]), (200, &json!("cancelling")));
-    let (seen, _) = follow(&api, id).await;
-    assert_eq!(seen, ["cancelled"]);
+    let (_, batch) = follow(&api, id).await;
+    assert_eq!(batch["status"], "cancelled");
     assert_eq!(post(&api, &cancel, &json!({})).await.0, 400);
     assert_eq!(sandbox.voyage().tokens_billed(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_worked_on_is_told_of_and_can_be_cancelled() {
+    const LINES: u64 = 100_000;
+    let sandbox = start(SandboxConfig::new()).await;
+    let api = voyage(&sandbox);
+    let line = |number| format!("{{\"custom_id\":\"{number}\",\"body\":{{\"input\":\"one\"}}}}\n");
+    let file = upload(&api, &(0..LINES).map(line).collect::<String>()).await;
+    let mut batch = batch_of(&file);
+    batch["request_params"]["encoding_format"] = json!("base64");
+    let (_, batch) = post(&api, "batches", &batch).await;
+    let id = batch["id"].as_str().unwrap();
+    let completed = |batch: &Value| batch["request_counts"]["completed"].as_u64().unwrap();
+    let (_, batch) = until(&api, id, |batch| completed(batch) > 0).await;
+    assert_eq!(batch["status"], "in_progress");
+    assert_eq!(batch["request_counts"]["total"], LINES);
+    let (_, list) = get(&api, "batches").await;
+    assert_eq!(list["data"][0]["status"], "in_progress");
+
+    let (status, batch) = post(&api, &format!("batches/{id}/cancel"), &json!({})).await;
+    assert_eq!((status, &batch["status"]), (200, &json!("cancelling")));
+    let (_, batch) = follow(&api, id).await;
+    assert_eq!(batch["status"], "cancelled");
+    assert!(completed(&batch) < LINES);
+    assert!(batch["cancelling_at"].is_i64() && batch["cancelled_at"].is_i64());
+    assert!(batch["output_file_id"].is_null());
+    assert_eq!(sandbox.voyage().tokens_billed(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_whose_results_have_no_room_fails_and_says_so() {
+    let sandbox = start(SandboxConfig::new()).await;
+    let api = voyage(&sandbox);
+    let mut file = Value::Null;
+    for _ in 0..1000 {
+        file = upload(&api, "{\"custom_id\":\"a\",\"body\":{\"input\":[\"one\"]}}").await;
+    }
+    let (_, batch) = post(&api, "batches", &batch_of(&file)).await;
+    let (_, batch) = follow(&api, batch["id"].as_str().unwrap()).await;
+    assert_eq!(batch["status"], "failed");
+    let error = &batch["errors"]["data"][0];
+    assert_eq!(error["code"], "storage_full");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("The storage is full"), "{message}");
+    assert_eq!(sandbox.voyage().tokens_billed(), 0);
+}
+
+#[tokio::test]
+async fn of_a_file_of_wrong_lines_the_first_are_told() {
+    let sandbox = start(SandboxConfig::new()).await;
+    let api = voyage(&sandbox);
+    let id = "x".repeat(10_000);
+    let line = format!("{{\"custom_id\":\"{id}\",\"body\":{{\"input\":\"one\"}}}}\n");
+    for (text, faults) in [("no json\n".repeat(5_000), 100), (line.repeat(2), 1)] {
+        let file = upload(&api, &text).await;
+        let (_, batch) = post(&api, "batches", &batch_of(&file)).await;
+        let (_, batch) = follow(&api, batch["id"].as_str().unwrap()).await;
+        assert_eq!(batch["status"], "failed");
+        let errors = batch["errors"]["data"].as_array().unwrap();
+        assert_eq!(errors.len(), faults);
+        assert!(errors.iter().all(|error| error.to_string().len() < 300));
+    }
 }
 
 #[tokio::test]

@@ -120,3 +120,40 @@ async fn the_request_is_limited_as_a_whole() {
         "{detail}"
     );
 }
+
+/// Documents of `a a a …`, to be cut so.
+fn to_cut(tokens: usize, size: u64, overlap: u64) -> Value {
+    json!({
+        "model": "voyage-context-4", "input_type": "document", "enable_auto_chunking": true,
+        "chunk_size": size, "chunk_overlap": overlap, "inputs": ["a ".repeat(tokens)],
+    })
+}
+
+#[tokio::test]
+async fn what_would_be_cut_into_too_much_is_refused_uncut() {
+    let sandbox = start(SandboxConfig::new()).await;
+    let api = voyage(&sandbox);
+    // Too many chunks, too large ones together, too many tokens.
+    let table = [
+        (
+            to_cut(119_000, 32_000, 31_999),
+            "The total number of chunks is limited to 16000. Your request has 87001.",
+        ),
+        (
+            to_cut(30_000, 16_000, 15_999),
+            "The chunks of a request are limited to 33554432 bytes.",
+        ),
+        (
+            to_cut(400_000, 32_000, 0),
+            "The max allowed tokens per submitted batch is 120000. Your batch has 4000",
+        ),
+    ];
+    for (body, expected) in table {
+        let (status, reply) = post(&api, PATH, &body).await;
+        assert_eq!(status, 400, "{expected}");
+        let detail = reply["detail"].as_str().unwrap();
+        assert!(detail.contains(expected), "{detail}");
+    }
+    let (status, _) = post(&api, PATH, &to_cut(119_000, 32_000, 0)).await;
+    assert_eq!(status, 200);
+}

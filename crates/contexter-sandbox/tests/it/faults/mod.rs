@@ -1,5 +1,8 @@
 //! What faults do to replies.
 
+mod early;
+mod vendors;
+
 use std::time::Duration;
 
 use contexter_sandbox::{
