@@ -1,38 +1,43 @@
 //! Finding the services of the flow and preparing the collection that it writes.
 
 use contexter_discovery::Discovery;
-use contexter_model::{CollectionSpec, Count, Distance, EnsureCollection, Filter};
+use contexter_model::{CollectionSpec, Distance, EnsureCollection, Filter};
 use contexter_service::{Capability, Handle, Service as _};
 
+use super::commit::{Store, on_ledger};
 use super::driver::Environment;
 use super::ledger::Ledger;
-use super::settings::IngestionSettings;
 use crate::{IntegrationError, payload};
 
-/// Creates or verifies the collection, and empties a ledger that promises more than it holds.
+/// Creates or verifies the collection, and empties a ledger that describes another one or promises
+/// more than it holds.
 pub(super) async fn open_collection(
     environment: &Environment,
-    settings: &IngestionSettings,
     ensure: &Handle<EnsureCollection>,
-    count: &Handle<Count>,
+    store: &Store,
 ) -> Result<(), IntegrationError> {
+    let name = &store.collection;
     let failed = |error| {
-        let name = &settings.collection;
         IntegrationError::new("open", format!("cannot open the collection {name:?}"))
             .with_source(error)
     };
     let spec = CollectionSpec {
-        name: settings.collection.clone(),
+        name: name.clone(),
         space: environment.embedding.space().clone(),
         distance: Distance::Cosine,
         keyword_fields: payload::KEYWORD_FIELDS.map(str::to_owned).to_vec(),
     };
     ensure.call(EnsureCollection(spec)).await.map_err(failed)?;
-    let request = Count {
-        collection: settings.collection.clone(),
-        filter: Filter::all(),
-    };
-    let stored = count.call(request).await.map_err(failed)?;
+    let stored = store.count(Filter::all()).await.map_err(failed)?;
+    let reset = |error| IntegrationError::new("open", "cannot reset the ledger").with_source(error);
+    let name = name.clone();
+    let another = on_ledger(&environment.ledger, move |ledger| ledger.turn_to(&name));
+    if let Some(another) = another.await.map_err(reset)? {
+        tracing::warn!(
+            another,
+            "the ledger described another collection: documents are indexed again"
+        );
+    }
     let counts = environment.ledger.libraries();
     let promised: u64 = counts.values().map(|counts| counts.chunks).sum();
     if stored < promised {
@@ -41,11 +46,9 @@ pub(super) async fn open_collection(
             promised,
             "the store lost points: documents are indexed again"
         );
-        super::commit::on_ledger(&environment.ledger, Ledger::forget_entries)
+        on_ledger(&environment.ledger, Ledger::forget_entries)
             .await
-            .map_err(|error| {
-                IntegrationError::new("open", "cannot reset the ledger").with_source(error)
-            })?;
+            .map_err(reset)?;
     }
     Ok(())
 }

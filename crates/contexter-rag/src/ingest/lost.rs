@@ -9,13 +9,15 @@ use contexter_protocol::rag::ProcessingFailed;
 use serde_json::Value;
 
 use super::steps::Failure;
-use super::tracker::{Reason, Tracker};
+use super::tracker::{Half, Reason, Tracker};
 
 /// Gives up the documents of events that end without being handled, and announces that, unless
 /// their step has done so.
 #[derive(Clone)]
 pub(super) struct Lost {
     pub(super) tracker: Arc<Tracker>,
+    /// The half of the flow that the events are part of.
+    pub(super) half: Half,
     /// The `source` of the events that are its own.
     pub(super) source: String,
     pub(super) bus: Bus,
@@ -37,7 +39,7 @@ impl Lost {
         let run = named.run.as_deref();
         let waited_for = self
             .tracker
-            .settle(&named.library, &named.path, run, reason);
+            .settle(&named.library, &named.path, (run, self.half), reason);
         if !waited_for {
             return;
         }
@@ -128,6 +130,7 @@ mod tests {
     use tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
+    use crate::ingest::tracker::Part;
 
     const LONG: Duration = Duration::from_mins(10);
 
@@ -141,6 +144,11 @@ mod tests {
             path: "c.md".to_owned(),
             run: Some(run.to_owned()),
         }
+    }
+
+    fn words_of(run: &str) -> Part<'_> {
+        let half = Half::Words;
+        Part { run, half }
     }
 
     fn panics() -> Result<(), HandlerError> {
@@ -215,6 +223,7 @@ mod tests {
     fn lost() -> Lost {
         Lost {
             tracker: Arc::default(),
+            half: Half::Words,
             source: "here".to_owned(),
             bus: Bus::default(),
         }
@@ -224,8 +233,8 @@ mod tests {
     async fn a_document_whose_step_panics_or_whose_event_is_damaged_is_given_up_and_announced() {
         let lost = lost();
         let library = "/a/b".parse().unwrap();
-        let mut outcomes =
-            ["panics.md", "damaged.md"].map(|path| lost.tracker.expect(&library, path, "run"));
+        let mut outcomes = ["panics.md", "damaged.md"]
+            .map(|path| lost.tracker.expect(&library, path, words_of("run")));
         let hash = contexter_storage::hash(b"");
         let panics = json!({
             "library_id": "/a/b", "path": "panics.md", "document": hash, "chunks": hash,
@@ -251,8 +260,22 @@ mod tests {
     async fn the_end_of_an_event_of_an_earlier_run_ends_no_document() {
         let lost = lost();
         let library = "/a/b".parse().unwrap();
-        let mut outcome = lost.tracker.expect(&library, "c.md", "now");
+        let mut outcome = lost.tracker.expect(&library, "c.md", words_of("now"));
         let failed = announced(&lost, &[("before", document())]).await;
+        assert!(failed.is_empty(), "{failed:?}");
+        assert_eq!(outcome.try_recv().unwrap_err(), TryRecvError::Empty);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_an_event_of_one_half_ends_no_document_in_the_other() {
+        let lost = lost();
+        let library = "/a/b".parse().unwrap();
+        let vectors = Part {
+            run: "now",
+            half: Half::Vectors,
+        };
+        let mut outcome = lost.tracker.expect(&library, "c.md", vectors);
+        let failed = announced(&lost, &[("now", document())]).await;
         assert!(failed.is_empty(), "{failed:?}");
         assert_eq!(outcome.try_recv().unwrap_err(), TryRecvError::Empty);
     }

@@ -26,9 +26,14 @@
 //! Each step is a group of its own for each index, `contexter-rag.STEP.INDEX`. So a dead letter can
 //! be [redriven](contexter_event_bus::Bus::redrive) by any process, also while none has the index
 //! open: a broker keeps it for the group, and whoever opens the index next does the rest of its way.
-//! A letter whose document was indexed in another version since is not done any more. What a killed
-//! run has left at the broker is passed over, because the next run puts in again whatever did not
-//! come through. A broker keeps the groups of an index that is no more until somebody deletes them.
+//! A letter whose document was indexed in another version since is not done any more, and one that
+//! was made under other settings or for another embedding space than those of the ingestion is refused.
+//! What a killed run has left at the broker is passed over, because the next run puts in again whatever
+//! did not come through. A broker keeps the groups of an index that is no more until somebody deletes
+//! them.
+//!
+//! An index has one ingestion at a time in a process, since two would take each other's events: the
+//! second is refused. [`Ingestion::remove_unreferenced`] waits for the runs, and new ones wait for it.
 //!
 //! Every step may be repeated: what is already there is found by its hash. So a killed run is
 //! resumed by running it again, and ends in the same index.
@@ -36,6 +41,8 @@
 mod collection;
 mod commit;
 mod driver;
+mod events;
+mod failure;
 mod flow;
 mod ledger;
 mod lost;
@@ -44,6 +51,7 @@ mod report;
 mod run;
 mod settings;
 mod steps;
+mod tidying;
 mod tracker;
 mod vectors;
 

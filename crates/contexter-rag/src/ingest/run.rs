@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::tracker::{MoreToCome, Outcome, Reason, Tracker};
+use super::tracker::{Half, MoreToCome, Outcome, Part, Reason, Tracker};
 
 /// Documents under way between the driver and the last step.
 pub(super) const UNDER_WAY: usize = 256;
@@ -25,9 +25,10 @@ const IN_VAIN: usize = 16;
 pub(super) const LOST_AFTER: Duration = Duration::from_hours(3);
 
 /// The documents of one library, as they come through.
+///
+/// When it is dropped, those that no step has begun with are passed over.
 pub(super) struct LibraryRun {
-    library: LibraryId,
-    tracker: Arc<Tracker>,
+    announced: Announced,
     /// Held while the next thing to happen is another document.
     more: Option<MoreToCome>,
     pub(super) seen: BTreeSet<String>,
@@ -42,11 +43,34 @@ pub(super) struct LibraryRun {
 
 type Waiting = BoxFuture<'static, (String, Outcome)>;
 
+/// What a run has announced, for as long as it is there.
+struct Announced {
+    tracker: Arc<Tracker>,
+    run: String,
+    half: Half,
+}
+
+impl Announced {
+    fn part(&self) -> Part<'_> {
+        let Self { run, half, .. } = self;
+        Part { run, half: *half }
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.tracker.withdraw(self.part());
+    }
+}
+
 impl LibraryRun {
-    pub(super) fn new(library: &LibraryId, tracker: &Arc<Tracker>) -> Self {
+    pub(super) fn new(part: Part<'_>, tracker: &Arc<Tracker>) -> Self {
         Self {
-            library: library.clone(),
-            tracker: Arc::clone(tracker),
+            announced: Announced {
+                tracker: Arc::clone(tracker),
+                run: part.run.to_owned(),
+                half: part.half,
+            },
             more: Some(tracker.more_to_come()),
             seen: BTreeSet::new(),
             unread: BTreeSet::new(),
@@ -92,6 +116,20 @@ impl LibraryRun {
         (self.in_vain >= IN_VAIN).then_some(&last.reason)
     }
 
+    /// Announces a document; the receiver learns how it ended.
+    pub(super) fn expect(&self, library: &LibraryId, path: &str) -> oneshot::Receiver<Outcome> {
+        let Announced { tracker, .. } = &self.announced;
+        tracker.expect(library, path, self.announced.part())
+    }
+
+    /// Lists a document that is not under way after all.
+    pub(super) fn give_up(&mut self, library: &LibraryId, path: String, reason: Reason) {
+        let Announced { tracker, run, half } = &self.announced;
+        let its = (Some(run.as_str()), *half);
+        tracker.settle(library.as_str(), &path, its, Err(reason.clone()));
+        self.refuse(path, reason);
+    }
+
     /// Takes a document under way; waits for others to end while too many are.
     pub(super) async fn wait_for(&mut self, path: String, outcome: oneshot::Receiver<Outcome>) {
         self.under_way.push(Box::pin(async move {
@@ -103,7 +141,7 @@ impl LibraryRun {
             while self.under_way.len() >= UNDER_WAY {
                 self.settle_one().await;
             }
-            self.more = Some(self.tracker.more_to_come());
+            self.more = Some(self.announced.tracker.more_to_come());
         }
     }
 
@@ -121,8 +159,9 @@ impl LibraryRun {
             Err(_elapsed) => {
                 // Every step has come to an end by then, with or without success: what is left has
                 // no event any more.
-                self.tracker
-                    .give_up(&self.library, "its event was lost by the event bus");
+                let Announced { tracker, .. } = &self.announced;
+                let part = self.announced.part();
+                tracker.give_up(part, "its event was lost by the event bus");
                 self.under_way.next().await
             }
         };
@@ -141,13 +180,18 @@ impl LibraryRun {
 mod tests {
     use super::*;
 
+    fn part(run: &str) -> Part<'_> {
+        let half = Half::Words;
+        Part { run, half }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_document_whose_event_is_lost_is_listed_and_not_waited_for_for_ever() {
         let tracker = Arc::new(Tracker::default());
         let library = "/a/b".parse().unwrap();
-        let mut run = LibraryRun::new(&library, &tracker);
-        let outcome = tracker.expect(&library, "lost.md", "run");
-        let mut another = tracker.expect(&"/a/c".parse().unwrap(), "alive.md", "run");
+        let mut run = LibraryRun::new(part("run"), &tracker);
+        let outcome = run.expect(&library, "lost.md");
+        let mut another = tracker.expect(&library, "alive.md", part("another"));
         run.wait_for("lost.md".to_owned(), outcome).await;
         run.finish().await;
         assert_eq!(run.skipped.len(), 1);
@@ -155,5 +199,18 @@ mod tests {
         assert!(run.skipped[0].reason.contains("lost by the event bus"));
         let alive = oneshot::error::TryRecvError::Empty;
         assert_eq!(another.try_recv().unwrap_err(), alive);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_is_dropped_leaves_nothing_under_way() {
+        let tracker = Arc::new(Tracker::default());
+        let library = "/a/b".parse().unwrap();
+        let mut run = LibraryRun::new(part("run"), &tracker);
+        let outcome = run.expect(&library, "a.md");
+        run.wait_for("a.md".to_owned(), outcome).await;
+        let _another = tracker.expect(&library, "b.md", part("another"));
+        drop(run);
+        assert!(!tracker.expects(&library, "a.md", part("run")));
+        assert!(tracker.expects(&library, "b.md", part("another")));
     }
 }

@@ -54,7 +54,8 @@ impl Default for IngestionSettings {
 }
 
 impl IngestionSettings {
-    /// Writes another collection.
+    /// Writes another collection. Documents that were indexed into the one before are indexed again,
+    /// with the vectors that are still stored.
     #[must_use]
     pub fn with_collection(mut self, collection: impl Into<String>) -> Self {
         self.collection = collection.into();

@@ -10,9 +10,11 @@ use contexter_storage::{Hash, Storage, StorageError};
 use tokio::sync::watch;
 
 use super::commit::{Committer, Write};
+use super::failure::Mismatch;
 use super::ledger::{Entry, Ledger, Stage};
 use super::prepare::StoredChunk;
 use super::report::Progress;
+use super::tidying::Tidying;
 use super::tracker::Tracker;
 use super::vectors;
 use crate::chunk::chunk_id;
@@ -27,6 +29,7 @@ pub(super) struct Steps {
     pub(super) embedding: EmbeddingService,
     pub(super) committer: Arc<Committer>,
     pub(super) tracker: Arc<Tracker>,
+    pub(super) tidying: Arc<Tidying>,
     pub(super) progress: Arc<watch::Sender<Progress>>,
     pub(super) bm25: Bm25,
     pub(super) profile: String,
@@ -39,7 +42,11 @@ pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 impl Steps {
     /// Indexes the words of a document.
     pub(super) async fn index_words(&self, event: &DocumentIngested) -> Result<(), Failure> {
+        if let Some(profile) = &event.profile {
+            self.check_profile(profile)?;
+        }
         let library: LibraryId = event.library_id.parse()?;
+        let _storage = self.tidying.step().await;
         let chunks = self.chunks(&event.chunks).await?;
         let points = self.points(&library, &event.path, chunks, None);
         let count = points.len() as u64;
@@ -57,15 +64,9 @@ impl Steps {
         &self,
         event: &EmbeddingRequested,
     ) -> Result<EmbeddingCompleted, Failure> {
-        let space = self.embedding.space();
-        if event.space_id != space.id {
-            return Err(format!(
-                "vectors of {} were asked for, the embedder makes {}",
-                event.space_id, space.id
-            )
-            .into());
-        }
-        let known = self.known_vectors(&event.chunks, &space.id).await?;
+        self.check_space(&event.space_id)?;
+        let _storage = self.tidying.step().await;
+        let known = self.known_vectors(&event.chunks, &event.space_id).await?;
         let embeddings = match known {
             Some(known) => known,
             None => self.compute_vectors(&event.chunks).await?,
@@ -115,11 +116,15 @@ impl Steps {
         &self,
         event: &VectorIndexRequested,
     ) -> Result<VectorIndexed, Failure> {
+        self.check_space(&event.space_id)?;
         let library: LibraryId = event.library_id.parse()?;
+        let _storage = self.tidying.step().await;
         let known = self.ledger.entry(&library, &event.path);
         let Some(entry) = known.filter(|entry| entry.chunks == event.chunks) else {
             return Err("the document has changed since its vectors were asked for".into());
         };
+        // Its words are weighed anew beside the vectors.
+        self.check_profile(&entry.profile)?;
         let chunks = self.chunks(&event.chunks).await?;
         let stored = self.storage.get(&event.embeddings).await?;
         let vectors = vectors::decode(&stored)
@@ -139,6 +144,29 @@ impl Steps {
             document: event.document,
             chunk_count: event.chunk_count,
             space_id: event.space_id.clone(),
+        })
+    }
+
+    /// Refuses what would mix vectors of two spaces. An event may be of an earlier process.
+    fn check_space(&self, found: &str) -> Result<(), Mismatch> {
+        let own = &self.embedding.space().id;
+        if found == own {
+            return Ok(());
+        }
+        Err(Mismatch::Space {
+            found: found.to_owned(),
+            own: own.clone(),
+        })
+    }
+
+    /// Refuses what was prepared in another way than the ledger would say of it.
+    fn check_profile(&self, found: &str) -> Result<(), Mismatch> {
+        if found == self.profile {
+            return Ok(());
+        }
+        Err(Mismatch::Profile {
+            found: found.to_owned(),
+            own: self.profile.clone(),
         })
     }
 

@@ -9,6 +9,23 @@ use tokio::sync::{Notify, oneshot};
 
 type Key = (LibraryId, String);
 
+/// One of the halves of the flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    /// The words of a document are indexed.
+    Words,
+    /// Its vectors are added.
+    Vectors,
+}
+
+/// One half of one run. Both halves of a run have the same correlation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part<'a> {
+    /// The correlation of the run.
+    pub(super) run: &'a str,
+    pub(super) half: Half,
+}
+
 /// How a document's way through the flow ended.
 pub(super) type Outcome = Result<(), Reason>;
 
@@ -30,7 +47,8 @@ impl Reason {
     }
 }
 
-/// The documents under way. The driver that puts them in bounds their number.
+/// The documents under way, each in one half of one run. The driver that puts them in bounds their
+/// number.
 #[derive(Debug, Default)]
 pub(super) struct Tracker {
     under_way: Mutex<UnderWay>,
@@ -49,23 +67,22 @@ struct UnderWay {
 struct Waiting {
     /// The correlation of the run that it is part of.
     run: String,
+    half: Half,
     /// None for a document that no driver has put in.
     driver: Option<oneshot::Sender<Outcome>>,
 }
 
 impl Tracker {
-    /// Announces a document of a run; the receiver learns how it ended.
+    /// Announces a document; the receiver learns how it ended. Whatever else it is under way in is
+    /// passed over from now on.
     pub(super) fn expect(
         &self,
         library: &LibraryId,
         path: &str,
-        run: &str,
+        part: Part<'_>,
     ) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
-        let waiting = Waiting {
-            run: run.to_owned(),
-            driver: Some(sender),
-        };
+        let waiting = Waiting::new(part, Some(sender));
         let key = (library.clone(), path.to_owned());
         self.under_way.lock().waiting.insert(key, waiting);
         receiver
@@ -73,22 +90,20 @@ impl Tracker {
 
     /// Announces a document of a run that has ended, unless it is under way in another one. Returns
     /// whether it is under way now.
-    pub(super) fn adopt(&self, library: &LibraryId, path: &str, run: &str) -> bool {
+    pub(super) fn adopt(&self, library: &LibraryId, path: &str, part: Part<'_>) -> bool {
         let key = (library.clone(), path.to_owned());
         let mut under_way = self.under_way.lock();
-        let waiting = under_way.waiting.entry(key).or_insert_with(|| Waiting {
-            run: run.to_owned(),
-            driver: None,
-        });
-        waiting.run == run
+        let waiting = under_way.waiting.entry(key);
+        let waiting = waiting.or_insert_with(|| Waiting::new(part, None));
+        waiting.is_of(part)
     }
 
-    /// Returns whether a document is under way in this run.
-    pub(super) fn expects(&self, library: &LibraryId, path: &str, run: &str) -> bool {
+    /// Returns whether a document is under way in this part.
+    pub(super) fn expects(&self, library: &LibraryId, path: &str, part: Part<'_>) -> bool {
         let key = (library.clone(), path.to_owned());
         let under_way = self.under_way.lock();
         let waiting = under_way.waiting.get(&key);
-        waiting.is_some_and(|waiting| waiting.run == run)
+        waiting.is_some_and(|waiting| waiting.is_of(part))
     }
 
     /// Announces that more documents are to come, until the guard is dropped.
@@ -113,27 +128,36 @@ impl Tracker {
         }
     }
 
-    /// Gives up every document of this library that is under way.
-    pub(super) fn give_up(&self, library: &LibraryId, reason: &str) {
-        let lost: Vec<_> = {
-            let waiting = &mut self.under_way.lock().waiting;
-            let of_it = waiting.keys().filter(|(its, _)| its == library);
-            let keys: Vec<_> = of_it.cloned().collect();
-            keys.iter().filter_map(|key| waiting.remove(key)).collect()
-        };
-        self.fewer.notify_one();
-        for waiting in lost {
+    /// Gives up every document that is under way in this part.
+    pub(super) fn give_up(&self, part: Part<'_>, reason: &str) {
+        for waiting in self.take(part) {
             waiting.tell(Err(Reason::new(reason)));
         }
     }
 
-    /// Says how a document ended in a run, and returns whether it was under way there. Without a run,
-    /// it is whichever the document is under way in.
+    /// Takes every document out that is under way in this part: nobody waits for it any more, and
+    /// steps that have not begun with it pass it over.
+    pub(super) fn withdraw(&self, part: Part<'_>) {
+        drop(self.take(part));
+    }
+
+    fn take(&self, part: Part<'_>) -> Vec<Waiting> {
+        let taken = {
+            let waiting = &mut self.under_way.lock().waiting;
+            let of_it = waiting.extract_if(|_, waiting| waiting.is_of(part));
+            of_it.map(|(_, waiting)| waiting).collect()
+        };
+        self.fewer.notify_one();
+        taken
+    }
+
+    /// Says how a document ended in this half of a run, and returns whether it was under way there.
+    /// Without a run, it is whichever the document is under way in.
     pub(super) fn settle(
         &self,
         library: &str,
         path: &str,
-        run: Option<&str>,
+        (run, half): (Option<&str>, Half),
         outcome: Outcome,
     ) -> bool {
         let Ok(library) = library.parse::<LibraryId>() else {
@@ -142,7 +166,9 @@ impl Tracker {
         let key = (library, path.to_owned());
         let waiting = {
             let mut under_way = self.under_way.lock();
-            let ours = |waiting: &Waiting| run.is_none_or(|run| waiting.run == run);
+            let ours = |waiting: &Waiting| {
+                waiting.half == half && run.is_none_or(|run| waiting.run == run)
+            };
             if !under_way.waiting.get(&key).is_some_and(ours) {
                 return false;
             }
@@ -157,6 +183,18 @@ impl Tracker {
 }
 
 impl Waiting {
+    fn new(part: Part<'_>, driver: Option<oneshot::Sender<Outcome>>) -> Self {
+        Self {
+            run: part.run.to_owned(),
+            half: part.half,
+            driver,
+        }
+    }
+
+    fn is_of(&self, part: Part<'_>) -> bool {
+        self.half == part.half && self.run == part.run
+    }
+
     fn tell(self, outcome: Outcome) {
         if let Some(driver) = self.driver {
             // The driver may have been dropped meanwhile.
@@ -180,17 +218,42 @@ impl Drop for MoreToCome {
 mod tests {
     use super::*;
 
+    fn part(run: &str, half: Half) -> Part<'_> {
+        Part { run, half }
+    }
+
     #[test]
     fn what_an_earlier_run_has_left_behind_settles_nothing() {
         let tracker = Tracker::default();
         let library = "/a/b".parse().unwrap();
-        let mut outcome = tracker.expect(&library, "c.md", "now");
-        assert!(!tracker.expects(&library, "c.md", "before"));
-        assert!(!tracker.adopt(&library, "c.md", "before"));
-        assert!(!tracker.settle("/a/b", "c.md", Some("before"), Ok(())));
+        let [now, before] = ["now", "before"].map(|run| part(run, Half::Words));
+        let settle = |run| {
+            let its = (Some(run), Half::Words);
+            tracker.settle("/a/b", "c.md", its, Ok(()))
+        };
+        let mut outcome = tracker.expect(&library, "c.md", now);
+        assert!(!tracker.expects(&library, "c.md", before));
+        assert!(!tracker.adopt(&library, "c.md", before));
+        assert!(!settle("before"));
         outcome.try_recv().expect_err("it is still under way");
-        assert!(tracker.settle("/a/b", "c.md", Some("now"), Ok(())));
-        assert!(!tracker.settle("/a/b", "c.md", Some("now"), Ok(())));
+        assert!(settle("now"));
+        assert!(!settle("now"));
+        outcome.try_recv().unwrap().unwrap();
+    }
+
+    #[test]
+    fn one_half_of_a_run_settles_nothing_of_the_other() {
+        let tracker = Tracker::default();
+        let library = "/a/b".parse().unwrap();
+        let [words, vectors] = [Half::Words, Half::Vectors].map(|half| part("run", half));
+        let mut outcome = tracker.expect(&library, "c.md", vectors);
+        assert!(!tracker.expects(&library, "c.md", words));
+        assert!(!tracker.adopt(&library, "c.md", words));
+        for run in [Some("run"), None] {
+            assert!(!tracker.settle("/a/b", "c.md", (run, Half::Words), Ok(())));
+        }
+        outcome.try_recv().expect_err("it is still under way");
+        assert!(tracker.settle("/a/b", "c.md", (None, Half::Vectors), Ok(())));
         outcome.try_recv().unwrap().unwrap();
     }
 
@@ -198,9 +261,23 @@ mod tests {
     fn a_document_without_a_driver_is_under_way_until_it_is_settled() {
         let tracker = Tracker::default();
         let library = "/a/b".parse().unwrap();
-        assert!(tracker.adopt(&library, "c.md", "before"));
-        assert!(tracker.expects(&library, "c.md", "before"));
-        assert!(tracker.settle("/a/b", "c.md", None, Ok(())));
-        assert!(!tracker.expects(&library, "c.md", "before"));
+        let before = part("before", Half::Vectors);
+        assert!(tracker.adopt(&library, "c.md", before));
+        assert!(tracker.expects(&library, "c.md", before));
+        assert!(tracker.settle("/a/b", "c.md", (None, Half::Vectors), Ok(())));
+        assert!(!tracker.expects(&library, "c.md", before));
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_passed_over_and_nothing_else() {
+        let tracker = Tracker::default();
+        let library = "/a/b".parse().unwrap();
+        let [dropped, alive] = ["dropped", "alive"].map(|run| part(run, Half::Words));
+        let mut outcome = tracker.expect(&library, "1.md", dropped);
+        let _alive = tracker.expect(&library, "2.md", alive);
+        tracker.withdraw(dropped);
+        assert!(!tracker.expects(&library, "1.md", dropped));
+        assert!(tracker.expects(&library, "2.md", alive));
+        outcome.try_recv().expect_err("nobody has settled it");
     }
 }

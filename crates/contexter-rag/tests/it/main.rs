@@ -4,4 +4,5 @@ mod chunk;
 mod embedding;
 mod evaluation;
 mod fusion;
+mod ingest;
 mod sparse;

@@ -4,44 +4,50 @@ use contexter_model::LibraryId;
 use contexter_protocol::rag::{DocumentProcessed, EmbeddingRequested};
 use tokio::time::Instant;
 
-use super::{Ingestion, sensible};
+use super::{Ingestion, correlation, give_up, sensible};
 use crate::IntegrationError;
 use crate::ingest::ledger::{Entry, Stage};
 use crate::ingest::report::LibraryEmbedded;
 use crate::ingest::run::LibraryRun;
+use crate::ingest::tracker::{Half, Part};
 
 impl Ingestion {
     /// Adds the vectors of a library's documents: the second half of the flow.
     ///
     /// Returns when every document is durable with its vectors or listed as failed, and publishes
-    /// `document.processed`.
+    /// `document.processed`. It begins when no [tidying](Self::remove_unreferenced) goes on or waits.
     ///
     /// # Errors
     ///
     /// Returns [`IntegrationError`] if the bus is closed, or document after document fails because
-    /// something that all need is out of service. What was embedded by then stays.
+    /// something that all need is out of service, such as an embedder whose quota is used up. What
+    /// was embedded by then stays.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future stops the flow after the documents under way; running again goes on.
+    /// Dropping the future stops the flow: what a step is working on comes to its end, and the other
+    /// documents are passed over. Running again goes on.
     pub async fn embed_library(
         &self,
         library: &LibraryId,
     ) -> Result<LibraryEmbedded, IntegrationError> {
+        let _not_tidying = self.tidying.run().await;
         let started = Instant::now();
         // The second half of what the first has begun, if that was here.
         let begun = self.correlations.lock().remove(library);
-        let correlation_id = begun.unwrap_or_else(|| {
-            format!("lib_embed_{library}_{}", jiff::Timestamp::now().as_second())
-        });
+        let correlation_id = begun.unwrap_or_else(|| correlation("lib_embed", library));
         let pending = self.pending(library);
         let (documents, chunks) = (pending.len() as u64, pending.iter().map(chunk_count).sum());
         self.progress.send_modify(|progress| {
             progress.library = Some(library.clone());
         });
-        let mut run = LibraryRun::new(library, &self.tracker);
+        let part = Part {
+            run: &correlation_id,
+            half: Half::Vectors,
+        };
+        let mut run = LibraryRun::new(part, &self.tracker);
         for entry in pending {
-            let outcome = self.tracker.expect(library, &entry.path, &correlation_id);
+            let outcome = run.expect(library, &entry.path);
             let payload = EmbeddingRequested {
                 library_id: library.to_string(),
                 path: entry.path.clone(),
@@ -52,7 +58,7 @@ impl Ingestion {
             };
             match self.publish(&payload, &correlation_id).await {
                 Ok(()) => run.wait_for(entry.path, outcome).await,
-                Err(error) => self.give_up(library, entry.path, &error, &mut run),
+                Err(error) => give_up(&mut run, library, entry.path, error)?,
             }
             sensible(&run, "embed", library)?;
         }

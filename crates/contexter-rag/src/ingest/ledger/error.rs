@@ -50,6 +50,20 @@ pub enum LedgerError {
         /// The file.
         path: PathBuf,
     },
+    /// The journal describes another collection by now.
+    #[error("{} does not describe the collection {collection:?}", path.display())]
+    Elsewhere {
+        /// The file.
+        path: PathBuf,
+        /// The collection that was written.
+        collection: String,
+    },
+    /// Another ingestion of this process works on the index. Two would take each other's events.
+    #[error("{} is in use by another ingestion", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl LedgerError {

@@ -19,11 +19,17 @@ pub(super) enum Line {
         /// The name of this index among all that share a bus.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<String>,
+        /// The collection that the other lines are about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        collection: Option<String>,
     },
     Intent {
         library: LibraryId,
         path: String,
         chunk_count: u32,
+        /// It is about another collection, which the journal described before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        elsewhere: bool,
     },
     Embedded {
         chunks: Hash,
@@ -39,30 +45,42 @@ pub(super) enum Line {
 
 pub(super) type Key = (LibraryId, String);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct State {
     pub(super) index: Option<String>,
+    pub(super) collection: Option<String>,
     pub(super) entries: BTreeMap<Key, Entry>,
-    pub(super) intents: HashMap<Key, u32>,
+    pub(super) intents: BTreeMap<Key, Intended>,
     pub(super) embedded: HashMap<(Hash, String), Hash>,
     pub(super) lines: usize,
+}
+
+/// A document that was begun and not finished.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Intended {
+    /// The most points that there may be of it.
+    pub(super) most: u32,
+    /// All of them are in another collection.
+    pub(super) elsewhere: bool,
 }
 
 impl State {
     pub(super) fn apply(&mut self, line: Line) {
         self.lines += 1;
         match line {
-            Line::Format { index, .. } => self.index = index,
+            Line::Format {
+                index, collection, ..
+            } => (self.index, self.collection) = (index, collection),
             Line::Intent {
                 library,
                 path,
                 chunk_count,
+                elsewhere,
             } => {
                 // From here on the store may hold anything of this document: it is no longer known.
                 let key = (library, path);
                 self.entries.remove(&key);
-                let most = self.intents.entry(key).or_default();
-                *most = chunk_count.max(*most);
+                self.intend(key, chunk_count, elsewhere);
             }
             Line::Embedded {
                 chunks,
@@ -84,14 +102,49 @@ impl State {
         }
     }
 
+    fn intend(&mut self, key: Key, most: u32, elsewhere: bool) {
+        let intended = self.intents.entry(key).or_insert(Intended {
+            most: 0,
+            elsewhere: true,
+        });
+        intended.most = most.max(intended.most);
+        intended.elsewhere &= elsewhere;
+    }
+
+    /// Takes every entry back to an intent.
+    pub(super) fn forget_entries(&mut self) {
+        for (key, entry) in std::mem::take(&mut self.entries) {
+            self.intend(key, entry.chunk_count, false);
+        }
+        self.lines = self.live();
+    }
+
+    /// Forgets what another collection than this one holds.
+    pub(super) fn turn_to(&mut self, collection: &str) {
+        let another = self.collection.replace(collection.to_owned());
+        if another.is_some_and(|another| another != collection) {
+            self.forget_entries();
+            for intended in self.intents.values_mut() {
+                intended.elsewhere = true;
+            }
+        }
+        self.lines = self.live();
+    }
+
+    /// Returns how many lines a journal without a past would have.
+    pub(super) fn live(&self) -> usize {
+        self.entries.len() + self.intents.len() + self.embedded.len() + 1
+    }
+
     pub(super) fn live_lines(&self) -> impl Iterator<Item = Line> + '_ {
         let intents = self
             .intents
             .iter()
-            .map(|((library, path), &chunk_count)| Line::Intent {
+            .map(|((library, path), intended)| Line::Intent {
                 library: library.clone(),
                 path: path.clone(),
-                chunk_count,
+                chunk_count: intended.most,
+                elsewhere: intended.elsewhere,
             });
         let embedded = self
             .embedded
@@ -105,6 +158,7 @@ impl State {
         let format = Line::Format {
             version: VERSION,
             index: self.index.clone(),
+            collection: self.collection.clone(),
         };
         std::iter::once(format)
             .chain(embedded)

@@ -4,13 +4,19 @@
 //! when it was killed, the ledger never promises more than the store holds. The other way round
 //! the store may hold more: points of a document whose line was not reached. The line before the
 //! write, the *intent*, says how many points there may be, so that the next run can tidy up.
+//!
+//! All of it is about one collection. When another one is written, the entries become intents, and
+//! whatever that collection holds of a library is removed before the first document of it is written.
 
+mod change;
+mod claim;
 mod error;
+mod file;
 mod line;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use contexter_model::LibraryId;
@@ -19,9 +25,11 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub(super) use change::Change;
+pub(super) use claim::Claim;
 pub use error::LedgerError;
 
-use line::{Line, State, parse, write_line};
+use line::{State, parse};
 
 /// Compaction pays off when this many lines stand for one live entry.
 const LINES_PER_ENTRY: usize = 4;
@@ -88,12 +96,16 @@ impl Ledger {
             state
                 .index
                 .get_or_insert_with(|| Uuid::now_v7().to_string());
-            let live = state.entries.len() + state.intents.len() + state.embedded.len() + 1;
-            if nameless || state.lines > live * LINES_PER_ENTRY {
-                inner.state.lines = live;
-                ledger.rewrite(&inner.state)?;
-            }
-            inner.file = Some(ledger.open_for_append()?);
+            let live = state.live();
+            let file = if nameless || state.lines > live * LINES_PER_ENTRY {
+                state.lines = live;
+                let file = file::replace(path, state)?;
+                file::sync_folder(path)?;
+                file
+            } else {
+                file::open_for_append(path)?
+            };
+            inner.file = Some(file);
         }
         Ok(ledger)
     }
@@ -163,86 +175,40 @@ impl Ledger {
         let key = (library.clone(), path.to_owned());
         let inner = self.inner.lock();
         let indexed = inner.state.entries.get(&key).map_or(0, |e| e.chunk_count);
-        let intended = inner.state.intents.get(&key).copied().unwrap_or(0);
+        let intended = inner.state.intents.get(&key).map_or(0, |i| i.most);
         indexed.max(intended)
     }
 
     /// Returns the documents of `library` that were begun but never finished, such as one that
     /// vanished from its source after a crash.
     pub(super) fn unfinished(&self, library: &LibraryId) -> Vec<String> {
+        let from = (library.clone(), String::new());
         let inner = self.inner.lock();
-        let keys = inner.state.intents.keys();
-        keys.filter(|(id, _)| id == library)
-            .map(|(_, path)| path.clone())
+        let intents = inner.state.intents.range(from..);
+        intents
+            .take_while(|((id, _), _)| id == library)
+            .map(|((_, path), _)| path.clone())
             .collect()
+    }
+
+    /// Returns whether anything of `library` was written into the collection since the ledger turned
+    /// to it. If not, whatever is there of it is from before.
+    pub(super) fn knows(&self, library: &LibraryId) -> bool {
+        let from = (library.clone(), String::new());
+        let inner = self.inner.lock();
+        let state = &inner.state;
+        let entry = state.entries.range(&from..).next();
+        let intents = state.intents.range(&from..);
+        entry.is_some_and(|((id, _), _)| id == library)
+            || intents
+                .take_while(|((id, _), _)| id == library)
+                .any(|(_, intended)| !intended.elsewhere)
     }
 
     /// Returns where the vectors of these chunks are stored, if they were ever computed.
     pub(super) fn embeddings(&self, chunks: &Hash, space: &str) -> Option<Hash> {
         let key = (*chunks, space.to_owned());
         self.inner.lock().state.embedded.get(&key).copied()
-    }
-
-    /// Writes that up to `chunk_count` points of each document may now reach the store.
-    pub(super) fn intend(&self, documents: &[(LibraryId, String, u32)]) -> Result<(), LedgerError> {
-        self.append(
-            documents
-                .iter()
-                .map(|(library, path, chunk_count)| Line::Intent {
-                    library: library.clone(),
-                    path: path.clone(),
-                    chunk_count: *chunk_count,
-                })
-                .collect(),
-            Durability::Now,
-        )
-    }
-
-    /// Writes where the vectors of some chunks are stored.
-    ///
-    /// Not synced: it goes with the next line that is, and if a power failure takes it before
-    /// that, the vectors are computed again.
-    pub(super) fn embedded(
-        &self,
-        chunks: &Hash,
-        space: &str,
-        embeddings: &Hash,
-    ) -> Result<(), LedgerError> {
-        let line = Line::Embedded {
-            chunks: *chunks,
-            space: space.to_owned(),
-            embeddings: *embeddings,
-        };
-        self.append(vec![line], Durability::Later)
-    }
-
-    /// Writes what has become durable.
-    pub(super) fn settle(&self, changes: Vec<Change>) -> Result<(), LedgerError> {
-        self.append(
-            changes
-                .into_iter()
-                .map(|change| match change {
-                    Change::Indexed(entry) => Line::Indexed(entry),
-                    Change::Removed { library, path } => Line::Removed { library, path },
-                })
-                .collect(),
-            Durability::Now,
-        )
-    }
-
-    /// Takes every entry back to an intent, because the store no longer holds all of them; computed
-    /// vectors stay known.
-    pub(super) fn forget_entries(&self) -> Result<(), LedgerError> {
-        let mut inner = self.inner.lock();
-        let entries = std::mem::take(&mut inner.state.entries);
-        for (key, entry) in entries {
-            let most = inner.state.intents.entry(key).or_default();
-            *most = entry.chunk_count.max(*most);
-        }
-        inner.state.lines = inner.state.embedded.len() + inner.state.intents.len() + 1;
-        self.rewrite(&inner.state)?;
-        inner.file = Some(self.open_for_append()?);
-        Ok(())
     }
 
     /// Forgets vectors of chunks that no document has any more, and returns every blob that is
@@ -264,85 +230,6 @@ impl Ledger {
             .chain(chunks.iter().copied())
             .collect()
     }
-
-    fn append(&self, lines: Vec<Line>, durability: Durability) -> Result<(), LedgerError> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let mut text = Vec::new();
-        for line in &lines {
-            write_line(&mut text, line).map_err(|e| LedgerError::io(&self.path, "write", e))?;
-        }
-        let mut inner = self.inner.lock();
-        let Some(file) = inner.file.as_mut() else {
-            return Err(LedgerError::ReadOnly {
-                path: self.path.clone(),
-            });
-        };
-        let io = |error| LedgerError::io(&self.path, "write", error);
-        let before = file.stream_position().map_err(io)?;
-        let written = file.write_all(&text).and_then(|()| match durability {
-            Durability::Now => file.sync_data(),
-            Durability::Later => Ok(()),
-        });
-        if let Err(error) = written {
-            // Leave no half line behind, or the journal could not be read any more.
-            let _ = file.set_len(before);
-            let _ = file.seek(SeekFrom::Start(before));
-            return Err(io(error));
-        }
-        for line in lines {
-            inner.state.apply(line);
-        }
-        Ok(())
-    }
-
-    fn open_for_append(&self) -> Result<File, LedgerError> {
-        let io = |error| LedgerError::io(&self.path, "open", error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&self.path)
-            .map_err(io)?;
-        let whole = whole_lines(&self.path).map_err(io)?;
-        file.set_len(whole).map_err(io)?;
-        file.seek(SeekFrom::End(0)).map_err(io)?;
-        Ok(file)
-    }
-
-    fn rewrite(&self, state: &State) -> Result<(), LedgerError> {
-        let temporary = self.path.with_extension("jsonl.new");
-        let write = || -> io::Result<()> {
-            let mut text = Vec::new();
-            for line in state.live_lines() {
-                write_line(&mut text, &line)?;
-            }
-            let mut file = File::create(&temporary)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, &self.path)?;
-            match self.path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-                _ => Ok(()),
-            }
-        };
-        write().map_err(|error| LedgerError::io(&self.path, "write", error))
-    }
-}
-
-/// When a line must survive a power failure; a kill it survives as soon as it is written.
-#[derive(Clone, Copy, Debug)]
-enum Durability {
-    Now,
-    /// With the next line that is synced.
-    Later,
-}
-
-/// What has become durable about a document.
-#[derive(Debug)]
-pub(super) enum Change {
-    Indexed(Entry),
-    Removed { library: LibraryId, path: String },
 }
 
 /// How much of a library is indexed.
@@ -358,8 +245,5 @@ pub struct LibraryCounts {
     pub embedded_chunks: u64,
 }
 
-fn whole_lines(path: &Path) -> io::Result<u64> {
-    let bytes = std::fs::read(path)?;
-    let end = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
-    Ok(end as u64)
-}
+#[cfg(test)]
+mod tests;
