@@ -9,6 +9,7 @@ use contexter_event_bus::{
 };
 
 use crate::show::{full, line};
+use crate::text;
 
 /// How many letters are read at once.
 const PAGE: usize = 500;
@@ -25,7 +26,7 @@ pub(crate) async fn list(bus: &Bus, group: Option<&str>, limit: u32, json: bool)
         }
         for letter in &letters {
             if json {
-                writeln!(out, "{}", serde_json::to_string(letter)?)?;
+                writeln!(out, "{}", text::json(&serde_json::to_string(letter)?))?;
             } else {
                 writeln!(out, "{}", line(letter))?;
             }
@@ -43,7 +44,7 @@ pub(crate) async fn show(bus: &Bus, id: &str, json: bool) -> Result<()> {
         .first()
         .with_context(|| format!("no dead letter {id:?}"))?;
     let text = if json {
-        serde_json::to_string_pretty(letter)?
+        text::json(&serde_json::to_string_pretty(letter)?)
     } else {
         full(letter)
     };
@@ -64,7 +65,8 @@ pub(crate) async fn redrive(bus: &Bus, ids: &[String], group: Option<&str>) -> R
             Err(error) => {
                 failed += 1;
                 let error = anyhow::Error::from(error);
-                writeln!(out, "not redriven {id}: {error:#}")?;
+                let line = format!("not redriven {id}: {error:#}");
+                writeln!(out, "{}", text::one_line(&line))?;
             }
         }
     }

@@ -10,6 +10,7 @@
 
 mod letters;
 mod show;
+mod text;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -111,7 +112,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_unread(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", text::one_line(&format!("{error:#}")));
             let broker = error.downcast_ref::<BrokerError>();
             ExitCode::from(if broker.is_some_and(BrokerError::is_usage) {
                 USAGE
