@@ -1,6 +1,6 @@
 //! Answers that are kept, by all that makes them differ.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use contexter_context7::{
     CacheSettings, Config, Content, FetchContext, Form, SearchContext, SearchLibraries,
@@ -8,6 +8,7 @@ use contexter_context7::{
 use contexter_model::{ErrorKind, ResolveLibrary};
 use contexter_testkit::Scripted;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{ask, documentation, error, found, id, plain, rig_with};
 
@@ -203,7 +204,7 @@ async fn whatever_an_answer_holds_counts_against_the_bound() {
         while rig.paths().len() == 1 {
             assert!(Instant::now() < deadline, "it is kept");
             rig.call(ask("/a/b")).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            sleep(Duration::from_millis(5)).await;
         }
     }
 }
