@@ -22,7 +22,7 @@ pub const MAX_RESPONSE_TIME: Duration = Duration::from_secs(1);
 /// waits: every answer rests on the last health check of each service.
 ///
 /// [`find`](Self::find) and [`load_balanced`](Self::load_balanced) also pass over a service whose
-/// breaker refuses every call at that moment.
+/// breaker refuses every call at that moment; the first of them takes it where there is no other.
 #[derive(Clone)]
 pub struct Discovery {
     registry: Registry,
@@ -85,10 +85,20 @@ impl Discovery {
     ///
     /// Returns [`NoService`], which says of every registered service why it was not chosen.
     pub fn find<Req: Capability>(&self) -> Result<(String, Handle<Req>), NoService> {
+        self.find_among(usable).or_else(|refused| {
+            // Who refuses calls may still answer with what it has kept.
+            self.find_among(healthy).map_err(|_none_either| refused)
+        })
+    }
+
+    fn find_among<Req: Capability>(
+        &self,
+        fit: fn(&Registered) -> Result<(), Reason>,
+    ) -> Result<(String, Handle<Req>), NoService> {
         self.choose(Req::NAME, |service| {
             let handle = service.adapter.capabilities().handle::<Req>();
             if let Some(handle) = handle {
-                usable(service)?;
+                fit(service)?;
                 return Ok(handle);
             }
             Err(if self.has(service, Req::NAME) {
