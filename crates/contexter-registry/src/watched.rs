@@ -165,9 +165,6 @@ async fn check_forever(watched: Arc<Watched>, settings: Arc<Settings>, slots: Ar
     let mut again = SOON;
     loop {
         let is_healthy = watched.is_healthy();
-        if is_healthy {
-            again = SOON;
-        }
         let mean = if is_healthy {
             settings.interval
         } else {
@@ -175,7 +172,8 @@ async fn check_forever(watched: Arc<Watched>, settings: Arc<Settings>, slots: Ar
         };
         let pause = jittered(mean, settings.jitter);
         if timeout(pause, watched.unwell.notified()).await.is_ok() {
-            // The pause may have been drawn while the service was healthy.
+            // It has just become unwell; the pause may have been drawn while it was healthy.
+            again = SOON;
             continue;
         }
         if !is_healthy {
