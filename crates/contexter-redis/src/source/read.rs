@@ -73,9 +73,12 @@ impl Consumer {
                     continue;
                 }
                 known = Some(live.clone());
-                // Before room is waited for, which may take what was lost, and that the news.
-                self.refused.store(false, Ordering::Relaxed);
                 self.at_risk.store(true, Ordering::Relaxed);
+            }
+            if self.free() == 0 {
+                // Nothing is read before there is room, and who waits for what was lost makes none
+                // for as long as the broker is said to be away.
+                self.refused.store(false, Ordering::Relaxed);
             }
             let Some((count, reserved)) = self.reserve(&mut schedule).await else {
                 continue;
@@ -83,7 +86,10 @@ impl Consumer {
             let outcome = self.read_new(&mut live, count, &mut schedule).await;
             drop(reserved);
             match outcome {
-                Ok((arrived, until)) => self.admit(arrived, until).await,
+                Ok((arrived, until)) => {
+                    self.refused.store(false, Ordering::Relaxed);
+                    self.admit(arrived, until).await;
+                }
                 Err(error) => {
                     // What it has leased is pending, and older than anything that comes now.
                     self.table.lock().misses();

@@ -12,7 +12,7 @@ use contexter_event_bus::transport::{Disposition, Source, TransportErrorKind};
 use contexter_redis::RedisTransport;
 use contexter_testkit::{Redis, require};
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::support::{
     EVENTS, LEASE, ack, command, config, drain, event, id_of, publish, receive, server, settle,
@@ -381,6 +381,11 @@ async fn a_consumer_that_may_not_read_says_so_and_goes_on_once_it_may() {
         })
         .await;
         assert!(redis.health().await.is_up(), "others are not concerned");
+        let end = Instant::now() + Duration::from_millis(700);
+        while Instant::now() < end {
+            assert!(!source.health().is_up(), "it is refused again and again");
+            sleep(Duration::from_millis(2)).await;
+        }
         command(&server, &[&set_user[..], &[b"+@all"]].concat());
         until("it may again", || async { source.health().is_up() }).await;
         let next = receive(&*source).await;
