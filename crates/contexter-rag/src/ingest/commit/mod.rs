@@ -161,7 +161,7 @@ async fn write_all(
     // Before the intents, by which the ledger knows a library.
     let libraries = writes.iter().map(|write| write.document().0);
     let mut unknown: BTreeSet<&LibraryId> = libraries.collect();
-    unknown.retain(|library| !ledger.knows(library));
+    unknown.retain(|library| !ledger.knows(&store.collection, library));
     store.clear(unknown).await.map_err(shared)?;
     let mut intents = Vec::new();
     let mut stale = Vec::new();

@@ -12,23 +12,20 @@ use crate::ingest::tracker::{Half, Part};
 #[derive(Clone, Default)]
 struct Counting(Arc<Mutex<usize>>);
 
-impl Service<Upsert> for Counting {
-    type Response = ();
-    type Error = Error;
+macro_rules! accepts {
+    ($($request:ty),+) => {$(
+        impl Service<$request> for Counting {
+            type Response = ();
+            type Error = Error;
 
-    async fn call(&self, _req: Upsert) -> Result<(), Error> {
-        Ok(())
-    }
+            async fn call(&self, _req: $request) -> Result<(), Error> {
+                Ok(())
+            }
+        }
+    )+};
 }
 
-impl Service<Delete> for Counting {
-    type Response = ();
-    type Error = Error;
-
-    async fn call(&self, _req: Delete) -> Result<(), Error> {
-        Ok(())
-    }
-}
+accepts!(Upsert, Delete);
 
 impl Service<Flush> for Counting {
     type Response = ();

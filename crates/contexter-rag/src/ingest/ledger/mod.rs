@@ -193,10 +193,15 @@ impl Ledger {
 
     /// Returns whether anything of `library` was written into the collection since the ledger turned
     /// to it. If not, whatever is there of it is from before.
-    pub(super) fn knows(&self, library: &LibraryId) -> bool {
+    ///
+    /// Of another collection nothing is unknown: whoever still writes to it is refused.
+    pub(super) fn knows(&self, collection: &str, library: &LibraryId) -> bool {
         let from = (library.clone(), String::new());
         let inner = self.inner.lock();
         let state = &inner.state;
+        if state.collection.as_deref() != Some(collection) {
+            return true;
+        }
         let entry = state.entries.range(&from..).next();
         let intents = state.intents.range(&from..);
         entry.is_some_and(|((id, _), _)| id == library)

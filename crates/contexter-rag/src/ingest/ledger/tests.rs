@@ -34,7 +34,7 @@ fn what_another_collection_holds_is_forgotten_and_its_documents_are_to_be_looked
     ledger.settle("a", indexed("1.md")).unwrap();
     intend(&ledger, "a", "2.md");
     assert_eq!(ledger.turn_to("a").unwrap(), None);
-    assert!(ledger.knows(&library()) && ledger.entry(&library(), "1.md").is_some());
+    assert!(ledger.knows("a", &library()) && ledger.entry(&library(), "1.md").is_some());
     let index_name = ledger.index();
 
     assert_eq!(ledger.turn_to("b").unwrap().as_deref(), Some("a"));
@@ -42,13 +42,14 @@ fn what_another_collection_holds_is_forgotten_and_its_documents_are_to_be_looked
     let ledger = Ledger::open(&path).unwrap();
     assert_eq!(ledger.turn_to("b").unwrap(), None);
     assert_eq!(ledger.index(), index_name);
-    assert!(!ledger.knows(&library()));
+    assert!(!ledger.knows("b", &library()));
+    assert!(ledger.knows("a", &library()), "it is written by nobody now");
     assert_eq!(ledger.entry(&library(), "1.md"), None);
     assert_eq!(ledger.unfinished(&library()), ["1.md", "2.md"]);
 
     intend(&ledger, "b", "2.md");
-    assert!(ledger.knows(&library()), "something may be in it now");
-    assert!(!ledger.knows(&"/a/c".parse().unwrap()));
+    assert!(ledger.knows("b", &library()), "something may be in it now");
+    assert!(!ledger.knows("b", &"/a/c".parse().unwrap()));
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn a_library_stays_known_when_the_store_has_lost_points() {
     ledger.turn_to("a").unwrap();
     ledger.settle("a", indexed("1.md")).unwrap();
     ledger.forget_entries().unwrap();
-    assert!(ledger.knows(&library()));
+    assert!(ledger.knows("a", &library()));
     assert_eq!(ledger.most_points(&library(), "1.md"), 3);
 }
 

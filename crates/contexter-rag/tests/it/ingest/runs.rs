@@ -4,8 +4,26 @@ use std::collections::BTreeSet;
 
 use contexter_event_bus::EventFilter;
 use futures_util::poll;
+use tokio::sync::MutexGuard;
 
 use super::world::{LIBRARY, World};
+
+/// Carries a run on until it is about to write, where it stays until the guard is dropped.
+async fn until_it_writes<'w, T>(
+    world: &'w World,
+    run: &mut (impl Future<Output = T> + Unpin),
+) -> MutexGuard<'w, ()> {
+    let gate = &world.services.store.gate;
+    // Of opening.
+    gate.reached().await;
+    let closed = gate.close().await;
+    tokio::select! {
+        biased;
+        _ = run => unreachable!("it cannot write"),
+        () = gate.reached() => {}
+    }
+    closed
+}
 
 #[tokio::test(start_paused = true)]
 async fn no_two_runs_have_the_same_correlation_also_within_a_second() {
@@ -55,16 +73,8 @@ async fn tidying_leaves_the_blobs_of_documents_under_way() {
     let world = World::new().await;
     world.fill(3);
     let ingestion = world.open().await;
-    let gate = world.services.store.gate.clone();
-    // Of opening.
-    gate.reached().await;
-    let closed = gate.close().await;
-    let mut run = std::pin::pin!(ingestion.process_library_documentation(&world.library));
-    tokio::select! {
-        biased;
-        _ = &mut run => unreachable!("it cannot write"),
-        () = gate.reached() => {}
-    }
+    let mut run = Box::pin(ingestion.process_library_documentation(&world.library));
+    let closed = until_it_writes(&world, &mut run).await;
     let mut tidy = std::pin::pin!(ingestion.remove_unreferenced());
     assert!(poll!(&mut tidy).is_pending());
     drop(closed);
@@ -79,17 +89,9 @@ async fn tidying_waits_for_what_a_dropped_run_has_begun_with() {
     let world = World::new().await;
     world.fill(1);
     let ingestion = world.open().await;
-    let gate = world.services.store.gate.clone();
-    gate.reached().await;
-    let closed = gate.close().await;
-    {
-        let mut run = std::pin::pin!(ingestion.process_library_documentation(&world.library));
-        tokio::select! {
-            biased;
-            _ = &mut run => unreachable!("it cannot write"),
-            () = gate.reached() => {}
-        }
-    }
+    let mut run = Box::pin(ingestion.process_library_documentation(&world.library));
+    let closed = until_it_writes(&world, &mut run).await;
+    drop(run);
     let mut tidy = std::pin::pin!(ingestion.remove_unreferenced());
     assert!(poll!(&mut tidy).is_pending());
     drop(closed);
