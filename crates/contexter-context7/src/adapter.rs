@@ -229,20 +229,19 @@ impl ServiceAdapter for Context7Adapter {
 
     /// Tells how the last call ended and how long it took, if that is recent enough, and otherwise
     /// asks the service for a refusal: a search without the parameters that it needs. Whoever is
-    /// refused for that has been let in, and nothing is looked up. Whether the vendor counts it is not documented, so a
-    /// healthy service is asked once in [`Config::health_interval`](crate::Config::health_interval).
-    /// The answer is waited for [`HEALTH_TIMEOUT`].
+    /// refused for that has been let in, and nothing is looked up. Whether the vendor counts it is
+    /// not documented, so a healthy service is asked once in
+    /// [`Config::health_interval`](crate::Config::health_interval). The answer is waited for
+    /// [`HEALTH_TIMEOUT`].
     ///
     /// A rate limit is degraded health; a refused key, a used-up allowance and a failure are
     /// unhealthy.
     async fn health_check(&self) -> ServiceHealth {
         let start = DefaultClock.now();
         let (state, asked) = self.check().await;
-        let last = self.stack.snapshot().last_operation;
-        let took = match last.filter(|_| !asked) {
-            Some(last) => last,
-            None => DefaultClock.now().saturating_duration_since(start),
-        };
+        let waited = DefaultClock.now().saturating_duration_since(start);
+        let last = (!asked).then(|| self.stack.snapshot().last_operation);
+        let took = last.flatten().unwrap_or(waited);
         let status = match &state {
             Ok(()) => HealthStatus::Healthy,
             Err(error) if error.kind() == ErrorKind::RateLimited => HealthStatus::Degraded,

@@ -265,21 +265,17 @@ impl ServiceAdapter for VoyageAdapter {
         }
     }
 
-    /// Asks nothing while a request has succeeded in the last minute and none has failed since: then it
-    /// took as long as the last one did. Otherwise asks for the list of jobs, which costs no tokens; and
-    /// where that is refused, or the last request failed, embeds one word, which costs a few. Nothing is repeated or waits for the quota, and all ends within 5 s. A
-    /// vendor that throttles, and a quota that is used up, is degraded.
+    /// Asks nothing while a request has succeeded in the last minute and none has failed since.
+    /// Otherwise asks for the list of jobs, which costs no tokens; and where that is refused, or the
+    /// last request failed, embeds one word, which costs a few. Nothing is repeated or waits for the
+    /// quota, and all ends within 5 s. A vendor that throttles, and a quota that is used up, is degraded.
     async fn health_check(&self) -> ServiceHealth {
         let started = DefaultClock.now();
         let client = self.calls.client();
         let account = client.account();
         let fresh = account.has_succeeded_within(FRESH, started) && !account.is_troubled();
         let outcome = if fresh { Ok(()) } else { self.check().await };
-        let last = self.stack.snapshot().last_operation;
-        let took = match last.filter(|_| fresh) {
-            Some(last) => last,
-            None => DefaultClock.now().saturating_duration_since(started),
-        };
+        let took = DefaultClock.now().saturating_duration_since(started);
         let health = |status| ServiceHealth::new(status, took, Timestamp::now());
         let health = match outcome {
             Ok(()) => health(HealthStatus::Healthy),

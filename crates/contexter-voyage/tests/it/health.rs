@@ -1,7 +1,5 @@
 //! Health, life cycle and snapshot.
 
-use std::time::Duration;
-
 use contexter_adapter::{HealthStatus, ServiceAdapter as _};
 use contexter_model::ErrorKind;
 use contexter_resilience::{ResilientAdapter as _, StackConfig, StandardStack};
@@ -42,17 +40,6 @@ async fn a_check_costs_no_tokens_where_the_list_of_jobs_shows_that_the_key_is_ta
         [LIST, EMBED],
         "the second check asks nothing"
     );
-}
-
-#[tokio::test]
-async fn a_check_that_asks_nothing_took_as_long_as_the_last_request() {
-    let takes = Duration::from_millis(80);
-    let server = ScriptedServer::start(vec![good(1).delay(takes)]).await;
-    let adapter = adapter(&server);
-    embed(&adapter, &["a"]).await.unwrap();
-    let health = adapter.health_check().await;
-    assert_eq!(health.details["probed"], false);
-    assert!(health.response_time_ms >= 80.0, "{health:?}");
 }
 
 #[tokio::test]
