@@ -40,6 +40,10 @@ impl<T> Kept<T> {
         self.by_number.get_mut(&number)
     }
 
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.by_number.values()
+    }
+
     /// Returns what is kept, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = (String, &T)> {
         self.by_number

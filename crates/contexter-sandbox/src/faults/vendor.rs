@@ -132,17 +132,16 @@ fn context7(path: &str, code: u16) -> Option<Words> {
 /// What is refused before it comes to the unlocker; nothing of it is in headers.
 /// <https://docs.brightdata.com/scraping-automation/web-unlocker/error-codes>.
 fn brightdata(path: &str, code: u16) -> Option<Words> {
-    let problem = "must be a valid uri with a scheme of http or https";
     match code {
         400 if path.starts_with("/datasets/") => Some(Words::json(&json!({
             "error": "Invalid input provided",
             "code": "validation_error",
-            "errors": [["url", problem]],
+            "errors": [["url", "This input should be a valid URL"]],
         }))),
         400 => Some(Words::json(&json!({
             "error": "Request validation failed",
             "error_code": "validation",
-            "details": [format!("\"url\" {problem}")],
+            "details": ["\"url\" must be a valid uri with a scheme of http or https"],
         }))),
         401 => Some(Words::text("Auth method is not supported")),
         _ => None,
@@ -150,7 +149,8 @@ fn brightdata(path: &str, code: u16) -> Option<Words> {
 }
 
 /// What the proxy refuses itself, with the commonest code of the status; all of it is in headers. Any
-/// other status is the target's. <https://docs.brightdata.com/proxy-networks/errorCatalog>.
+/// other status is the target's. The vendor writes `Proxy-Status` in two ways; this is the other one than
+/// that of failures which nobody has scripted. <https://docs.brightdata.com/proxy-networks/errorCatalog>.
 fn proxy(code: u16) -> Option<Words> {
     let (error_code, short, text) = match code {
         400 => (

@@ -104,8 +104,8 @@ async fn trigger(State(office): Shared, Query(params): Params, body: Bytes) -> R
     };
     let mut kept = office.datasets.0.lock();
     let running = kept
-        .iter()
-        .filter(|(_, job)| {
+        .values()
+        .filter(|job| {
             job.dataset == wanted.dataset && matches!(job.status(), "starting" | "running")
         })
         .count();

@@ -154,9 +154,12 @@ async fn stopping_lets_a_request_within_a_tunnel_end() {
     let mut busy = open(&sandbox, HOST).await;
     send(&mut busy, "/slow").await;
     // Two that opened the tunnels, and the one within.
-    while sandbox.faults().requests(Server::BrightdataProxy) < 3 {
-        tokio::task::yield_now().await;
-    }
+    let under_way = async {
+        while sandbox.faults().requests(Server::BrightdataProxy) < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, under_way).await.unwrap();
     let stopped = tokio::time::timeout(PATIENCE, sandbox.shutdown());
     stopped.await.unwrap();
     let (head, body) = receive(&mut busy).await;
