@@ -12,7 +12,7 @@ use tokio::time::Duration;
 use tonic::Status;
 
 use super::collection::Collection;
-use super::{filters, queries, reply, status, strict, vectors};
+use super::{filters, queries, reply, status, strict, valid, vectors};
 
 /// The server's default number of points of a page.
 const PAGE: u32 = 10;
@@ -44,11 +44,7 @@ pub(super) fn run(
     shard: &EdgeShard,
 ) -> Result<Vec<qdrant_edge::ScoredPoint>, Status> {
     let request = queries::request(search, shard)?;
-    if request.limit == 0 {
-        return Err(Status::invalid_argument(
-            "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
-        ));
-    }
+    valid::at_least("limit", Some(request.limit), 1)?;
     shard.query(request).map_err(|error| status::engine(&error))
 }
 
@@ -89,11 +85,7 @@ pub(super) async fn scroll(
     collection: &Arc<Collection>,
     request: ScrollPoints,
 ) -> Result<ScrollResponse, Status> {
-    if request.limit == Some(0) {
-        return Err(Status::invalid_argument(
-            "Validation error in body: [limit: value 0 invalid, must be 1 or larger]",
-        ));
-    }
+    valid::at_least("limit", request.limit, 1)?;
     let page = admitted(collection, "scroll", request, |request, shard| {
         let offset = request.offset.map(|offset| vectors::id(Some(offset)));
         let order_by = request.order_by.as_ref().map(queries::order_by);

@@ -17,7 +17,7 @@ use tonic::Status;
 
 use super::inputs::Inputs;
 use super::queries::{order_by, size};
-use super::{formula, status};
+use super::{formula, status, valid};
 
 /// The server's default for reciprocal rank fusion (1.19, `reciprocal_rank_fusion.rs`).
 const RRF_K: u32 = 2;
@@ -106,11 +106,7 @@ fn fusion_kind(fusion: i32) -> Result<qdrant::Fusion, Status> {
 
 fn weighted(rrf: Rrf, prefetches: usize) -> Result<Fusion, Status> {
     let k = rrf.k.unwrap_or(RRF_K);
-    if k == 0 {
-        return Err(Status::invalid_argument(
-            "Validation error in body: [rrf.k: value 0 invalid, must be 1 or larger]",
-        ));
-    }
+    valid::at_least("rrf.k", Some(k), 1)?;
     if !rrf.weights.is_empty() && rrf.weights.len() != prefetches {
         return Err(status::wrong(format_args!(
             "RRF weights count ({}) must match prefetch count ({prefetches})",

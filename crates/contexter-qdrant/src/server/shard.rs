@@ -25,10 +25,12 @@ pub(super) fn reopen(shard: &mut Option<EdgeShard>, config: EdgeConfig) -> Resul
         return Err(status::going());
     };
     let folder = open.path().to_owned();
-    // Before it is closed: what cannot be written now would be lost.
+    // Before it is closed: what cannot be written now would be lost, and opening it writes its settings
+    // down, for which there must be room.
     caught(|| {
         open.flush();
-        Ok(())
+        let saved = open.config().save(&folder);
+        saved.map_err(|error| status::engine(&error))
     })?;
     if let Err(status) = close(shard) {
         tracing::warn!(folder = %folder.display(), error = %status, "closed with an error");
@@ -39,7 +41,11 @@ pub(super) fn reopen(shard: &mut Option<EdgeShard>, config: EdgeConfig) -> Resul
             Ok(())
         }
         Err(refused) => {
-            *shard = Some(load(&folder, None)?);
+            let opened = load(&folder, None).inspect_err(|error| {
+                let folder = folder.display();
+                tracing::error!(%folder, %error, %refused, "cannot be opened again");
+            });
+            *shard = Some(opened?);
             Err(refused)
         }
     }

@@ -36,6 +36,6 @@ pub(super) fn within<T: Display + PartialOrd>(
 }
 
 /// Something that is refused before anything is done, in the words of the server.
-pub(super) fn invalid(what: impl Display) -> Status {
+fn invalid(what: impl Display) -> Status {
     Status::invalid_argument(format!("Validation error in body: [{what}]"))
 }

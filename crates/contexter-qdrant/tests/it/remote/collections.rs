@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use contexter_model::{CollectionState, EnsureCollection, ErrorKind, Filter, Leg, Query};
 use contexter_qdrant::remote::{METADATA_KEY, RemoteStore};
 use contexter_service::Service;
-use qdrant_client::Qdrant;
 use qdrant_client::qdrant::{
     CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
     DeleteFieldIndexCollectionBuilder, Distance, FieldType, Modifier, SparseVectorParamsBuilder,
@@ -14,16 +13,8 @@ use qdrant_client::qdrant::{
 };
 use serde_json::json;
 
-use super::served::{KEY, Served};
+use super::served::Served;
 use crate::fixture::{CHUNKS, spec};
-
-fn vendor(served: &Served) -> Qdrant {
-    Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap()
-}
 
 /// A collection with both vectors, as somebody else would make it.
 fn foreign(size: u64, metadata: HashMap<String, Value>) -> CreateCollection {
@@ -50,7 +41,7 @@ fn record(text: &str) -> HashMap<String, Value> {
 async fn a_collection_of_another_program_is_refused() {
     let served = Served::start().await;
     let create = foreign(3, HashMap::new());
-    vendor(&served).create_collection(create).await.unwrap();
+    served.client().create_collection(create).await.unwrap();
     let store = RemoteStore::new(&served.config()).unwrap();
 
     let error = store.call(EnsureCollection(spec(3))).await.unwrap_err();
@@ -92,7 +83,7 @@ async fn a_record_that_is_damaged_newer_or_untrue_is_refused() {
     ] {
         let served = Served::start().await;
         let create = foreign(size, record(text));
-        vendor(&served).create_collection(create).await.unwrap();
+        served.client().create_collection(create).await.unwrap();
         let store = RemoteStore::new(&served.config()).unwrap();
         let error = store.call(EnsureCollection(spec(3))).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
@@ -105,7 +96,7 @@ async fn an_index_that_is_missing_is_made_and_one_of_another_kind_is_refused() {
     let served = Served::start().await;
     let store = RemoteStore::new(&served.config()).unwrap();
     store.call(EnsureCollection(spec(3))).await.unwrap();
-    let client = vendor(&served);
+    let client = served.client();
     let without = DeleteFieldIndexCollectionBuilder::new(CHUNKS, "kind").wait(true);
     client.delete_field_index(without).await.unwrap();
 
@@ -139,7 +130,7 @@ async fn metadata_of_others_stay() {
     let served = Served::start().await;
     let store = RemoteStore::new(&served.config()).unwrap();
     store.call(EnsureCollection(spec(3))).await.unwrap();
-    let client = vendor(&served);
+    let client = served.client();
     let theirs = HashMap::from([("owner".to_owned(), json!("them"))]);
     let update = UpdateCollectionBuilder::new(CHUNKS).metadata(theirs);
     client.update_collection(update).await.unwrap();

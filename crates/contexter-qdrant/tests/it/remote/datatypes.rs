@@ -14,18 +14,14 @@ use qdrant_client::qdrant::{
 use qdrant_client::{Payload, Qdrant, QdrantError};
 use tonic::Code;
 
-use super::served::{KEY, Served};
+use super::served::Served;
 
 const PLACES: &str = "places";
 
 /// A collection with a vector of each datatype that there is, by its name.
 async fn places() -> (Served, Qdrant) {
     let served = Served::start().await;
-    let client = Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap();
+    let client = served.client();
     let mut vectors = VectorsConfigBuilder::default();
     for datatype in [Datatype::Float32, Datatype::Float16, Datatype::Uint8] {
         let params = VectorParamsBuilder::new(2, Distance::Dot).datatype(datatype);

@@ -13,17 +13,13 @@ use qdrant_client::{Payload, Qdrant, QdrantError};
 use serde_json::json;
 use tonic::Code;
 
-use super::served::{KEY, Served};
+use super::served::Served;
 
 const CITIES: &str = "cities";
 
 async fn cities() -> (Served, Qdrant) {
     let served = Served::start().await;
-    let client = Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap();
+    let client = served.client();
     client
         .create_collection(
             CreateCollectionBuilder::new(CITIES)

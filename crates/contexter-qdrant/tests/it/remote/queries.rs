@@ -14,14 +14,14 @@ use qdrant_client::{Payload, Qdrant, QdrantError};
 use serde_json::json;
 use tonic::Code;
 
-use super::served::{KEY, Served};
+use super::served::Served;
 
 const PLACES: &str = "places";
 
 /// Points on the plane: 1 to 3 in the east, 4 to 6 in the north, 7 in the west.
 async fn places() -> (Served, Qdrant) {
     let served = Served::start().await;
-    let client = client(&served);
+    let client = served.client();
     let vectors = VectorParamsBuilder::new(2, Distance::Cosine);
     let request = CreateCollectionBuilder::new(PLACES).vectors_config(vectors);
     client.create_collection(request).await.unwrap();
@@ -40,14 +40,6 @@ async fn places() -> (Served, Qdrant) {
     let request = UpsertPointsBuilder::new(PLACES, points).wait(true);
     client.upsert_points(request).await.unwrap();
     (served, client)
-}
-
-fn client(served: &Served) -> Qdrant {
-    Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap()
 }
 
 fn ids(points: &[ScoredPoint]) -> Vec<u64> {
@@ -331,7 +323,7 @@ async fn a_matrix_has_the_nearest_of_each_point_of_the_sample() {
 #[tokio::test]
 async fn texts_become_vectors_by_bm25_and_no_other_model() {
     let served = Served::start().await;
-    let client = client(&served);
+    let client = served.client();
     let mut sparse = SparseVectorsConfigBuilder::default();
     let params = SparseVectorParamsBuilder::default().modifier(Modifier::Idf);
     sparse.add_named_vector_params("words", params);

@@ -10,18 +10,13 @@ use qdrant_client::{Payload, Qdrant};
 use serde_json::json;
 use tonic::Code;
 
-use super::served::{KEY, PATIENCE, Served};
+use super::served::Served;
 
 const PLACES: &str = "places";
 
 async fn places() -> (Served, Qdrant) {
     let served = Served::start().await;
-    let client = Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .timeout(PATIENCE)
-        .skip_compatibility_check()
-        .build()
-        .unwrap();
+    let client = served.client();
     let vectors = VectorParamsBuilder::new(2, Distance::Dot);
     let create = CreateCollectionBuilder::new(PLACES).vectors_config(vectors);
     client.create_collection(create).await.unwrap();

@@ -17,17 +17,13 @@ use qdrant_client::qdrant::{
 use qdrant_client::{Payload, Qdrant, QdrantError};
 use tonic::Code;
 
-use super::served::{KEY, Served};
+use super::served::Served;
 
 const PLACES: &str = "places";
 
 async fn places() -> (Served, Qdrant) {
     let served = Served::start().await;
-    let client = Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap();
+    let client = served.client();
     client.create_collection(collection(PLACES)).await.unwrap();
     let upsert = UpsertPointsBuilder::new(PLACES, vec![point()]).wait(true);
     client.upsert_points(upsert).await.unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use contexter_qdrant::remote::{Config, QdrantAdapter};
 use contexter_qdrant::server::{LocalServer, Options};
+use qdrant_client::Qdrant;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -41,6 +42,11 @@ impl Served {
         format!("http://{}", self.address)
     }
 
+    /// Returns the vendor's own client.
+    pub(crate) fn client(&self) -> Qdrant {
+        client(&self.url())
+    }
+
     pub(crate) fn config(&self) -> Config {
         Config::default().with_url(self.url()).with_api_key(KEY)
     }
@@ -48,6 +54,12 @@ impl Served {
     pub(crate) fn adapter(&self) -> QdrantAdapter {
         QdrantAdapter::new(self.config()).unwrap()
     }
+}
+
+/// Returns the vendor's own client, which gives up after 5 s unless it is told otherwise.
+pub(crate) fn client(url: &str) -> Qdrant {
+    let client = Qdrant::from_url(url).api_key(KEY).timeout(PATIENCE);
+    client.skip_compatibility_check().build().unwrap()
 }
 
 impl Drop for Served {

@@ -10,18 +10,14 @@ use qdrant_client::qdrant::{
 use qdrant_client::{Payload, Qdrant, QdrantError};
 use tonic::Code;
 
-use super::served::{KEY, Served};
+use super::served::Served;
 
 const PLACES: &str = "places";
 
 /// A collection without points, in which fields of every kind of need are indexed if `indexed`.
 async fn places(strict: impl Into<StrictModeConfig>, indexed: bool) -> (Served, Qdrant) {
     let served = Served::start().await;
-    let client = Qdrant::from_url(&served.url())
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap();
+    let client = served.client();
     let request = CreateCollectionBuilder::new(PLACES)
         .vectors_config(VectorParamsBuilder::new(2, Distance::Cosine))
         .strict_mode_config(strict);

@@ -18,12 +18,13 @@ use qdrant_client::qdrant::{
     SearchParams, SparseIndexConfig, SparseVectorConfig, SparseVectorParams, UpdateCollection,
     VectorParamsDiff, VectorParamsDiffMap, VectorsConfigDiff,
 };
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{PLACES, client, create, info, update, upsert};
-use crate::remote::served::{KEY, Served};
+use super::{PLACES, create, info, update, upsert};
+use crate::remote::served::{KEY, Served, client};
 
 fn scalar() -> ScalarQuantization {
     ScalarQuantization {
@@ -120,6 +121,25 @@ fn assert_changed(info: CollectionInfo) {
     assert_eq!(words.index.unwrap().full_scan_threshold, Some(700));
 }
 
+/// Checks what the engine has written down for itself of the only collection in a folder.
+fn assert_engine_has_it(folder: &Path) {
+    let mut there = std::fs::read_dir(folder.join("collections")).unwrap();
+    let collection = there.next().unwrap().unwrap().path();
+    let settings = std::fs::read(collection.join("shard/edge_config.json")).unwrap();
+    let engine: serde_json::Value = serde_json::from_slice(&settings).unwrap();
+    for (place, expected) in [
+        ("/hnsw_config/m", json!(8)),
+        ("/hnsw_config/ef_construct", json!(64)),
+        ("/on_disk_payload", json!(false)),
+        ("/vectors/dense/on_disk", json!(true)),
+        ("/vectors/dense/hnsw_config/m", json!(24)),
+        ("/sparse_vectors/words/full_scan_threshold", json!(700)),
+        ("/quantization_config/scalar/type", json!("int8")),
+    ] {
+        assert_eq!(engine.pointer(place), Some(&expected), "{place}: {engine}");
+    }
+}
+
 /// Serves the collections in `folder` until the sender goes.
 async fn serve(folder: &Path) -> (Qdrant, oneshot::Sender<()>, JoinHandle<()>) {
     let options = Options::default().with_api_key(KEY);
@@ -143,6 +163,7 @@ async fn what_was_changed_is_told_and_survives_an_orderly_stop() {
     assert_eq!(info(&client).await.points_count, Some(20));
     drop((client, stop));
     task.await.unwrap();
+    assert_engine_has_it(folder.path());
 
     let (client, stop, task) = serve(folder.path()).await;
     assert_changed(info(&client).await);
@@ -190,7 +211,7 @@ async fn nearest(client: &Qdrant, place: f32) -> Vec<u64> {
 #[tokio::test]
 async fn the_engine_works_with_what_was_changed() {
     let served = Served::start().await;
-    let client = client(&served.url());
+    let client = served.client();
     create(&client).await;
     upsert(&client, 300).await;
     let indexed = async || info(&client).await.indexed_vectors_count;

@@ -12,17 +12,7 @@ use qdrant_client::qdrant::{
 };
 use qdrant_client::{Payload, Qdrant, QdrantError};
 
-use super::served::KEY;
-
 const PLACES: &str = "places";
-
-fn client(url: &str) -> Qdrant {
-    Qdrant::from_url(url)
-        .api_key(KEY)
-        .skip_compatibility_check()
-        .build()
-        .unwrap()
-}
 
 /// A collection with a dense and a sparse vector, and some settings of its own.
 async fn create(client: &Qdrant) {

@@ -12,7 +12,7 @@ use qdrant_client::qdrant::{
 use serde_json::json;
 use tonic::Code;
 
-use super::{client, create, info, update};
+use super::{create, info, update};
 use crate::remote::served::Served;
 
 #[track_caller]
@@ -51,7 +51,7 @@ fn of_words(modifier: Modifier) -> UpdateCollection {
 #[tokio::test]
 async fn what_cannot_be_changed_is_refused_and_then_nothing_is() {
     let served = Served::start().await;
-    let client = client(&served.url());
+    let client = served.client();
     create(&client).await;
     let pinned = VectorParamsDiff {
         memory: Some(Memory::Pinned.into()),
@@ -113,7 +113,7 @@ async fn what_cannot_be_changed_is_refused_and_then_nothing_is() {
 #[tokio::test]
 async fn limits_and_metadata_that_are_not_mentioned_stay() {
     let served = Served::start().await;
-    let client = client(&served.url());
+    let client = served.client();
     create(&client).await;
     let limits = |strict| UpdateCollection {
         strict_mode_config: Some(strict),
