@@ -233,14 +233,15 @@ impl<C: Clock, K> Breaker<C, K> {
         self.machine.snapshot()
     }
 
-    /// Returns whether nobody could tell this breaker from a new one by what it decides: it is
-    /// closed, not by hand, counts nothing in a row or in its window, and this is the only handle,
-    /// so that no permit is in flight and nobody has subscribed.
+    /// Returns whether this breaker is as good as a new one: it is closed, not by hand, counts
+    /// nothing in a row or in its window, and this is the only handle, so that no permit is in flight
+    /// and nobody has subscribed.
     ///
     /// What it has counted for its [`snapshot`](Self::snapshot) alone (`opened`, `rejected`, the
-    /// last failure), its name and its listeners do not matter. A window of calls never forgets by
-    /// itself, so once it has counted a call, a breaker with one is not pristine until it has
-    /// opened and closed again.
+    /// last failure), its name and its listeners do not matter. Failures in a row and a window of
+    /// calls never end by themselves: they do not matter either once no failure was counted for
+    /// [`recovery_timeout`](Config::recovery_timeout), after which even an open breaker would try
+    /// again.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         is_unshared(&self.machine) && self.machine.decides_as_new()

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use contexter_service::{BreakerState, Clock, InvalidConfig, PolicySnapshot};
 
-use crate::Config;
 use crate::announce::{Cause, Listener};
 use crate::limits::Limits;
 use crate::machine::{Core, Machine};
@@ -13,6 +12,7 @@ use crate::subscription::Subscription;
 use crate::sync::Ordering;
 use crate::window::{Tally, Watched, nanos};
 use crate::word::{Phase, Probes, Word};
+use crate::{Config, Window};
 
 impl<C: Clock> Machine<C> {
     pub(crate) fn config(&self) -> Config {
@@ -136,13 +136,22 @@ impl<C: Clock> Machine<C> {
         self.hot.epoch.checked_add(Duration::from_nanos(nanos))
     }
 
-    /// Returns whether a new machine with these settings would decide everything alike. The caller
-    /// knows about other handles, which permits in flight need.
+    /// Returns whether a new machine with these settings would decide everything alike, or what it
+    /// would not know is old. The caller knows about other handles, which permits in flight need.
     pub(crate) fn decides_as_new(&self) -> bool {
-        let counts = self.tally().is_some_and(|tally| tally.calls > 0);
-        self.word().phase == (Phase::Closed { failures: 0 })
-            && !counts
-            && self.core.hold(|core| core.announcements.board()).is_none()
+        let Phase::Closed { failures } = self.word().phase else {
+            return false;
+        };
+        let config = self.config();
+        let in_window = self.tally().is_some_and(|tally| tally.calls > 0);
+        let forgets = matches!(config.window, Some(Window::Time(_)));
+        // After as long as a break lasts, failures that had opened the breaker would not keep it from
+        // another try either.
+        let failed = self.last_failure.load(Ordering::Acquire);
+        let since = self.nanos().saturating_sub(failed.saturating_sub(1));
+        let is_old = since >= nanos(config.recovery_timeout);
+        let counts = in_window && (forgets || !is_old) || failures > 0 && !is_old;
+        !counts && self.core.hold(|core| core.announcements.board()).is_none()
     }
 
     pub(crate) fn snapshot(&self) -> PolicySnapshot {

@@ -119,9 +119,14 @@ impl<C: Clock> Machine<C> {
     }
 
     pub(crate) fn refuses_calls(&self) -> bool {
-        match self.word().phase {
+        let word = self.word();
+        match word.phase {
             Phase::Isolated => true,
-            Phase::Open { .. } => !self.limits().is_dry_run() && self.until() > self.nanos(),
+            Phase::Open { .. } => {
+                let until = self.until();
+                // If another call has begun the half-open period meanwhile, that was its time.
+                !self.limits().is_dry_run() && until > self.nanos() && self.word() == word
+            }
             Phase::Closed { .. } | Phase::ForcedClosed | Phase::HalfOpen(_) => false,
         }
     }
@@ -162,11 +167,11 @@ impl<C: Clock> Machine<C> {
     /// refusal sets up none of it.
     #[inline(never)]
     fn admit_unless_refused(&self, raw: u64) -> Result<Ticket, Open> {
-        if is_open(raw) && !self.limits().is_dry_run() {
-            let left = self.until().saturating_sub(self.nanos());
-            if left > 0 {
-                return Err(self.reject(Some(Duration::from_nanos(left))));
-            }
+        if is_open(raw)
+            && !self.limits().is_dry_run()
+            && let Ok(left @ 1..) = self.break_left(raw, self.nanos())
+        {
+            return Err(self.reject(Some(Duration::from_nanos(left))));
         }
         self.admit_by_phase(raw)
     }
@@ -183,11 +188,14 @@ impl<C: Clock> Machine<C> {
                 Phase::Isolated => return Err(self.reject(None)),
                 Phase::Open { .. } => {
                     let now = self.nanos();
-                    let left = self.until().saturating_sub(now);
-                    if left > 0 {
-                        return self.refuse(Some(Duration::from_nanos(left)));
+                    match self.break_left(raw, now) {
+                        Ok(0) => now,
+                        Ok(left) => return self.refuse(Some(Duration::from_nanos(left))),
+                        Err(changed) => {
+                            raw = changed;
+                            continue;
+                        }
                     }
-                    now
                 }
                 Phase::HalfOpen(probes) => {
                     let now = self.nanos();
@@ -215,6 +223,15 @@ impl<C: Clock> Machine<C> {
 
     pub(crate) fn until(&self) -> u64 {
         self.hot.until.load(Ordering::Acquire)
+    }
+
+    /// Returns how much is left of the break that `raw` stands for; or what the word has changed to,
+    /// because the time may then be that of the next period.
+    #[inline]
+    fn break_left(&self, raw: u64, now: u64) -> Result<u64, u64> {
+        let left = self.until().saturating_sub(now);
+        let found = self.hot.word.load(Ordering::Acquire);
+        if found == raw { Ok(left) } else { Err(found) }
     }
 
     /// Admits a probe into the period that `raw` stands for or begins, and returns its generation;

@@ -202,6 +202,22 @@ fn a_refusal_names_a_time_of_the_break_it_saw() {
     );
 }
 
+#[test]
+fn a_call_that_comes_second_after_a_break_is_not_told_when_probes_count_as_hung() {
+    race(
+        || Scene::after_break(Config::new().success_threshold(1)),
+        Scene::admit,
+        Scene::admit,
+        |scene| {
+            // One is the probe. The other is refused until that has ended, whenever that is.
+            for answer in scene.answers.lock().unwrap().iter() {
+                assert!(answer.err().is_none_or(|open| open.retry_after.is_none()));
+            }
+            assert_eq!(scene.state(), BreakerState::HalfOpen);
+        },
+    );
+}
+
 fn windowed() -> Scene {
     let config = Config::new()
         .window(Window::Calls(8))

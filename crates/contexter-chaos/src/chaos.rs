@@ -109,12 +109,16 @@ impl<F, P, T> Chaos<F, P, T> {
     /// Lets only those calls meet a fault of whose context `when` holds; the others draw none from
     /// the sequence. Everything else stays shared with the clones that were made before.
     ///
+    /// The context is that which a policy outside passes on, or the one that is given to
+    /// [`call_with`](Self::call_with). [`call`](Self::call), a service and a layer have none, so that
+    /// every call is a first attempt there; [`ChaosService::when`] asks the request instead.
+    ///
     /// # Examples
     ///
     /// ```
     /// use contexter_chaos::{Chaos, Config};
     ///
-    /// // The first attempt fails, a retry gets through.
+    /// // As a policy inside a retry: the first attempt fails, a retry gets through.
     /// let chaos = Chaos::new(Config::new().error_rate(1.0), |_cx| "injected")?
     ///     .when(|cx| cx.attempt() == 1);
     /// # let _ = chaos;
@@ -216,6 +220,26 @@ impl<F, P, T: Timer> Chaos<F, P, T> {
         self.call_when(true, op)
     }
 
+    /// Runs `op` as [`call`](Self::call) does, with the context of the call, which
+    /// [`when`](Self::when), the injected error and `op` are given.
+    ///
+    /// # Panics
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_with<Op, Fut>(&self, cx: Cx, op: Op) -> Call<'_, Op, Fut, F, P, T>
+    where
+        Op: FnOnce(Cx) -> Fut,
+        Fut: Future,
+        F: Outcome<Fut::Output>,
+        P: When<Cx>,
+    {
+        Call::new(self, cx, true, op)
+    }
+
     /// Runs `op` as [`call`](Self::call) does, and injects no fault unless it `may` meet one.
     ///
     /// # Panics
@@ -236,7 +260,7 @@ impl<F, P, T: Timer> Chaos<F, P, T> {
         F: Outcome<Fut::Output>,
         P: When<Cx>,
     {
-        Call::new(self, may, move |_cx| op())
+        Call::new(self, Cx::new(), may, move |_cx| op())
     }
 }
 

@@ -131,7 +131,7 @@ fn injected_panic() -> ! {
 }
 
 pin_project! {
-    /// The future of [`Chaos::call`] and [`Chaos::call_when`].
+    /// The future of [`Chaos::call`], [`Chaos::call_with`] and [`Chaos::call_when`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Call<'a, Op, Fut, F, P, T: Timer> {
         #[pin]
@@ -140,11 +140,10 @@ pin_project! {
 }
 
 impl<'a, Op, Fut, F, P, T: Timer> Call<'a, Op, Fut, F, P, T> {
-    pub(crate) fn new(chaos: &'a Chaos<F, P, T>, may: bool, op: Op) -> Self
+    pub(crate) fn new(chaos: &'a Chaos<F, P, T>, cx: Cx, may: bool, op: Op) -> Self
     where
         Op: FnOnce(Cx) -> Fut,
     {
-        let cx = Cx::new();
         Self {
             inner: Injected::new(chaos, cx, may, Start::new(cx, op)),
         }

@@ -22,8 +22,10 @@
 //! - `service`, which puts it around a [`Service`](contexter_service::Service), and with feature `tower`
 //!   a layer and a `tower` service whose future has a name and no box.
 //!
-//! A refusal means "not sent": neutral for every breaker, and not retried by default. That of a rate
-//! limiter says when the call would be admitted.
+//! A refusal means "not sent": neutral for a breaker and not retried, where these read outcomes by
+//! [`ByVerdict`](contexter_service::ByVerdict) or `UnlessRejected` of `contexter-resilience`. Their
+//! default, [`ErrIsFailure`](contexter_service::ErrIsFailure), takes every error for a failure, a
+//! refusal inside of them included. That of a rate limiter says when the call would be admitted.
 //!
 //! # Defaults
 //!

@@ -241,6 +241,19 @@ impl StackConfig {
         StandardStack::new(self)
     }
 
+    /// The breaker's settings in their place: probes count as hung no sooner than they may end.
+    ///
+    /// A call that waits for its limits does so outside of the breaker, or within its deadline.
+    pub(crate) fn placed_breaker(&self) -> Option<contexter_breaker::Config> {
+        let (outer, attempt) = self.limits();
+        let inside = match self.scope {
+            Scope::Call => outer,
+            Scope::Attempt => attempt.or(outer),
+        };
+        let config = self.breaker?.config;
+        Some(config.max_half_open(config.max_half_open.max(inside.unwrap_or_default())))
+    }
+
     /// The limits of the outer and of the inner timeout: the breaker's is whichever the scope puts
     /// next inside it.
     pub(crate) fn limits(&self) -> (Option<Duration>, Option<Duration>) {
@@ -263,6 +276,9 @@ fn shorter(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
 ///
 /// In configuration they are one section. The breaker itself never times: `timeout` becomes the
 /// deadline inside it in [`Scope::Call`], the timeout of each attempt in [`Scope::Attempt`].
+///
+/// In a stack, `max_half_open` is never shorter than what a call inside the breaker may take by this
+/// and the other limits: a probe that is slow and within them does not count as hung.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct BreakerConfig {

@@ -25,8 +25,9 @@ const MAX_STEPS: usize = 64;
 ///
 /// Instances are made when their key is first asked for, outside any lock. The table is sharded and
 /// holds at most `max_keys`; room for a new key is made by forgetting an instance that
-/// [is pristine](Pristine::is_pristine), which nobody can observe. An instance with failures,
-/// an open breaker, a permit out or another handle to it is never forgotten.
+/// [is pristine](Pristine::is_pristine): only its statistics are lost, or what it learned long ago.
+/// An instance with recent failures, an open breaker, a quota in use, a permit out or another handle
+/// to it is never forgotten.
 ///
 /// When there is no room and nothing to forget, the key shares one common overflow instance with
 /// all others in this place: its calls stay guarded and memory stays bounded.

@@ -11,7 +11,7 @@ use contexter_retry::{Budget, Hedge, Retry};
 use contexter_service::{Classify, Cx, FromRejection, InvalidConfig, Policy, Switch, Timer};
 use contexter_timeout::Timeout;
 
-use crate::{BreakerConfig, Scope, StackConfig};
+use crate::{Scope, StackConfig};
 
 /// What stands in for a timeout that is off.
 const UNUSED_LIMIT: Duration = Duration::from_secs(30);
@@ -39,7 +39,7 @@ impl<T: Timer + Clone, K: Clone> Parts<T, K> {
     pub(crate) fn new(config: &StackConfig, timer: &T, by: &K) -> Result<Self, InvalidConfig> {
         let timer = || timer.clone();
         let by = || by.clone();
-        let breaker = config.breaker.unwrap_or_default().config;
+        let breaker = config.placed_breaker().unwrap_or_default();
         let breaker = Breaker::with_clock(breaker, timer())?.classify_by(by());
         let breaker = Arc::new(breaker);
         let breaker_on = config.breaker.map(|_| config.scope);
@@ -185,7 +185,7 @@ impl<T: Timer, K> Parts<T, K> {
     /// Takes new settings, which have been validated, and keeps all state.
     pub(crate) fn reconfigure(&self, config: &StackConfig) -> Result<(), InvalidConfig> {
         let (outer, attempt) = config.limits();
-        if let Some(BreakerConfig { config: new, .. }) = config.breaker {
+        if let Some(new) = config.placed_breaker() {
             self.around_calls.first().reconfigure(new)?;
         }
         if let Some(new) = config.retry {
@@ -241,7 +241,7 @@ impl<T: Timer, K> Parts<T, K> {
         on.then(|| &**self.around_calls.first())
     }
 
-    /// Whether nobody could tell the mechanisms from new ones.
+    /// Whether all mechanisms are as good as new ones.
     pub(crate) fn are_pristine(&self) -> bool {
         self.around_calls.first().is_pristine()
             && self.retry.first().is_pristine()

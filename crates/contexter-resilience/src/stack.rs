@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use contexter_breaker::Breaker;
 use contexter_limit::RateLimiter;
 use contexter_service::{
-    ByVerdict, Classify, Cx, DefaultClock, FromRejection, InvalidConfig, Policy, Timer,
+    ByVerdict, Classify, Cx, DefaultClock, FromRejection, InvalidConfig, Policy, Timer, is_unshared,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -107,7 +107,9 @@ impl<T: Timer + Clone, K: Clone> StandardStack<T, K> {
 impl<T: Timer, K> StandardStack<T, K> {
     /// Runs `op` under the stack, within the deadline of `cx`.
     ///
-    /// `op` is called once for each attempt and is told its number.
+    /// `op` is called once for each attempt and is told its number. Without a hedge no two attempts of
+    /// a call have the same one; a hedge counts on from the attempt of the retry that it is in, whose
+    /// next one then has the number of a hedged one before it.
     ///
     /// # Errors
     ///
@@ -158,11 +160,11 @@ impl<T: Timer, K> StandardStack<T, K> {
         StackSnapshot::of(&self.inner.parts, self.inner.last.get())
     }
 
-    /// Returns whether nobody could tell the stack from a new one: no mechanism counts or holds
-    /// anything, and there is no other handle to it. Statistics do not matter.
+    /// Returns whether the stack is as good as a new one: every mechanism is
+    /// [pristine](crate::Pristine), and there is no other handle to it. Statistics do not matter.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
-        Arc::strong_count(&self.inner) == 1 && self.inner.parts.are_pristine()
+        is_unshared(&self.inner) && self.inner.parts.are_pristine()
     }
 
     /// Returns where the time is read and waited for.

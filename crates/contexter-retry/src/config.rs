@@ -153,8 +153,14 @@ impl Config {
     /// Sets whether a refused call waits once until it may be admitted; not by default.
     ///
     /// The classifier says what was refused, and for how long
-    /// ([`Classify::refused`](contexter_service::Classify::refused)). The wait takes one attempt,
-    /// and no token of the budget, because the far side has seen nothing of it.
+    /// ([`Classify::refused`](contexter_service::Classify::refused)) and must not call it worth
+    /// trying again: so do [`ByVerdict`](contexter_service::ByVerdict), `UnlessOpen` and
+    /// `UnlessRejected`, but not the default, which backs off from a refusal as from any error. What
+    /// refuses must be inside the retry: in a standard stack, the breaker is so in the scope
+    /// `attempt` only.
+    ///
+    /// The wait takes one attempt, and no token of the budget, because the far side has seen nothing
+    /// of it.
     #[must_use]
     pub const fn wait_if_refused(mut self, wait: bool) -> Self {
         self.wait_if_refused = wait;

@@ -26,10 +26,20 @@
 //!
 //! # Retry at one place
 //!
-//! Retries of retries multiply. Around a breaker, use a classifier for which its refusal is final,
-//! as the rejections of `contexter-service` are; or set `wait_if_refused`, and the call waits once
-//! until the breaker may admit it. Give the retries and hedges of one far side clones of one
-//! [`Budget`]: where they are nested, a call is counted once.
+//! Retries of retries multiply. With the default classifier,
+//! [`ErrIsFailure`](contexter_service::ErrIsFailure), every error is retried, the refusal of a breaker
+//! or a limit inside included. Around those, use one for which a refusal is final:
+//! [`ByVerdict`](contexter_service::ByVerdict), `UnlessOpen` of `contexter-breaker` or `UnlessRejected`
+//! of `contexter-resilience`. With such a one, and the breaker inside the retry, `wait_if_refused` lets
+//! a call wait once until the breaker may admit it.
+//!
+//! A retry returns the outcome of its last attempt. If that was refused, so is the call, although
+//! earlier attempts were sent and failed: their outcomes are gone before the wait.
+//!
+//! Give the retries and hedges of one far side clones of one [`Budget`]. Where they are nested as
+//! policies, a call is counted once. A service or layer passes no [`Cx`](contexter_service::Cx) on:
+//! there, say it yourself, by [`Repeat::prepare`] of the outer and [`Repeat::cx`] of the inner one, or
+//! give only the inner one the budget.
 //!
 //! # Calls that may do harm twice
 //!

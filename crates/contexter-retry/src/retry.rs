@@ -250,9 +250,9 @@ impl<T: Timer, K> Retry<T, K> {
         self.shared.snapshot()
     }
 
-    /// Returns whether nobody could tell this retry from a new one: it has never retried or given
-    /// up, its own budget is as new, and it has no other handle. A budget that was given to it does
-    /// not matter.
+    /// Returns whether this retry allows what a new one would: its own budget has its reserve, and
+    /// it has no other handle. What it has counted for its [`snapshot`](Self::snapshot) does not
+    /// matter, nor does a budget that was given to it.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         is_unshared(&self.shared) && self.shared.is_pristine()

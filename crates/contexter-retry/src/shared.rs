@@ -158,9 +158,7 @@ impl Shared {
     }
 
     pub(crate) fn is_pristine(&self) -> bool {
-        self.retries.load(Ordering::Relaxed) == 0
-            && self.gave_up.load(Ordering::Relaxed) == 0
-            && self.allowance.is_pristine()
+        self.allowance.is_pristine()
     }
 }
 

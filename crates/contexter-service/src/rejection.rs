@@ -2,7 +2,9 @@
 //!
 //! These are data that many crates share: a mechanism produces them, and an error type of one's
 //! own takes them up with `From`, so that a stack of mechanisms keeps one flat error type. A
-//! rejection means "not sent": it is neutral for every breaker and is not retried by default.
+//! rejection means "not sent": it is neutral for a breaker and is not retried where outcomes are read
+//! by their [`Verdict`], with [`ByVerdict`](crate::ByVerdict). [`ErrIsFailure`](crate::ErrIsFailure),
+//! the default of single mechanisms, knows no difference between errors.
 
 use std::time::Duration;
 

@@ -42,8 +42,6 @@ pub(crate) struct Watched {
     shape: Window,
     outcomes: Outcomes,
     thresholds: Thresholds,
-    /// Names the last arming of a stripe; never zero.
-    era: u32,
 }
 
 #[derive(Debug)]
@@ -67,7 +65,6 @@ impl Watched {
                 Window::Time(time) => Outcomes::Time(Buckets::new(nanos(time))),
             },
             thresholds: Thresholds::of(config),
-            era: 0,
         }))
     }
 
@@ -119,8 +116,7 @@ impl Watched {
         let tally = self.outcomes.tally();
         // Time alone can make a share that opens the breaker, with the next outcome.
         if self.thresholds.verdict(tally).is_none() && self.thresholds.hold(tally) {
-            self.era = self.era.checked_add(1).unwrap_or(1);
-            stripes.arm(slots, self.era, generation, self.outcomes.present());
+            stripes.arm(slots, generation, self.outcomes.present());
         }
     }
 

@@ -21,6 +21,9 @@ const ERA: u64 = 1 << 32;
 #[derive(Debug, Default)]
 pub(crate) struct Stripes {
     stripes: [Stripe; STRIPES],
+    /// Names the last arming. Here, because stripes outlive windows: a call may have read a word that
+    /// was armed for another one. Written under the breaker's lock.
+    era: AtomicU64,
 }
 
 /// Two lines, because processors fetch them in pairs.
@@ -79,9 +82,12 @@ impl Stripes {
         Slots(armed)
     }
 
-    /// Lets stripes that are disarmed count successes of `generation` that end within `span`. Needs
-    /// the breaker's lock, and an era not used before.
-    pub(crate) fn arm(&self, slots: Slots, era: u32, generation: u32, span: Range<u64>) {
+    /// Lets stripes that are disarmed count successes of `generation` that end within `span`, in an
+    /// era not used before. Needs the breaker's lock.
+    pub(crate) fn arm(&self, slots: Slots, generation: u32, span: Range<u64>) {
+        // In half a word, and never zero.
+        let era = self.era.load(Ordering::Relaxed) % (ERA - 1) + 1;
+        self.era.store(era, Ordering::Relaxed);
         for (index, stripe) in self.stripes.iter().enumerate() {
             if slots.contains(index) {
                 stripe
@@ -89,7 +95,7 @@ impl Stripes {
                     .store(generation.into(), Ordering::Relaxed);
                 stripe.start.store(span.start, Ordering::Relaxed);
                 stripe.end.store(span.end, Ordering::Relaxed);
-                stripe.word.store(u64::from(era) * ERA, Ordering::Release);
+                stripe.word.store(era * ERA, Ordering::Release);
             }
         }
     }
@@ -118,5 +124,36 @@ impl Stripe {
                 Err(changed) => word = changed,
             }
         }
+    }
+}
+
+#[cfg(all(test, not(contexter_loom)))]
+mod tests {
+    use super::*;
+    use crate::{Config, Window, machine::Machine};
+    use contexter_service::{ManualClock, Sample};
+
+    #[test]
+    fn a_new_window_does_not_use_an_era_of_the_old_one_again() {
+        let config = |calls| Config::new().window(Window::Calls(calls));
+        let machine = Machine::new(config(20), ManualClock::new()).unwrap();
+        let armed = || {
+            let ticket = machine.admit().unwrap();
+            machine.settle(ticket, crate::outcome::Outcome::Taught(Sample::Success));
+            let stripes = machine.hot.stripes.get().unwrap();
+            let word = stripes.stripes[slot() % STRIPES]
+                .word
+                .load(Ordering::Acquire);
+            assert_ne!(word, 0);
+            word / ERA
+        };
+        let mut eras = vec![armed()];
+        for next in [config(30), Config::new(), config(20)] {
+            machine.reconfigure(next).unwrap();
+            if next.window.is_some() {
+                eras.push(armed());
+            }
+        }
+        assert_eq!(eras, [1, 2, 3]);
     }
 }

@@ -194,9 +194,14 @@ fn only_a_breaker_that_decides_like_a_new_one_is_pristine() {
     assert!(breaker.is_pristine());
     record(&breaker, Sample::Failure);
     assert!(!breaker.is_pristine(), "a failure counts");
-    for _ in 0..4 {
+    clock.advance(BREAK);
+    assert!(breaker.is_pristine(), "but not for ever");
+    record(&breaker, Sample::Failure);
+    assert!(!breaker.is_pristine(), "again");
+    for _ in 0..3 {
         record(&breaker, Sample::Failure);
     }
+    assert_eq!(breaker.state(), BreakerState::Open);
     assert!(!breaker.is_pristine(), "open");
     clock.advance(BREAK);
     let probe = permit(&breaker);
@@ -232,5 +237,27 @@ fn a_window_is_pristine_when_it_is_empty() {
     record(&breaker, Sample::Success);
     assert!(!breaker.is_pristine());
     clock.advance(Duration::from_secs(10));
+    assert!(breaker.is_pristine());
+}
+
+#[test]
+fn a_window_of_calls_does_not_count_for_ever() {
+    let config = Config::new().window(Window::Calls(20));
+    let (breaker, clock) = breaker(config);
+    record(&breaker, Sample::Success);
+    record(&breaker, Sample::Failure);
+    assert!(!breaker.is_pristine());
+    clock.advance(BREAK);
+    record(&breaker, Sample::Success);
+    assert!(breaker.is_pristine(), "no failure for as long as a break");
+
+    let both = Config::new()
+        .window(Window::Time(Duration::from_secs(10)))
+        .failure_threshold(5);
+    breaker.reconfigure(both).unwrap();
+    record(&breaker, Sample::Failure);
+    clock.advance(Duration::from_secs(10));
+    assert!(!breaker.is_pristine(), "a failure in a row");
+    clock.advance(BREAK);
     assert!(breaker.is_pristine());
 }

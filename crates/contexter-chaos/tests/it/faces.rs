@@ -269,3 +269,18 @@ fn chaos_is_as_good_as_new_until_it_is_shared_or_used() {
     let _ = clock.run_until_stalled(chaos.call(|| ready(Outcome::Ok(1))));
     assert!(!chaos.is_pristine());
 }
+
+#[test]
+fn a_call_can_bring_its_context() {
+    let clock = ManualClock::new();
+    let config = Config::new().error_rate(1.0);
+    let chaos = Chaos::with_outcome(config, |cx| cx.attempt() * 100)
+        .unwrap()
+        .with_timer(clock.clone())
+        .when(|cx| cx.attempt() < 3);
+    let call = |attempt| {
+        let cx = Cx::new().with_attempt(attempt);
+        clock.run_until_stalled(chaos.call_with(cx, |cx| ready(cx.attempt())))
+    };
+    assert_eq!((call(2), call(3)), (Some(200), Some(3)));
+}

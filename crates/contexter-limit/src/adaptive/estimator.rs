@@ -28,6 +28,8 @@ pub(super) struct Estimator {
     changed: Option<Instant>,
     /// When it last fell because of a failure.
     backed_off: Option<Instant>,
+    /// When a call last taught anything.
+    taught: Option<Instant>,
 }
 
 /// Successful calls since the limit last could change.
@@ -51,6 +53,7 @@ impl Estimator {
             window: None,
             changed: None,
             backed_off: None,
+            taught: None,
         }
     }
 
@@ -64,8 +67,16 @@ impl Estimator {
     }
 
     /// Whether no sample has taught it anything.
-    pub(super) fn is_as_new(&self) -> bool {
-        self.baseline.is_none() && self.window.is_none() && self.backed_off.is_none()
+    fn is_as_new(&self) -> bool {
+        self.taught.is_none()
+    }
+
+    /// Whether what it has learned is of a time that no longer counts: even twice the latency would
+    /// have become normal since.
+    pub(super) fn is_outdated(&self, now: Instant) -> bool {
+        self.taught.is_none_or(|taught| {
+            now.saturating_duration_since(taught) >= self.config.baseline_doubling
+        })
     }
 
     /// Takes new settings, which must be valid.
@@ -85,6 +96,7 @@ impl Estimator {
         if self.changed.is_some_and(|changed| started < changed) {
             return;
         }
+        self.taught = Some(now);
         let filled = running >= self.limit();
         let window = self.window.get_or_insert(Window {
             begin: started,
@@ -138,7 +150,7 @@ impl Estimator {
         if self.backed_off.is_some_and(|last| started < last) {
             return;
         }
-        (self.backed_off, self.changed) = (Some(now), Some(now));
+        (self.backed_off, self.changed, self.taught) = (Some(now), Some(now), Some(now));
         self.window = None;
         self.limit *= self.config.backoff;
         self.clamp();

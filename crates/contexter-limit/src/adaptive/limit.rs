@@ -31,7 +31,8 @@ use crate::semaphore::Place;
 /// - A failure multiplies the limit by `backoff` at once. Failures of calls that began before the limit
 ///   last fell so are the same bad news, and do not count again.
 /// - A call that is dropped counts as a failure if it had been slow already, and as nothing otherwise.
-///   Neutral outcomes count as nothing, and so do attempts that lost to another one of the same call
+///   Neutral outcomes count as nothing, so does an error that is no failure, such as "not found", which
+///   comes faster than an answer, and so do attempts that lost to another one of the same call
 ///   ([`superseded`](contexter_service::superseded)).
 ///
 /// Time in which the limit is not reached does not raise it, nor does time in which nobody calls.
@@ -187,17 +188,22 @@ impl<C: Clock, K> AdaptiveLimit<C, K> {
             .with_counter("baseline_micros", u64::try_from(micros).unwrap_or(u64::MAX))
     }
 
-    /// Returns whether nobody could tell this limit from a new one with its settings: it has learned
-    /// nothing, nothing runs, waits or was refused, and no clone, service, permit or call of it exists
-    /// besides this handle.
+    /// Returns whether this limit is as good as a new one with its settings: it has learned nothing,
+    /// or nothing for `baseline_doubling`; nothing runs or waits; and no clone, service, permit or call
+    /// of it exists besides this handle. What it has counted for its [`snapshot`](Self::snapshot) does
+    /// not matter.
+    ///
+    /// What was learned longer ago than that is no loss: even twice the latency would count as normal
+    /// by now.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
+        let now = self.shared.room.clock.now();
         is_unshared(&self.shared)
             && self.shared.room.is_as_new()
             && self
                 .shared
                 .estimator
-                .hold(|estimator| estimator.is_as_new())
+                .hold(|estimator| estimator.is_outdated(now))
     }
 
     /// Puts this limit around a service; it is shared, not copied.

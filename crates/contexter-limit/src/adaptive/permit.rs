@@ -82,7 +82,9 @@ impl<H: Adapting<Clock: Timer>> Future for EnterTimed<H> {
 /// ended by [`record`](Self::record).
 ///
 /// Dropped without, the call counts as abandoned: as a failure if it was too slow already and was not
-/// [`superseded`](contexter_service::superseded), and as nothing otherwise. It owns what it needs and may live as long as it has to, on any thread.
+/// [`superseded`](contexter_service::superseded), and as nothing otherwise; beside a value that it was
+/// [held](Self::hold) for, always as nothing. It owns what it needs and may live as long as it has to,
+/// on any thread.
 #[must_use = "a permit that is dropped is given back"]
 pub struct AdaptivePermit<C: Clock = DefaultClock> {
     timed: Timed<Arc<Shared<C>>>,
@@ -95,14 +97,17 @@ impl<C: Clock> AdaptivePermit<C> {
 
     /// Ends the call, tells what it teaches, and gives the permit back.
     ///
-    /// Only a success tells a latency: what fails or is refused often comes back fast.
+    /// Only a success tells a latency: what fails or is refused often comes back fast. So does an error
+    /// that is no failure, which is best told as neutral.
     pub fn record(self, sample: Sample) {
         self.timed.record(sample);
     }
 
-    /// Keeps this permit for as long as `value` lives, or until a stream has ended; the call then
-    /// counts as abandoned, unless it is [taken apart](WithPermit::into_parts) and recorded.
-    pub fn hold<V>(self, value: V) -> WithPermit<V, Self> {
+    /// Keeps this permit for as long as `value` lives, or until a stream has ended. How long that is
+    /// teaches nothing, for a long body takes long by itself: to tell how the call ended,
+    /// [take it apart](WithPermit::into_parts) and record it.
+    pub fn hold<V>(mut self, value: V) -> WithPermit<V, Self> {
+        self.timed.settled = true;
         WithPermit::new(value, self)
     }
 }

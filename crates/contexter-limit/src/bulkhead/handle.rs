@@ -129,8 +129,9 @@ impl<C: Clock> Bulkhead<C> {
         snapshot(&self.room, "bulkhead")
     }
 
-    /// Returns whether nobody could tell this bulkhead from a new one with its settings: nothing runs,
-    /// waits or was refused, and no clone, service, permit or call of it exists besides this handle.
+    /// Returns whether this bulkhead decides as a new one with its settings would: nothing runs or
+    /// waits, and no clone, service, permit or call of it exists besides this handle. What it has
+    /// counted for its [`snapshot`](Self::snapshot) does not matter.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         is_unshared(&self.room) && self.room.is_as_new()

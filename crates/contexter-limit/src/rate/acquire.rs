@@ -114,11 +114,14 @@ impl<H: Handle> Future for Wait<H> {
                             return Poll::Ready(Ok(handle));
                         }
                         Due::In(wait) => {
-                            let sleep = shared.clock.sleep_until(shared.instant(clock, wait));
+                            let due = shared.instant(clock, wait);
+                            // Before the timer is asked for: if that panics, the unwinding gives the
+                            // reservation back.
                             let reserved = Reserved {
                                 handle: Some(handle),
                                 reservation,
                             };
+                            let sleep = reserved.shared().clock.sleep_until(due);
                             let latest = clock.saturating_add(longest);
                             this.stage.set(Stage::Waiting {
                                 sleep,

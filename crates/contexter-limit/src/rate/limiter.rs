@@ -199,9 +199,9 @@ impl<C: Clock, K> RateLimiter<C, K> {
             .with_counter("paused", self.shared.pauses())
     }
 
-    /// Returns whether nobody could tell this limiter from a new one with its settings: nothing of a
-    /// quota is in use, nothing was refused, it never paused, and no clone, service or call of it
-    /// exists besides this handle.
+    /// Returns whether this limiter decides as a new one with its settings would: nothing of a quota
+    /// is in use, it does not pause, and no clone, service or call of it exists besides this handle.
+    /// What it has counted for its [`snapshot`](Self::snapshot) does not matter.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         is_unshared(&self.shared) && self.shared.is_as_new()

@@ -50,6 +50,11 @@ impl Freeze {
         clock.max(self.until).saturating_sub(self.total)
     }
 
+    /// Returns whether the quota's time stands still.
+    pub(crate) fn lasts(self, clock: u64) -> bool {
+        self.until > clock
+    }
+
     /// Returns how long it is, by the clock, until the quota's time is `due`.
     #[inline]
     pub(crate) fn wait(self, clock: u64, due: u64) -> u64 {

@@ -344,13 +344,14 @@ impl<C: Clock> Shared<C> {
         self.pauses.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing was refused, paused, or is in use.
+    /// Whether nothing of a quota is in use, and no pause lasts. What was refused does not matter.
     pub(crate) fn is_as_new(&self) -> bool {
         let (rules, clock) = (self.rules(), self.now());
         let mut quotas = self.arrivals.iter().zip(&rules.quotas);
-        self.limited() == 0
-            && self.pauses() == 0
-            && quotas.all(|(arrival, rule)| arrival.is_whole(rule.freeze.time(clock)))
+        rules.pause_left(clock) == 0
+            && quotas.all(|(arrival, Rule { freeze, .. })| {
+                !freeze.lasts(clock) && arrival.is_whole(freeze.time(clock))
+            })
     }
 }
 

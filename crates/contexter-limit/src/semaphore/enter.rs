@@ -96,11 +96,13 @@ impl<H: InRoom<Clock: Timer>> Future for Enter<H> {
                     }
                     match begin_to_wait(&handle, call, cx) {
                         Some((Entered::Waiting(ticket), deadline)) => {
-                            let sleep = handle.room().clock.sleep_until(deadline);
+                            // Before the timer is asked for: if that panics, the unwinding gives the
+                            // place in the queue up.
                             let waiting = Waiting {
                                 handle: Some(handle),
                                 ticket,
                             };
+                            let sleep = waiting.handle().room().clock.sleep_until(deadline);
                             this.stage.set(Stage::Waiting { sleep, waiting });
                         }
                         Some((Entered::Admitted, _)) => {

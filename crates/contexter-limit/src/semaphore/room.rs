@@ -49,9 +49,9 @@ impl<C> Room<C> {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Whether nothing was refused, runs or waits.
+    /// Whether nothing runs or waits. What was refused does not matter.
     pub(crate) fn is_as_new(&self) -> bool {
-        self.full() == 0 && self.semaphore.running() == 0 && self.semaphore.waiting() == 0
+        self.semaphore.running() == 0 && self.semaphore.waiting() == 0
     }
 
     /// Counts and tells a refusal.

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use contexter_limit::{AcquireAdaptivePermit, AdaptiveConfig, AdaptiveLimit, AdaptivePermit};
-use contexter_service::{Clock, ManualClock, Sample, superseded};
-use futures_util::FutureExt;
+use contexter_service::{Clock, ManualClock, Sample, Timer, superseded};
+use futures_util::{FutureExt, StreamExt, stream};
 
 const MILLIS: Duration = Duration::from_millis(1);
 
@@ -301,4 +301,65 @@ fn extremes_keep_it_in_range() {
         assert!((4..=100).contains(&limit.limit()));
     }
     assert_eq!(clock.now(), clock.now());
+}
+
+#[test]
+fn what_was_learned_long_ago_is_no_loss() {
+    let doubling = Duration::from_mins(10);
+    for sample in [Sample::Success, Sample::Failure] {
+        let (clock, limit) = limited(config().baseline_doubling(doubling));
+        let permit = limit.try_acquire().unwrap();
+        clock.advance(100 * MILLIS);
+        permit.record(sample);
+        assert!(!limit.is_pristine(), "{sample:?}");
+        clock.advance(doubling.saturating_sub(MILLIS));
+        assert!(!limit.is_pristine(), "{sample:?}");
+        clock.advance(MILLIS);
+        assert!(limit.is_pristine(), "{sample:?}");
+        let permit = limit.try_acquire().unwrap();
+        assert!(!limit.is_pristine(), "a call runs");
+        drop(permit);
+    }
+}
+
+#[test]
+fn an_error_that_is_no_failure_teaches_no_latency() {
+    let (clock, limit) = limited(config());
+    let not_found = |out: &Result<(), ()>| match out {
+        Ok(()) | Err(()) => (Sample::Success, contexter_service::Again::No),
+    };
+    let limit = limit.classify_by(not_found);
+    let call = |latency, answer| {
+        let call = limit.call(|| async {
+            clock.sleep(latency).await;
+            answer
+        });
+        clock.run_until_stalled(call).unwrap().ok()
+    };
+    for _ in 0..40 {
+        assert_eq!(call(5 * MILLIS, Err(())), None);
+        assert_eq!(call(200 * MILLIS, Ok(())), Some(()));
+    }
+    assert_eq!(limit.baseline(), Some(200 * MILLIS));
+}
+
+#[test]
+fn a_long_stream_that_ends_well_is_no_failure() {
+    let (clock, limit) = limited(config());
+    for _ in 0..20 {
+        let permit = limit.try_acquire().unwrap();
+        clock.advance(100 * MILLIS);
+        permit.record(Sample::Success);
+    }
+    let before = limit.limit();
+    let mut body = limit.try_acquire().unwrap().hold(stream::iter(["a"]));
+    let read = limit.try_acquire().unwrap().hold("a body");
+    clock.advance(MINUTE);
+    assert_eq!(body.next().now_or_never().flatten(), Some("a"));
+    assert_eq!(body.next().now_or_never(), Some(None));
+    drop(read);
+    assert_eq!((limit.limit(), limit.running()), (before, 0));
+    let (_, permit) = limit.try_acquire().unwrap().hold("told").into_parts();
+    permit.unwrap().record(Sample::Failure);
+    assert!(limit.limit() < before);
 }

@@ -5,6 +5,7 @@
 mod adaptive;
 mod adaptive_faces;
 mod bounds;
+mod broken_timer;
 mod bulkhead;
 mod bulkhead_faces;
 mod bulkhead_model;

@@ -385,9 +385,15 @@ fn a_limiter_is_as_good_as_new_when_its_quotas_are_whole() {
     drop(clone);
     let wait = limiter.acquire(Cx::new());
     drop(wait);
-    limiter.pause_for(Duration::from_nanos(1));
+    limiter.pause_for(Duration::from_secs(1));
+    assert!(!limiter.is_pristine(), "it refuses everybody");
+    assert!(limiter.try_acquire(1).is_err());
     clock.advance(Duration::from_secs(1));
-    assert!(!limiter.is_pristine(), "it shows in the counters");
+    assert!(limiter.is_pristine(), "counts decide nothing");
+    assert!(limiter.correct("requests", 50, Duration::from_mins(2)));
+    assert!(!limiter.is_pristine(), "nothing is renewed");
+    clock.advance(Duration::from_mins(2));
+    assert!(limiter.is_pristine());
 }
 
 #[test]

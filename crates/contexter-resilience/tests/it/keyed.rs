@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use contexter_breaker::{Breaker, Config};
+use contexter_limit::{Quota, RateLimitConfig, RateLimiter};
 use contexter_resilience::Keyed;
-use contexter_service::{BreakerState, Sample};
+use contexter_service::{BreakerState, ManualClock, Sample};
 
 fn breakers(max_keys: usize) -> Keyed<u64, Breaker> {
     Keyed::new(max_keys, |_| {
@@ -150,4 +151,28 @@ fn a_table_without_room_is_refused() {
         error.to_string(),
         "invalid configuration: max_keys must be at least 1, got 0"
     );
+}
+
+#[test]
+fn keys_that_were_refused_once_do_not_fill_a_table_for_good() {
+    let clock = ManualClock::new();
+    let timer = clock.clone();
+    let tenants = Keyed::new(100, move |_: &u64| {
+        let quota = RateLimitConfig::new().requests(Quota::per_minute(10).burst(1));
+        RateLimiter::with_clock(quota, timer.clone()).unwrap()
+    })
+    .unwrap();
+    let crowd = |keys: std::ops::Range<u64>| {
+        for key in keys {
+            let limiter = tenants.get(&key);
+            limiter.try_acquire(1).unwrap();
+            assert!(limiter.try_acquire(1).is_err());
+        }
+    };
+    crowd(0..100);
+    let _ = tenants.get(&100);
+    assert_eq!(tenants.overflowed(), 1, "all quotas are in use");
+    clock.advance(std::time::Duration::from_mins(1));
+    crowd(100..200);
+    assert_eq!((tenants.overflowed(), tenants.forgotten()), (1, 100));
 }

@@ -192,4 +192,63 @@ async fn stacks_by_key_are_forgotten_only_when_nothing_shows() {
         (1, 1),
         "the failure of b counts"
     );
+    sleep(60 * SECOND).await;
+    let _ = stacks.get("c");
+    assert_eq!(
+        (stacks.forgotten(), stacks.overflowed()),
+        (2, 1),
+        "for as long as a break, whatever was retried and counted"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_that_are_slow_and_within_their_limits_close_the_breaker() {
+    let stack = stack(StackConfig::bright_data());
+    while stack.snapshot().breaker_state != Some(BreakerState::Open) {
+        Attempts::default()
+            .fail(&stack, ErrorKind::Unavailable)
+            .await;
+    }
+    sleep(60 * SECOND).await;
+    let slow = || {
+        let stack = stack.clone();
+        tokio::spawn(async move {
+            let answer = |_cx| async {
+                sleep(90 * SECOND).await;
+                Ok::<_, Error>(())
+            };
+            stack.run(Cx::new(), answer).await
+        })
+    };
+    let probes = [slow(), slow(), slow()];
+    sleep(61 * SECOND).await;
+    assert!(succeed(&stack).await.unwrap_err().is_rejection());
+    assert_eq!(stack.snapshot().breaker_state, Some(BreakerState::HalfOpen));
+    for probe in probes {
+        probe.await.unwrap().unwrap();
+    }
+    assert_eq!(stack.snapshot().breaker_state, Some(BreakerState::Closed));
+}
+
+#[test]
+fn probes_never_count_as_hung_before_their_limit() {
+    let expected = |config: &StackConfig| match config.scope {
+        Scope::Call => config.deadline,
+        _ => config.attempt_timeout,
+    };
+    for preset in [
+        StackConfig::voyage_ai(),
+        StackConfig::context7(),
+        StackConfig::bright_data(),
+    ] {
+        let longest = expected(&preset).unwrap();
+        let changed = stack(plain());
+        changed.reconfigure(preset.clone()).unwrap();
+        for stack in [stack(preset), changed] {
+            let breaker = stack.breaker().expect("it is on").config();
+            assert_eq!(breaker.max_half_open, longest);
+        }
+    }
+    let default = stack(plain()).breaker().expect("it is on").config();
+    assert_eq!(default.max_half_open, 60 * SECOND, "longer is left alone");
 }

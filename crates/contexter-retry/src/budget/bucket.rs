@@ -92,9 +92,9 @@ impl Bucket {
         self.balance.load(Ordering::Relaxed) / TOKEN
     }
 
-    /// Whether it holds exactly what a new one would.
-    pub(crate) fn is_as_new(&self) -> bool {
-        self.balance.load(Ordering::Relaxed) == self.reserve.load(Ordering::Relaxed)
+    /// Whether it holds what a new one would, or more.
+    pub(crate) fn has_reserve(&self) -> bool {
+        self.balance.load(Ordering::Relaxed) >= self.reserve.load(Ordering::Relaxed)
     }
 }
 

@@ -107,7 +107,7 @@ impl BudgetConfig {
         ])
     }
 
-    /// Makes a full budget.
+    /// Makes a budget that holds its reserve.
     ///
     /// # Errors
     ///

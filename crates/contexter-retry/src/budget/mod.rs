@@ -117,17 +117,16 @@ impl Budget {
             .with_counter("exhausted", self.inner.exhausted.load(Ordering::Relaxed))
     }
 
-    /// Returns whether nobody could tell this budget from a new one: it holds exactly its reserve,
-    /// has never been asked for a token, and has no other handle.
+    /// Returns whether this budget allows all that a new one would: it holds its reserve or more, and
+    /// has no other handle. What it has counted for its [`snapshot`](Self::snapshot) does not matter,
+    /// and what it has earned beyond the reserve is no right to keep.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         is_unshared(&self.inner) && self.is_as_new()
     }
 
     fn is_as_new(&self) -> bool {
-        self.inner.bucket.is_as_new()
-            && self.inner.withdrawn.load(Ordering::Relaxed) == 0
-            && self.inner.exhausted.load(Ordering::Relaxed) == 0
+        self.inner.bucket.has_reserve()
     }
 }
 

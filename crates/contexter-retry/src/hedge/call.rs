@@ -18,13 +18,13 @@ pin_project! {
     /// It has room for [`MAX_HEDGED_ATTEMPTS`](crate::MAX_HEDGED_ATTEMPTS) attempts. Box the
     /// operation's future if it is large.
     #[must_use = "futures do nothing unless polled"]
-    pub struct Hedged<'a, Op, Fut, T: Timer, K> {
+    pub struct Hedged<'a, Op, Fut: Future, T: Timer, K> {
         #[pin]
         race: Race<&'a Hedge<T, K>, Plain<Op>, Fut, T, K>,
     }
 }
 
-impl<'a, Op, Fut, T: Timer, K> Hedged<'a, Op, Fut, T, K> {
+impl<'a, Op, Fut: Future, T: Timer, K> Hedged<'a, Op, Fut, T, K> {
     #[inline]
     pub(crate) fn new(hedge: &'a Hedge<T, K>, cx: Cx, op: Op) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl<'a, Op, Fut, T: Timer, K> Hedged<'a, Op, Fut, T, K> {
     }
 }
 
-impl<Op, Fut, T: Timer, K> fmt::Debug for Hedged<'_, Op, Fut, T, K> {
+impl<Op, Fut: Future, T: Timer, K> fmt::Debug for Hedged<'_, Op, Fut, T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hedged")
             .field("cx", &self.race.cx())

@@ -47,7 +47,8 @@ pub use self::tower::HedgeFuture;
 /// 5. The first other outcome is the call's. The attempts that lost are dropped before it is
 ///    returned, and give their permits back; mechanisms inside learn nothing from them
 ///    ([`superseded`](contexter_service::superseded)).
-/// 6. Only when all attempts have failed is an error returned: the last one.
+/// 6. Only when all attempts have failed is an error returned: that of the last one that was not
+///    refused on this side. It is kept for that while others run.
 ///
 /// A further attempt needs a token of the [`Budget`], if there is one, an idempotent [`Cx`], and
 /// time until the deadline. Without them, the attempts in flight go on.
@@ -247,8 +248,9 @@ impl<T: Timer, K> Hedge<T, K> {
         self.shared.snapshot()
     }
 
-    /// Returns whether nobody could tell this hedge from a new one: it has never begun a further
-    /// attempt, its own budget is as new, and it has no other handle.
+    /// Returns whether this hedge allows what a new one would: its own budget has its reserve, and
+    /// it has no other handle. What it has counted for its [`snapshot`](Self::snapshot) does not
+    /// matter, nor does a budget that was given to it.
     #[must_use]
     pub fn is_pristine(&self) -> bool {
         is_unshared(&self.shared) && self.shared.is_pristine()
@@ -257,6 +259,7 @@ impl<T: Timer, K> Hedge<T, K> {
 
 impl<Out, T, K> Policy<Out> for Hedge<T, K>
 where
+    Out: Send,
     T: Timer,
     K: Classify<Out>,
 {

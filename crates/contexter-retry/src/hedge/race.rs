@@ -17,7 +17,7 @@ use crate::{Hedge, MAX_HEDGED_ATTEMPTS};
 pin_project! {
     /// Runs attempts side by side until one gives an outcome that stands. `H` is the hedge,
     /// borrowed or owned.
-    pub(crate) struct Race<H, Op, Fut, T: Timer, K> {
+    pub(crate) struct Race<H, Op, Fut: Future, T: Timer, K> {
         handle: H,
         op: Op,
         field: Field,
@@ -28,6 +28,9 @@ pin_project! {
         delays: Option<CustomDelays>,
         // Whether the schedule has ended: only a failure begins another attempt then.
         unscheduled: bool,
+        // How the last attempt failed that was not refused, while others run: what became of the call
+        // if all of those are refused.
+        failed: Option<Fut::Output>,
         classify: PhantomData<fn() -> K>,
     }
 }
@@ -145,7 +148,7 @@ impl Field {
     }
 }
 
-impl<H, Op, Fut, T: Timer, K> Race<H, Op, Fut, T, K> {
+impl<H, Op, Fut: Future, T: Timer, K> Race<H, Op, Fut, T, K> {
     #[inline]
     pub(crate) fn new(handle: H, cx: Cx, op: Op) -> Self {
         Self {
@@ -167,6 +170,7 @@ impl<H, Op, Fut, T: Timer, K> Race<H, Op, Fut, T, K> {
             sleep: None,
             delays: None,
             unscheduled: false,
+            failed: None,
             classify: PhantomData,
         }
     }
@@ -202,7 +206,7 @@ where
             while polled < field.begun {
                 let lane = lanes.get_mut(usize::from(polled));
                 polled += 1;
-                let Some(out) = lane.and_then(|lane| poll_lane(lane, task)) else {
+                let Some(mut out) = lane.and_then(|lane| poll_lane(lane, task)) else {
                     continue;
                 };
                 field.running -= 1;
@@ -215,6 +219,7 @@ where
                         this.sleep.set(None);
                     }
                     if field.running > 0 {
+                        *this.failed = Some(out);
                         continue;
                     }
                     false
@@ -224,6 +229,7 @@ where
                     if field.running > 0 {
                         continue;
                     }
+                    out = this.failed.take().unwrap_or(out);
                     false
                 } else {
                     true
@@ -238,6 +244,7 @@ where
                     });
                 }
                 this.sleep.set(None);
+                *this.failed = None;
                 field.ended = true;
                 if stands && polled > 1 {
                     hedge.shared.tell_won(u32::from(polled));

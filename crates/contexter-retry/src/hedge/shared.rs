@@ -161,9 +161,7 @@ impl HedgeShared {
     }
 
     pub(crate) fn is_pristine(&self) -> bool {
-        self.started.load(Ordering::Relaxed) == 0
-            && self.won.load(Ordering::Relaxed) == 0
-            && self.allowance.is_pristine()
+        self.allowance.is_pristine()
     }
 }
 

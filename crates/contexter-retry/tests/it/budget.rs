@@ -255,16 +255,16 @@ fn it_is_pristine_until_somebody_could_tell() {
     let token = budget.try_withdraw().unwrap();
     assert!(!budget.is_pristine());
     drop(token);
-    assert!(!budget.is_pristine(), "it has counted");
+    assert!(budget.is_pristine(), "a count decides nothing");
     assert_eq!(budget.snapshot().counter("withdrawn"), Some(1));
     assert_eq!(budget.snapshot().counter("tokens"), Some(100));
     let earned = Budget::new(ratio(1.0)).unwrap();
     earned.deposit();
-    assert!(!earned.is_pristine());
+    assert!(earned.is_pristine(), "it holds more than its reserve");
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_and_hedge_are_pristine_until_they_repeat() {
+async fn retry_and_hedge_are_pristine_while_their_budget_is() {
     let retry = Retry::new(plain().budget(BudgetConfig::new())).unwrap();
     assert_eq!(retry.call(|| ready(Ok::<_, ()>(()))).await, Ok(()));
     assert!(retry.is_pristine());
@@ -276,11 +276,21 @@ async fn retry_and_hedge_are_pristine_until_they_repeat() {
     assert_eq!(retry.snapshot().counter("retries"), Some(2));
     assert_eq!(retry.snapshot().counter("gave_up"), Some(1));
     assert_eq!(retry.snapshot().counter("budget_tokens"), Some(98));
+    for _ in 0..10 {
+        assert_eq!(retry.call(|| ready(Ok::<_, ()>(()))).await, Ok(()));
+    }
+    assert!(retry.is_pristine(), "the budget has its reserve again");
+    let unbounded = Retry::new(plain()).unwrap();
+    assert_eq!(retries(&unbounded, 1).await, 2);
+    assert!(unbounded.is_pristine(), "counts decide nothing");
 
     let hedge = Hedge::new(HedgeConfig::new()).unwrap();
     assert!(hedge.is_pristine());
     assert_eq!(hedge.call(|| ready(Err::<(), _>(()))).await, Err(()));
-    assert!(!hedge.is_pristine());
+    assert!(hedge.is_pristine(), "counts decide nothing");
+    let bounded = Hedge::new(HedgeConfig::new().budget(BudgetConfig::new())).unwrap();
+    assert_eq!(bounded.call(|| ready(Err::<(), _>(()))).await, Err(()));
+    assert!(!bounded.is_pristine(), "a token is gone");
     assert_eq!(hedge.snapshot().counter("started"), Some(1));
     assert_eq!(hedge.snapshot().counter("won"), Some(0), "it failed too");
 }

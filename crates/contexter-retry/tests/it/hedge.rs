@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contexter_retry::{BudgetConfig, Hedge, HedgeConfig};
 use contexter_service::{
-    Again, ByVerdict, Clock, Cx, DefaultClock, Full, ManualClock, Policy, Sample,
+    Again, ByVerdict, Clock, Cx, DefaultClock, Full, ManualClock, Policy, Sample, Verdict,
 };
 use futures_util::FutureExt;
 use tokio::time::sleep;
@@ -375,4 +375,52 @@ fn a_call_of_which_every_attempt_failed_was_won_by_none() {
     });
     assert_eq!(clock.run_until_stalled(rescued), Some(Ok(())));
     assert_eq!(hedge.snapshot().counter("won"), Some(1));
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Down,
+    Full,
+}
+
+impl Verdict for Failure {
+    fn sample(&self) -> Sample {
+        match self {
+            Self::Down => Sample::Failure,
+            Self::Full => Sample::Neutral,
+        }
+    }
+
+    fn again(&self) -> Again {
+        match self {
+            Self::Down => Again::Yes { after: None },
+            Self::Full => Again::No,
+        }
+    }
+
+    fn sent(&self) -> bool {
+        *self == Self::Down
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_never_hides_how_an_attempt_failed_that_was_sent() {
+    // How long each attempt takes, and what becomes of it.
+    let failed_first = [(0, Failure::Down), (0, Failure::Full), (0, Failure::Down)];
+    let failed_while_another_waits = [(10, Failure::Down), (50, Failure::Full), (0, Failure::Down)];
+    let refused_first = [(200, Failure::Down), (0, Failure::Full), (0, Failure::Down)];
+    for attempts in [failed_first, failed_while_another_waits, refused_first] {
+        let made = Cell::new(0);
+        let out = hedge(100, 3)
+            .classify_by(ByVerdict)
+            .call(|| {
+                let (takes, failure) = attempts[made.replace(made.get() + 1)];
+                async move {
+                    sleep(millis(takes)).await;
+                    Err::<(), _>(failure)
+                }
+            })
+            .await;
+        assert_eq!((out, made.get()), (Err(Failure::Down), 2), "{attempts:?}");
+    }
 }
