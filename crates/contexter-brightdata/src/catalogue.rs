@@ -23,6 +23,8 @@ pub struct CodeEntry {
     pub retry: Retry,
     /// What it means, for people.
     pub meaning: &'static str,
+    /// Whether it is about the target that was asked for, so that others may well be had.
+    pub about_target: bool,
 }
 
 impl CodeEntry {
@@ -77,6 +79,15 @@ const fn entry(
         kind,
         retry,
         meaning,
+        about_target: matches!(class, Class::Blocked | Class::Target),
+    }
+}
+
+/// Says that it is about the target that was asked for.
+const fn about_target(entry: CodeEntry) -> CodeEntry {
+    CodeEntry {
+        about_target: true,
+        ..entry
     }
 }
 
@@ -172,8 +183,14 @@ static CATALOGUE: &[CodeEntry] = &[
     defect("client_10080", "the request names no host"),
     config("client_10090", "a browser zone cannot be used as a proxy"),
     config("client_10130", "wrong super proxy for this account"),
-    config("client_10250", "the target is not on the zone's allowlist"),
-    config("client_10260", "the target is on the zone's denylist"),
+    about_target(config(
+        "client_10250",
+        "the target is not on the zone's allowlist",
+    )),
+    about_target(config(
+        "client_10260",
+        "the target is on the zone's denylist",
+    )),
     auth("client_10000", "wrong customer id or password"),
     config(
         "client_10001",
@@ -203,43 +220,55 @@ static CATALOGUE: &[CodeEntry] = &[
         "the peer cannot reach the target and the direct route is blocked",
     ),
     // The proxy: what is not done.
-    policy(
+    about_target(policy(
         "policy_20130",
         "the method is refused on residential addresses without verification (KYC)",
-    ),
-    policy(
+    )),
+    about_target(policy(
         "policy_20140",
         "robots.txt forbids it on residential addresses without verification (KYC)",
-    ),
-    policy("policy_20000", "the target is blocked by policy"),
-    policy("policy_20030", "the target is blocked by policy"),
-    policy("policy_20031", "the target is blocked by policy"),
-    policy("policy_20040", "the target is blocked by policy"),
-    policy("policy_20050", "the target is blocked by policy"),
-    policy("policy_20051", "the target is blocked by policy"),
-    policy("policy_20052", "the target is blocked by policy"),
-    policy("policy_20090", "the target is blocked by policy"),
-    policy("policy_20110", "the target is blocked by policy"),
-    policy("policy_20250", "the target is blocked by policy"),
-    policy("policy_20251", "the target is blocked by policy"),
-    policy("policy_20260", "the target is blocked by policy"),
-    policy("policy_20261", "the target is blocked by policy"),
-    config("policy_20010", "the protocol or the port is refused"),
-    config("policy_20020", "the protocol or the port is refused"),
-    config("policy_20240", "the protocol or the port is refused"),
-    config("policy_20070", "the host is blocked in that country"),
-    config(
+    )),
+    about_target(policy("policy_20000", "the target is blocked by policy")),
+    about_target(policy("policy_20030", "the target is blocked by policy")),
+    about_target(policy("policy_20031", "the target is blocked by policy")),
+    about_target(policy("policy_20040", "the target is blocked by policy")),
+    about_target(policy("policy_20050", "the target is blocked by policy")),
+    about_target(policy("policy_20051", "the target is blocked by policy")),
+    about_target(policy("policy_20052", "the target is blocked by policy")),
+    about_target(policy("policy_20090", "the target is blocked by policy")),
+    about_target(policy("policy_20110", "the target is blocked by policy")),
+    about_target(policy("policy_20250", "the target is blocked by policy")),
+    about_target(policy("policy_20251", "the target is blocked by policy")),
+    about_target(policy("policy_20260", "the target is blocked by policy")),
+    about_target(policy("policy_20261", "the target is blocked by policy")),
+    about_target(config(
+        "policy_20010",
+        "the protocol or the port is refused",
+    )),
+    about_target(config(
+        "policy_20020",
+        "the protocol or the port is refused",
+    )),
+    about_target(config(
+        "policy_20240",
+        "the protocol or the port is refused",
+    )),
+    about_target(config(
+        "policy_20070",
+        "the host is blocked in that country",
+    )),
+    about_target(config(
         "policy_20080",
         "the target takes residential addresses only",
-    ),
-    config("policy_20091", "IPv6 is refused for the target"),
+    )),
+    about_target(config("policy_20091", "IPv6 is refused for the target")),
     config("policy_20230", "the country is not allowed"),
     config("policy_20120", "the ip parameter is malformed"),
     throttle("policy_20220", "too many requests to the target"),
-    config(
+    about_target(config(
         "policy_20221",
         "sites that tell one's address are refused; ask geo.brdtest.com/mygeo.json",
-    ),
+    )),
     throttle("policy_20222", "too many requests from one ip of the zone"),
     throttle("policy_20223", "too many requests for now"),
     policy("kyc_required", "the account has to be verified first (KYC)"),
@@ -255,17 +284,20 @@ static CATALOGUE: &[CodeEntry] = &[
     // The proxy: peers and targets.
     target("peer_30030", Unavailable, Never, "no peer in that city"),
     target("target_40001", NotFound, Never, "the host does not resolve"),
-    config("target_40011", "the host has no IPv6 address"),
+    about_target(config("target_40011", "the host has no IPv6 address")),
     // The unlocker: the zone.
-    config("premium", "the domain needs premium domains on the zone"),
+    about_target(config(
+        "premium",
+        "the domain needs premium domains on the zone",
+    )),
     config(
         "feature_not_active",
         "the zone lacks the feature that the request asks for",
     ),
-    policy(
+    about_target(policy(
         "ub_bad_endpoint_robots",
         "robots.txt forbids it without verification (KYC)",
-    ),
+    )),
     config("validation", "the request is malformed"),
     // The unlocker: limits.
     throttle("sr_rate_limit", "too many requests to the target"),

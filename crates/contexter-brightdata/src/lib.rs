@@ -31,6 +31,7 @@
 //! ```
 
 mod adapter;
+mod alike;
 mod catalogue;
 mod config;
 mod dataset;
@@ -40,6 +41,7 @@ mod lines;
 mod link;
 mod markdown;
 mod pages;
+mod passing;
 mod proxy;
 mod proxy_status;
 mod refusal;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use contexter_http::{Api, Reply, Request, Secrets, clean};
 use contexter_model::{Error, ErrorKind};
 use contexter_resilience::StandardStack;
-use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Verdict as _, later};
+use contexter_service::{Clock as _, Cx, DefaultClock, Elapsed, Sample, Verdict as _, later};
 
 use crate::judge::{Passed, debug_field};
 use crate::refusal::{Class, Refusal, Retry, spelled_as_a_code};
 use crate::target::PublicUrl;
-use crate::throttle::{Admission, ThrottleBudget};
+use crate::throttle::{Admission, MAX_WAIT, ThrottleBudget};
 use crate::usage::{Meter, UnderWay};
 use crate::{CodeEntry, NAME};
 
@@ -24,23 +24,18 @@ pub(crate) struct Attempt<'a> {
     pub(crate) about: &'a str,
     /// What must not be repeated of the vendor's texts.
     pub(crate) hidden: Option<&'a str>,
-    /// Counted from 1.
-    pub(crate) number: u32,
+    /// Which attempt it is, and when its time ends.
+    pub(crate) cx: Cx,
 }
 
 impl<'a> Attempt<'a> {
     /// An attempt about the page at `url`, which is shown as `about`.
-    pub(crate) fn at(
-        url: &'a PublicUrl,
-        about: &'a str,
-        operation: &'static str,
-        number: u32,
-    ) -> Self {
+    pub(crate) fn at(url: &'a PublicUrl, about: &'a str, operation: &'static str, cx: Cx) -> Self {
         Self {
             operation,
             about,
             hidden: url.url().query(),
-            number,
+            cx,
         }
     }
 }
@@ -52,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) stack: StandardStack,
     pub(crate) budget: ThrottleBudget,
     pub(crate) meter: Meter,
+    /// The time of a request, from when the budget admits it.
+    pub(crate) timeout: Duration,
     /// Whether the zone bills failures.
     pub(crate) bills_failures: bool,
 }
@@ -66,7 +63,15 @@ impl Link {
         cx.with_deadline(later(DefaultClock.now(), limit))
     }
 
-    /// Runs an operation under the stack; it is told which attempt it is.
+    /// Returns this link for requests that show further secrets, which no text may repeat then.
+    pub(crate) fn showing(&self, secrets: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            api: self.api.clone().with_secrets(secrets),
+            ..self.clone()
+        }
+    }
+
+    /// Runs an operation under the stack; it is told which attempt it is, and when its time ends.
     pub(crate) async fn run<V, Op, Fut>(
         &self,
         cx: Cx,
@@ -75,11 +80,11 @@ impl Link {
     ) -> Result<V, Error>
     where
         V: Send,
-        Op: Fn(u32) -> Fut + Clone + Send + Sync,
+        Op: Fn(Cx) -> Fut + Clone + Send + Sync,
         Fut: Future<Output = Result<V, Error>> + Send,
     {
         self.stack
-            .run(cx, move |cx| operation(cx.attempt()))
+            .run(cx, operation)
             .await
             .map_err(|error| error.or_of(NAME, name))
     }
@@ -91,11 +96,7 @@ impl Link {
         attempt: Attempt<'_>,
     ) -> Result<Answer, Error> {
         let admission = self.admitted(attempt).await?;
-        let reply = request
-            .operation(attempt.operation)
-            .send()
-            .await
-            .map_err(|error| error.or_of(NAME, attempt.operation))?;
+        let reply = self.answered(request, attempt).await?;
         Ok(Answer {
             reply,
             under_way: None,
@@ -103,11 +104,28 @@ impl Link {
         })
     }
 
+    /// Waits for the budget as long as the attempt has time for the request besides. Where nothing is sent
+    /// for longer, the call is refused, which says nothing about the vendor.
     async fn admitted(&self, attempt: Attempt<'_>) -> Result<Admission, Error> {
+        let longest = attempt.cx.deadline().map_or(MAX_WAIT, |deadline| {
+            let left = deadline.saturating_duration_since(DefaultClock.now());
+            // A stack of the caller's may have made no room for the wait: then they share the time.
+            left.saturating_sub(self.timeout).max(left / 2)
+        });
         self.budget
-            .admit()
+            .admit_within(longest)
             .await
             .map_err(|limited| Error::from(limited).or_of(NAME, attempt.operation))
+    }
+
+    /// Sends a request that was admitted.
+    async fn answered(&self, request: Request, attempt: Attempt<'_>) -> Result<Reply, Error> {
+        let after = self.timeout;
+        let answer = request.operation(attempt.operation).send();
+        tokio::time::timeout(after, answer)
+            .await
+            .unwrap_or_else(|_elapsed| Err(Elapsed { after }.into()))
+            .map_err(|error| error.or_of(NAME, attempt.operation))
     }
 
     /// Sends a request that is billed by its outcome.
@@ -118,7 +136,7 @@ impl Link {
     ) -> Result<Answer, Error> {
         let admission = self.admitted(attempt).await?;
         let under_way = self.meter.begin();
-        match request.operation(attempt.operation).send().await {
+        match self.answered(request, attempt).await {
             Ok(reply) => Ok(Answer {
                 reply,
                 under_way: Some(under_way),
@@ -128,7 +146,7 @@ impl Link {
                 if !error.sent() {
                     under_way.not_sent();
                 }
-                Err(error.or_of(NAME, attempt.operation))
+                Err(error)
             }
         }
     }
@@ -141,11 +159,22 @@ impl Link {
         judged: Result<Passed, Refusal>,
         attempt: Attempt<'_>,
     ) -> Result<Passed, Error> {
+        let debug = answer.header(DEBUG).unwrap_or_default().to_owned();
+        self.settle_told(answer, judged, &debug, attempt)
+    }
+
+    /// As [`settle`](Self::settle), where `x-brd-debug` may have come within the answer.
+    pub(crate) fn settle_told(
+        &self,
+        answer: &mut Answer,
+        judged: Result<Passed, Refusal>,
+        debug: &str,
+        attempt: Attempt<'_>,
+    ) -> Result<Passed, Error> {
         let under_way = answer.under_way.take();
         // Until the end of this: a refusal is counted first.
         let _admission = answer.admission.take();
         let reply = &answer.reply;
-        let debug = reply.header("x-brd-debug").unwrap_or_default();
         let bytes = |field| {
             debug_field(debug, field)
                 .and_then(|bytes| bytes.parse().ok())
@@ -170,13 +199,10 @@ impl Link {
                 Ok(passed)
             }
             Err(refusal) => {
-                let is_billed = refusal
-                    .billed()
-                    .unwrap_or(self.bills_failures && !refusal.is_at_the_door());
+                let refusal = refusal.in_zone_that_bills(self.bills_failures);
                 if let Some(under_way) = under_way {
-                    under_way.settle(is_billed, true);
+                    under_way.settle(refusal.counts_as_billed(), true);
                 }
-                let refusal = refusal.with_billed(Some(is_billed));
                 let error = self.refuse(refusal, reply.retry_after(), attempt);
                 Err(match request_id {
                     Some(id) => error.with_request_id(id),
@@ -206,9 +232,11 @@ impl Link {
             }
         }
         let about = self.hide(attempt.about, None);
-        let error =
-            self.without_echoes(refusal, attempt.hidden)
-                .into_error(&about, attempt.number, wait);
+        let error = self.without_echoes(refusal, attempt.hidden).into_error(
+            &about,
+            attempt.cx.attempt(),
+            wait,
+        );
         self.signed(error, attempt)
     }
 
@@ -314,6 +342,9 @@ impl std::fmt::Debug for Link {
             .finish_non_exhaustive()
     }
 }
+
+/// The header that says what was done and billed.
+pub(crate) const DEBUG: &str = "x-brd-debug";
 
 /// The longest id that is kept.
 const MAX_REQUEST_ID: usize = 128;

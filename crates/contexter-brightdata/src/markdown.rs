@@ -10,6 +10,8 @@ use html5ever::tendril::{StrTendril, TendrilSink as _};
 use html5ever::{ParseOpts, parse_document};
 use markup5ever_rcdom::{NodeData, RcDom};
 
+use crate::alike::is_quickly_joined;
+
 /// Elements nested deeper than this are not converted: the converter recurses once a level. Browsers
 /// nest 512 at most; pages that are read by people stay far below.
 const MAX_DEPTH: usize = 256;
@@ -40,12 +42,16 @@ pub(crate) fn to_markdown(html: &str) -> Result<String, String> {
     }
     // A defect of the parser or the converter costs one page.
     catch_unwind(AssertUnwindSafe(|| {
-        let tree = parse(html).filter(is_shallow)?;
+        let tree = parse(html).filter(is_shallow);
+        let tree = tree.ok_or("its elements are nested too deeply")?;
+        if !is_quickly_joined(&tree) {
+            return Err("too many of its elements are alike");
+        }
         let converter = HtmlToMarkdown::builder().skip_tags(JUNK.to_vec()).build();
-        Some(converter.tree_to_markdown(&tree))
+        Ok(converter.tree_to_markdown(&tree))
     }))
-    .map_err(|_panic| "it cannot be converted".to_owned())?
-    .ok_or_else(|| "its elements are nested too deeply".to_owned())
+    .unwrap_or(Err("it cannot be converted"))
+    .map_err(str::to_owned)
 }
 
 /// Parses a page; `None` as soon as too many of its elements are open at once.

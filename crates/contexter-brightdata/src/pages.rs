@@ -8,7 +8,7 @@ use contexter_model::{
     DocsPage, Document, Error, ErrorKind, FetchDocs, FetchPage, Format, Library, LibraryId, Page,
     PageFormat, ResolveLibrary, Skipped,
 };
-use contexter_service::{Handle, InvalidConfig, Service};
+use contexter_service::{Cx, Handle, InvalidConfig, Service, Verdict as _};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -191,7 +191,7 @@ impl WebPages {
             _ => None,
         };
         let format = format_of(&page);
-        let page = converted(page, PageFormat::Markdown, OPERATION)
+        let page = converted(page, PageFormat::Markdown, OPERATION, Cx::new())
             .await
             .map_err(|error| failed(&path, error))?;
         if page.text.trim().is_empty() {
@@ -239,16 +239,17 @@ fn failed(path: &str, error: Error) -> Failed {
         // Where the page redirects to, what it is made of.
         None => {
             !error.is_rejection()
-                && matches!(
-                    error.kind(),
+                && match error.kind() {
                     ErrorKind::NotFound
-                        | ErrorKind::Invalid
-                        | ErrorKind::TooLarge
-                        | ErrorKind::Unsupported
-                        | ErrorKind::Protocol
-                        // Of a page that is too slow; of the vendor, the breaker tells.
-                        | ErrorKind::Timeout
-                )
+                    | ErrorKind::Invalid
+                    | ErrorKind::TooLarge
+                    | ErrorKind::Unsupported
+                    | ErrorKind::Protocol => true,
+                    // Of a page that is too slow; of the vendor, the breaker tells. Where not even a
+                    // connection was made, it is the vendor's.
+                    ErrorKind::Timeout => error.sent(),
+                    _ => false,
+                }
         }
     };
     if is_about_the_page {

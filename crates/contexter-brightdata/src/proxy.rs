@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use contexter_config::Secret;
 use contexter_http::{Api, Auth, Client, Proxy, Request, redact_url};
 use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
@@ -20,8 +22,8 @@ use crate::target::PublicUrl;
 use crate::unlock::{Unlocked, converted, follow, lower_case, page};
 use crate::user::{ProxyUser, country_problem};
 
-/// As many clients with different user names are kept; each has connections of its own.
-const MAX_CLIENTS: usize = 16;
+/// As many visitors with different user names are kept; each has connections of its own.
+const MAX_VISITORS: usize = 16;
 
 /// Fetches a page through the proxy. The reply is the target's own, whatever its status. `Debug` shows
 /// neither the query nor the session.
@@ -89,10 +91,19 @@ struct Inner {
     password: Secret,
     ca_pem: Option<String>,
     diagnosis: PublicUrl,
+    connect_timeout: Duration,
     timeout: Duration,
     max_body: u64,
-    /// The clients that were used last, the latest at the end; by user name.
-    clients: Mutex<Vec<(String, Client)>>,
+    /// The visitors that were there last, the latest at the end; by user name.
+    visitors: Mutex<Vec<(String, Visitor)>>,
+}
+
+/// Who asks under one user name.
+#[derive(Clone)]
+struct Visitor {
+    client: Client,
+    /// Knows what this visitor shows to the proxy, which no text may repeat.
+    link: Link,
 }
 
 impl fmt::Debug for NativeProxy {
@@ -121,42 +132,49 @@ impl NativeProxy {
                 password: config.password.clone(),
                 ca_pem,
                 diagnosis: config.diagnosis_url.parse()?,
+                connect_timeout: config.connect_timeout,
                 timeout,
                 max_body,
-                clients: Mutex::default(),
+                visitors: Mutex::default(),
             }),
         };
-        proxy.client(&proxy.inner.user)?;
+        proxy.visitor(&proxy.inner.user)?;
         Ok(proxy)
     }
 
-    /// Returns the client that presents this user name.
-    fn client(&self, user: &ProxyUser) -> Result<Client, Error> {
+    /// Returns the visitor of this user name.
+    fn visitor(&self, user: &ProxyUser) -> Result<Visitor, Error> {
         let name = user
             .name()
             .map_err(|faults| Error::new(ErrorKind::Invalid, faults.to_string()))?;
-        let mut clients = self.inner.clients.lock();
-        if let Some(at) = clients.iter().position(|(known, _)| *known == name) {
-            let kept = clients.remove(at);
-            let client = kept.1.clone();
-            clients.push(kept);
-            return Ok(client);
+        let mut visitors = self.inner.visitors.lock();
+        if let Some(at) = visitors.iter().position(|(known, _)| *known == name) {
+            let kept = visitors.remove(at);
+            let visitor = kept.1.clone();
+            visitors.push(kept);
+            return Ok(visitor);
         }
-        let proxy = Proxy::new(&self.inner.address)?
-            .basic_auth(name.as_str(), self.inner.password.expose());
+        let password = self.inner.password.expose();
+        let proxy = Proxy::new(&self.inner.address)?.basic_auth(name.as_str(), password);
         let mut config = contexter_http::Config::default()
             .proxy(proxy)
+            .connect_timeout(self.inner.connect_timeout)
             .read_timeout(self.inner.timeout)
             .total_timeout(self.inner.timeout);
         if let Some(pem) = &self.inner.ca_pem {
             config = config.root_certificate_pem(pem.as_bytes());
         }
-        let client = Client::new(&config)?;
-        if clients.len() >= MAX_CLIENTS {
-            clients.remove(0);
+        // As it travels.
+        let login = STANDARD.encode(format!("{name}:{password}"));
+        let visitor = Visitor {
+            client: Client::new(&config)?,
+            link: self.link.showing([name.clone(), login]),
+        };
+        if visitors.len() >= MAX_VISITORS {
+            visitors.remove(0);
         }
-        clients.push((name, client.clone()));
-        Ok(client)
+        visitors.push((name, visitor.clone()));
+        Ok(visitor)
     }
 
     fn request(&self, client: &Client, url: &PublicUrl) -> Result<Request, Error> {
@@ -175,21 +193,27 @@ impl NativeProxy {
             operation: "check_proxy",
             about: "",
             hidden: None,
-            number: 1,
+            cx: Cx::new(),
         };
         let request = self
-            .client(&self.inner.user)
-            .and_then(|client| self.request(&client, &self.inner.diagnosis))
-            .map_err(|error| self.link.signed(error, attempt))?;
-        let mut reply = self.link.send(request, attempt).await?;
+            .visitor(&self.inner.user)
+            .and_then(|visitor| {
+                let request = self.request(&visitor.client, &self.inner.diagnosis)?;
+                Ok((request, visitor.link))
+            })
+            .map_err(|error| self.link.signed(error, attempt));
+        let (request, link) = request?;
+        let mut reply = link.send(request, attempt).await?;
         let lines = HeaderLines::of(&reply);
         // That page answers 200: any other status is the proxy's own.
         let judged = judge(reply.status(), &lines.pairs(), reply.bytes());
-        self.link.settle(&mut reply, judged, attempt).map(drop)
+        link.settle(&mut reply, judged, attempt).map(drop)
     }
 
+    /// Fetches as the request says, following redirects, within the time of `cx`.
     async fn fetch(
         &self,
+        cx: Cx,
         request: FetchByProxy,
         operation: &'static str,
     ) -> Result<Unlocked, Error> {
@@ -212,17 +236,19 @@ impl NativeProxy {
         let user = Arc::new(user);
         // How often another peer was worth a try.
         let rotations = Arc::new(AtomicU32::new(0));
-        let cx = self.link.bounded(Cx::new());
-        follow(first, true, operation, &self.link, |url, _at_home| {
+        let visitor = self
+            .visitor(&user)
+            .map_err(|error| error.or_of(crate::NAME, operation))?;
+        follow(first, true, operation, &visitor.link, |url, _at_home| {
             let (user, rotations, url) = (Arc::clone(&user), Arc::clone(&rotations), Arc::new(url));
             async move {
                 self.link
-                    .run(cx, operation, |number| {
+                    .run(cx, operation, |cx| {
                         let (user, rotations, url) =
                             (Arc::clone(&user), Arc::clone(&rotations), Arc::clone(&url));
                         async move {
                             let user = rotated(&user, rotations.load(Ordering::Relaxed));
-                            let outcome = self.once(&user, &url, operation, number).await;
+                            let outcome = self.once(&user, &url, operation, cx).await;
                             if outcome.as_ref().err().is_some_and(wants_another_peer) {
                                 rotations.fetch_add(1, Ordering::Relaxed);
                             }
@@ -240,22 +266,22 @@ impl NativeProxy {
         user: &ProxyUser,
         url: &PublicUrl,
         operation: &'static str,
-        number: u32,
+        cx: Cx,
     ) -> Result<Unlocked, Error> {
         let about = url.to_string();
-        let attempt = Attempt::at(url, &about, operation, number);
+        let attempt = Attempt::at(url, &about, operation, cx);
         let prepared = self
-            .client(user)
-            .and_then(|client| Ok((self.request(&client, url)?, client)));
-        let (request, client) = prepared.map_err(|error| self.link.signed(error, attempt))?;
-        let mut reply = match self.link.send_metered(request, attempt).await {
+            .visitor(user)
+            .and_then(|visitor| Ok((self.request(&visitor.client, url)?, visitor)));
+        let (request, visitor) = prepared.map_err(|error| self.link.signed(error, attempt))?;
+        let mut reply = match visitor.link.send_metered(request, attempt).await {
             Ok(answer) => answer,
-            Err(error) => return Err(self.explained(error, &client, url, attempt).await),
+            Err(error) => return Err(self.explained(error, &visitor, url, attempt).await),
         };
         let lines = HeaderLines::of(&reply);
         let judged = judge_proxied(reply.status(), &lines.pairs(), reply.bytes());
         let headers = lower_case(&lines.pairs());
-        let passed = self.link.settle(&mut reply, judged, attempt)?;
+        let passed = visitor.link.settle(&mut reply, judged, attempt)?;
         Ok(Unlocked::of(
             url.as_str(),
             &passed,
@@ -272,7 +298,7 @@ impl NativeProxy {
     async fn explained(
         &self,
         error: Error,
-        client: &Client,
+        visitor: &Visitor,
         url: &PublicUrl,
         attempt: Attempt<'_>,
     ) -> Error {
@@ -286,10 +312,10 @@ impl NativeProxy {
         if !is_tunnel {
             return error;
         }
-        let Ok(request) = self.request(client, &self.inner.diagnosis) else {
+        let Ok(request) = self.request(&visitor.client, &self.inner.diagnosis) else {
             return error;
         };
-        let Ok(reply) = self.link.send(request, attempt).await else {
+        let Ok(reply) = visitor.link.send(request, attempt).await else {
             return error;
         };
         let lines = HeaderLines::of(&reply);
@@ -297,7 +323,8 @@ impl NativeProxy {
         // That page answers 200: any other status is the proxy's own.
         match judge(reply.status(), &headers, reply.bytes()) {
             Err(refusal) if !matches!(refusal.class(), Class::Empty | Class::Target) => {
-                self.link.refuse(refusal, reply.retry_after(), attempt)
+                let asked = reply.retry_after();
+                visitor.link.refuse(refusal, asked, attempt)
             }
             _ => {
                 let refusal = Refusal::of_status(502)
@@ -307,7 +334,7 @@ impl NativeProxy {
                         "the proxy works and opens no tunnel to the target: the target is refused or \
                          cannot be reached, or the certificate of the proxy is not trusted",
                     );
-                self.link.refuse(refusal, None, attempt).with_not_sent()
+                visitor.link.refuse(refusal, None, attempt).with_not_sent()
             }
         }
     }
@@ -320,10 +347,12 @@ fn wants_another_peer(error: &Error) -> bool {
         matches!(
             refusal.retry(),
             Retry::NewPeer | Retry::Repeat | Retry::Once
-        ) && matches!(
-            refusal.class(),
-            Class::Blocked | Class::Target | Class::Empty
-        )
+        ) && match refusal.class() {
+            Class::Blocked | Class::Target | Class::Empty => true,
+            // What failed behind the door may have failed with the peer.
+            Class::Vendor => !refusal.is_at_the_door(),
+            _ => false,
+        }
     })
 }
 
@@ -348,7 +377,8 @@ impl Service<FetchByProxy> for NativeProxy {
     type Error = Error;
 
     async fn call(&self, request: FetchByProxy) -> Result<Unlocked, Error> {
-        self.fetch(request, "fetch_by_proxy").await
+        let cx = self.link.bounded(Cx::new());
+        self.fetch(cx, request, "fetch_by_proxy").await
     }
 }
 
@@ -360,9 +390,10 @@ impl Service<FetchPage> for NativeProxy {
         const OPERATION: &str = "fetch_page";
         let mut fetch = FetchByProxy::new(request.url.as_str());
         fetch.country.clone_from(&request.country);
-        let reply = self.fetch(fetch, OPERATION).await?;
+        let cx = self.link.bounded(Cx::new());
+        let reply = self.fetch(cx, fetch, OPERATION).await?;
         let html = FetchPage::new(request.url.as_str()).format(PageFormat::Html);
         let page = page(&self.link, &html, reply, OPERATION)?;
-        converted(page, request.format, OPERATION).await
+        converted(page, request.format, OPERATION, cx).await
     }
 }

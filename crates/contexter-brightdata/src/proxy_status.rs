@@ -10,8 +10,9 @@ pub(crate) struct Told {
     pub(crate) status: Option<u16>,
 }
 
-/// How the names of the vendor's servers are recognised.
-const OWN: [&str; 3] = ["brd", "superproxy", "lum"];
+/// The parts between dots by which the names of the vendor's servers are recognised:
+/// `brd.superproxy.io`, `zproxy.lum-superproxy.io`.
+const OWN: [&str; 3] = ["brd", "superproxy", "lum-superproxy"];
 
 /// How the vendor's codes begin.
 const KINDS: [&str; 4] = ["client", "policy", "target", "peer"];
@@ -44,7 +45,7 @@ fn member(member: &str) -> Option<Told> {
             _ => {}
         }
     }
-    let is_own = OWN.iter().any(|own| server.contains(own));
+    let is_own = server.split('.').any(|label| OWN.contains(&label));
     (told.code.is_some() || (error && is_own)).then_some(told)
 }
 
@@ -142,6 +143,16 @@ mod tests {
             read("cdn.example; error=connection_refused; received-status=502"),
             None
         );
+        // Whose names hold letters of the vendor's.
+        for server in [
+            "aluminium.example",
+            "edge.columbia.example",
+            "brdcast.example",
+            "lum.example",
+        ] {
+            let value = format!("{server}; error=connection_refused; received-status=502");
+            assert_eq!(read(&value), None, "{server}");
+        }
         assert_eq!(read("brd.superproxy.io; received-status=200"), None);
         assert_eq!(read("cdn.example; error=x; details=\"client_abc\""), None);
         assert_eq!(read(""), None);
@@ -150,9 +161,12 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_vendor_without_a_code_is_a_failure() {
-        assert_eq!(
-            read("brd.superproxy.io; error=\"http_request_denied\""),
-            Some(told(None, None))
-        );
+        for server in ["brd.superproxy.io", "zproxy.lum-superproxy.io", "\"BRD\""] {
+            assert_eq!(
+                read(&format!("{server}; error=\"http_request_denied\"")),
+                Some(told(None, None)),
+                "{server}"
+            );
+        }
     }
 }

@@ -128,6 +128,8 @@ impl Client {
             file.write_all(&chunk).await.map_err(cannot_write)?;
             on_progress(bytes, announced);
         }
+        // Writing returns while the last piece is on its way, and syncing does not tell if that failed.
+        file.flush().await.map_err(cannot_write)?;
         // Synced before the rename: after a power cut the name never points at half a file.
         file.sync_all().await.map_err(cannot_write)?;
         temporary

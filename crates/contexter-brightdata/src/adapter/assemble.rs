@@ -45,7 +45,8 @@ impl BrightDataAdapter {
             .map_err(|error| error.with_service(crate::NAME))?
             .with_service(crate::NAME)
             .with_max_body(config.max_body);
-        let mut secrets = Vec::new();
+        // The name of a visitor tells it.
+        let mut secrets: Vec<String> = config.customer.clone().into_iter().collect();
         // The visitor of the proxy is of the same country, unless its user name has another.
         let proxy = config.proxy.clone().map(|mut proxy| {
             proxy.user.country = proxy.user.country.or_else(|| config.country.clone());
@@ -54,6 +55,7 @@ impl BrightDataAdapter {
         let ca = match &proxy {
             Some(proxy) => {
                 secrets.push(proxy.password.expose().to_owned());
+                secrets.push(proxy.user.customer.clone());
                 if let Ok(name) = proxy.user.name() {
                     // As it travels.
                     let login = format!("{name}:{}", proxy.password.expose());
@@ -70,6 +72,7 @@ impl BrightDataAdapter {
             stack: stack.named(crate::NAME),
             budget,
             meter: Meter::default(),
+            timeout: config.timeout,
             bills_failures: config.bills_failures,
         };
         let polling = config.polling().map_err(|faults| invalid(&faults))?;
@@ -168,7 +171,7 @@ impl BrightDataAdapter {
     }
 }
 
-/// How much longer the transport waits than the attempt, so that the attempt's time limit speaks.
+/// How much longer the transport waits than the request may take, so that the request's time limit speaks.
 pub(super) const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The proxy is another far side than the REST interface, with a breaker of its own.

@@ -44,7 +44,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Puts `stack` around all calls, in place of that of the configuration.
+    /// Puts `stack` around all calls, in place of that of the configuration. Its attempts should have a
+    /// minute more than `timeout`, as those of [`Config::stack`] have: with less, the wait for the budget
+    /// takes up to half the time of an attempt.
     #[must_use]
     pub fn stack(mut self, stack: StandardStack) -> Self {
         self.stack = Some(stack);
@@ -94,7 +96,7 @@ impl Builder {
     }
 }
 
-/// The time limit of an attempt ends it before those of this client.
+/// The time limit of a request ends it before those of this client.
 fn own_client(config: &Config) -> Result<Client, Error> {
     let timeout = config.timeout.saturating_add(GRACE);
     Client::new(

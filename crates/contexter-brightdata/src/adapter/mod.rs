@@ -149,10 +149,13 @@ impl BrightDataAdapter {
     /// Waits for the job of a data set within the time of `cx`, and fetches all its records; in parts of
     /// `batch_size` records, at least 1,000, where one is given.
     ///
+    /// Without a deadline the time is a day. Trouble that may pass (the vendor is away, too many requests,
+    /// an open breaker) does not end the wait, and costs no part that was fetched.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the job failed, [`ErrorKind::Timeout`] if it is not ready in time,
-    /// and whatever fetching ends with.
+    /// caused by what the last question ended with, and whatever else fetching ends with.
     ///
     /// # Cancel safety
     ///
@@ -197,7 +200,7 @@ impl BrightDataAdapter {
             operation: "active_zones",
             about: "",
             hidden: None,
-            number: 1,
+            cx: Cx::new(),
         };
         let request = self.link.api.get("zone/get_active_zones");
         let mut reply = self.link.send(request, attempt).await?;

@@ -2,6 +2,7 @@
 
 mod check;
 mod proxy;
+mod shown;
 mod stack;
 
 use std::time::Duration;
@@ -34,7 +35,7 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 /// | `country` | none | the country of the visitor, two lower-case letters |
 /// | `search_engine` | `google` | where a [`SearchWeb`](contexter_model::SearchWeb) searches |
 /// | `proxy` | none | the native proxy, see [`ProxyConfig`] |
-/// | `timeout` | 3 min | the time of one attempt; the vendor asks for no less |
+/// | `timeout` | 3 min | the time of one request, without the wait for the budget; the vendor asks for no less |
 /// | `retry_config` | of [`StackConfig::bright_data`] | attempts and delays |
 /// | `rate_limit` | none | requests a minute |
 /// | `bills_failures` | `false` | whether the zone bills failures (custom headers and cookies, manual expect) |
@@ -64,7 +65,7 @@ const TIMEOUT: Duration = Duration::from_mins(3);
 /// ```
 ///
 /// [`StackConfig::bright_data`]: contexter_resilience::StackConfig::bright_data
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Config {
@@ -84,7 +85,7 @@ pub struct Config {
     pub search_engine: Engine,
     /// The native proxy.
     pub proxy: Option<ProxyConfig>,
-    /// The time of one attempt.
+    /// The time of one request.
     #[serde(with = "contexter_service::duration")]
     pub timeout: Duration,
     /// Attempts and delays.
@@ -211,7 +212,7 @@ impl Config {
         self
     }
 
-    /// Sets the time of one attempt.
+    /// Sets the time of one request.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -1,6 +1,7 @@
 //! How the native proxy is reached.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use contexter_config::Secret;
 use contexter_service::InvalidConfig;
@@ -19,6 +20,9 @@ const PROXY_PORT: u16 = 44_445;
 /// The vendor's page for tests of the proxy
 /// (<https://docs.brightdata.com/proxy-networks/config-options>).
 const DIAGNOSIS_URL: &str = "http://geo.brdtest.com/welcome.txt";
+
+/// A tunnel goes to a peer and on to the target, which takes longer than a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How the native proxy is reached.
 ///
@@ -42,6 +46,11 @@ pub struct ProxyConfig {
     /// A file with the vendor's certificate as PEM, in place of `ca`. It is read when the adapter is
     /// made.
     pub ca_file: Option<PathBuf>,
+    /// The time until there is a connection to the proxy and, for `https://` pages, a tunnel to their
+    /// host, which the vendor opens by one of its peers. Default 30 s; it should be less than
+    /// [`Config::timeout`](crate::Config::timeout).
+    #[serde(with = "contexter_service::duration")]
+    pub connect_timeout: Duration,
     /// A plain page of the public web, asked for once when a tunnel cannot be opened, to learn why.
     /// Default `http://geo.brdtest.com/welcome.txt`.
     pub diagnosis_url: String,
@@ -56,6 +65,7 @@ impl Default for ProxyConfig {
             password: Secret::from(""),
             ca: None,
             ca_file: None,
+            connect_timeout: CONNECT_TIMEOUT,
             diagnosis_url: DIAGNOSIS_URL.to_owned(),
         }
     }
@@ -90,6 +100,13 @@ impl ProxyConfig {
     #[must_use]
     pub fn with_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca_file = Some(file.into());
+        self
+    }
+
+    /// Sets the time until there is a connection to the proxy, and a tunnel to the page's host.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
         self
     }
 
@@ -146,6 +163,12 @@ impl ProxyConfig {
                     "ca_file",
                     (self.ca.is_some() && self.ca_file.is_some())
                         .then(|| "cannot be set together with ca".to_owned()),
+                ),
+                (
+                    "connect_timeout",
+                    self.connect_timeout
+                        .is_zero()
+                        .then(|| "must be longer than zero, got 0s".to_owned()),
                 ),
                 ("diagnosis_url", diagnosis),
             ]),

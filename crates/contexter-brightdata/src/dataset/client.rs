@@ -45,14 +45,14 @@ impl Datasets {
     {
         let request = &request;
         self.link
-            .run(cx, operation, move |number| {
+            .run(cx, operation, move |cx| {
                 let read = read.clone();
                 async move {
                     let attempt = Attempt {
                         operation,
                         about,
                         hidden: None,
-                        number,
+                        cx,
                     };
                     let mut reply = self.link.send(request.clone(), attempt).await?;
                     let judged = judge_dataset(reply.status(), reply.bytes())
@@ -68,7 +68,7 @@ impl Datasets {
                         operation,
                         about: "",
                         hidden: None,
-                        number,
+                        cx,
                     };
                     read(reply.into_reply(), anonymous).await
                 }

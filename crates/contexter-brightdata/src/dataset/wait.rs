@@ -1,5 +1,7 @@
 //! Waiting for a job, and fetching all that it collected.
 
+use std::future::Future;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::time::Duration;
 
 use contexter_model::{Error, ErrorKind};
@@ -9,26 +11,67 @@ use super::{
     CountParts, Datasets, Download, FetchSnapshot, JobStatus, Part, Records, SnapshotId,
     SnapshotProgress,
 };
+use crate::passing::may_pass;
 
 impl Datasets {
     /// Waits until a job has ended well or `cx` says that it is too late.
     pub(crate) async fn wait(&self, snapshot: &SnapshotId, cx: Cx) -> Result<(), Error> {
         const OPERATION: &str = "wait_for_snapshot";
-        let cx = bounded(cx);
-        let mut delays = self.polling.delays();
-        loop {
+        self.patiently(snapshot, OPERATION, cx, || async move {
             let progress = self
                 .progress(SnapshotProgress::new(snapshot.clone()), cx)
                 .await?;
             if progress.status == JobStatus::Ready {
-                return Ok(());
+                return Ok(Break(()));
             }
             let why = progress.error_message.as_deref();
-            if let Some(ended) = self.ended(&progress.status, snapshot, why, OPERATION) {
-                return Err(ended);
+            match self.ended(&progress.status, snapshot, why, OPERATION) {
+                Some(ended) => Err(ended),
+                None => Ok(Continue(None)),
             }
-            self.pause(&mut delays, None, cx, snapshot, OPERATION)
-                .await?;
+        })
+        .await
+    }
+
+    /// Asks again and again until there is an answer or `cx` says that it is too late. A question that has
+    /// to be asked again says how long the vendor asks to wait; trouble that may pass ends nothing.
+    async fn patiently<V, Fut>(
+        &self,
+        snapshot: &SnapshotId,
+        operation: &'static str,
+        cx: Cx,
+        ask: impl Fn() -> Fut,
+    ) -> Result<V, Error>
+    where
+        Fut: Future<Output = Result<ControlFlow<V, Option<Duration>>, Error>>,
+    {
+        let mut delays = self.polling.delays();
+        loop {
+            let (asked, failed) = match ask().await {
+                Ok(Break(answer)) => return Ok(answer),
+                Ok(Continue(asked)) => (asked, None),
+                Err(error) if may_pass(&error) => (error.retry_after(), Some(error)),
+                Err(error) => return Err(error),
+            };
+            let pause = delays
+                .next()
+                .unwrap_or(LONGEST_POLL)
+                .max(asked.unwrap_or_default());
+            let next = later(DefaultClock.now(), pause);
+            if cx.deadline().is_some_and(|deadline| next >= deadline) {
+                let late = Error::new(
+                    ErrorKind::Timeout,
+                    format!("job {snapshot} is not ready in time; it can be fetched later"),
+                )
+                .with_service(crate::NAME)
+                .with_operation(operation)
+                .with_verdict(Sample::Neutral, false);
+                return Err(match failed {
+                    Some(failed) => late.with_source(failed),
+                    None => late,
+                });
+            }
+            DefaultClock.sleep_until(next).await;
         }
     }
 
@@ -62,33 +105,6 @@ impl Datasets {
         )
     }
 
-    /// Waits before the next question; an error if there is no time for it.
-    async fn pause(
-        &self,
-        delays: &mut impl Iterator<Item = Duration>,
-        asked: Option<Duration>,
-        cx: Cx,
-        snapshot: &SnapshotId,
-        operation: &'static str,
-    ) -> Result<(), Error> {
-        let pause = delays
-            .next()
-            .unwrap_or(LONGEST_POLL)
-            .max(asked.unwrap_or_default());
-        let next = later(DefaultClock.now(), pause);
-        if cx.deadline().is_some_and(|deadline| next >= deadline) {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                format!("job {snapshot} is not ready in time; it can be fetched later"),
-            )
-            .with_service(crate::NAME)
-            .with_operation(operation)
-            .with_verdict(Sample::Neutral, false));
-        }
-        DefaultClock.sleep_until(next).await;
-        Ok(())
-    }
-
     /// Waits for a job and fetches all its records, in parts of `batch_size` where that is given.
     pub(crate) async fn fetch_when_ready(
         &self,
@@ -111,19 +127,13 @@ impl Datasets {
         for part in parts {
             let mut request = FetchSnapshot::new(snapshot.clone()).compressed();
             request.part = part;
-            let mut delays = self.polling.delays();
-            loop {
+            let fetched = self.patiently(snapshot, "fetch_snapshot", cx, || async {
                 match self.fetch(request.clone(), cx).await? {
-                    Download::Records(records) => {
-                        all.records.extend(records.records);
-                        break;
-                    }
-                    Download::NotReady { retry_after, .. } => {
-                        self.pause(&mut delays, retry_after, cx, snapshot, "fetch_snapshot")
-                            .await?;
-                    }
+                    Download::Records(records) => Ok(Break(records)),
+                    Download::NotReady { retry_after, .. } => Ok(Continue(retry_after)),
                 }
-            }
+            });
+            all.records.extend(fetched.await?.records);
         }
         Ok(all)
     }
@@ -134,25 +144,17 @@ impl Datasets {
         batch_size: u32,
         cx: Cx,
     ) -> Result<u32, Error> {
-        let mut delays = self.polling.delays();
-        loop {
-            let count = self
-                .count(CountParts::new(snapshot.clone(), batch_size), cx)
-                .await;
-            match count {
+        self.patiently(snapshot, "count_parts", cx, || async move {
+            let request = CountParts::new(snapshot.clone(), batch_size);
+            match self.count(request, cx).await {
+                Ok(count) => Ok(Break(count)),
                 Err(error) if error.kind() == ErrorKind::NotReady => {
-                    self.pause(
-                        &mut delays,
-                        error.retry_after(),
-                        cx,
-                        snapshot,
-                        "count_parts",
-                    )
-                    .await?;
+                    Ok(Continue(error.retry_after()))
                 }
-                count => return count,
+                Err(error) => Err(error),
             }
-        }
+        })
+        .await
     }
 }
 

@@ -13,7 +13,7 @@ use super::{CollectJob, Job, JobKind, JobState, SubmitPage, SubmitSearch};
 use crate::judge::{Passed, judge};
 use crate::lines::HeaderLines;
 use crate::link::{Attempt, Link, refused_here};
-use crate::refusal::Class;
+use crate::refusal::{Class, Retry};
 use crate::serp::Engine;
 use crate::target::PublicUrl;
 use crate::unlock::{Unlocked, lower_case};
@@ -92,42 +92,38 @@ impl Jobs {
         let body = &body;
         let about = &url.to_string();
         self.link
-            .run(
-                cx.with_idempotent(false),
-                operation,
-                move |number| async move {
-                    let attempt = Attempt::at(url, about, operation, number);
-                    let call = self.link.api.post(kind.path()).segment("req").json(body);
-                    let mut reply = self.link.send(self.addressed(call, zone), attempt).await?;
-                    // Accepted without a body: the id is in a header.
-                    let id = response_id(&reply);
-                    let lines = HeaderLines::of(&reply);
-                    let judged = match judge(reply.status(), &lines.pairs(), reply.bytes()) {
-                        Err(refusal) if refusal.class() == Class::Empty && id.is_some() => {
-                            Ok(Passed::of(reply.status(), None))
-                        }
-                        judged => judged,
-                    };
-                    self.link.settle(&mut reply, judged, attempt)?;
-                    // Accepted, and billed.
-                    self.link.meter.submitted();
-                    let id = id.ok_or_else(|| {
-                        self.link
-                            .malformed(attempt, "the job was accepted without a response_id")
-                    })?;
-                    // Who drops the future finds it here: it can still be collected.
-                    tracing::info!(
-                        operation,
-                        response_id = self.link.hide(&id, None),
-                        "submitted"
-                    );
-                    Ok(Job {
-                        response_id: id,
-                        kind,
-                        about: about.clone(),
-                    })
-                },
-            )
+            .run(cx.with_idempotent(false), operation, move |cx| async move {
+                let attempt = Attempt::at(url, about, operation, cx);
+                let call = self.link.api.post(kind.path()).segment("req").json(body);
+                let mut reply = self.link.send(self.addressed(call, zone), attempt).await?;
+                // Accepted without a body: the id is in a header.
+                let id = response_id(&reply);
+                let lines = HeaderLines::of(&reply);
+                let judged = match judge(reply.status(), &lines.pairs(), reply.bytes()) {
+                    Err(refusal) if refusal.class() == Class::Empty && id.is_some() => {
+                        Ok(Passed::of(reply.status(), None))
+                    }
+                    judged => judged,
+                };
+                self.link.settle(&mut reply, judged, attempt)?;
+                // Accepted, and billed.
+                self.link.meter.submitted();
+                let id = id.ok_or_else(|| {
+                    self.link
+                        .malformed(attempt, "the job was accepted without a response_id")
+                })?;
+                // Who drops the future finds it here: it can still be collected.
+                tracing::info!(
+                    operation,
+                    response_id = self.link.hide(&id, None),
+                    "submitted"
+                );
+                Ok(Job {
+                    response_id: id,
+                    kind,
+                    about: about.clone(),
+                })
+            })
             .await
     }
 
@@ -138,12 +134,12 @@ impl Jobs {
         }
         let zone = self.zone(job.kind, OPERATION)?;
         self.link
-            .run(cx, OPERATION, move |number| async move {
+            .run(cx, OPERATION, move |cx| async move {
                 let attempt = Attempt {
                     operation: OPERATION,
                     about: &job.about,
                     hidden: None,
-                    number,
+                    cx,
                 };
                 let call = self
                     .link
@@ -160,7 +156,15 @@ impl Jobs {
                     });
                 }
                 let lines = HeaderLines::of(&reply);
-                let judged = judge(reply.status(), &lines.pairs(), reply.bytes());
+                // What the job has ended with is the same whenever it is asked for.
+                let judged =
+                    judge(reply.status(), &lines.pairs(), reply.bytes()).map_err(|refusal| {
+                        if refusal.is_at_the_door() {
+                            refusal
+                        } else {
+                            refusal.with_retry(Retry::Never)
+                        }
+                    });
                 let headers = lower_case(&lines.pairs());
                 let passed = self.link.settle(&mut reply, judged, attempt)?;
                 Ok(JobState::Done(Unlocked::of(

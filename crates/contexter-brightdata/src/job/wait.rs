@@ -8,7 +8,7 @@ use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
 use contexter_service::{Clock as _, Cx, DefaultClock, Sample, Timer as _, Verdict as _, later};
 
 use super::{Job, JobState, Jobs, SubmitPage, SubmitSearch};
-use crate::refusal::{Class, Refusal};
+use crate::passing::may_pass;
 use crate::serp::{self, SearchPage, SerpPage};
 use crate::target::PublicUrl;
 use crate::unlock::{self, Unlock, Unlocked};
@@ -63,7 +63,7 @@ impl Jobs {
         let unlock = Unlock::new(request.url.as_str()).country(request.country.clone());
         let job = self.submit_page(SubmitPage::new(unlock), cx).await?;
         let reply = self.wait(&job, cx).await?;
-        self.read_page(&job, request, reply)
+        self.read_page(&job, request, reply, cx)
             .await
             .map_err(|error| about(&job, error))
     }
@@ -73,6 +73,7 @@ impl Jobs {
         job: &Job,
         request: FetchPage,
         mut reply: Unlocked,
+        cx: Cx,
     ) -> Result<Page, Error> {
         const OPERATION: &str = "fetch_page_later";
         // The job knows its page without the query.
@@ -82,7 +83,7 @@ impl Jobs {
             .map_or_else(|_| job.about.clone(), |url| url.as_str().to_owned());
         let html = FetchPage::new(request.url.as_str()).format(PageFormat::Html);
         let page = unlock::page(&self.link, &html, reply, OPERATION)?;
-        unlock::converted(page, request.format, OPERATION).await
+        unlock::converted(page, request.format, OPERATION, cx).await
     }
 
     /// Submits a search, waits for it, and reads it.
@@ -90,22 +91,6 @@ impl Jobs {
         let job = self.submit_search(SubmitSearch::new(search), cx).await?;
         let reply = self.wait(&job, cx).await?;
         serp::read(&reply, "search_later").map_err(|error| about(&job, error))
-    }
-}
-
-/// Whether a question has failed for a reason that says nothing about the job.
-fn may_pass(error: &Error) -> bool {
-    match Refusal::of(error) {
-        Some(refusal) => {
-            refusal.is_at_the_door() && matches!(refusal.class(), Class::Vendor | Class::Throttle)
-        }
-        None => {
-            error.is_rejection()
-                || matches!(
-                    error.kind(),
-                    ErrorKind::RateLimited | ErrorKind::Timeout | ErrorKind::Unavailable
-                )
-        }
     }
 }
 

@@ -83,6 +83,8 @@ pub struct Refusal {
     /// What the vendor says itself, as it came: it is cut and cleaned where it is shown.
     told: Option<String>,
     billed: Option<bool>,
+    /// Whether the vendor most likely bills the request, where it does not say so.
+    likely_billed: bool,
     /// Whether the answer was read before it came to the unlocker or the target.
     at_the_door: bool,
     /// Whether it stands behind an error whose message has its words already.
@@ -144,14 +146,20 @@ impl Refusal {
     /// be had.
     #[must_use]
     pub fn is_about_the_page(&self) -> bool {
-        let by_rule = || {
+        let by_code = || {
             let code = self.code().unwrap_or_default();
-            code.starts_with("policy_") || code.starts_with("ub_")
+            CodeEntry::find(code).map_or_else(
+                // What the vendor forbids often comes without a code
+                // (<https://docs.brightdata.com/scraping-automation/web-unlocker/error-codes>), or with
+                // a new one.
+                || self.status == 403 || code.starts_with("policy_") || code.starts_with("ub_"),
+                |entry| entry.about_target,
+            )
         };
         !self.at_the_door
             && match self.class {
                 Class::Blocked | Class::Target | Class::Empty | Class::Vendor => true,
-                Class::Policy => by_rule(),
+                Class::Config | Class::Policy => by_code(),
                 _ => false,
             }
     }
@@ -187,6 +195,7 @@ impl Refusal {
             meaning: "the answer is empty, which is what a blocked page looks like".to_owned(),
             told: None,
             billed: None,
+            likely_billed: false,
             at_the_door: false,
             is_cause: false,
         }
@@ -237,6 +246,19 @@ impl Refusal {
         self
     }
 
+    /// Takes down whether the zone bills failures, for where the vendor does not say what it bills. What is
+    /// turned away for too many requests, for the key or for the account is billed nowhere.
+    pub(crate) fn in_zone_that_bills(mut self, bills_failures: bool) -> Self {
+        let is_turned_away = matches!(self.class, Class::Throttle | Class::Auth | Class::Account);
+        self.likely_billed = bills_failures && !self.at_the_door && !is_turned_away;
+        self
+    }
+
+    /// Returns whether the request counts as billed: as the vendor says, or else as it most likely is.
+    pub(crate) fn counts_as_billed(&self) -> bool {
+        self.billed.unwrap_or(self.likely_billed)
+    }
+
     /// Returns what it says about the vendor, which is what the breaker watches.
     fn sample(&self) -> Sample {
         match self.class {
@@ -256,7 +278,7 @@ impl Refusal {
     /// Returns whether another attempt is worth its while after `attempt`, counted from 1.
     pub(crate) fn again_after(&self, attempt: u32) -> bool {
         // A failure that is billed would be paid for once more.
-        self.billed != Some(true)
+        !self.counts_as_billed()
             && match self.retry {
                 Retry::Never => false,
                 Retry::Once => attempt < 2,

@@ -102,6 +102,7 @@ impl Refusal {
             meaning: meaning.to_owned(),
             told: None,
             billed: None,
+            likely_billed: false,
             at_the_door: false,
             is_cause: false,
         }

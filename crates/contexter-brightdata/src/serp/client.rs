@@ -74,6 +74,8 @@ impl Service<SearchPage> for Searcher {
     }
 }
 
+/// Asks for pages of results until there are enough. What earlier pages brought is paid for: where a later
+/// one fails, they are all that is returned.
 impl Service<SearchWeb> for Searcher {
     type Response = Vec<WebResult>;
     type Error = Error;
@@ -89,7 +91,11 @@ impl Service<SearchWeb> for Searcher {
         let cx = self.unlocker.link().bounded(Cx::new());
         for page in 0..MAX_PAGES {
             search.start = u32::try_from(page.saturating_mul(PAGE)).unwrap_or(u32::MAX);
-            let results = self.search(cx, &search, "search_web").await?;
+            let results = match self.search(cx, &search, "search_web").await {
+                Ok(results) => results,
+                Err(_) if !found.is_empty() => break,
+                Err(error) => return Err(error),
+            };
             let before = found.len();
             for result in results.organic {
                 // Engines repeat results on the next page.

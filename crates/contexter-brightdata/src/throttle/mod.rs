@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(32);
 
 /// A call waits for so long for the end of a pause, or for another call to end; if it takes longer, the
 /// call is refused.
-const MAX_WAIT: Duration = Duration::from_mins(1);
+pub(crate) const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// A wait that is asked for counts up to this; no quota of a sane service lasts longer than a day.
 const MAX_ASKED: Duration = Duration::from_hours(24);
@@ -149,19 +149,19 @@ impl ThrottleBudget {
         self.inner.state.lock().pause_left(DefaultClock.now())
     }
 
-    /// Waits until a call may be sent. It is under way until what is returned is dropped, which is to be
-    /// after its [refusal](Self::refused) was counted.
+    /// Waits until a call may be sent, for no longer than `longest`. It is under way until what is returned
+    /// is dropped, which is to be after its [refusal](Self::refused) was counted.
     ///
     /// # Errors
     ///
-    /// [`Limited`] if the budget is used up, if the pause is longer than a minute, or if no other call
-    /// ends within one.
+    /// [`Limited`] if the budget is used up, if the pause is longer than `longest` or a minute, or if no
+    /// other call ends within that.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
-    pub(crate) async fn admit(&self) -> Result<Admission, Limited> {
-        let latest = later(DefaultClock.now(), MAX_WAIT);
+    pub(crate) async fn admit_within(&self, longest: Duration) -> Result<Admission, Limited> {
+        let latest = later(DefaultClock.now(), longest.min(MAX_WAIT));
         loop {
             // Listens before it looks, so that no end is missed in between.
             let mut ended = pin!(self.inner.ended.notified());

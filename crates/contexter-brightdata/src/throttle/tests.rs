@@ -4,6 +4,12 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+impl ThrottleBudget {
+    async fn admit(&self) -> Result<Admission, Limited> {
+        self.admit_within(MAX_WAIT).await
+    }
+}
+
 /// The window without eight seconds.
 const REST: Duration = Duration::from_secs(292);
 
@@ -51,6 +57,16 @@ async fn the_wait_that_is_asked_for_counts_and_a_long_one_refuses() {
     assert_eq!(limited.retry_after, Some(90 * SECOND));
     DefaultClock.sleep(40 * SECOND).await;
     assert_eq!(wait(&budget).await, Some(50 * SECOND));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_no_longer_than_it_has_time() {
+    let budget = ThrottleBudget::new();
+    budget.refused(Some(7 * SECOND), true);
+    let limited = budget.admit_within(6 * SECOND).await.unwrap_err();
+    assert_eq!(limited.retry_after, Some(7 * SECOND));
+    assert_eq!(budget.pause_left(), 7 * SECOND);
+    assert!(budget.admit_within(7 * SECOND).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

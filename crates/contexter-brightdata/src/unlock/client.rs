@@ -8,7 +8,7 @@ use contexter_service::{Cx, Service};
 
 use super::envelope::{judge_reply, open};
 use super::{DataFormat, Unlock, Unlocked, follow, page};
-use crate::link::{Attempt, Link};
+use crate::link::{Attempt, DEBUG, Link};
 use crate::target::PublicUrl;
 
 /// The unlocker of one zone.
@@ -70,9 +70,9 @@ impl Unlocker {
                 let url = Arc::new(url);
                 async move {
                     self.link
-                        .run(cx, operation, |number| {
+                        .run(cx, operation, |cx| {
                             let (request, url) = (Arc::clone(&request), Arc::clone(&url));
-                            async move { self.once(&request, &url, operation, number).await }
+                            async move { self.once(&request, &url, operation, cx).await }
                         })
                         .await
                 }
@@ -86,10 +86,10 @@ impl Unlocker {
         request: &Unlock,
         url: &PublicUrl,
         operation: &'static str,
-        number: u32,
+        cx: Cx,
     ) -> Result<Unlocked, Error> {
         let about = url.to_string();
-        let attempt = Attempt::at(url, &about, operation, number);
+        let attempt = Attempt::at(url, &about, operation, cx);
         let mut call = self
             .link
             .api
@@ -106,7 +106,11 @@ impl Unlocker {
             // What cannot be opened is still judged by what its headers say.
             Err(_) => judge_reply(&reply),
         };
-        let passed = self.link.settle(&mut reply, judged, attempt)?;
+        let debug = match &opened {
+            Ok(opened) => opened.debug.clone(),
+            Err(_) => reply.header(DEBUG).unwrap_or_default().to_owned(),
+        };
+        let passed = self.link.settle_told(&mut reply, judged, &debug, attempt)?;
         let opened = opened.map_err(|problem| self.link.malformed(attempt, &problem))?;
         Ok(Unlocked::of(
             url.as_str(),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Envelope, Unlock, lower_case};
 use crate::judge::{Passed, judge};
 use crate::lines::HeaderLines;
+use crate::link::DEBUG;
 use crate::refusal::{Class, Refusal, Retry};
 
 #[derive(Deserialize)]
@@ -24,6 +25,8 @@ pub(super) struct Opened {
     pub(super) judged: Result<Passed, Refusal>,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
+    /// What `x-brd-debug` says, around the envelope or in it.
+    pub(super) debug: String,
 }
 
 pub(super) fn judge_reply(reply: &Reply) -> Result<Passed, Refusal> {
@@ -41,6 +44,7 @@ pub(super) fn open(reply: &Reply, request: &Unlock) -> Result<Opened, String> {
             judged: plain,
             headers: lower_case(&outer),
             body: reply.bytes().clone(),
+            debug: debug_in(&outer),
         }
     } else {
         open_envelope(reply.status(), &outer, reply.bytes())?
@@ -95,7 +99,15 @@ fn open_envelope(status: u16, outer: &[(&str, &str)], body: &[u8]) -> Result<Ope
         judged: judge(status, &all, &body),
         headers: lower_case(&inner),
         body,
+        debug: debug_in(&all),
     })
+}
+
+fn debug_in(headers: &[(&str, &str)]) -> String {
+    headers
+        .iter()
+        .find(|(name, value)| name.eq_ignore_ascii_case(DEBUG) && !value.trim().is_empty())
+        .map_or_else(String::new, |(_, value)| (*value).to_owned())
 }
 
 /// As [`judge`], for an answer in the envelope of `format: json`: what is in it counts as what is around

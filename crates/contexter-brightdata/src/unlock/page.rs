@@ -1,6 +1,9 @@
 //! From what the target sent to a page in the form that was asked for.
 
+use std::time::Duration;
+
 use contexter_model::{Error, ErrorKind, FetchPage, Page, PageFormat};
+use contexter_service::{Clock as _, Cx, DefaultClock, Timer as _, later};
 
 use super::Unlocked;
 use crate::link::{Attempt, Link};
@@ -42,7 +45,7 @@ pub(crate) fn accept(
         operation,
         about,
         hidden: None,
-        number: 1,
+        cx: Cx::new(),
     };
     Err(link.refuse(refusal, None, attempt))
 }
@@ -60,7 +63,7 @@ pub(crate) fn page(
         operation,
         about: &about,
         hidden: None,
-        number: 1,
+        cx: Cx::new(),
     };
     let unreadable = |what: &str, media: Option<String>| {
         let refusal = Refusal::of_status(reply.status)
@@ -102,13 +105,18 @@ fn same_page(asked: &str, answered: &str) -> bool {
         .is_ok_and(|asked| asked.as_str() == answered)
 }
 
-/// Brings a page into the form that was asked for.
+/// Converting a page gives up after so long; the largest page that is converted takes a few seconds.
+const LONGEST_CONVERSION: Duration = Duration::from_secs(30);
+
+/// Brings a page into the form that was asked for, within the time of `cx`.
 pub(crate) async fn converted(
     mut page: Page,
     format: PageFormat,
     operation: &'static str,
+    cx: Cx,
 ) -> Result<Page, Error> {
-    if format != PageFormat::Markdown {
+    // What is Markdown already keeps the media type of the page that it was.
+    if format != PageFormat::Markdown || page.format == PageFormat::Markdown {
         return Ok(page);
     }
     let about = page
@@ -127,23 +135,35 @@ pub(crate) async fn converted(
     if is_html {
         let html = std::mem::take(&mut page.text);
         // Converting a large page takes long enough to hold up others.
-        page.text = tokio::task::spawn_blocking(move || to_markdown(&html))
-            .await
+        let converting = tokio::task::spawn_blocking(move || to_markdown(&html));
+        let latest = later(DefaultClock.now(), LONGEST_CONVERSION);
+        let latest = cx
+            .deadline()
+            .map_or(latest, |deadline| deadline.min(latest));
+        let unreadable = |kind, reason: String| {
+            failed(
+                Refusal::of_status(status)
+                    .with_class(Class::Target)
+                    .with_kind(kind)
+                    .with_retry(Retry::Never)
+                    .with_meaning(reason),
+            )
+        };
+        let ended = tokio::select! {
+            ended = converting => ended,
+            () = DefaultClock.sleep_until(latest) => {
+                let reason = "the page is not converted in time".to_owned();
+                return Err(unreadable(ErrorKind::Timeout, reason));
+            }
+        };
+        page.text = ended
             .map_err(|cause| {
                 Error::new(ErrorKind::Unexpected, "converting a page was broken off")
                     .with_source(cause)
                     .with_service(crate::NAME)
                     .with_operation(operation)
             })?
-            .map_err(|reason| {
-                failed(
-                    Refusal::of_status(status)
-                        .with_class(Class::Target)
-                        .with_kind(ErrorKind::Unsupported)
-                        .with_retry(Retry::Never)
-                        .with_meaning(reason),
-                )
-            })?;
+            .map_err(|reason| unreadable(ErrorKind::Unsupported, reason))?;
         if page.text.trim().is_empty() {
             return Err(failed(
                 Refusal::empty(status)
@@ -154,4 +174,20 @@ pub(crate) async fn converted(
     }
     page.format = PageFormat::Markdown;
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_is_converted_within_the_time_of_the_call() {
+        let html = "<p>a</p>".repeat(100_000);
+        let page = Page::new("https://example.org/", 200, PageFormat::Html, html);
+        let late = Cx::new().with_deadline(DefaultClock.now());
+        let ended = converted(page, PageFormat::Markdown, "fetch_page", late).await;
+        let error = ended.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(Refusal::of(&error).is_some_and(Refusal::is_about_the_page));
+    }
 }

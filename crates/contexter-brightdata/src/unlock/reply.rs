@@ -8,7 +8,8 @@ use crate::judge::Passed;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unlocked {
-    /// The address that answered in the end, without credentials; it may hold keys in its query.
+    /// The address that answered in the end, without credentials; it may hold keys in its query. Of a job
+    /// that was collected, [`Job::about`](crate::Job::about): its page, without the query.
     pub url: String,
     /// The status of the target.
     pub status: u16,

@@ -834,7 +834,7 @@ async fn the_cause_of_an_error_says_what_its_message_does_not() {
         .await
         .unwrap_err();
     let cause = std::error::Error::source(&error).unwrap();
-    assert_eq!(cause.to_string(), "class auth, retry never, not billed");
+    assert_eq!(cause.to_string(), "class auth, retry never");
     assert!(cause.source().is_none());
     // Where there is no error around it, it says everything itself.
     let refusal = judge(401, &[], b"Auth method is not supported").unwrap_err();

@@ -33,6 +33,7 @@ brightdata:
     port: 8118
     user: { customer: hl_1, zone: residential1, kind: residential, country: de, session: abc, const: true }
     password: proxy-password
+    connect_timeout: "20s"
   libraries:
     - id: /web/book
       title: The Book
@@ -49,7 +50,8 @@ fn every_setting_is_read() {
     let config = loaded.current().brightdata.clone();
     config.validate().unwrap();
     let stack = config.stack();
-    assert_eq!(stack.attempt_timeout, Some(Duration::from_secs(200)));
+    // With the minute that an attempt may wait for the budget.
+    assert_eq!(stack.attempt_timeout, Some(Duration::from_secs(260)));
     let retry = stack.retry.unwrap();
     assert_eq!(retry.max_attempts, 5);
     assert_eq!(retry.base_delay, Duration::from_millis(500));
@@ -74,7 +76,7 @@ fn every_setting_is_read() {
         ]
     );
     let shown = format!("{config:?} {adapter:?}");
-    for secret in ["brd-key-0123456789", "proxy-password"] {
+    for secret in ["brd-key-0123456789", "proxy-password", "hl_1"] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
@@ -83,7 +85,13 @@ fn every_setting_is_read() {
 fn the_defaults_are_those_of_the_preset_and_the_vendor() {
     let config = Config::new("key");
     let preset = contexter_resilience::StackConfig::bright_data();
-    assert_eq!(config.stack(), preset);
+    let timeout = preset.attempt_timeout.unwrap();
+    assert_eq!(config.timeout, timeout);
+    // A request has all of it, also after a minute's wait for the budget.
+    let expected = preset
+        .clone()
+        .attempt_timeout(timeout + Duration::from_mins(1));
+    assert_eq!(config.stack(), expected);
     // All calls at once may be refused: more would only wait for the budget while their time runs.
     let at_once = preset.bulkhead.map(|bulkhead| bulkhead.max_concurrent);
     assert_eq!(at_once, Some(contexter_brightdata::BUDGET));
@@ -104,6 +112,7 @@ fn all_faults_are_told_at_once_and_without_secrets() {
         .with_proxy(
             ProxyConfig::new(ProxyUser::new("c-d", "ok1").session("a-b"), "")
                 .with_address("bad host", 0)
+                .with_connect_timeout(Duration::ZERO)
                 .with_diagnosis_url("https://example.org/"),
         )
         .with_libraries([
@@ -141,6 +150,7 @@ fn all_faults_are_told_at_once_and_without_secrets() {
         "proxy.host must be a host name or an address, got \"bad host\"",
         "proxy.port must be 1 to 65535, got 0",
         "proxy.password is missing",
+        "proxy.connect_timeout must be longer than zero, got 0s",
         "proxy.diagnosis_url must be an http:// address",
         "proxy.user.customer must be",
         "proxy.user.session must be",

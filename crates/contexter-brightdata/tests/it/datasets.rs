@@ -566,3 +566,58 @@ async fn a_question_that_hangs_ends_with_the_wait() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
 }
+
+#[tokio::test]
+async fn trouble_that_passes_ends_no_wait_and_costs_no_part() {
+    let down = || {
+        vec![
+            Scripted::status(503),
+            Scripted::close(),
+            Scripted::status(500),
+        ]
+    };
+    let mut script = down();
+    script.push(Scripted::json(200, json!({ "status": "ready" })));
+    script.extend(down());
+    script.push(Scripted::json(200, json!({ "parts": 2 })));
+    script.push(Scripted::json(200, json!([{ "n": 1 }])));
+    script.extend(down());
+    script.push(Scripted::status(429).header("retry-after", "0"));
+    script.push(Scripted::json(200, json!([{ "n": 2 }])));
+    let (server, adapter) = start(script).await;
+    let records = adapter
+        .fetch_records(&snapshot(), Some(1000), within(LIMIT))
+        .await
+        .unwrap();
+    assert_eq!(records.records.len(), 2);
+    let requests = server.requests();
+    let first = requests.iter().filter(|r| r.path.ends_with("part=1"));
+    assert_eq!((first.count(), requests.len()), (1, 14));
+}
+
+#[tokio::test]
+async fn trouble_that_does_not_pass_is_the_cause_of_the_timeout() {
+    let (_server, adapter) = start(vec![Scripted::status(503)]).await;
+    let error = adapter
+        .fetch_records(&snapshot(), None, within(Duration::from_millis(300)))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    // The refusal, or that its question was cut short.
+    assert!(std::error::Error::source(&error).is_some(), "{error:?}");
+
+    // What is about the job ends the wait.
+    let job = snapshot();
+    let gone = Scripted::text(404, "Snapshot does not exist");
+    let (_server, adapter) = start(vec![gone]).await;
+    let wait = adapter.fetch_records(&job, None, within(LIMIT));
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::NotFound);
+    let failed = json!({ "status": "failed", "message": "Account is suspended" });
+    let script = vec![
+        Scripted::json(200, json!({ "status": "ready" })),
+        Scripted::json(200, failed),
+    ];
+    let (_server, adapter) = start(script).await;
+    let wait = adapter.fetch_records(&job, None, within(LIMIT));
+    assert_eq!(wait.await.unwrap_err().kind(), ErrorKind::Unavailable);
+}

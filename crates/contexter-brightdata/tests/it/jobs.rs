@@ -219,3 +219,25 @@ async fn an_acceptance_without_an_id_is_an_error() {
         "the job was accepted without a response_id"
     );
 }
+
+#[tokio::test]
+async fn what_a_job_has_ended_with_is_asked_for_once() {
+    for (code, status, left) in [("reject_block", 502, 8), ("sr_rate_limit", 429, 7)] {
+        let ended = super::fixture::failure(code, status, "x").header("retry-after", "0");
+        let (server, adapter) = start(vec![accepted(), ended]).await;
+        let error = adapter
+            .fetch_page_later(FetchPage::new("https://example.org/"), within(LIMIT))
+            .await
+            .unwrap_err();
+        assert!(error.message().contains(code), "{error}");
+        assert_eq!(server.requests().len(), 2, "{code}");
+        assert_eq!(adapter.throttle_budget().left(), left, "{code}");
+    }
+    // A question that did not come through is asked again.
+    let script = vec![accepted(), Scripted::status(503), Scripted::text(200, "x")];
+    let (server, adapter) = start(script).await;
+    let submit = SubmitPage::new(Unlock::new("https://example.org/"));
+    let job = call(&adapter, submit).await.unwrap();
+    call(&adapter, CollectJob::new(job)).await.unwrap();
+    assert_eq!(server.requests().len(), 3);
+}

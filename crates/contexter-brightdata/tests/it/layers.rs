@@ -2,10 +2,10 @@
 
 use contexter_brightdata::{Class, Envelope, Refusal, Retry, Unlock, judge, judge_proxied};
 use contexter_model::{ErrorKind, FetchPage, PageFormat};
-use contexter_testkit::Scripted;
+use contexter_testkit::{Scripted, ScriptedServer};
 use serde_json::json;
 
-use super::fixture::{call, failure, start};
+use super::fixture::{adapter, call, config, failure, start};
 
 #[tokio::test]
 async fn an_empty_200_of_a_blocked_page_is_never_content() {
@@ -222,4 +222,47 @@ async fn failures_are_free_and_successes_are_billed_where_nothing_is_said() {
     let usage = adapter.usage();
     assert_eq!((usage.requests, usage.billed, usage.unbilled), (3, 1, 2));
     assert_eq!((usage.billed_failures, usage.uncertain), (0, 0));
+}
+
+#[tokio::test]
+async fn a_zone_that_bills_failures_bills_none_that_are_turned_away() {
+    let throttled = Scripted::status(200)
+        .header("x-brd-err-code", "client_10110")
+        .header("retry-after", "0");
+    let server = ScriptedServer::start(vec![throttled, Scripted::text(200, "page")]).await;
+    let bills = adapter(&config(&server).with_bills_failures(true));
+    let page = FetchPage::new("https://example.org/");
+    call(&bills, page.clone()).await.unwrap();
+    let usage = bills.usage();
+    assert_eq!(
+        (usage.billed, usage.billed_failures, usage.unbilled),
+        (1, 0, 1)
+    );
+
+    let blocked = failure("reject_block", 502, "blocked");
+    let server = ScriptedServer::start(vec![blocked]).await;
+    let bills = adapter(&config(&server).with_bills_failures(true));
+    let error = call(&bills, page).await.unwrap_err();
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(bills.usage().billed_failures, 1);
+    // The vendor has not said so.
+    assert_eq!(Refusal::of(&error).unwrap().billed(), None);
+}
+
+#[tokio::test]
+async fn what_the_envelope_tells_of_the_request_is_read() {
+    let told = "req_id=abc-1; bytes_up=3; bytes_down=7; billed=false";
+    let enclosed = |code: &str| {
+        let headers = json!({ "X-Brd-Debug": told, "x-brd-error-code": code });
+        let body = json!({ "status_code": 200, "headers": headers, "body": "x" });
+        Scripted::json(200, body)
+    };
+    let unlock = Unlock::new("https://example.org/").envelope(Envelope::Json);
+    let (_server, adapter) = start(vec![enclosed(""), enclosed("premium")]).await;
+    call(&adapter, unlock.clone()).await.unwrap();
+    let usage = adapter.usage();
+    assert_eq!((usage.bytes_up, usage.bytes_down), (3, 7));
+    let error = call(&adapter, unlock).await.unwrap_err();
+    assert_eq!(error.request_id(), Some("abc-1"));
+    assert_eq!(adapter.usage().bytes_down, 14);
 }

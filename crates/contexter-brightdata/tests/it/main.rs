@@ -20,6 +20,7 @@ mod refusals;
 mod search;
 mod secrets;
 mod settings;
+mod skipping;
 mod targets;
 mod throttling;
 mod unlock;

@@ -1,5 +1,7 @@
 //! The native proxy, against a scripted one and a real one.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use contexter_adapter::ServiceAdapter as _;
@@ -7,9 +9,10 @@ use contexter_brightdata::{
     BrightDataAdapter, Class, Config, FetchByProxy, ProxyConfig, ProxyUser, Refusal,
 };
 use contexter_model::{ErrorKind, FetchPage, PageFormat};
+use contexter_service::Verdict as _;
 use contexter_testkit::{Builder, Recorded, Scripted, ScriptedServer, Server};
 
-use super::fixture::{KEY, adapter, call};
+use super::fixture::{KEY, adapter, call, quick, with_stack};
 
 const PASSWORD: &str = "zone-password-123";
 
@@ -360,4 +363,41 @@ async fn a_real_proxy_refuses_a_wrong_password_in_the_clear_and_for_tunnels() {
         );
     }
     assert!(site.requests().is_empty());
+}
+
+#[tokio::test]
+async fn another_session_is_tried_where_the_vendor_failed() {
+    for status in [500, 502, 503, 504] {
+        let failed = Scripted::status(status).header("x-brd-error", "it failed");
+        let user = user().session("abc");
+        let (server, adapter) = scripted(user, vec![failed, html("x")]).await;
+        call(&adapter, FetchByProxy::new("http://example.org/"))
+            .await
+            .unwrap();
+        let sessions: Vec<bool> = server
+            .requests()
+            .iter()
+            .map(|request| shown(request).contains("-session-abcr1:"))
+            .collect();
+        assert_eq!(sessions, [false, true], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_is_waited_for_as_long_as_the_settings_say() {
+    let script = vec![Scripted::hang(), html("welcome")];
+    let server = ScriptedServer::start(script).await;
+    let address = server.address();
+    let proxy = ProxyConfig::new(user(), PASSWORD)
+        .with_address(address.ip().to_string(), address.port())
+        .with_connect_timeout(Duration::from_millis(200));
+    let adapter = with_stack(&Config::proxied(proxy), quick().retry(None));
+    let fetched = call(&adapter, FetchByProxy::new("https://example.org/"));
+    let ended = tokio::time::timeout(Duration::from_secs(4), fetched).await;
+    let error = ended.expect("it ends in time").unwrap_err();
+    assert!(error.message().contains("opens no tunnel"), "{error}");
+    assert!(!error.sent());
+    // A peer may take longer than a connection.
+    let default = ProxyConfig::new(user(), PASSWORD).connect_timeout;
+    assert_eq!(default, Duration::from_secs(30));
 }

@@ -168,3 +168,18 @@ async fn a_search_that_cannot_be_made_is_not_sent() {
     }
     assert!(server.requests().is_empty());
 }
+
+#[tokio::test]
+async fn results_that_are_paid_for_are_returned_though_a_later_page_fails() {
+    let refused = Scripted::text(401, "Auth method is not supported");
+    let first = results(&["https://a.org/", "https://b.org/"]);
+    let (server, adapter) = start(vec![first, refused.clone()]).await;
+    let found = call(&adapter, SearchWeb::new("x").limit(20)).await.unwrap();
+    let urls: Vec<&str> = found.iter().map(|result| result.url.as_str()).collect();
+    assert_eq!(urls, ["https://a.org/", "https://b.org/"]);
+    assert_eq!(server.requests().len(), 2);
+
+    let (_server, adapter) = start(vec![refused]).await;
+    let error = call(&adapter, SearchWeb::new("x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+}

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,7 @@ use contexter_brightdata::{
     TakeScreenshot, TriggerDataset, Unlock, WebLibrary,
 };
 use contexter_model::{Error, FetchPage, SearchWeb};
+use contexter_service::{Clock as _, Cx, DefaultClock};
 use contexter_testkit::{Scripted, ScriptedServer};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
@@ -84,6 +86,7 @@ async fn provoke(adapter: &BrightDataAdapter) -> Vec<Error> {
     let url = format!("https://example.org/?key={QUERY}");
     let plain = format!("http://example.org/?key={QUERY}");
     let snapshot: contexter_brightdata::SnapshotId = "s_1".parse().unwrap();
+    let in_time = Cx::new().with_deadline(DefaultClock.now() + Duration::from_secs(1));
     let errors = vec![
         call(adapter, FetchPage::new(url.as_str())).await.err(),
         call(
@@ -114,10 +117,7 @@ async fn provoke(adapter: &BrightDataAdapter) -> Vec<Error> {
         .err(),
         call(adapter, FetchByProxy::new(plain)).await.err(),
         call(adapter, FetchByProxy::new(url)).await.err(),
-        adapter
-            .fetch_records(&snapshot, None, contexter_service::Cx::new())
-            .await
-            .err(),
+        adapter.fetch_records(&snapshot, None, in_time).await.err(),
     ];
     errors.into_iter().flatten().collect()
 }
@@ -137,8 +137,9 @@ async fn nothing_secret_is_shown_whatever_the_vendor_echoes() {
         let server = ScriptedServer::start(vec![echo]).await;
         let address = server.address();
         let user = ProxyUser::new("hl_5ecret", "residential1");
-        let proxy =
-            ProxyConfig::new(user, PASSWORD).with_address(address.ip().to_string(), address.port());
+        let proxy = ProxyConfig::new(user, PASSWORD)
+            .with_address(address.ip().to_string(), address.port())
+            .with_connect_timeout(Duration::from_secs(1));
         let settings = config(&server).with_proxy(proxy);
         let adapter = with_stack(&settings, quick().retry(None));
         for error in provoke(&adapter).await {
@@ -222,4 +223,36 @@ fn around(text: &str, secret: &str) -> String {
         .find(|line| line.contains(secret))
         .unwrap_or_default()
         .to_owned()
+}
+
+#[tokio::test]
+async fn what_a_visitor_of_another_name_shows_is_not_repeated() {
+    const CUSTOMER: &str = "hl_5ecret";
+
+    let name = format!("brd-customer-{CUSTOMER}-zone-residential1-country-fr-session-abc");
+    let login = STANDARD.encode(format!("{name}:{PASSWORD}"));
+    let told = Scripted::text(400, format!("no {name} or {login} here"));
+    let server = ScriptedServer::start(vec![Scripted::status(400), told]).await;
+    let address = server.address();
+    let proxy = ProxyConfig::new(ProxyUser::new(CUSTOMER, "residential1"), PASSWORD)
+        .with_address(address.ip().to_string(), address.port());
+    let settings = config(&server).with_proxy(proxy);
+    let adapter = with_stack(&settings, quick().retry(None));
+    let fetch = FetchByProxy::new("https://example.org/");
+    let fetch = fetch.country("fr").session("abc");
+    let shown = format!("{:?}", call(&adapter, fetch).await.unwrap_err());
+    assert!(
+        shown.contains("no [redacted] or [redacted] here"),
+        "{shown}"
+    );
+
+    // Nor is the customer of the other interfaces.
+    let told = Scripted::text(400, format!("no {CUSTOMER} here"));
+    let server = ScriptedServer::start(vec![told]).await;
+    let settings = config(&server).with_customer(CUSTOMER);
+    let adapter = with_stack(&settings, quick().retry(None));
+    let error = call(&adapter, FetchPage::new("https://example.org/")).await;
+    let shown = format!("{settings:?} {:?}", error.unwrap_err());
+    assert!(shown.contains("no [redacted] here"), "{shown}");
+    assert!(!shown.contains(CUSTOMER), "{shown}");
 }

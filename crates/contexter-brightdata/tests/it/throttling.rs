@@ -148,3 +148,44 @@ async fn adapters_of_one_process_share_the_budget_of_an_interface() {
     let shared = ThrottleBudget::shared(&format!("{}/", server.base_url()));
     assert_eq!(shared.left(), 6);
 }
+
+#[tokio::test]
+async fn a_wait_for_the_budget_is_no_timeout_of_the_vendor() {
+    let script = vec![Scripted::status(429).header("retry-after", "2")];
+    let server = ScriptedServer::start(script).await;
+    let stack = quick()
+        .retry(None)
+        .attempt_timeout(Duration::from_millis(300));
+    let adapter = with_stack(&config(&server), stack);
+    call(&adapter, page()).await.unwrap_err();
+    // The pause is longer than an attempt.
+    let error = call(&adapter, page()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
+    assert!(error.is_rejection() && !error.sent(), "{error}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_has_its_whole_time_after_the_wait_for_the_budget() {
+    let slow = Scripted::text(200, "page").delay(Duration::from_secs(1));
+    let script = vec![Scripted::status(429).header("retry-after", "1"), slow];
+    let server = ScriptedServer::start(script).await;
+    // Less than the wait and the answer take together.
+    let config = config(&server).with_timeout(Duration::from_millis(1_600));
+    let stack = config.stack().retry(None);
+    let adapter = with_stack(&config, stack);
+    call(&adapter, page()).await.unwrap_err();
+    let found = call(&adapter, page()).await.unwrap();
+    assert_eq!(found.text, "page");
+}
+
+#[tokio::test]
+async fn a_request_ends_with_its_time_although_the_attempt_has_more() {
+    let server = ScriptedServer::start(vec![Scripted::hang()]).await;
+    let config = config(&server).with_timeout(Duration::from_millis(200));
+    let adapter = with_stack(&config, config.stack().retry(None));
+    let ended = tokio::time::timeout(LIMIT / 2, call(&adapter, page())).await;
+    let error = ended.expect("it ends in time").unwrap_err();
+    assert_eq!((error.kind(), error.sent()), (ErrorKind::Timeout, true));
+    assert_eq!(adapter.usage().uncertain, 1);
+}

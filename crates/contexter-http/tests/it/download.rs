@@ -4,7 +4,7 @@ use std::time::Duration;
 use contexter_http::{Client, Config};
 use contexter_model::{Error, ErrorKind};
 use contexter_service::Verdict;
-use contexter_testkit::{Scripted, ScriptedServer};
+use contexter_testkit::{Scripted, ScriptedServer, SmallDisk};
 use tempfile::TempDir;
 
 use crate::server::{Script, Server, reply};
@@ -282,4 +282,26 @@ async fn only_a_connection_that_failed_was_surely_not_sent() {
 
     let server = Server::start(reply("503 Service Unavailable", "", b"")).await;
     assert!(failure(&server.url("/f"), LIMIT).await.sent());
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_last_write_leaves_the_old_file() {
+    let (folder, file) = destination();
+    let test = "a_disk_that_is_full_at_the_last_write_leaves_the_old_file";
+    let Some(_disk) = SmallDisk::mount(folder.path(), 1, test) else {
+        return;
+    };
+    std::fs::write(&file, "old").unwrap();
+    let full = std::fs::write(folder.path().join("filling"), vec![b'x'; 2 << 20]);
+    assert!(full.is_err(), "there is room left");
+    // In one piece, whose failure no later write would tell.
+    let server = Server::start(reply("200 OK", "", &[b'y'; 1 << 10])).await;
+    let downloaded = client()
+        .download(&server.url("/f"), &file, LIMIT, |_, _| {})
+        .await;
+    let error = downloaded.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unexpected, "{error}");
+    assert!(error.message().starts_with("cannot write "), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), b"old");
+    assert_eq!(files_in(folder.path()).len(), 2, "nothing is left behind");
 }
