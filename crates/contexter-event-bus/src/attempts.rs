@@ -35,6 +35,13 @@ impl Attempts {
         !self.is_at_once_after(attempt.saturating_sub(1))
     }
 
+    /// Returns how many attempts follow each other without a delay from this one on, itself included.
+    pub(crate) fn left_in_this_go(&self, attempt: u32) -> u32 {
+        let before = attempt.saturating_sub(1) % self.in_one_go;
+        let left = self.max.saturating_sub(attempt).saturating_add(1);
+        left.min(self.in_one_go - before).max(1)
+    }
+
     /// Returns how many deliveries all attempts take.
     pub(crate) fn deliveries(&self) -> u32 {
         self.max.div_ceil(self.in_one_go)
@@ -77,6 +84,15 @@ mod tests {
             assert!(attempts.first_of(deliveries) <= max);
             assert!(attempts.first_of(deliveries + 1) > max);
         }
+    }
+
+    #[test]
+    fn a_go_ends_with_its_number_of_attempts_or_with_the_last() {
+        let left = |max, in_one_go, attempt| attempts(max, in_one_go).left_in_this_go(attempt);
+        assert_eq!([1, 2, 3, 4].map(|n| left(4, 3, n)), [3, 2, 1, 1]);
+        assert_eq!([1, 2, 3].map(|n| left(3, 1, n)), [1, 1, 1]);
+        assert_eq!([1, 2, 9].map(|n| left(2, 5, n)), [2, 1, 1]);
+        assert_eq!(left(u32::MAX, u32::MAX, 1), u32::MAX);
     }
 
     #[test]

@@ -23,6 +23,12 @@ pub enum RedriveError {
         /// The name of the subscription.
         subscription: Arc<str>,
     },
+    /// The subscription has ended, and several others of its name could take its place.
+    #[error("subscription {subscription:?} has ended, and several others have its name")]
+    SeveralSubscriptions {
+        /// The name of the subscription.
+        subscription: Arc<str>,
+    },
     /// The queue of the subscription has no room.
     #[error("queue of subscription {subscription:?} is full")]
     Full {

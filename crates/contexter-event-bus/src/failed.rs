@@ -39,11 +39,13 @@ impl Queue {
             };
         };
         let attempt = item.attempt();
-        if !error.kind().is_retryable() || !self.attempts.has_after(attempt) {
+        let ours = self.is_ours(item);
+        // Of what another consumer may have by now, that one says what becomes of it.
+        let is_last = !error.kind().is_retryable() || !self.attempts.has_after(attempt);
+        if is_last && ours {
             return After::Dead;
         }
         let remote = item.leased().is_some();
-        let ours = self.is_ours(item);
         let backoff = self.attempts.backoff;
         let more = item.more();
         more.attempt += 1;
@@ -75,7 +77,7 @@ impl Queue {
     }
 
     /// Returns whether no other consumer can have an item: not once its lease is no more.
-    fn is_ours(&self, item: &Item) -> bool {
+    pub(crate) fn is_ours(&self, item: &Item) -> bool {
         match (&self.remote, item.leased()) {
             (Some(remote), Some(leased)) => remote.has_lease(&leased.id),
             _ => true,
@@ -234,6 +236,7 @@ impl Queue {
             subscription: Arc::clone(&self.name),
             group: Arc::clone(self.group_name()),
             pattern: self.redrive_pattern(),
+            instance: self.instance().cloned(),
             origin: item.leased().map(|leased| leased.id.to_string()),
             attempts: item.attempt().min(self.attempts.max),
             kind,

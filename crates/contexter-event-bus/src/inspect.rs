@@ -73,8 +73,8 @@ impl Bus {
     /// Only the group that failed gets it, and deduplication lets it through. On a broker, a
     /// subscription without a group gets it if it is one of this very bus, and the letter stays until
     /// that has settled it, since nothing else keeps it meanwhile; until then this bus does not
-    /// redrive it again. In process, if that subscription has ended or is ending, another of the same
-    /// name and group takes it.
+    /// redrive it again. If that subscription has ended or is ending, or is not one of this bus,
+    /// another of its name without a group takes it, if there is exactly one; likewise in process.
     ///
     /// # Errors
     ///
@@ -114,15 +114,16 @@ impl Bus {
         let event = letter.event().ok_or_else(none)?;
         let queue = {
             let routes = self.inner.routes.read();
-            let same = |queue: &&Arc<Queue>| {
-                queue.group.is_none() && queue.name == subscription && queue.is_open()
+            let alone = |queue: &&Arc<Queue>| queue.group.is_none() && queue.is_open();
+            let open = || routes.queues().iter().filter(alone);
+            let instance = letter.instance.as_ref();
+            let same = |queue: &&Arc<Queue>| instance.is_some() && queue.instance() == instance;
+            let namesakes = || open().filter(|queue| queue.name == subscription);
+            let queue = match open().find(same) {
+                Some(queue) => queue,
+                None => only(namesakes(), &subscription)?,
             };
-            routes
-                .queues()
-                .iter()
-                .find(same)
-                .cloned()
-                .ok_or_else(none)?
+            Arc::clone(queue)
         };
         let remote = queue.remote.as_ref().ok_or_else(none)?;
         if !remote.redrive(&letter.id, redriving) {
@@ -155,10 +156,20 @@ impl Bus {
                 && queue.redrive_pattern() == letter.pattern
                 && queue.is_open()
         };
-        let namesake = || queues.iter().find(namesake);
-        let Some((queue, event)) = same.or_else(namesake).zip(letter.event()) else {
-            dead.put_back(kept);
-            return Err(RedriveError::NoSubscription { subscription });
+        let found = match same {
+            Some(queue) => Ok(queue),
+            None => only(queues.iter().filter(namesake), &subscription),
+        };
+        let none = || RedriveError::NoSubscription {
+            subscription: Arc::clone(&subscription),
+        };
+        let found = found.and_then(|queue| Ok((queue, letter.event().ok_or_else(none)?)));
+        let (queue, event) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                dead.put_back(kept);
+                return Err(error);
+            }
         };
         match queue.accept(event, Owner::Redriven) {
             Ok(how) if how.is_accepted() => Ok(()),
@@ -195,5 +206,24 @@ impl Bus {
             None => Ok(u64::try_from(self.inner.ledger.dead.purge()).unwrap_or(u64::MAX)),
             Some(transport) => transport.purge_dead_letters().await,
         }
+    }
+}
+
+/// Returns the one that can take the place of a subscription that has ended. Of several nobody knows
+/// which has handled the event already.
+fn only<'q>(
+    mut namesakes: impl Iterator<Item = &'q Arc<Queue>>,
+    subscription: &Arc<str>,
+) -> Result<&'q Arc<Queue>, RedriveError> {
+    let subscription = || Arc::clone(subscription);
+    let none = || RedriveError::NoSubscription {
+        subscription: subscription(),
+    };
+    let one = namesakes.next().ok_or_else(none)?;
+    match namesakes.next() {
+        None => Ok(one),
+        Some(_) => Err(RedriveError::SeveralSubscriptions {
+            subscription: subscription(),
+        }),
     }
 }

@@ -142,6 +142,11 @@ impl Queue {
         self.group.as_ref().map(|_| self.pattern.as_str().into())
     }
 
+    /// Returns what tells a subscription without a group on a broker from others of its name.
+    pub(crate) fn instance(&self) -> Option<&Arc<str>> {
+        self.remote.as_ref()?.instance.as_ref()
+    }
+
     /// Returns whether a message that was published again is for this group.
     pub(crate) fn is_marked(&self, mark: &str) -> bool {
         let pattern = self.group.as_ref().map(|_| self.pattern.as_str());

@@ -161,15 +161,17 @@ impl Ledger {
     }
 
     pub(crate) fn publishing(&self) -> usize {
-        self.publishing.load(Ordering::Acquire)
+        self.publishing.load(Ordering::SeqCst)
     }
 
     /// Something has become idle: whoever waits for everything to be so looks again.
     ///
-    /// A watcher counts itself before it looks at the queues, under their locks; who comes here has
-    /// just held such a lock. So either the watcher has seen the queue idle, or it is seen here.
+    /// A watcher counts itself before it looks at the queues, under their locks, and at the number of
+    /// publications that wait; who comes here has just held such a lock, or changed that number. So
+    /// either the watcher has seen that, or it is seen here. For the number there is no lock, so all
+    /// four accesses are in one order.
     pub(crate) fn woke_idle(&self) {
-        if self.watchers.load(Ordering::Acquire) > 0 {
+        if self.watchers.load(Ordering::SeqCst) > 0 {
             self.idle.notify_waiters();
         }
     }
@@ -193,7 +195,7 @@ struct Watcher<'a>(&'a Ledger);
 
 impl<'a> Watcher<'a> {
     fn new(ledger: &'a Ledger) -> Self {
-        ledger.watchers.fetch_add(1, Ordering::AcqRel);
+        ledger.watchers.fetch_add(1, Ordering::SeqCst);
         Self(ledger)
     }
 }
@@ -210,7 +212,7 @@ pub(crate) struct Publishing<'a>(&'a Ledger);
 
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
-        self.0.publishing.fetch_sub(1, Ordering::AcqRel);
+        self.0.publishing.fetch_sub(1, Ordering::SeqCst);
         self.0.woke_idle();
     }
 }

@@ -270,14 +270,18 @@ fn not_encoded(error: serde_json::Error) -> TransportError {
     refused("dead letter cannot be encoded").with_source(error)
 }
 
-/// Names a letter by its group, its place and its message, so that one of the same is recognised. What
-/// has no place, since it was a letter before, may fail again: there the time tells them apart.
+/// Names a letter by its group with its pattern, or by its one subscription, by its place and its
+/// message, so that one of the same is recognised. What has no place, since it was a letter before, may
+/// fail again: there the time tells them apart.
 fn name_of(letter: &DeadLetter) -> String {
     let place = match &letter.origin {
         Some(origin) => origin.clone(),
         None => letter.last_failed.to_string(),
     };
-    let mut name = [&*letter.group, &place].join("\0").into_bytes();
+    let pattern = letter.pattern.as_deref().unwrap_or_default();
+    let instance = letter.instance.as_deref().unwrap_or_default();
+    let whose = [&*letter.group, pattern, instance, &place];
+    let mut name = whose.join("\0").into_bytes();
     name.push(0);
     match &letter.message {
         DeadMessage::Event(event) => {

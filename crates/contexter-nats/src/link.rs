@@ -247,9 +247,13 @@ impl Link {
         };
         loop {
             let generation = self.ready(Some(deadline)).await.map_err(Failed::Link)?;
-            let request = Request::new().payload(body.clone()).timeout(None);
             let broken = self.broken(generation);
             let client = self.client();
+            // An inbox of its own, which ends with it: what is answered over the one that the client
+            // library shares stays in its memory if no answer comes.
+            let inbox = client.new_inbox();
+            let request = Request::new().inbox(inbox).payload(body.clone());
+            let request = request.timeout(None);
             let answer = tokio::select! {
                 biased;
                 answer = client.send_request(subject.clone(), request) => answer,

@@ -74,9 +74,13 @@ pub(crate) const SOLO: &str = "solo:";
 /// Returns the name of a group of the stream.
 ///
 /// Members of one group with different patterns must not take each other's events, so the pattern
-/// is part of the name.
+/// is part of the name: what comes after the last colon. Where it has one itself, the length of the
+/// group tells them apart.
 pub(crate) fn group_name(group: Option<&str>, pattern: &Pattern) -> String {
     match group {
+        Some(group) if pattern.as_str().contains(':') => {
+            format!("groups:{}:{group}:{pattern}", group.len())
+        }
         Some(group) => format!("group:{group}:{pattern}"),
         None => format!("{SOLO}{}", Uuid::now_v7()),
     }
@@ -97,5 +101,28 @@ pub(crate) fn start_id(start: Start) -> String {
         },
         // What the future adds begins with what is new.
         _ => "$".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_groups_have_one_name() {
+        let name = |group: &str, pattern: &str| group_name(Some(group), &pattern.parse().unwrap());
+        assert_eq!(name("g", "order.*"), "group:g:order.*");
+        // Stored under this name before.
+        assert_eq!(name("team:g", "order.*"), "group:team:g:order.*");
+        let names = [
+            name("a:b", "c"),
+            name("a", "b:c"),
+            name("1:a:b", "c"),
+            name("a:b", "c:d"),
+            name("a", "b:c:d"),
+            name("a:b:c", "d"),
+        ];
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{names:?}");
     }
 }

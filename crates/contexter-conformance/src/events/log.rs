@@ -86,6 +86,11 @@ impl Calls {
             .count()
     }
 
+    /// Returns what the handler of one got.
+    pub(crate) fn by(&self, who: usize) -> impl Iterator<Item = &Seen> {
+        self.seen.iter().filter(move |seen| seen.who == who)
+    }
+
     pub(crate) fn attempts(&self, number: u64) -> Vec<u32> {
         let of_it = self.seen.iter().filter(|one| one.number() == number);
         of_it.map(|one| one.attempt).collect()

@@ -57,7 +57,7 @@ async fn a_rule_that_needs_what_is_missing_does_not_apply() {
         .iter()
         .map(|e| e.verdict.as_str())
         .collect();
-    assert_eq!(verdicts, ["n/a"; 5]);
+    assert_eq!(verdicts, ["n/a"; 6]);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::remote::BrokenOff;
 const DEFERRED: Duration = Duration::from_millis(200);
 /// How often it is looked whether an event that was lost is here again.
 const AWAITED: Duration = Duration::from_millis(50);
-/// How much longer than the handler may take it counts as in progress.
+/// How much longer than all attempts of one go may take it counts as in progress.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How many more deliveries than it may have make an event poison, whatever else is known of it:
@@ -76,7 +76,10 @@ impl Queue {
         if let (Some(dedupe), Some(key), Some(by)) = (dedupe, &admitted.0, &found.by)
             && !found.begun
         {
-            let lease = limit.saturating_add(GRACE).min(MAX_WITHIN);
+            // What fails for the first time stays in progress, if it is tried again at once.
+            let attempts = self.attempts.left_in_this_go(claim.attempt);
+            let lease = limit.saturating_mul(attempts).saturating_add(GRACE);
+            let lease = lease.min(MAX_WITHIN);
             match dedupe.store.begin(key, by, lease).await {
                 Ok(Begin::New) => {
                     suspect = !dedupe.store.outlives_processes();
@@ -103,6 +106,11 @@ impl Queue {
         if found.over
             && (suspect || found.failed || found.deliveries / FAR_OVER > self.attempts.deliveries())
         {
+            if !self.has_lease(slot) {
+                // Whoever has it by now makes it a dead letter. The next renewal tells.
+                self.defer(slot, AWAITED);
+                return None;
+            }
             let (kind, error) = self.poison(slot);
             self.bury(slot, kind, error).await;
             return None;
@@ -168,6 +176,11 @@ impl Queue {
             failed: over && leased.is_some_and(|(remote, leased)| remote.has_failed(&leased.id)),
             deliveries: leased.map_or(1, |(_, leased)| leased.delivery_count),
         })
+    }
+
+    fn has_lease(&self, slot: usize) -> bool {
+        let state = self.state.lock();
+        state.item(slot).is_some_and(|item| self.is_ours(item))
     }
 
     fn may_come_again(&self, slot: usize) -> bool {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use failures::Failure;
 pub(crate) use held::BrokenOff;
@@ -50,6 +51,8 @@ pub(crate) struct Leased {
 pub(crate) struct Remote {
     pub(crate) transport: Arc<dyn MessageTransport>,
     pub(crate) spec: SubscriptionSpec,
+    /// What tells it from others of its name, where it has no group.
+    pub(crate) instance: Option<Arc<str>>,
     /// There as soon as the broker has been reached.
     source: OnceLock<Arc<dyn Source>>,
     state: watch::Sender<Ready>,
@@ -80,8 +83,10 @@ impl Remote {
         tally: Arc<Tally>,
         max_clock_skew: Duration,
     ) -> Self {
+        let alone = spec.group.is_none();
         Self {
             transport,
+            instance: alone.then(|| Uuid::now_v7().to_string().into()),
             lease: spec.lease,
             prefetch: spec.prefetch,
             spec,

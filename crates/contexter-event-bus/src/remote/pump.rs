@@ -236,6 +236,7 @@ impl Remote {
             subscription: Arc::clone(&queue.name),
             group: Arc::clone(queue.group_name()),
             pattern: queue.redrive_pattern(),
+            instance: self.instance.clone(),
             origin: Some(id.to_string()),
             attempts: 0,
             kind,

@@ -173,13 +173,13 @@ impl Remote {
         self.ledger.woke_idle();
     }
 
-    /// Renews the lease of everything that is held, and lets go of what is held by others.
+    /// Renews the lease of everything that is held, and lets go of what is held by others. That is also
+    /// what has just come: a source may have read it ahead, and half of its lease may be over.
     async fn renew(&self) {
         let (ids, renewals): (Vec<Arc<str>>, Vec<(DeliveryToken, Disposition)>) = {
             let held = self.held.lock();
             held.items
                 .iter()
-                .filter(|(_, hold)| hold.renewed.elapsed() >= self.lease / 4)
                 .map(|(id, hold)| (Arc::clone(id), (hold.token, Disposition::InProgress)))
                 .unzip()
         };
@@ -207,7 +207,7 @@ impl Remote {
                         .insert(Arc::clone(id), self.keeps_its_place_until());
                     lost += 1;
                 }
-                // Perhaps next time: there are two more before the lease runs out.
+                // Perhaps next time: what was renewed has at least one more before its lease runs out.
                 Err(_error) => {}
             }
         }

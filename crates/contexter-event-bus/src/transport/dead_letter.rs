@@ -91,6 +91,10 @@ pub struct DeadLetter {
     /// The pattern of the group, which tells it from others of its name; none without a group.
     #[serde(default)]
     pub pattern: Option<Arc<str>>,
+    /// What tells the subscription from others of its name, where it has no group; none with a group,
+    /// in process, and in letters of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Arc<str>>,
     /// The place of the event at the broker; none in process.
     pub origin: Option<String>,
     /// How often it was tried.

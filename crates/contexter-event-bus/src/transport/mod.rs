@@ -126,6 +126,9 @@ pub trait MessageTransport: fmt::Debug + Send + Sync + 'static {
     /// - `Ok` only when the broker has confirmed it: the event is acknowledged after that, so a
     ///   letter that is not stored is an event that is lost.
     /// - [`DeadLetter::id`] is ignored; the transport assigns one.
+    /// - Of one event that several subscriptions have failed, each has a letter: a transport that
+    ///   recognises what it has stored tells them apart by [`DeadLetter::group`],
+    ///   [`DeadLetter::pattern`] and [`DeadLetter::instance`].
     /// - All of [`DeadLetter`] is kept, the original headers and bytes of an undecodable message
     ///   included, byte by byte.
     /// - Dead letters are kept apart from the events: no subscription gets them, and the limits of

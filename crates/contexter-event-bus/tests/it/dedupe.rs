@@ -385,3 +385,39 @@ async fn what_has_failed_for_good_is_a_dead_letter_also_when_its_worker_is_stopp
     assert_eq!((stats.dead_lettered, stats.abandoned), (1, 0));
     drop(second);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_several_times_in_one_go_is_in_progress_until_the_last_of_them() {
+    let bus = Bus::default();
+    let (seen, running) = (Seen::default(), Arc::new(AtomicUsize::new(0)));
+    let (noted, most) = (seen.clone(), Arc::new(AtomicUsize::new(0)));
+    let (now, peak) = (Arc::clone(&running), Arc::clone(&most));
+    let slow = move |delivery: Delivery| {
+        noted.note(&delivery);
+        let (now, peak) = (Arc::clone(&now), Arc::clone(&peak));
+        async move {
+            peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            sleep(Duration::from_secs(19)).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+            if delivery.attempt() < 3 {
+                return Err(HandlerError::retryable("not yet"));
+            }
+            Ok(())
+        }
+    };
+    let second = Duration::from_secs(1);
+    let config = SubscriptionConfig::default()
+        .with_deduplication(true)
+        .with_concurrency(2)
+        .with_handler_timeout(second * 20)
+        .with_attempts(3, second, second)
+        .with_attempts_in_one_go(3);
+    let kept = bus.subscribe("a.b", config, slow).unwrap();
+    let twice = Arc::new(event(1));
+    bus.publish(Arc::clone(&twice)).await.unwrap();
+    bus.publish(twice).await.unwrap();
+    until(|| kept.stats().duplicates == 1).await;
+    assert_eq!(seen.all(), [(1, 1), (1, 2), (1, 3)]);
+    assert_eq!(most.load(Ordering::SeqCst), 1, "one of them is handled");
+    assert_eq!(running.load(Ordering::SeqCst), 0);
+}

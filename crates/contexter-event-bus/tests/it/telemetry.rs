@@ -10,11 +10,13 @@ use contexter_event_bus::metrics::{
 use contexter_event_bus::{
     Bus, BusConfig, Delivery, HandlerError, PublishError, SubscriptionConfig,
 };
+use contexter_protocol::EventPayload;
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit,
 };
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::dedupe::Slow;
 use crate::support::{LONG, Seen, config, event, noting, number, publish_all, typed};
@@ -203,12 +205,17 @@ async fn the_time_of_every_attempt_is_told() {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+struct Misnamed;
+
+impl EventPayload for Misnamed {
+    const TYPE: &'static str = "no..type";
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_payload_that_makes_no_event_is_a_failed_publication() {
     let bus = Bus::default();
-    let failed = bus
-        .publish_document_processed("a\u{0}b", 1, Duration::ZERO)
-        .await;
+    let failed = bus.publish_payload("test", &Misnamed).await;
     assert!(matches!(failed, Err(PublishError::Build(_))), "{failed:?}");
     let told = Told::by(&bus);
     let invalid = format!("{PUBLISH_FAILURES} invalid_event");

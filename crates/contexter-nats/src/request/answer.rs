@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::{Message, Subscriber};
 use async_trait::async_trait;
@@ -12,7 +13,9 @@ use contexter_event_bus::transport::{
 use contexter_protocol::IntegrationEvent;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout_at};
 
+use super::end::is_over;
 use crate::error::{refused, unavailable};
 use crate::message::{Outgoing, decode};
 use crate::transport::Inner;
@@ -20,6 +23,9 @@ use crate::transport::Inner;
 /// The queue of all responders: of those of one queue the server chooses one, whatever their
 /// patterns. With a queue for each group, several groups would carry out one request.
 const QUEUE: &str = "responders";
+
+/// How long a responder that ends may take to turn away what has come.
+const TURNED_AWAY_WITHIN: Duration = Duration::from_millis(500);
 
 /// One responder.
 pub(crate) struct Answering {
@@ -122,8 +128,38 @@ impl RequestSource for Answering {
         self.closing.send_replace(true);
         // Whoever receives lets go of it at once.
         let mut requests = self.requests.lock().await;
-        if let Err(error) = requests.unsubscribe().await {
+        if let Err(error) = requests.drain().await {
             tracing::debug!(%error, "connection had ended before the responder");
+            return;
+        }
+        // What has come and nobody has asked for is for another responder, if there is one.
+        let deadline = Instant::now() + TURNED_AWAY_WITHIN;
+        while let Ok(Some(message)) = timeout_at(deadline, requests.next()).await {
+            self.turn_away(message).await;
+        }
+    }
+}
+
+impl Answering {
+    /// Sends a request once more, for another responder. Without one, the server tells whoever asks.
+    async fn turn_away(&self, message: Message) {
+        let Message {
+            subject,
+            reply: Some(reply),
+            headers,
+            payload,
+            ..
+        } = message
+        else {
+            return;
+        };
+        let client = self.inner.link.client();
+        let headers = headers.unwrap_or_default();
+        let sent = client
+            .publish_with_reply_and_headers(subject, reply, headers, payload)
+            .await;
+        if let Err(error) = sent {
+            tracing::debug!(%error, "request could not be turned away");
         }
     }
 }
@@ -133,6 +169,10 @@ fn open(message: Message) -> Option<IncomingRequest> {
         tracing::warn!("request without a place for the reply was left out");
         return None;
     };
+    if is_over(&message) {
+        tracing::debug!("request is over and was left out");
+        return None;
+    }
     match decode(message).event {
         Ok(event) => Some(IncomingRequest::new(
             event,

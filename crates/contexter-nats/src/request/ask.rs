@@ -9,6 +9,7 @@ use contexter_event_bus::{RequestError, TransportError};
 use contexter_protocol::IntegrationEvent;
 use tokio::time::{Instant, sleep_until};
 
+use super::end::set_end;
 use crate::error::{unavailable, unconfirmed, unexpected};
 use crate::message::{Outgoing, decode};
 use crate::transport::Inner;
@@ -22,7 +23,8 @@ impl Inner {
         let deadline = Instant::now() + within;
         let event_type = request.event_type();
         let subject = self.names.request(event_type)?;
-        let outgoing = Outgoing::event(request)?;
+        let mut outgoing = Outgoing::event(request)?;
+        set_end(&mut outgoing, within)?;
         outgoing.check(self.limits.event)?;
         let generation = match self.link.ready(Some(deadline)).await {
             Ok(generation) => generation,
@@ -32,7 +34,10 @@ impl Inner {
             Err(error) => return Err(error.into()),
         };
         let (client, broken) = (self.link.client(), self.link.broken(generation));
+        // An inbox of its own, which ends with this call: the client library would remember for ever
+        // what nobody answers.
         let sent = Request::new()
+            .inbox(client.new_inbox())
             .payload(outgoing.body)
             .headers(outgoing.headers)
             .timeout(None);

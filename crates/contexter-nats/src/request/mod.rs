@@ -2,5 +2,6 @@
 
 mod answer;
 mod ask;
+mod end;
 
 pub(crate) use answer::Answering;

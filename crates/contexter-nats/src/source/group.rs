@@ -54,7 +54,15 @@ impl Consumer {
             },
             ..Config::default()
         };
-        match self.create(&config, deadline).await {
+        let created = match self.create(&config, deadline).await {
+            // It is the stream that is not there.
+            Err(failed) if failed.is_not_found() => {
+                Box::pin(self.inner.ensure_streams(deadline)).await?;
+                self.create(&config, deadline).await
+            }
+            created => created,
+        };
+        match created {
             Ok(info) => {
                 self.joins(&info);
                 Ok(())

@@ -51,13 +51,18 @@ impl Passed {
 }
 
 impl Consumer {
-    /// Knows how far the group has come, unless it was known and is still so.
+    /// Knows how far the group has come, unless it was known and is still so; and where this consumer
+    /// begins, so that what is published before it has seen anything is not passed over if the server
+    /// forgets it.
     pub(super) fn joins(&self, info: &Info) {
         let now = Passed {
             delivery: info.delivered.consumer_sequence,
             sequence: info.delivered.stream_sequence,
         };
         *self.made.lock() = Some(info.created);
+        if let Some(settled) = settled_up_to(info) {
+            self.table.lock().begins_after(settled);
+        }
         let mut passed = self.passed.lock();
         if passed.is_none_or(|known| now.delivery < known.delivery) {
             *passed = Some(now);
@@ -111,6 +116,15 @@ impl Consumer {
     fn is_for_all(&self) -> bool {
         self.inner.names.is_all(&self.filter)
     }
+}
+
+/// Returns up to which message of the stream the group has settled everything, a new one what is before
+/// its beginning. None if it holds messages and has settled none: then the server does not say.
+fn settled_up_to(info: &Info) -> Option<u64> {
+    if info.num_ack_pending == 0 {
+        return Some(info.delivered.stream_sequence);
+    }
+    Some(info.ack_floor.stream_sequence).filter(|settled| *settled > 0)
 }
 
 #[cfg(test)]

@@ -71,6 +71,30 @@ async fn what_fails_again_without_a_place_is_another_letter() {
     assert_eq!(kept.unwrap().len(), 2);
 }
 
+#[tokio::test]
+async fn letters_of_one_event_are_several_where_several_have_failed_it() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let one = letter(&DeadMessage::Event(event("a.b")), "95");
+    let mut sent = Vec::new();
+    for (pattern, instance) in [
+        (Some("order.*"), None),
+        (Some("order.>"), None),
+        (None, Some("1")),
+        (None, Some("2")),
+    ] {
+        let mut letter = one.clone();
+        letter.pattern = pattern.map(Into::into);
+        letter.instance = instance.map(Into::into);
+        let id = transport.dead_letter(&letter).await.unwrap();
+        // Sent twice, it is still one.
+        assert_eq!(transport.dead_letter(&letter).await.unwrap(), id);
+        sent.push(letter.with_id(id));
+    }
+    let kept = transport.dead_letters(&DeadLetterQuery::all()).await;
+    assert_eq!(kept.unwrap(), sent);
+}
+
 /// An event of attributes of so many bytes each.
 fn wide(subject: usize, attributes: usize) -> Arc<IntegrationEvent> {
     let mut builder = IntegrationEvent::builder("tests", "a.b").data(serde_json::json!({ "n": 1 }));

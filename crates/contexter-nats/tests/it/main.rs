@@ -7,6 +7,7 @@ mod closing;
 mod dead_letters;
 mod existing;
 mod faults;
+mod forgotten;
 mod leases;
 mod prefetch;
 mod publish;

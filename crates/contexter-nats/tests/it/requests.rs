@@ -3,12 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_nats::Request;
+use async_nats::client::RequestErrorKind;
 use contexter_event_bus::RequestError;
-use contexter_event_bus::transport::{MessageTransport, RequestSource};
+use contexter_event_bus::transport::{IncomingRequest, MessageTransport, RequestSource};
+use contexter_nats::NatsTransport;
 use contexter_testkit::require;
-use tokio::time::Instant;
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep};
 
-use crate::support::{event, spec, start};
+use crate::support::{PATIENCE, event, spec, start};
 
 #[tokio::test]
 async fn a_request_gets_its_reply_and_without_a_responder_fails_at_once() {
@@ -71,18 +76,24 @@ async fn a_request_is_carried_out_once_also_where_several_groups_answer_its_type
     assert_eq!(carried_out.into_inner(), 10);
 }
 
+/// A request that was taken in time, and is over.
+async fn over(
+    transport: &NatsTransport,
+    responder: &dyn RequestSource,
+) -> (IncomingRequest, RequestError) {
+    let question = event("ask.a");
+    let asking = transport.request(&question, Duration::from_secs(2));
+    let (late, taken) = tokio::join!(asking, responder.receive(1));
+    (taken.unwrap().remove(0), late.unwrap_err())
+}
+
 #[tokio::test]
 async fn a_late_reply_is_discarded() {
     require!("nats-server");
     let (_server, transport) = start().await;
     let responder = transport.respond(&spec("ask.*", "g")).await.unwrap();
-    let within = Duration::from_millis(100);
-    let late = transport
-        .request(&event("ask.a"), within)
-        .await
-        .unwrap_err();
+    let (first, late) = over(&transport, &*responder).await;
     assert!(matches!(late, RequestError::Timeout { .. }), "{late}");
-    let first = responder.receive(1).await.unwrap().remove(0);
     responder
         .reply(first.token, &event("late.reply"))
         .await
@@ -98,4 +109,103 @@ async fn a_late_reply_is_discarded() {
         answering
     );
     assert_eq!(answer.unwrap(), good);
+}
+
+#[tokio::test]
+async fn a_request_whose_time_is_over_is_not_delivered() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let responder = transport.respond(&spec("ask.*", "g")).await.unwrap();
+    let within = Duration::from_millis(100);
+    let late = transport.request(&event("ask.a"), within).await;
+    let late = late.unwrap_err();
+    assert!(matches!(late, RequestError::Timeout { .. }), "{late}");
+    let (question, reply) = (event("ask.b"), event("good.reply"));
+    let answering = async {
+        let asked = responder.receive(8).await.unwrap();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        for one in asked {
+            assert_eq!(one.event, question);
+            responder.reply(one.token, &reply).await.unwrap();
+        }
+    };
+    let asking = transport.request(&question, PATIENCE);
+    let (answer, ()) = tokio::join!(asking, answering);
+    assert_eq!(answer.unwrap(), reply);
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_a_request_that_nobody_has_answered() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let responder = transport.respond(&spec("ask.*", "g")).await.unwrap();
+    let (asked, _late) = over(&transport, &*responder).await;
+    // Nobody listens any more where its reply would go.
+    let other = async_nats::connect(server.url()).await.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let listens = Request::new().timeout(Some(Duration::from_millis(200)));
+        let answer = other.send_request(asked.token.0.to_string(), listens).await;
+        if answer.is_err_and(|error| error.kind() == RequestErrorKind::NoResponders) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "somebody still listens");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_closed_responder_has_not_begun_with_goes_to_the_others() {
+    require!("nats-server");
+    let (server, transport) = start().await;
+    let closed = transport.respond(&spec("ask.*", "g")).await.unwrap();
+    let other = transport.respond(&spec("ask.*", "g")).await.unwrap();
+    let witness = async_nats::connect(server.url()).await.unwrap();
+    let mut sent = witness.subscribe("contexter-request.>").await.unwrap();
+    witness.flush().await.unwrap();
+    let questions: Vec<_> = (0..20).map(|_| event("ask.a")).collect();
+    let asking = questions
+        .iter()
+        .map(|question| transport.request(question, PATIENCE));
+    let serving = async {
+        for _ in &questions {
+            sent.next().await.unwrap();
+        }
+        // What the server has given to the first is there before this is answered.
+        transport.health().await;
+        closed.close().await;
+        while let Ok(asked) = other.receive(8).await {
+            for one in asked {
+                let reply = event("done");
+                other.reply(one.token, &reply).await.unwrap();
+            }
+        }
+    };
+    let asking = async {
+        let answers = join_all(asking).await;
+        other.close().await;
+        answers
+    };
+    let (answers, ()) = tokio::join!(asking, serving);
+    for answer in answers {
+        answer.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_only_a_closed_responder_had_has_none() {
+    require!("nats-server");
+    let (_server, transport) = start().await;
+    let responder = transport.respond(&spec("ask.*", "g")).await.unwrap();
+    let question = event("ask.a");
+    let closing = async {
+        // Before it is closed the request is sent: both are polled in this order.
+        transport.health().await;
+        responder.close().await;
+    };
+    let begun = Instant::now();
+    let (answer, ()) = tokio::join!(transport.request(&question, PATIENCE), closing);
+    let none = answer.unwrap_err();
+    assert!(matches!(none, RequestError::NoResponder { .. }), "{none}");
+    assert!(begun.elapsed() < PATIENCE / 2);
 }

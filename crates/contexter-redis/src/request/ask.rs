@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// The requests of this process that wait for replies.
 pub(crate) struct Asker {
     key: String,
-    link: Link,
+    link: Arc<Link>,
     calls: Mutex<Calls>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -59,7 +59,7 @@ impl Asker {
         let patience = inner.config.block_time + inner.config.response_timeout;
         Self {
             key: inner.keys.replies(&Uuid::now_v7().to_string()),
-            link: Link::new(inner.dial.clone(), patience),
+            link: Arc::new(Link::new(inner.dial.clone(), patience)),
             calls: Mutex::default(),
             task: Mutex::default(),
         }
@@ -82,8 +82,9 @@ impl Asker {
     fn listen(self: &Arc<Self>, inner: &Arc<Inner>) {
         let mut task = self.task.lock();
         if task.is_none() {
-            let (asker, block) = (Arc::downgrade(self), inner.config.block_time);
-            *task = Some(tokio::spawn(take_replies(asker, block)));
+            let (asker, link) = (Arc::downgrade(self), Arc::clone(&self.link));
+            let cmd = take(&self.key, AT_ONCE, inner.config.block_time);
+            *task = Some(tokio::spawn(take_replies(asker, link, cmd)));
         }
     }
 
@@ -121,17 +122,18 @@ impl Drop for Asker {
     }
 }
 
-async fn take_replies(asker: Weak<Asker>, block: Duration) {
-    while let Some(asker) = asker.upgrade() {
-        let Ok(mut live) = asker.link.live(None).await else {
+/// Takes replies until the asker is gone. It holds none meanwhile, so that it is gone as soon as nobody
+/// else has it, however long the server is away.
+async fn take_replies(asker: Weak<Asker>, link: Arc<Link>, cmd: Cmd) {
+    loop {
+        let Ok(mut live) = link.live(None).await else {
             return;
         };
-        let answer = asker
-            .link
-            .ask_on(&mut live, &take(&asker.key, AT_ONCE, block))
-            .await;
-        match answer {
+        match link.ask_on(&mut live, &cmd).await {
             Ok(answer) => {
+                let Some(asker) = asker.upgrade() else {
+                    return;
+                };
                 for item in taken(answer) {
                     asker.hand_over(&item);
                 }

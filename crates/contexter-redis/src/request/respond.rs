@@ -22,7 +22,7 @@ use super::{PRESENCE, Presence, REPLY_WAITS, first_line, take, taken};
 use crate::entry::number;
 use crate::error::{is_answer, refused};
 use crate::keys::{consumer_name, group_name};
-use crate::link::Link;
+use crate::link::{Link, Live};
 use crate::scripts::{self, eval};
 use crate::source::millis;
 use crate::transport::Inner;
@@ -91,20 +91,14 @@ impl RedisResponder {
 }
 
 async fn run(shared: Arc<Shared>) {
-    let mut closing = shared.closing.subscribe();
     let present = async {
-        loop {
-            sleep(PRESENCE / 3).await;
-            if let Err(error) = shared.be_present(shared.inner.main.deadline()).await {
-                tracing::debug!(%error, "responder could not say that it is there");
-            }
+        let mut closing = shared.closing.subscribe();
+        tokio::select! {
+            _ = closing.wait_for(|closing| *closing) => {}
+            () = shared.stay_present() => {}
         }
     };
-    tokio::select! {
-        _ = closing.wait_for(|closing| *closing) => {}
-        () = present => {}
-        () = shared.take_requests() => {}
-    }
+    tokio::join!(present, shared.take_requests());
 }
 
 impl Shared {
@@ -119,16 +113,38 @@ impl Shared {
         Ok(())
     }
 
-    async fn take_requests(&self) {
+    async fn stay_present(&self) {
         loop {
-            while self.wanted.load(Ordering::Acquire) == 0 {
-                self.asked.notified().await;
+            sleep(PRESENCE / 3).await;
+            if let Err(error) = self.be_present(self.inner.main.deadline()).await {
+                tracing::debug!(%error, "responder could not say that it is there");
             }
-            let Ok(mut live) = self.link.live(None).await else {
+        }
+    }
+
+    /// Waits until somebody wants requests and there is a connection; none if it is closed.
+    async fn wanted(&self) -> Option<Live> {
+        while self.wanted.load(Ordering::Acquire) == 0 {
+            self.asked.notified().await;
+        }
+        self.link.live(None).await.ok()
+    }
+
+    async fn take_requests(&self) {
+        let mut closing = self.closing.subscribe();
+        loop {
+            let live = tokio::select! {
+                biased;
+                _ = closing.wait_for(|closing| *closing) => return,
+                live = self.wanted() => live,
+            };
+            let Some(mut live) = live else {
                 return;
             };
             let many = self.wanted.load(Ordering::Acquire);
             let cmd = take(&self.key, many, self.inner.config.block_time);
+            // To its end, whoever closes meanwhile: what the server took out of the list for an answer
+            // that nobody reads would be lost.
             match self.link.ask_on(&mut live, &cmd).await {
                 Ok(answer) => {
                     let items = taken(answer);
@@ -276,7 +292,9 @@ impl RedisResponder {
         shared.closing.send_replace(true);
         let task = self.task.lock().take();
         if let Some(mut task) = task
-            && timeout(PAUSE, &mut task).await.is_err()
+            && timeout(shared.inner.config.block_time + PAUSE, &mut task)
+                .await
+                .is_err()
         {
             task.abort();
         }

@@ -1,6 +1,7 @@
 //! Requests and replies.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::MessageTransport;
@@ -8,7 +9,8 @@ use contexter_event_bus::transport::{RequestError, RequestSource, SubscriptionSp
 use contexter_protocol::IntegrationEvent;
 use contexter_redis::RedisTransport;
 use contexter_testkit::require;
-use tokio::time::{Instant, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{PATIENCE, command, config, event, server, transport};
 
@@ -195,4 +197,79 @@ async fn a_forged_place_for_replies_is_not_written_to() {
             .await
             .is_err()
     );
+}
+
+/// Requests that are asked for one after the other until that is over, each of which must be answered.
+fn keep_asking(redis: &Arc<RedisTransport>, over: &Arc<AtomicBool>) -> JoinSet<()> {
+    let mut asking = JoinSet::new();
+    for asker in 0..16 {
+        let (redis, over) = (Arc::clone(redis), Arc::clone(over));
+        asking.spawn(async move {
+            let mut number = 0;
+            while !over.load(Ordering::SeqCst) {
+                let request = event("sum.of", format!("{asker}-{number}"));
+                let reply = redis.request(&request, WITHIN / 2).await.unwrap();
+                assert_eq!(reply.causation_id(), Some(request.id()));
+                number += 1;
+            }
+        });
+    }
+    asking
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_is_lost_when_one_of_several_responders_closes() {
+    require!("redis-server");
+    let server = server();
+    let (asking, answering) = (Arc::new(transport(&server)), transport(&server));
+    let stays = respond(&answering, "sum.*", "g").await;
+    let staying = serve(Arc::clone(&stays));
+    let over = Arc::new(AtomicBool::new(false));
+    let mut asked = keep_asking(&asking, &over);
+    for _ in 0..30 {
+        let closes = respond(&answering, "sum.*", "g").await;
+        let requests = timeout(PATIENCE, closes.receive(1)).await.unwrap().unwrap();
+        for request in requests {
+            let reply = reply_to(&request.event);
+            closes.reply(request.token, &reply).await.unwrap();
+        }
+        // It goes on taking them until it is closed.
+        let serving = serve(Arc::clone(&closes));
+        closes.close().await;
+        serving.await.unwrap();
+    }
+    over.store(true, Ordering::SeqCst);
+    while let Some(done) = asked.join_next().await {
+        done.unwrap();
+    }
+    stays.close().await;
+    assert!(staying.await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_whoever_has_asked_while_the_server_is_away() {
+    require!("redis-server");
+    let mut server = server();
+    let redis = transport(&server);
+    let source = respond(&redis, "sum.*", "g").await;
+    let serving = serve(Arc::clone(&source));
+    redis.request(&event("sum.of", 1), WITHIN).await.unwrap();
+    source.close().await;
+    serving.await.unwrap();
+    drop(source);
+    server.kill().unwrap();
+    let end = Instant::now() + PATIENCE;
+    while redis.health().await.is_up() {
+        assert!(Instant::now() < end, "the server is away");
+    }
+    drop(redis);
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    while tasks() > 0 {
+        assert!(Instant::now() < end, "{} tasks are left", tasks());
+        sleep(Duration::from_millis(10)).await;
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contexter_event_bus::HandlerError;
 use futures_util::future::{pending, ready};
 
-use crate::events::log::{Log, number};
+use crate::events::log::{Calls, Log, number};
 use crate::events::stage::{Stage, open, publish};
 use crate::verdict::{Checked, check, same};
 
@@ -69,34 +69,42 @@ pub(super) async fn delayed(stage: Stage) -> Checked {
 }
 
 pub(super) async fn hung(stage: Stage) -> Checked {
+    const MANY: u64 = 4;
     let (one, two) = (stage.bus().await?, stage.bus().await?);
     let log = Log::default();
+    let later = Duration::from_millis(500);
     let config = || {
         stage
             .member("g")
+            // None waits while others hang.
+            .with_concurrency(4)
+            .with_attempts(100, later, later)
             .with_handler_timeout(Duration::from_millis(300))
             .with_deduplication(false)
     };
     let kind = stage.kind("found");
-    let mut kept = Vec::new();
-    for (who, bus) in [&one, &two].into_iter().enumerate() {
-        let hanging = log.doing(who, |delivery| async move {
-            if delivery.attempt() == 1 {
-                pending::<()>().await;
-            }
-            Ok(())
-        });
-        kept.push(open(bus, &kind, config(), hanging).await?);
-    }
-    publish(&one, &stage.events("found", 4)).await?;
+    let hanging = log.doing(0, |_| pending());
+    let hangs = open(&one, &kind, config(), hanging).await?;
+    publish(&one, &stage.events("found", MANY)).await?;
     log.until("each comes once more after it hung", |calls| {
-        (0..4).all(|n| calls.attempts(n).contains(&2))
+        (0..MANY).all(|n| calls.times(n) >= 2)
+    })
+    .await?;
+    let _other = open(&two, &kind, config(), log.noting(1)).await?;
+    drop(hangs);
+    let elsewhere = |calls: &Calls, n| calls.by(1).filter(|one| one.number() == n).count();
+    log.until("each is tried elsewhere", |calls| {
+        (0..MANY).all(|n| elsewhere(calls, n) >= 1)
     })
     .await?;
     log.stays("what was handled comes again", |calls| {
-        (0..4).any(|n| calls.attempts(n).len() > 2)
+        (0..MANY).any(|n| elsewhere(calls, n) > 1)
     })
-    .await
+    .await?;
+    let first = log.look(|calls| calls.by(1).map(|one| one.attempt).min());
+    check(first >= Some(2), || {
+        format!("expected attempts that hung to count, saw the next as number {first:?}")
+    })
 }
 
 pub(super) async fn panics(stage: Stage) -> Checked {

@@ -18,6 +18,7 @@ mod pressure;
 mod races;
 mod redrive;
 mod requests;
+mod several;
 mod sources;
 mod store;
 mod stress;
@@ -149,7 +150,7 @@ fn of_subscribers() -> Vec<Scenario> {
         14 "10,000 events, 100 publishers, the broker killed twice: all are delivered" [PERSISTENT RESTART] soon => faults::reconnect,
         15 "a new group begins at the oldest event, also after others have read it" [EARLIEST GROUPS] => delivery::late_group,
         16 "each group gets everything, and within it each event goes to one member" [GROUPS] => delivery::groups,
-        17 "the above many times at the same time, on one broker" [EARLIEST GROUPS TAKEOVER ORDER] large_store; alone => stress::all_at_once,
+        17 "those above that leave bus and broker to others and have few events, many times at the same time" [EARLIEST GROUPS TAKEOVER ORDER] large_store; alone => stress::all_at_once,
     }
     .into()
 }
@@ -159,9 +160,11 @@ fn of_failures() -> Vec<Scenario> {
         1 "the attempt number is visible and rises by one" [] => attempts::numbers_rise,
         2 "an event that fails for good is a dead letter with all that is known, and is settled" [] => letters::complete,
         2 "an event with about 64 KiB of attributes is a dead letter, or is refused as too large" [] => letters::large_attributes,
+        2 "an event that several fail, in groups and without one, is a dead letter of each" [GROUPS] => several::each_has_a_letter,
         3 "an event whose dead letter cannot be stored is not acknowledged" [REMOTE] => letters::stored_before_the_ack,
         4 "a redriven event is handled although its id was seen" [] => redrive::redriven,
         4 "of two groups that differ by their pattern, only the one that failed gets it again" [GROUPS] => redrive::redriven_to_a_pattern,
+        4 "of several without a group and of one name, only the one that failed gets it again" [] => several::redriven_to_the_one_that_failed,
         5 "bytes that are no event become a dead letter, and the next arrives" [STORE] => unreadable::garbage,
         5 "an unknown version becomes a dead letter, and the next arrives" [STORE] => unreadable::unknown_version,
         5 "headers that are no text become a dead letter, and the next arrives" [STORE] => unreadable::binary_headers,
@@ -191,6 +194,7 @@ fn of_failures() -> Vec<Scenario> {
         16 "1,000 requests at once each get their own reply" [REQUESTS] => requests::correlated,
         16 "of two groups that could answer a request, one carries it out" [REQUESTS] => requests::two_groups,
         16 "a request without an answer ends in time, and a late reply is discarded" [REQUESTS] => requests::late,
+        16 "a request whose time is over before it was taken is not delivered" [REQUESTS REMOTE] => requests::over,
         16 "a request that nobody answers fails at once" [REQUESTS NO_RESPONDER] => requests::nobody,
         17 "trace context, correlation and causation cross the wire" [] => envelope::context,
         18 "every attribute arrives as it was, in binary mode" [] => envelope::binary,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use contexter_event_bus::{HandlerError, RequestError, Responder, ResponderConfig};
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
@@ -144,4 +144,38 @@ pub(super) async fn nobody(stage: Stage) -> Checked {
             "expected no responder, saw {other:?}"
         ))),
     }
+}
+
+pub(super) async fn over(stage: Stage) -> Checked {
+    let (asking, answering) = (stage.transport().await?, stage.transport().await?);
+    let spec = stage.spec("ask", "g")?;
+    let responder = in_time("making a responder", answering.respond(&spec))
+        .await?
+        .map_err(broken)?;
+    let within = Duration::from_millis(300);
+    let first = stage.event("ask", 0);
+    let first = in_time("a request", asking.request(&first, within)).await?;
+    check(matches!(first, Err(RequestError::Timeout { .. })), || {
+        format!("expected a timeout, saw {first:?}")
+    })?;
+    let question = stage.event("ask", 1);
+    let taking = async {
+        let mut taken = Vec::new();
+        while !taken.contains(&1) {
+            for one in responder.receive(8).await.map_err(broken)? {
+                taken.push(number(&one.event));
+                let reply = responder.reply(one.token, &question).await;
+                reply.map_err(broken)?;
+            }
+        }
+        Ok(taken)
+    };
+    let asked = async {
+        let reply = asking.request(&question, PATIENCE * 2).await;
+        reply.map_err(broken)
+    };
+    let (taken, _reply) = in_time("a request", try_join(taking, asked)).await??;
+    same("the requests that were delivered", &taken, &vec![1])?;
+    responder.close().await;
+    Ok(())
 }

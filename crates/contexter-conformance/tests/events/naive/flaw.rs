@@ -19,6 +19,7 @@ pub(crate) enum Flaw {
     Reorders,
     IgnoresPrefetch,
     IgnoresPrefetchBytes,
+    GivesOneAtATime,
     DropsAcks,
     LosesNacks,
     NacksAtOnce,
@@ -32,9 +33,15 @@ pub(crate) enum Flaw {
     EndsAtUnreadable,
     ForgetsLetters,
     CutsLetters,
+    /// Of the letters of one event it keeps one.
+    MergesLetters,
+    ForgetsWhoseLetters,
     RedrivesToEverybody,
     LeaksHeaders,
     HidesGaps,
+    RefusesBatches,
+    /// Whatever it does not claim to do, it does not answer in time.
+    TimesOutUnclaimed,
     PublishesForEver,
     PublishesTooLong,
     EndsWithTheConnection,

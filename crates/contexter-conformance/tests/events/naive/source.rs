@@ -34,6 +34,7 @@ impl NaiveSource {
         let held = self.held.lock();
         let (events, bytes) = match self.broker.flaw {
             Flaw::IgnoresPrefetch => (usize::MAX, self.spec.prefetch_bytes),
+            Flaw::GivesOneAtATime => (1, self.spec.prefetch_bytes),
             Flaw::IgnoresPrefetchBytes => (self.spec.prefetch, usize::MAX),
             _ => (self.spec.prefetch, self.spec.prefetch_bytes),
         };

@@ -10,7 +10,8 @@ use contexter_event_bus::transport::{
     SubscriptionSpec, TransportErrorKind, TransportHealth,
 };
 use contexter_event_bus::{
-    Capabilities, Capability, EventFilter, Gap, History, MessageTransport, TransportError,
+    Capabilities, Capability, EventFilter, Gap, History, MessageTransport, RequestError,
+    TransportError,
 };
 use contexter_protocol::{IntegrationEvent, codec};
 use parking_lot::Mutex;
@@ -104,6 +105,10 @@ impl MessageTransport for NaiveTransport {
     ) -> Vec<Result<Confirmation, TransportError>> {
         // One round trip.
         tokio::task::yield_now().await;
+        if self.broker.flaw == Flaw::RefusesBatches && events.len() > 1 {
+            let refused = || TransportError::new(TransportErrorKind::Refused, "too many");
+            return events.iter().map(|_| Err(refused())).collect();
+        }
         let mut answers = Vec::with_capacity(events.len());
         for event in events {
             answers.push(match self.up().await {
@@ -135,6 +140,15 @@ impl MessageTransport for NaiveTransport {
         let mut letter = letter.clone().with_id(id.clone());
         if self.broker.flaw == Flaw::CutsLetters {
             letter.error = String::from("it failed");
+        }
+        if self.broker.flaw == Flaw::ForgetsWhoseLetters {
+            letter.instance = None;
+        }
+        let same = |other: &&DeadLetter| other.message == letter.message;
+        if self.broker.flaw == Flaw::MergesLetters
+            && let Some(known) = state.letters.values().find(same)
+        {
+            return Ok(known.id.clone());
         }
         if self.broker.flaw != Flaw::ForgetsLetters {
             state.letters.insert(number, letter);
@@ -207,6 +221,17 @@ impl MessageTransport for NaiveTransport {
         let shows = is_missing && self.broker.flaw != Flaw::HidesGaps;
         let gap = shows.then(|| Gap::new(None, Some(first.to_string())));
         Ok(History::new(events).with_gap(gap).with_last(last))
+    }
+
+    async fn request(
+        &self,
+        _request: &Arc<IntegrationEvent>,
+        within: Duration,
+    ) -> Result<Arc<IntegrationEvent>, RequestError> {
+        if self.broker.flaw == Flaw::TimesOutUnclaimed {
+            return Err(RequestError::Timeout { within });
+        }
+        Err(TransportError::unsupported(Capability::RequestReply).into())
     }
 
     async fn health(&self) -> TransportHealth {

@@ -36,6 +36,8 @@ pub(crate) struct Broker {
     pub(crate) fail_removals: AtomicU64,
     /// How many publications from now on get no answer.
     pub(crate) fail_next: AtomicU64,
+    /// How much of its lease is over when a message is given, in milliseconds.
+    pub(crate) read_ahead: AtomicU64,
     /// How many bytes each message has, as far as the broker says.
     pub(crate) size: AtomicUsize,
     /// How many messages are given at once at most, if not 0.

@@ -64,7 +64,8 @@ impl FakeSource {
                 continue;
             }
             let token = self.broker.tokens.fetch_add(1, Ordering::SeqCst);
-            let until = now + self.spec.lease;
+            let over = self.broker.read_ahead.load(Ordering::SeqCst);
+            let until = now + self.spec.lease - Duration::from_millis(over);
             group.pending.insert(token, Pending { at, until });
             let count = group.counts.entry(at).or_default();
             *count += 1;

@@ -98,3 +98,22 @@ async fn none_follows_once_another_consumer_has_the_event() {
     assert_eq!(seen.all(), [(1, 1)]);
     assert_eq!(bus.stats().fenced, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_another_consumer_has_by_now_becomes_no_dead_letter_here() {
+    let lease = || config().with_lease(SECOND);
+    // The last attempt of a delivery, and the last of several in one go.
+    for (config, attempts) in [
+        (lease().with_attempts(1, SECOND, SECOND), 1),
+        (lease().with_attempts_in_one_go(3), 3),
+    ] {
+        let broker = Broker::new();
+        let bus = over(&broker);
+        let (seen, _kept) = fail(&bus, config, SECOND * 10, Duration::ZERO).await;
+        until(|| seen.all().len() == attempts).await;
+        broker.lose("g", 0, LONG * 2);
+        sleep(SECOND * 60).await;
+        assert_eq!(seen.all().len(), attempts);
+        assert_eq!(bus.dead_letters().await.unwrap(), []);
+    }
+}

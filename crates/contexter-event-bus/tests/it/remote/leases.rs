@@ -184,3 +184,22 @@ async fn leases_are_kept_while_there_is_always_something_to_settle() {
     until(|| broker.acked("g") == next).await;
     assert_eq!(broker.redeliveries("g"), 0, "nobody got anything twice");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_came_with_half_of_its_lease_over_is_renewed_in_time() {
+    let broker = Broker::new();
+    let bus = over(&broker);
+    broker.read_ahead.store(1_620, Ordering::SeqCst);
+    let slow = |_: Delivery| async {
+        sleep(Duration::from_secs(20)).await;
+        Ok(())
+    };
+    let lease = config().with_lease(Duration::from_secs(3));
+    let kept = bus.subscribe("a.b", lease, slow).unwrap();
+    kept.ready().await.unwrap();
+    // Half a second before the next renewal.
+    sleep(Duration::from_millis(500)).await;
+    bus.publish(event(1)).await.unwrap();
+    until(|| broker.acked("g") == 1).await;
+    assert_eq!(broker.redeliveries("g"), 0, "its lease was kept");
+}

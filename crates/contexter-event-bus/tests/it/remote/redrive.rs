@@ -236,3 +236,28 @@ async fn a_letter_is_redriven_once_also_when_another_subscription_has_taken_the_
     until(|| next.stats().delivered == 1).await;
     assert_eq!(seen.numbers(), [0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_several_namesakes_none_takes_the_place_of_a_subscription_that_has_ended() {
+    let (broker, gate) = (Broker::new(), Arc::new(Semaphore::new(0)));
+    let (bus, kept, _seen) = with_letters(&broker, 1, &gate).await;
+    let letter = bus.dead_letters().await.unwrap().remove(0);
+    let alone = || SubscriptionConfig::default().with_name("alone");
+    let (one, two) = (Seen::default(), Seen::default());
+    let first = bus.subscribe("a.b", alone(), noting(&one)).unwrap();
+    let second = bus.subscribe("a.b", alone(), noting(&two)).unwrap();
+    first.ready().await.unwrap();
+    second.ready().await.unwrap();
+    drop(kept);
+    let several = bus.redrive(&letter.id).await.unwrap_err();
+    let said = several.to_string();
+    assert!(
+        matches!(several, RedriveError::SeveralSubscriptions { .. }),
+        "{said}"
+    );
+    assert_eq!(bus.dead_letters().await.unwrap().len(), 1, "it is kept");
+    drop(first);
+    bus.redrive(&letter.id).await.unwrap();
+    until(|| two.numbers() == [0]).await;
+    assert!(one.numbers().is_empty());
+}

@@ -58,10 +58,10 @@ pub(super) struct Table {
     /// How many of those that are held have their settlement on its way to the server, which gets it
     /// before whatever is asked for after that.
     pub(super) sent_away: usize,
-    /// The last message of the stream that was seen.
+    /// The last message of the stream that was seen, or after which the consumer began.
     pub(super) position: u64,
-    /// The stream has taken the place of another one, and is wanted from its beginning.
-    anew: bool,
+    /// That is known, also where it is the beginning of the stream.
+    known: bool,
     /// The number of the last delivery that arrived, among all of the consumer at the server.
     pub(super) last_delivery: u64,
     /// How far what was delivered has been searched for unreadable messages.
@@ -98,6 +98,13 @@ impl Table {
         Self {
             unsettled: Some(BTreeSet::new()),
             ..Self::default()
+        }
+    }
+
+    /// Begins after a message of the stream, unless it is known where this consumer is.
+    pub(super) fn begins_after(&mut self, sequence: u64) {
+        if !std::mem::replace(&mut self.known, true) {
+            self.position = self.position.max(sequence);
         }
     }
 
@@ -359,18 +366,19 @@ impl Table {
     }
 
     /// Returns where a consumer begins that is made again: with the oldest message that is held or, as
-    /// far as that is known, unsettled; or after the last that was seen. None if none was.
+    /// far as that is known, unsettled; or after the last that was seen, or where it began. None if it
+    /// never began.
     pub(super) fn resume_at(&self) -> Option<u64> {
         let unsettled = self.unsettled.as_ref().and_then(|all| all.first().copied());
         let oldest = unsettled.or_else(|| self.by_sequence.keys().min().copied());
-        let known = self.position > 0 || self.anew;
+        let known = self.position > 0 || self.known;
         oldest.or_else(|| known.then_some(self.position + 1))
     }
 
     /// The stream has taken the place of another one, and its numbers mean something else. What is held
     /// stays so.
     pub(super) fn begins_anew(&mut self) {
-        self.anew = true;
+        self.known = true;
         self.position = 0;
         self.last_delivery = 0;
         self.looked_up_to = 0;

@@ -190,3 +190,13 @@ fn a_stream_in_the_place_of_another_one_is_read_from_its_beginning() {
         assert_eq!(table.not_lost(), 1);
     }
 }
+
+#[test]
+fn a_consumer_that_has_seen_nothing_begins_again_where_it_began() {
+    let mut table = Table::solo();
+    assert_eq!(table.resume_at(), None);
+    table.begins_after(0);
+    assert_eq!(table.resume_at(), Some(1), "the stream was empty");
+    table.begins_after(7);
+    assert_eq!(table.resume_at(), Some(1), "it is known where it is");
+}
