@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use contexter_model::{
-    CollectionSpec, Error, ErrorKind, Filter, FusedQuery, Hit, Point, StoreFusion,
+    CollectionSpec, Distance, Error, ErrorKind, Filter, FusedQuery, Hit, Leg, Point, StoreFusion,
 };
 
 /// The name under which errors and the registry know these stores.
@@ -213,6 +213,30 @@ pub(crate) fn check_fusion(query: &FusedQuery) -> Result<(), Error> {
         )),
         None => Ok(()),
     }
+}
+
+/// Verifies that a fusion suits the collection's distance.
+///
+/// The engine adds up the scores of a search by Euclidean distance as they are, and those are
+/// distances: the farthest points would come first (`qdrant-edge` 0.7.2, `score_fusion`).
+pub(crate) fn check_fused_scores(
+    legs: &[Leg],
+    fusion: &StoreFusion,
+    spec: &CollectionSpec,
+) -> Result<(), Error> {
+    let nearer_is_lower =
+        spec.distance == Distance::Euclid && legs.iter().any(|leg| matches!(leg, Leg::Dense(_)));
+    if nearer_is_lower && *fusion == StoreFusion::Distribution {
+        return Err(error(
+            ErrorKind::Unsupported,
+            format!(
+                "collection {:?} has the distance Euclid, whose scores the engine cannot fuse by their \
+                 distribution; reciprocal ranks can be",
+                spec.name,
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses the deletion of everything.

@@ -75,6 +75,27 @@ pub(crate) struct Account {
     is_troubled: AtomicBool,
 }
 
+/// What becomes of one request, counted when this is dropped: with the request, if whoever sent it waits
+/// no longer. An answer that did not come in time is none.
+pub(crate) struct Answer<'a> {
+    account: &'a Account,
+    model: &'a str,
+    status: Option<u16>,
+}
+
+impl Answer<'_> {
+    /// Takes up that a reply of this status came, or none.
+    pub(crate) fn came(&mut self, status: Option<u16>) {
+        self.status = status;
+    }
+}
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        self.account.answered(self.model, self.status);
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     requests: u64,
@@ -92,6 +113,15 @@ impl Account {
             models: Mutex::default(),
             last_success: Mutex::default(),
             is_troubled: AtomicBool::new(false),
+        }
+    }
+
+    /// Counts what becomes of a request that is about to be sent.
+    pub(crate) fn awaits<'a>(&'a self, model: &'a str) -> Answer<'a> {
+        Answer {
+            account: self,
+            model,
+            status: None,
         }
     }
 

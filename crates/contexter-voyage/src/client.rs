@@ -103,9 +103,9 @@ impl Client {
 
     /// Sends a request and reads what the vendor refuses.
     pub(crate) async fn send(&self, request: Request, model: &str) -> Result<Reply, Error> {
+        let mut answer = self.inner.account.awaits(model);
         let outcome = request.send().await;
-        let status = outcome.as_ref().ok().map(Reply::status);
-        self.inner.account.answered(model, status);
+        answer.came(outcome.as_ref().ok().map(Reply::status));
         self.accept(outcome?, model)
     }
 
@@ -134,9 +134,9 @@ impl Client {
     ) -> Result<R::Reply, Error> {
         let sent = self.inner.api.post(path).operation(operation).json(body);
         let mut arriving = Arriving::new(request);
+        let mut answer = self.inner.account.awaits(model);
         let outcome = arrived(sent, &mut arriving).await;
-        let status = outcome.as_ref().ok().map(Reply::status);
-        self.inner.account.answered(model, status);
+        answer.came(outcome.as_ref().ok().map(Reply::status));
         let reply = self.accept(outcome?, model)?;
         arriving
             .finish(request)

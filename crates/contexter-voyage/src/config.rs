@@ -20,7 +20,7 @@ use crate::{Model, ModelKind, Tier, base_url_of};
 /// | `tier` | `tier_1` | `unpaid`, `tier_1`, `tier_2` or `tier_3`: what the account is allowed |
 /// | `rate_limit` | that of the tier | requests a minute, of each model |
 /// | `token_limit` | that of the tier and the model | tokens a minute, of each model |
-/// | `timeout` | 60 s | how long one request may take |
+/// | `timeout` | 60 s | how long one request may take; with its turn in the quota and its repeats it may take 4 min more, and at least 5 min |
 /// | `retry_config` | as [`StackConfig::voyage_ai`] | see [`RetryConfig`] |
 /// | `model` | `voyage-4` | what embeds documents |
 /// | `query_model` | `model` | what embeds queries; of the same family, so that they share a space |
@@ -101,6 +101,9 @@ pub struct Config {
     #[serde(default = "default_max_concurrent")]
     pub max_concurrent: usize,
 }
+
+/// A call has at least so long for its turn in the quota and for repeats, besides one request's time.
+const QUOTA_WAIT: Duration = Duration::from_mins(4);
 
 fn default_timeout() -> Duration {
     Duration::from_mins(1)
@@ -278,7 +281,9 @@ impl Config {
     }
 
     /// Returns the settings of the stack around the embedding of documents: those of
-    /// [`StackConfig::voyage_ai`] with the quotas of tier and model, and what this section sets.
+    /// [`StackConfig::voyage_ai`] with the quotas of tier and model, and what this section sets; the
+    /// deadline is 4 min more than `timeout` if that is more than the preset's. What is more than one
+    /// request of the vendor is as many calls under it.
     #[must_use]
     pub fn stack(&self) -> StackConfig {
         self.stack_of(&self.embedding_model())
@@ -294,8 +299,9 @@ impl Config {
         let tokens = self
             .token_limit
             .unwrap_or_else(|| self.tier.tokens_per_minute(model));
-        // A wait for the quota is no failure; the deadline bounds it.
-        let longest = preset.deadline.unwrap_or(Duration::from_mins(5));
+        // A wait for the quota is no failure; but what has waited is to have its own time, too.
+        let deadline = preset.deadline.unwrap_or(Duration::from_mins(5));
+        let longest = deadline.saturating_sub(self.timeout);
         preset.rate_limit(quotas(model, requests, tokens, longest))
     }
 
@@ -303,7 +309,12 @@ impl Config {
     pub(crate) fn stack_without_quotas(&self) -> StackConfig {
         let preset = StackConfig::voyage_ai().rate_limit(None);
         let retry = self.retry_config.over(preset.retry.unwrap_or_default());
-        preset.retry(retry).attempt_timeout(self.timeout)
+        let least = self.timeout.saturating_add(QUOTA_WAIT);
+        let deadline = preset.deadline.map_or(least, |usual| usual.max(least));
+        preset
+            .retry(retry)
+            .attempt_timeout(self.timeout)
+            .deadline(deadline)
     }
 
     pub(crate) fn embedding_model(&self) -> Model {

@@ -23,7 +23,7 @@ use crate::{Dtype, ModelKind, Transport, Vectors};
 /// |---|---|
 /// | `model` | that of the configuration: by `purpose` its model for documents or for queries |
 /// | `truncation` | `true`: what is too long is cut |
-/// | `dimension` | that of the configuration if the model is too, else that of the model |
+/// | `dimension` | that of the configuration if the model shares its space with the configuration's, else that of the model |
 /// | `dtype` | [`Dtype::Float`] |
 /// | `transport` | [`Transport::Base64`] |
 ///

@@ -24,6 +24,10 @@ use crate::packing::{Cost, divide, pack};
 /// is too large is [`ErrorKind::TooLarge`] and named by its place. Any other failure of a part is the
 /// failure of the request: nothing half done is returned.
 ///
+/// A part whose turn in the quota is too far off waits until another part of its request has ended. So
+/// the stack's deadline is that of a part, and a request takes as long as the quota needs for all of it,
+/// an hour for an hour's worth of tokens, unless the deadline of its [`Cx`] comes first.
+///
 /// # Cancel safety
 ///
 /// Dropping a call drops what is under way; parts that had reached the vendor are billed, and stay
@@ -94,8 +98,9 @@ impl<S, T: Timer> Packed<S, T> {
     /// # Errors
     ///
     /// The error of the first part that failed for good, or a rejection. A part whose turn in the quota
-    /// comes after the deadline is [`ErrorKind::RateLimited`] at once, with the wait that it would take;
-    /// one that finds all places taken until then is [`ErrorKind::Unavailable`].
+    /// comes after the deadline is [`ErrorKind::RateLimited`] at once, with the wait that it would take,
+    /// and so is one whose turn the stack would not wait for while no other part is under way; one that
+    /// finds all places taken until then is [`ErrorKind::Unavailable`].
     ///
     /// # Cancel safety
     ///
@@ -109,8 +114,10 @@ impl<S, T: Timer> Packed<S, T> {
         let mut waiting: VecDeque<Range<usize>> = pack(&costs, self.lane.caps()).into();
         let mut running = FuturesUnordered::new();
         let mut done = BTreeMap::new();
+        // Whether a part was turned away since one has ended.
+        let mut held = false;
         loop {
-            while running.len() < self.lane.concurrent() {
+            while !held && running.len() < self.lane.concurrent() {
                 let Some(part) = waiting.pop_front() else {
                     break;
                 };
@@ -119,9 +126,15 @@ impl<S, T: Timer> Packed<S, T> {
             match running.next().await {
                 None => break,
                 Some((part, Ok(reply))) => {
+                    held = false;
                     done.insert(part.start, reply);
                 }
+                Some((part, Err(error))) if !running.is_empty() && self.may_wait(cx, &error) => {
+                    held = true;
+                    waiting.push_front(part);
+                }
                 Some((part, Err(error))) if is_divisible(&error, &part) => {
+                    held = false;
                     let pieces = divide(&costs, &part, pieces(&error));
                     tracing::debug!(
                         items = part.len(),
@@ -136,6 +149,18 @@ impl<S, T: Timer> Packed<S, T> {
             }
         }
         Ok(req.join(done.into_iter().collect()))
+    }
+
+    /// Returns whether the quota turned a part away that may be tried again before the deadline of `cx`.
+    fn may_wait(&self, cx: Cx, error: &Error) -> bool {
+        let turned_away = error.is_rejection() && error.kind() == ErrorKind::RateLimited;
+        let Some(wait) = error.retry_after().filter(|_| turned_away) else {
+            return false;
+        };
+        cx.deadline().is_none_or(|deadline| {
+            let now = self.lane.stack().timer().now();
+            deadline.saturating_duration_since(now) >= wait
+        })
     }
 
     fn costs<Req: Divisible>(&self, req: &Req) -> Vec<Cost> {

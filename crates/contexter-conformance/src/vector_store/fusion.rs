@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use contexter_model::{ErrorKind, Filter, FusedQuery, Hit, Query, StoreFusion};
+use contexter_model::{Distance, ErrorKind, Filter, FusedQuery, Hit, Query, StoreFusion};
+use contexter_service::Service as _;
 
-use super::fixture::{Store, id, point, term, toward};
-use crate::verdict::{Checked, check};
+use super::fixture::{Store, fresh, id, numbers, point, spec, term, toward};
+use crate::Verdict;
+use crate::verdict::{Checked, check, same};
 
 /// Scores of a store are single precision, and so may be its sums.
 const TOLERANCE: f32 = 1e-5;
@@ -53,8 +55,44 @@ pub(super) async fn follows_its_formula(store: &mut Store) -> Checked {
         .await?;
     store
         .refused(fused(reciprocal(&[1.0, 0.0])), ErrorKind::Invalid)
-        .await
-        .map(drop)
+        .await?;
+    prefers_what_is_near(store).await
+}
+
+/// Of distances, lower ones are better: whoever cannot fuse them by their distribution says so.
+async fn prefers_what_is_near(store: &mut Store) -> Checked {
+    let mut euclid = spec(&fresh("euclid"), 3);
+    euclid.distance = Distance::Euclid;
+    let collection = euclid.name.clone();
+    store.ensure(euclid).await?;
+    let points = vec![
+        point(1, &[9.0, 0.0, 0.0], &[], "a"),
+        point(2, &[1.0, 0.0, 0.0], &[], "a"),
+        point(3, &[5.0, 0.0, 0.0], &[], "a"),
+    ];
+    store.upsert(&collection, points).await?;
+    let fused = |fusion| FusedQuery {
+        collection: collection.clone(),
+        legs: vec![toward(1.0, 0.0, 0.0)],
+        leg_limit: 3,
+        fusion,
+        filter: Filter::all(),
+        limit: 10,
+    };
+    let weights = Vec::new();
+    let ranks = store
+        .call(fused(StoreFusion::ReciprocalRank { k: 61, weights }))
+        .await?;
+    same("by ranks", &numbers(&ranks), &vec![2, 3, 1])?;
+    let outcome = store
+        .handle::<FusedQuery>()?
+        .call(fused(StoreFusion::Distribution))
+        .await;
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+        Err(error) => Err(Verdict::Fail(format!("by distribution: {error}"))),
+        Ok(hits) => same("by distribution", &numbers(&hits), &vec![2, 3, 1]),
+    }
 }
 
 fn reciprocal_ranks(rankings: &[Vec<Hit>], k: f32, weights: &[f32]) -> Vec<Hit> {

@@ -28,6 +28,8 @@ const VERSION: u32 = 1;
 const FOLDER_FORMAT: &str = "contexter-vectors";
 const COLLECTION_FORMAT: &str = "contexter-collection";
 const MARKER: &str = "contexter-vectors.json";
+/// The marker while it is being written.
+const UNFINISHED_MARKER: &str = "contexter-vectors.json.tmp";
 pub(super) const LOCK: &str = "contexter-vectors.lock";
 const ALIASES: &str = "aliases.json";
 const COLLECTIONS: &str = "collections";
@@ -96,8 +98,8 @@ impl Folder {
             let name = entry
                 .map_err(|source| fault::io("read", &self.root, source))?
                 .file_name();
-            // A lock alone is what a process leaves that died while it claimed the folder.
-            if name != LOCK {
+            // These are what a process leaves that died while it claimed the folder.
+            if name != LOCK && name != UNFINISHED_MARKER {
                 return Err(fault::error(
                     ErrorKind::Invalid,
                     format!(
@@ -192,6 +194,22 @@ impl Folder {
         fs::rename(&folder.path, &rubbish.path).map_err(failed)?;
         sync_parent(&folder.path)?;
         fs::remove_dir_all(&rubbish.path).map_err(failed)
+    }
+
+    /// Removes what creations and deletions left behind that did not come to their end. Only the
+    /// holder of the lock may do it.
+    pub(super) fn clear_away(&self) -> Result<(), Error> {
+        let path = self.root.join(COLLECTIONS);
+        let entries = fs::read_dir(&path).map_err(|source| fault::io("read", &path, source))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| fault::io("read", &path, source))?;
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                let rubbish = entry.path();
+                fs::remove_dir_all(&rubbish)
+                    .map_err(|source| fault::io("remove", &rubbish, source))?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns an empty folder in which the collection `name` can be created.
@@ -347,7 +365,11 @@ fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), Error> {
             file.sync_all()
         })
         .and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| fault::io("write", path, source))?;
+    written.map_err(|source| {
+        // On a full disk it would keep the room that it could not use.
+        let _gone = fs::remove_file(&temporary);
+        fault::io("write", path, source)
+    })?;
     sync_parent(path)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -83,9 +83,7 @@ impl Lock {
             since: Timestamp::now(),
         };
         let text = serde_json::to_string(&holder).map_err(|source| io(source.into()))?;
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        file.write_all(text.as_bytes()).map_err(io)?;
+        replace(&mut file, text.as_bytes()).map_err(io)?;
         Ok(Some(Self {
             file,
             path: path.to_owned(),
@@ -109,17 +107,23 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // An empty file tells the next holder that this one ended properly, any other that it did not:
         // one that gave up while it mended what the dead had left must not pass for a proper end.
-        let emptied = self.file.set_len(0).and_then(|()| {
-            if self.is_clean() {
-                return Ok(());
-            }
-            self.file.rewind()?;
-            self.file.write_all(NOT_WHOLE)
-        });
+        let emptied = if self.is_clean() {
+            self.file.set_len(0)
+        } else {
+            replace(&mut self.file, NOT_WHOLE)
+        };
         if let Err(error) = emptied {
             tracing::warn!(path = %self.path.display(), %error, "lock file not emptied");
         }
     }
+}
+
+/// Writes `text` in place of what the file holds, and never empties it meanwhile: whatever ends this
+/// half-way, a kill or a full disk, must not look like a proper end.
+fn replace(file: &mut File, text: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(text)?;
+    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
 }
 
 /// Returns who holds the lock file at `path`, without touching it.

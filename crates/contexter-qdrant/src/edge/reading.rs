@@ -98,7 +98,8 @@ fn point(record: Record) -> Option<Point> {
 
 /// # Errors
 ///
-/// `Invalid` if the fusion or a leg cannot be.
+/// `Invalid` if the fusion or a leg cannot be; `Unsupported` for [`StoreFusion::Distribution`] with a
+/// dense leg where the distance is Euclidean.
 impl Service<FusedQuery> for EmbeddedStore {
     type Response = Vec<Hit>;
     type Error = Error;
@@ -108,6 +109,7 @@ impl Service<FusedQuery> for EmbeddedStore {
             spec::check_legs(req.legs.len())?;
             spec::check_fusion(&req)?;
             let collection = self.collection(&req.collection)?;
+            spec::check_fused_scores(&req.legs, &req.fusion, collection.spec())?;
             let Some(request) = request(req, collection.spec())? else {
                 return Ok(Vec::new());
             };

@@ -1,4 +1,4 @@
-//! Making a collection whole after its process was killed.
+//! Making a collection whole after its process was killed, or its engine failed.
 
 use std::collections::HashMap;
 
@@ -32,14 +32,14 @@ pub(super) fn deduplicate(collection: &Collection) -> Result<(), Error> {
     tracing::warn!(
         path = %collection.path().display(),
         points = first.len(),
-        "removing copies that a killed process left behind",
+        "removing copies that a killed process or a failed change left behind",
     );
     // Storing the newest version once more makes the engine delete older ones, and the one in an
     // indexed segment.
     for ids in first.chunks(PAGE) {
         collection.change("repair", |shard| store(shard, newest(shard, ids)?))?;
     }
-    collection.flush()?;
+    collection.write()?;
     // What is left are copies of the same version in segments without an index.
     for ids in doubled()?.chunks(PAGE) {
         let points = collection.read("repair", |shard| newest(shard, ids))?;
@@ -64,7 +64,7 @@ fn finish(collection: &Collection) -> Result<(), Error> {
         return Ok(());
     };
     collection.change("repair", |shard| store(shard, points))?;
-    collection.flush()?;
+    collection.write()?;
     collection.folder().end_repair()
 }
 

@@ -62,7 +62,13 @@ impl Service<Upsert> for EmbeddedStore {
 /// # Errors
 ///
 /// Any error means that nothing may be taken for durable. `Unexpected` with "send them again" means
-/// that the collection had to be reopened after a failure and changes since the last flush are gone.
+/// that the collection had to be reopened after a failure and changes since the last flush are gone,
+/// whoever sent them. Every flush says so until one of its callers has waited for the answer; several
+/// callers that store side by side should share what they hear.
+///
+/// # Cancel safety
+///
+/// Dropping the call keeps nothing from being flushed, and hides no loss from the next one.
 impl Service<Flush> for EmbeddedStore {
     type Response = ();
     type Error = Error;
@@ -70,13 +76,17 @@ impl Service<Flush> for EmbeddedStore {
     async fn call(&self, req: Flush) -> Result<(), Error> {
         let flush = async {
             let collection = self.collection(&req.collection)?;
-            self.change(&collection, "flush", Collection::flush).await
+            let losses = self
+                .change(&collection, "flush", Collection::flush_unless_lost)
+                .await?;
+            // Here, and not on the blocking thread: only who is still waiting is told.
+            losses.map_or(Ok(()), |losses| Err(collection.tell(losses)))
         };
         flush.await.map_err(|error| error.with_operation("flush"))
     }
 }
 
-/// Includes a flush. Takes time and memory in proportion to the collection; searches go on
+/// Includes a flush, which fails as [`Flush`] does but counts as told to nobody. Takes time and memory in proportion to the collection; searches go on
 /// meanwhile, changes wait.
 impl Service<Optimize> for EmbeddedStore {
     type Response = ();

@@ -5,20 +5,19 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use contexter_model::{CollectionSpec, CollectionState, Error, ErrorKind};
+use contexter_model::{CollectionSpec, Error, ErrorKind};
 use parking_lot::RwLock;
 use qdrant_edge::EdgeShard;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::collection::Collection;
 use super::fault;
-use super::folder::Folder;
+use super::folder::{CollectionFolder, Folder};
 use super::lock::Lock;
-use super::opening::{create, load};
+use super::opening::load;
 use super::options::Options;
+use super::repair;
 use super::threads::{blocking, has_cores, search_threads, turn};
-use super::{repair, search};
-use crate::spec;
 
 /// A vector store in a folder on disk, run by the Qdrant engine inside this process.
 ///
@@ -106,6 +105,15 @@ impl EmbeddedStore {
             collections.insert(collection.spec().name.clone(), collection);
         }
         lock.set_clean(true);
+        // With the lock, which whoever gives up waiting for this must not take away from under it.
+        let (rubbish, held) = (folder.clone(), Arc::clone(&lock));
+        let cleared = blocking("clear away", move || {
+            let _held = held;
+            rubbish.clear_away()
+        });
+        if let Err(error) = cleared.await {
+            tracing::warn!(%error, "rubbish not removed");
+        }
         Ok(Self {
             inner: Arc::new(Inner {
                 folder,
@@ -139,7 +147,8 @@ impl EmbeddedStore {
 
     /// Flushes and closes all collections and releases the folder; later calls are refused.
     ///
-    /// Waits for changes that are under way. Harmless when it is closed already.
+    /// Waits for changes that are under way, of collections and of aliases too. Harmless when it is
+    /// closed already.
     ///
     /// # Errors
     ///
@@ -149,6 +158,8 @@ impl EmbeddedStore {
     ///
     /// Dropping the future may leave the rest to the drop of the last clone.
     pub async fn close(&self) -> Result<(), Error> {
+        // Who creates or deletes works on files that belong to nobody else while the lock is held.
+        let _turn = self.creation_turn().await?;
         let Some(open) = self.inner.open.write().take() else {
             return Ok(());
         };
@@ -287,69 +298,6 @@ impl EmbeddedStore {
             Ok(())
         }
     }
-
-    pub(super) async fn ensure(&self, spec: CollectionSpec) -> Result<CollectionState, Error> {
-        spec::check(&spec)?;
-        // A task of its own: a creation that was begun is ended and taken in, whoever still waits.
-        let store = self.clone();
-        tokio::spawn(async move { store.ensure_to_the_end(spec).await })
-            .await
-            .map_err(|ended| {
-                fault::error(ErrorKind::Cancelled, "the runtime has ended".to_owned())
-                    .with_source(ended)
-            })?
-    }
-
-    async fn ensure_to_the_end(&self, spec: CollectionSpec) -> Result<CollectionState, Error> {
-        let _creation = turn(&self.inner.creations).await?;
-        let existing = {
-            let open = self.inner.open.read();
-            let open = open.as_ref().ok_or_else(|| self.closed())?;
-            if let Some(collection) = open.aliases.get(&spec.name) {
-                return Err(fault::error(
-                    ErrorKind::Invalid,
-                    format!(
-                        "{:?} is an alias of collection {collection:?}: a collection cannot have \
-                         its name",
-                        spec.name,
-                    ),
-                ));
-            }
-            open.collections.get(&spec.name).map(Arc::clone)
-        };
-        if let Some(existing) = existing {
-            spec::compare(existing.spec(), &spec)?;
-            let points = self
-                .search(existing, "count", |shard| {
-                    search::count(shard, search::Passes::All)
-                })
-                .await?;
-            return Ok(CollectionState {
-                created: false,
-                points,
-            });
-        }
-        let space = self.space_check();
-        let folder = self.inner.folder.clone();
-        let created = spec.clone();
-        let destination = folder.collection(&spec.name);
-        blocking("create", move || {
-            space(0)?;
-            create(&folder, &created)
-        })
-        .await?;
-        let shard = load(&destination, false).await?;
-        let mut open = self.inner.open.write();
-        let open = open.as_mut().ok_or_else(|| self.closed())?;
-        let lock = Arc::clone(&open.lock);
-        let collection = Collection::new(spec, destination, shard, lock);
-        open.collections
-            .insert(collection.spec().name.clone(), Arc::new(collection));
-        Ok(CollectionState {
-            created: true,
-            points: 0,
-        })
-    }
 }
 
 impl EmbeddedStore {
@@ -380,6 +328,22 @@ impl EmbeddedStore {
         let mut open = self.inner.open.write();
         open.as_mut().ok_or_else(|| self.closed())?.aliases = aliases;
         Ok(())
+    }
+
+    /// Takes in a collection that was opened.
+    pub(super) fn take_in(
+        &self,
+        spec: CollectionSpec,
+        folder: CollectionFolder,
+        shard: EdgeShard,
+    ) -> Result<Arc<Collection>, Error> {
+        let mut open = self.inner.open.write();
+        let open = open.as_mut().ok_or_else(|| self.closed())?;
+        let lock = Arc::clone(&open.lock);
+        let collection = Arc::new(Collection::new(spec, folder, shard, lock));
+        let name = collection.spec().name.clone();
+        open.collections.insert(name, Arc::clone(&collection));
+        Ok(collection)
     }
 
     /// Takes a collection out; calls that have it end as they may.

@@ -65,17 +65,15 @@ impl RemoteStore {
                 format!("{alias:?} is a collection, an alias cannot have its name"),
             ));
         }
-        // The server carries out all actions of one request in one step.
-        let mut actions = Vec::with_capacity(2);
-        let previous = before.get_or_init(|| current.clone()).clone();
-        if current.is_some() {
-            actions.push(delete(alias));
-        }
-        actions.push(Action::CreateAlias(CreateAlias {
+        let previous = before.get_or_init(|| current).clone();
+        // Takes the place of the alias that is there. The server carries out the actions of a request
+        // one after the other and takes none back (1.19, `lib/storage`, `update_aliases`): were the
+        // old one deleted first, it would be gone if the new one is then refused.
+        let create = Action::CreateAlias(CreateAlias {
             collection_name: collection.to_owned(),
             alias_name: alias.to_owned(),
-        }));
-        self.change_aliases(actions).await?;
+        });
+        self.change_alias(create).await?;
         // Whoever deletes what was before must not delete what serves now.
         let previous = previous.filter(|previous| previous != collection);
         Ok(AliasSwitched { previous })
@@ -83,21 +81,21 @@ impl RemoteStore {
 
     pub(super) async fn drop_alias(&self, alias: &str) -> Result<(), Error> {
         spec::check_name("alias", alias)?;
-        match self.change_aliases(vec![delete(alias)]).await {
+        let delete = Action::DeleteAlias(DeleteAlias {
+            alias_name: alias.to_owned(),
+        });
+        match self.change_alias(delete).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             outcome => outcome,
         }
     }
 
-    async fn change_aliases(&self, actions: Vec<Action>) -> Result<(), Error> {
+    async fn change_alias(&self, action: Action) -> Result<(), Error> {
         let connection = self.connection();
         let request = ChangeAliases {
-            actions: actions
-                .into_iter()
-                .map(|action| AliasOperations {
-                    action: Some(action),
-                })
-                .collect(),
+            actions: vec![AliasOperations {
+                action: Some(action),
+            }],
             timeout: Some(connection.server_timeout()),
         };
         let changed = connection
@@ -110,10 +108,4 @@ impl RemoteStore {
         self.known().forget_all();
         changed.map(drop)
     }
-}
-
-fn delete(alias: &str) -> Action {
-    Action::DeleteAlias(DeleteAlias {
-        alias_name: alias.to_owned(),
-    })
 }

@@ -87,14 +87,15 @@ pub fn change(message: &[u8]) -> Result<bool, Error> {
     is_applied(reply.result)
 }
 
-/// Reads from an `UpdateBatchResponse` whether all changes were applied.
+/// Reads from an `UpdateBatchResponse` whether all changes that it speaks of were applied.
 ///
 /// # Errors
 ///
-/// As [`change`].
+/// As [`change`]; `Protocol` too if it speaks of none.
 pub fn changes(message: &[u8]) -> Result<bool, Error> {
     let reply: UpdateBatchResponse = decode(message)?;
-    all_applied(reply.result)
+    let asked = reply.result.len().max(1);
+    all_applied(reply.result, asked)
 }
 
 /// Reads the head of a reply: the status of HTTP and the headers, those of gRPC among them. `None` if

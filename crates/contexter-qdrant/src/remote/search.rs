@@ -82,6 +82,7 @@ impl RemoteStore {
         spec::check_fusion(&req)?;
         let name = req.collection.as_str();
         self.with_spec(name, None, |spec| async move {
+            spec::check_fused_scores(&req.legs, &req.fusion, &spec)?;
             spec::check_filter(&req.filter, &spec)?;
             let nothing =
                 req.limit == 0 || req.leg_limit == 0 || spec::lets_nothing_pass(&req.filter);

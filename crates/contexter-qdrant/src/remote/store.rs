@@ -152,7 +152,11 @@ impl RemoteStore {
         let spec = under(stack, || self.spec(name)).await?;
         let outcome = work(spec).await;
         if let Err(error) = &outcome
-            && matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound)
+            && matches!(
+                error.kind(),
+                // A reply that does not fit may be that of another collection behind an alias.
+                ErrorKind::Invalid | ErrorKind::NotFound | ErrorKind::Protocol
+            )
         {
             self.known().forget(name);
         }

@@ -162,7 +162,8 @@ impl RemoteStore {
             return is_applied(sent.await.map_err(unsplittable)?.result);
         }
         let sent = connection.send::<UpdateBatchResponse>(UPDATE_BATCH, message);
-        all_applied(sent.await.map_err(unsplittable)?.result)
+        let reply = sent.await.map_err(unsplittable)?;
+        all_applied(reply.result, batch.operations)
     }
 }
 
@@ -226,6 +227,8 @@ struct Encoded {
     /// Whether all points have both vectors, which makes it an `UpsertPoints`. Otherwise it is an
     /// `UpdateBatchPoints`, which also deletes the vectors that the points lack.
     whole: bool,
+    /// How many changes it consists of.
+    operations: usize,
     points: usize,
     message: Bytes,
 }
@@ -245,6 +248,7 @@ impl Encoded {
             };
             return Self {
                 whole: true,
+                operations: 1,
                 points: count,
                 message: message.encode_to_vec().into(),
             };
@@ -258,6 +262,7 @@ impl Encoded {
         })];
         operations.extend(delete_vectors(without_dense, DENSE));
         operations.extend(delete_vectors(without_sparse, SPARSE));
+        let changes = operations.len();
         let message = UpdateBatchPoints {
             collection_name: collection.to_owned(),
             wait: Some(true),
@@ -272,6 +277,7 @@ impl Encoded {
         };
         Self {
             whole: false,
+            operations: changes,
             points: count,
             message: message.encode_to_vec().into(),
         }

@@ -33,8 +33,18 @@ pub(super) fn is_applied(result: Option<UpdateResult>) -> Result<bool, Error> {
     }
 }
 
-/// Reads what became of the changes of one call; all of them have to be applied.
-pub(super) fn all_applied(results: Vec<UpdateResult>) -> Result<bool, Error> {
+/// Reads what became of the `asked` changes of one call; all of them have to be applied.
+///
+/// # Errors
+///
+/// `Protocol` if the reply does not speak of every one, and as [`is_applied`].
+pub(super) fn all_applied(results: Vec<UpdateResult>, asked: usize) -> Result<bool, Error> {
+    if results.len() != asked {
+        return Err(fault::protocol(format!(
+            "the reply says what became of {} changes, {asked} were sent",
+            results.len(),
+        )));
+    }
     let mut applied = true;
     for result in results {
         applied &= is_applied(Some(result))?;
@@ -138,5 +148,26 @@ impl RemoteStore {
             ErrorKind::Timeout,
             format!("collection {collection:?} accepted changes and has not applied them in time"),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed() -> UpdateResult {
+        UpdateResult {
+            status: UpdateStatus::Completed.into(),
+            ..UpdateResult::default()
+        }
+    }
+
+    #[test]
+    fn a_reply_that_does_not_speak_of_every_change_shows_nothing() {
+        assert!(all_applied(vec![completed(); 2], 2).is_ok_and(|applied| applied));
+        for told in [0, 1, 3] {
+            let error = all_applied(vec![completed(); told], 2).map_err(|error| error.kind());
+            assert_eq!(error, Err(ErrorKind::Protocol), "{told}");
+        }
     }
 }

@@ -194,15 +194,21 @@ impl Catalog {
         Ok(true)
     }
 
-    /// Changes aliases, all or none. Blocks.
-    pub(super) fn change_aliases(
+    /// Changes aliases, one action after the other. As on the server (1.19, `lib/storage`,
+    /// `update_aliases`), each is written down before the next is looked at, and what was done before
+    /// one that is refused stays done. Blocks.
+    pub(super) fn change_aliases<A>(
         &self,
-        change: impl FnOnce(&mut BTreeMap<String, String>) -> Result<(), Status>,
+        actions: Vec<A>,
+        act: impl Fn(&mut BTreeMap<String, String>, A) -> Result<(), Status>,
     ) -> Result<(), Status> {
         let _changing = self.changing.lock();
-        let mut aliases = self.aliases.read().clone();
-        change(&mut aliases)?;
-        self.save_aliases(aliases)
+        for action in actions {
+            let mut aliases = self.aliases.read().clone();
+            act(&mut aliases, action)?;
+            self.save_aliases(aliases)?;
+        }
+        Ok(())
     }
 
     /// Returns whether there is a collection of that very name.

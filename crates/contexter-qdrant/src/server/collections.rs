@@ -148,11 +148,7 @@ impl collections_server::Collections for Collections {
             })
             .collect::<Result<_, _>>()?;
         self.change(move |catalog| {
-            catalog.change_aliases(|aliases| {
-                actions
-                    .into_iter()
-                    .try_for_each(|action| act(catalog, aliases, action))
-            })
+            catalog.change_aliases(actions, |aliases, action| act(catalog, aliases, action))
         })
         .await?;
         Ok(done(true, since))

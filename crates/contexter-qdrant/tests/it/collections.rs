@@ -1,6 +1,9 @@
 //! Creating and verifying collections.
 
+use std::time::Duration;
+
 use contexter_model::{Count, Distance, EnsureCollection, ErrorKind, Filter};
+use contexter_qdrant::edge::{EmbeddedStore, Options};
 use contexter_service::Service;
 use tempfile::tempdir;
 
@@ -141,6 +144,56 @@ async fn an_unknown_collection_is_not_found() {
 
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.message().contains("\"nope\""), "{error}");
+}
+
+#[tokio::test]
+async fn a_collection_that_is_there_but_was_not_opened_is_opened_and_verified() {
+    let folder = tempdir().unwrap();
+    let first = store(&folder.path().join("first"), 3).await;
+    upsert(&first, vec![point(1, &[1.0, 0.0, 0.0], &[], "a")])
+        .await
+        .unwrap();
+    first.close().await.unwrap();
+    // As after a creation that could not load what it had made.
+    let second = EmbeddedStore::open(folder.path().join("second"))
+        .await
+        .unwrap();
+    let place = |data: &str| folder.path().join(data).join("collections").join(CHUNKS);
+    std::fs::rename(place("first"), place("second")).unwrap();
+
+    let error = second.call(EnsureCollection(spec(4))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.message().contains("is another one"), "{error}");
+    let state = second.call(EnsureCollection(spec(3))).await.unwrap();
+
+    assert_eq!((state.created, state.points), (false, 1));
+    assert_eq!(count(&second, Filter::all()).await, 1);
+}
+
+#[tokio::test]
+async fn closing_waits_for_a_creation_that_is_under_way() {
+    let folder = tempdir().unwrap();
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+    let creator = store.clone();
+    let creation = tokio::spawn(async move { creator.call(EnsureCollection(spec(3))).await });
+    let collections = folder.path().join("collections");
+    let begun = async {
+        while collections.read_dir().unwrap().next().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), begun)
+        .await
+        .expect("the creation begins");
+
+    store.close().await.unwrap();
+
+    assert!(creation.await.unwrap().unwrap().created);
+    let options = Options::default().with_lock_wait(Duration::ZERO);
+    let store = EmbeddedStore::open_with(folder.path(), options)
+        .await
+        .unwrap();
+    assert_eq!(store.collections(), [spec(3)]);
 }
 
 #[tokio::test]

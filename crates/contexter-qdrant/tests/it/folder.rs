@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use contexter_model::{ErrorKind, Filter, Leg};
+use contexter_model::{ErrorKind, Filter, Leg, SwitchAlias};
 use contexter_qdrant::edge::EmbeddedStore;
+use contexter_service::Service;
 use tempfile::{TempDir, tempdir};
 
 use crate::fixture::{CHUNKS, count, flush, found, many, point, search, store, upsert};
@@ -61,6 +62,34 @@ async fn a_folder_with_other_files_is_refused() {
         folder.path().display(),
     );
     assert_eq!(error.message(), message);
+}
+
+#[tokio::test]
+async fn what_a_first_opening_that_was_killed_leaves_behind_is_no_foreign_file() {
+    let folder = tempdir().unwrap();
+    let unfinished = folder.path().join("contexter-vectors.json.tmp");
+    fs::write(&unfinished, "{").unwrap();
+    fs::write(folder.path().join("contexter-vectors.lock"), "").unwrap();
+
+    let store = store(folder.path(), 3).await;
+
+    assert_eq!(store.collections().len(), 1);
+    assert!(!unfinished.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_replaced_leaves_no_half_of_it() {
+    let folder = tempdir().unwrap();
+    let store = store(folder.path(), 3).await;
+    fs::create_dir(folder.path().join("aliases.json")).unwrap();
+    let switch = SwitchAlias {
+        alias: "live".into(),
+        collection: CHUNKS.into(),
+    };
+
+    store.call(switch).await.unwrap_err();
+
+    assert!(!folder.path().join("aliases.json.tmp").exists());
 }
 
 #[tokio::test]
@@ -259,6 +288,11 @@ async fn damaged_files_of_the_engine_give_errors_only() {
     );
 }
 
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    copy(from, to);
+}
+
 fn copy(from: &Path, to: &Path) {
     for (path, size) in files(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
@@ -282,6 +316,18 @@ async fn an_unfinished_creation_is_cleared_away() {
 
     assert_eq!(count(&second, Filter::all()).await, 0);
     assert!(!unfinished.exists());
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_dropped_collection_goes_at_the_next_opening() {
+    let folder = closed().await;
+    let rubbish = folder.path().join("collections/.new-dropped");
+    copy_all(&collection(&folder), &rubbish);
+
+    let store = EmbeddedStore::open(folder.path()).await.unwrap();
+
+    assert!(!rubbish.exists());
+    assert_eq!(count(&store, Filter::all()).await, 50);
 }
 
 #[tokio::test]

@@ -54,6 +54,24 @@ async fn a_failure_after_a_success_is_looked_into() {
 }
 
 #[tokio::test]
+async fn an_embedding_that_got_no_answer_in_time_is_looked_into() {
+    let replies = vec![good(1), Scripted::hang(), Scripted::status(500)];
+    let server = ScriptedServer::start(replies).await;
+    let timeout = std::time::Duration::from_millis(300);
+    let adapter = VoyageAdapter::new(config(&server).with_timeout(timeout)).unwrap();
+    embed(&adapter, &["a"]).await.unwrap();
+    let error = embed(&adapter, &["a"]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    let health = adapter.health_check().await;
+    assert_eq!(health.status, HealthStatus::Unhealthy, "{health:?}");
+    assert_eq!(
+        calls(&server),
+        [EMBED, EMBED, EMBED],
+        "the list shows nothing"
+    );
+}
+
+#[tokio::test]
 async fn a_check_embeds_one_word_where_there_is_no_list_of_jobs() {
     for none in [
         Scripted::status(404),

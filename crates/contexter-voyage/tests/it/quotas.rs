@@ -98,6 +98,43 @@ fn no_minute_sees_more_than_the_limit_of_requests_without_a_payment_method() {
     assert_eq!(vendor.state().throttled, 0);
 }
 
+/// Nine texts, of each of which an account without a payment method has one a minute.
+fn slow() -> (Arc<Vendor>, Packed<Arc<Vendor>, ManualClock>, Embed) {
+    let config = Config::new(KEY).with_tier(contexter_voyage::Tier::Unpaid);
+    let mut vendor = Vendor::new(&ManualClock::new());
+    vendor.quota = 10_000;
+    let vendor = Arc::new(vendor);
+    let packed = packed(&vendor, settings(&config), exact());
+    let texts = (0..9).map(|number| format!("{number}{}", "word".repeat(9_500)));
+    (vendor, packed, document(texts.collect()))
+}
+
+#[test]
+fn a_request_may_need_more_of_the_quota_than_any_call_waits_for() {
+    let (vendor, packed, request) = slow();
+    let started = vendor.clock.now();
+    let reply = vendor
+        .clock
+        .run_until_stalled(packed.call(request))
+        .unwrap();
+    assert_eq!(reply.unwrap().vectors.len(), 9);
+    assert!(vendor.clock.now() - started > 400 * SECOND);
+    let state = vendor.state();
+    assert_eq!((state.requests.len(), state.throttled), (9, 0));
+}
+
+#[test]
+fn a_request_that_cannot_be_done_by_its_deadline_is_refused_at_once() {
+    let (vendor, packed, request) = slow();
+    let started = vendor.clock.now();
+    let cx = Cx::new().with_deadline(started + 200 * SECOND);
+    let called = packed.call_with(cx, request);
+    let error = vendor.clock.run_until_stalled(called).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited, "{error}");
+    assert!(error.retry_after() > Some(200 * SECOND), "{error:?}");
+    assert_eq!(vendor.clock.now(), started);
+}
+
 #[test]
 fn a_refusal_makes_all_calls_pause_whether_it_names_a_wait_or_not() {
     for names_wait in [true, false] {

@@ -115,6 +115,18 @@ fn models_that_do_not_go_together_are_refused() {
 }
 
 #[test]
+fn a_call_has_time_for_its_turn_and_then_for_all_of_its_timeout() {
+    for minutes in [1, 5, 30] {
+        let timeout = Duration::from_mins(minutes);
+        let stack = Config::new(KEY).with_timeout(timeout).stack();
+        let (deadline, turn) = (stack.deadline.unwrap(), stack.rate_limit.unwrap().max_wait);
+        assert_eq!(stack.attempt_timeout, Some(timeout));
+        assert_eq!(turn + timeout, deadline);
+        assert!(turn >= Duration::from_mins(4), "{turn:?}");
+    }
+}
+
+#[test]
 fn the_quotas_are_those_of_tier_and_model() {
     let limits = |tier, model: &str, kind| {
         let config = Config::new(KEY).with_tier(tier);

@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 
-use contexter_model::{CollectionState, EnsureCollection, ErrorKind, Filter, Leg, Query};
+use contexter_model::{
+    CollectionState, EnsureCollection, ErrorKind, Filter, Leg, Query, Scroll, SwitchAlias, Upsert,
+};
 use contexter_qdrant::remote::{METADATA_KEY, RemoteStore};
 use contexter_service::Service;
+use qdrant_client::qdrant::alias_operations::Action;
+use qdrant_client::qdrant::collections_client::CollectionsClient;
 use qdrant_client::qdrant::{
-    CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
-    DeleteFieldIndexCollectionBuilder, Distance, FieldType, Modifier, SparseVectorParamsBuilder,
-    SparseVectorsConfigBuilder, UpdateCollectionBuilder, Value, VectorParamsBuilder,
-    VectorsConfigBuilder,
+    AliasOperations, ChangeAliases, CreateAlias, CreateCollection, CreateCollectionBuilder,
+    CreateFieldIndexCollectionBuilder, DeleteAlias, DeleteFieldIndexCollectionBuilder, Distance,
+    FieldType, Modifier, SparseVectorParamsBuilder, SparseVectorsConfigBuilder,
+    UpdateCollectionBuilder, Value, VectorParamsBuilder, VectorsConfigBuilder,
 };
 use serde_json::json;
 
-use super::served::Served;
-use crate::fixture::{CHUNKS, spec};
+use super::served::{KEY, Served};
+use crate::fixture::{CHUNKS, point, spec};
 
 /// A collection with both vectors, as somebody else would make it.
 fn foreign(size: u64, metadata: HashMap<String, Value>) -> CreateCollection {
@@ -161,4 +165,72 @@ async fn many_may_create_the_same_collection_at_once() {
         created += usize::from(creation.await.unwrap().unwrap().created);
     }
     assert_eq!(created, 1);
+}
+
+fn switch(alias: &str, collection: &str) -> SwitchAlias {
+    SwitchAlias {
+        alias: alias.to_owned(),
+        collection: collection.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn of_several_actions_on_aliases_those_before_a_refused_one_stay_done() {
+    let served = Served::start().await;
+    let store = RemoteStore::new(&served.config()).unwrap();
+    store.call(EnsureCollection(spec(3))).await.unwrap();
+    store.call(switch("live", CHUNKS)).await.unwrap();
+    let actions = [
+        Action::DeleteAlias(DeleteAlias {
+            alias_name: "live".into(),
+        }),
+        Action::CreateAlias(CreateAlias {
+            alias_name: "live".into(),
+            collection_name: "nowhere".into(),
+        }),
+    ];
+    let mut request = tonic::Request::new(ChangeAliases {
+        actions: actions
+            .map(|action| AliasOperations {
+                action: Some(action),
+            })
+            .into(),
+        timeout: None,
+    });
+    let key = KEY.parse().unwrap();
+    request.metadata_mut().insert("api-key", key);
+    let mut client = CollectionsClient::connect(served.url()).await.unwrap();
+
+    let status = client.update_aliases(request).await.unwrap_err();
+
+    assert_eq!(status.code(), tonic::Code::NotFound);
+    let aliases = served.client().list_aliases().await.unwrap().aliases;
+    assert_eq!(aliases, [], "as on the vendor's server");
+}
+
+#[tokio::test]
+async fn another_collection_behind_an_alias_is_noticed_by_the_points_that_do_not_fit() {
+    let served = Served::start().await;
+    let [store, other] = [(), ()].map(|()| RemoteStore::new(&served.config()).unwrap());
+    let mut wide = spec(4);
+    wide.name = "wide".into();
+    store.call(EnsureCollection(spec(3))).await.unwrap();
+    store.call(EnsureCollection(wide)).await.unwrap();
+    store.call(switch("live", CHUNKS)).await.unwrap();
+    let scroll = || Scroll {
+        collection: "live".into(),
+        after: None,
+        limit: 10,
+        filter: Filter::all(),
+        vectors: true,
+    };
+    assert!(store.call(scroll()).await.unwrap().points.is_empty());
+    other.call(switch("live", "wide")).await.unwrap();
+    let points = vec![point(1, &[1.0, 0.0, 0.0, 0.0], &[], "a")];
+    let collection = "live".into();
+    other.call(Upsert { collection, points }).await.unwrap();
+
+    let error = store.call(scroll()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    assert_eq!(store.call(scroll()).await.unwrap().points.len(), 1);
 }

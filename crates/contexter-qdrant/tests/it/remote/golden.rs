@@ -297,7 +297,7 @@ async fn reads_say_for_how_long() {
 }
 
 #[tokio::test]
-async fn an_alias_is_switched_in_one_request() {
+async fn an_alias_is_switched_by_one_action() {
     let golden = ensured().await;
     golden.forget(|_| false);
     let switch = || SwitchAlias {
@@ -311,13 +311,10 @@ async fn an_alias_is_switched_in_one_request() {
     let delete = Action::DeleteAlias(DeleteAlias {
         alias_name: "current".to_owned(),
     });
-    let change = |actions: Vec<Action>| ChangeAliases {
-        actions: actions
-            .into_iter()
-            .map(|action| AliasOperations {
-                action: Some(action),
-            })
-            .collect(),
+    let change = |action: Action| ChangeAliases {
+        actions: vec![AliasOperations {
+            action: Some(action),
+        }],
         timeout: TIMEOUT,
     };
     golden.call(switch()).await;
@@ -326,14 +323,10 @@ async fn an_alias_is_switched_in_one_request() {
         collection_name: "current".to_owned(),
     };
     golden.sent("/qdrant.Collections/CollectionExists", &exists);
-    golden.sent(
-        "/qdrant.Collections/UpdateAliases",
-        &change(vec![create.clone()]),
-    );
+    golden.sent("/qdrant.Collections/UpdateAliases", &change(create.clone()));
     golden.call(switch()).await;
     golden.sent("/qdrant.Collections/ListAliases", &ListAliasesRequest {});
-    let both = change(vec![delete.clone(), create]);
-    golden.sent("/qdrant.Collections/UpdateAliases", &both);
+    golden.sent("/qdrant.Collections/UpdateAliases", &change(create));
     golden.call(ListAliases).await;
     golden.sent("/qdrant.Collections/ListAliases", &ListAliasesRequest {});
     golden
@@ -341,7 +334,7 @@ async fn an_alias_is_switched_in_one_request() {
             alias: "current".to_owned(),
         })
         .await;
-    golden.sent("/qdrant.Collections/UpdateAliases", &change(vec![delete]));
+    golden.sent("/qdrant.Collections/UpdateAliases", &change(delete));
     golden
         .call(DropCollection {
             collection: collection(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use contexter_model::{CollectionSpec, Error, ErrorKind};
 use jiff::Timestamp;
@@ -12,9 +12,9 @@ use parking_lot::{Mutex, RwLock};
 use qdrant_edge::{EdgeShard, OperationError};
 use tokio::sync::Semaphore;
 
-use super::fault;
 use super::folder::{CollectionFolder, Flushed};
 use super::lock::Lock;
+use super::{fault, repair};
 
 /// An open collection.
 ///
@@ -38,8 +38,10 @@ pub(super) struct Collection {
 struct State {
     /// Something was changed since the last flush.
     unflushed: AtomicBool,
-    /// Changes that were accepted are gone; the next flush says so.
-    lost: AtomicBool,
+    /// How often changes that were accepted were lost.
+    losses: AtomicU64,
+    /// How many of these losses a caller was told of. Until then every flush fails.
+    told: AtomicU64,
     /// Why the shard must be reopened before it is changed again.
     failure: Mutex<Option<String>>,
 }
@@ -118,17 +120,46 @@ impl Collection {
     }
 
     /// Makes all changes durable; the caller holds the permit of [`changes`](Self::changes).
+    ///
+    /// Fails while there are losses that no caller was told of, and takes none of them for told.
     pub(super) fn flush(&self) -> Result<(), Error> {
-        self.recover()?;
-        if self.state.lost.swap(false, Ordering::Relaxed) {
-            return Err(fault::error(
-                ErrorKind::Unexpected,
-                format!(
-                    "changes of {} since its last flush were lost: send them again",
-                    self.path().display(),
-                ),
-            ));
+        match self.flush_unless_lost()? {
+            None => Ok(()),
+            Some(_) => Err(self.lost()),
         }
+    }
+
+    /// Makes all changes durable, or returns the number of losses if a caller is still to be
+    /// [told](Self::tell) of the last; the caller holds the permit of [`changes`](Self::changes).
+    pub(super) fn flush_unless_lost(&self) -> Result<Option<u64>, Error> {
+        self.recover()?;
+        let losses = self.state.losses.load(Ordering::Relaxed);
+        if losses > self.state.told.load(Ordering::Relaxed) {
+            return Ok(Some(losses));
+        }
+        self.write().map(|()| None)
+    }
+
+    /// Takes note that somebody is told of so many losses, and returns what to say. Not for a thread
+    /// that works on for a caller who may be gone.
+    pub(super) fn tell(&self, losses: u64) -> Error {
+        self.state.told.fetch_max(losses, Ordering::Relaxed);
+        self.lost()
+    }
+
+    fn lost(&self) -> Error {
+        fault::error(
+            ErrorKind::Unexpected,
+            format!(
+                "changes of {} since its last flush were lost: send them again",
+                self.path().display(),
+            ),
+        )
+    }
+
+    /// Writes all changes to the disk, whatever was lost before; the caller holds the permit of
+    /// [`changes`](Self::changes).
+    pub(super) fn write(&self) -> Result<(), Error> {
         let points = self.read("flush", |shard| {
             shard.flush();
             Ok(shard.info().points_count)
@@ -155,7 +186,8 @@ impl Collection {
         *self.state.failure.lock() = Some(error.to_string());
     }
 
-    /// Reopens the shard if an earlier change failed; a closed collection stays closed.
+    /// Reopens the shard if an earlier change failed, and makes it whole; a closed collection stays
+    /// closed.
     fn recover(&self) -> Result<(), Error> {
         if self.failure().is_none() {
             return match &*self.shard.read() {
@@ -163,16 +195,23 @@ impl Collection {
                 None => Err(self.closed()),
             };
         }
+        // If this is not brought to its end, the next holder of the folder does it.
+        self.lock.set_clean(false);
         let mut slot = self.shard.write();
         if let Some(shard) = slot.take() {
             let kept = catch_unwind(AssertUnwindSafe(|| shard.flush())).is_ok();
             if !kept && self.state.unflushed.load(Ordering::Relaxed) {
-                self.state.lost.store(true, Ordering::Relaxed);
+                self.state.losses.fetch_add(1, Ordering::Relaxed);
             }
             self.end(shard);
         }
         *slot = Some(open_shard(&self.folder, true).map_err(OpenFailure::into_error)?);
+        drop(slot);
         *self.state.failure.lock() = None;
+        if let Err(error) = repair::deduplicate(self) {
+            self.fail(&error);
+            return Err(error);
+        }
         tracing::info!(path = %self.path().display(), "collection reopened");
         Ok(())
     }
@@ -326,3 +365,6 @@ fn forget_old_log(shard: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
