@@ -1,5 +1,6 @@
 //! The assembly: services, registry, bus and store over one data folder.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,15 @@ use crate::settings::Settings;
 /// embed, remote ones when they have much to do, and there is no other instance to turn to.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What a command does with the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It changes the index, and nobody else does meanwhile.
+    Write,
+    /// It only looks at it. On a server, others may do what they like.
+    Read,
+}
+
 /// Everything that a command works with.
 pub(crate) struct App {
     pub(crate) settings: Settings,
@@ -36,7 +46,7 @@ pub(crate) struct App {
     tokens: Arc<dyn CountTokens>,
     monitor: HealthMonitor,
     data: DataFolder,
-    _health: HealthFile,
+    _health: Option<HealthFile>,
     _held: Option<Held>,
 }
 
@@ -49,18 +59,19 @@ impl App {
         data: &DataFolder,
         choice: Embedding,
         documents: Option<Arc<dyn ServiceAdapter>>,
+        access: Access,
         patience: Duration,
     ) -> Result<Self> {
-        // The embedded engine holds the folder by itself; beside a server nobody else does.
-        let held = match &settings.services.qdrant {
-            Some(_) => Some(data.hold()?),
-            None => None,
-        };
         let store = services::open_store(&settings, data).await?;
-        let ledger = {
-            let path = data.ledger();
-            tokio::task::spawn_blocking(move || Ledger::open(&path)).await??
+        // One ledger for all stores, so whoever writes it holds the same lock, whatever the store.
+        let (held, open): (_, fn(&Path) -> _) = match access {
+            Access::Write => (Some(data.hold().await?), Ledger::open),
+            Access::Read => (None, Ledger::read),
         };
+        let path = data.ledger();
+        let ledger = tokio::task::spawn_blocking(move || open(&path)).await??;
+        // The embedded engine is held by whoever reads it, too.
+        let alone = held.is_some() || settings.services.qdrant.is_none();
         let embedder = services::open_embedder(&settings, data, choice).await?;
 
         let registry = Registry::new();
@@ -84,7 +95,7 @@ impl App {
             storage: Storage::open_with(data.blobs(), blob_settings())?,
             embedding: EmbeddingService::new(embed, space, BatchLimits::default()),
             tokens: embedder.tokens,
-            _health: HealthFile::keep(data.health(), monitor.clone()),
+            _health: alone.then(|| HealthFile::keep(data.health(), monitor.clone())),
             _held: held,
             data: data.clone(),
             monitor,
@@ -104,6 +115,7 @@ impl App {
         };
         let settings = IngestionSettings::default()
             .with_collection(&self.settings.collection)
+            .with_store(services::store_name(&self.settings))
             .with_division(division);
         let ingestion = Ingestion::open(environment, settings).await?;
         if self.settings.services.qdrant.is_some() {
@@ -111,6 +123,11 @@ impl App {
                 .record_space(&self.settings.collection, self.embedding.space())?;
         }
         Ok(ingestion)
+    }
+
+    /// Whether other processes can search while this one works.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.settings.services.qdrant.is_some()
     }
 
     /// Makes the search engine over the collection.

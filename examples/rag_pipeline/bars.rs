@@ -37,12 +37,18 @@ impl Bars {
         }
     }
 
-    /// Says that every document can be found by its words.
-    pub(crate) fn searchable(&self, after: Duration) {
+    /// Says that every document can be found by its words, by other processes too if the store is
+    /// `shared`.
+    pub(crate) fn searchable(&self, after: Duration, shared: bool) {
         let seconds = after.as_secs_f64();
-        self.say(&format!(
-            "searchable by words after {seconds:.1} s; vectors follow"
-        ));
+        self.say(&if shared {
+            format!("searchable by words after {seconds:.1} s; vectors follow")
+        } else {
+            format!(
+                "words indexed after {seconds:.1} s; vectors follow, and searches wait for the end of \
+                 this command, or for Ctrl-C"
+            )
+        });
         self.vectors.reset_eta();
     }
 

@@ -46,8 +46,14 @@ pub(crate) enum Command {
     Index(Index),
     /// Search what is indexed.
     Search(Search),
-    /// Measure retrieval on a test collection in BEIR form.
+    /// Measure retrieval on a test collection in BEIR form, in an index of its own.
     Eval(Eval),
+    /// Remove a library from the index; its id can then stand for another source.
+    Remove {
+        /// The library, as `libraries` lists it.
+        #[arg(value_name = "ID")]
+        library: LibraryId,
+    },
     /// Show health, counts and breaker states; works while another process holds the data.
     Status {
         /// Print JSON.
@@ -112,8 +118,9 @@ pub(crate) struct Eval {
     /// hybrid, dense or sparse [default: hybrid].
     #[arg(long)]
     pub(crate) mode: Option<Mode>,
-    /// How the legs of a hybrid search are fused, such as dbsf, rrf:60, minmax:0.7,0.3
-    /// [default: dbsf with a semantic embedder, minmax:0.7,0.3 with a lexical one].
+    /// How the legs of a hybrid search are fused, such as dbsf, rrf:60, minmax:0.3,0.7,
+    /// meaning before words [default: dbsf with a semantic embedder, minmax:0.3,0.7 with a lexical
+    /// one].
     #[arg(long, value_name = "FUSION")]
     pub(crate) fusion: Option<Fusion>,
     /// Print JSON.

@@ -1,6 +1,7 @@
 //! A test collection as a document source: each of its documents is indexed whole.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -16,6 +17,8 @@ struct Corpus {
     library: LibraryId,
     /// The open file and its position, so that pages are read on, not from the start.
     reader: Arc<Mutex<Option<(usize, evaluation::Corpus)>>>,
+    /// Documents without text, which are left out.
+    blank: Arc<AtomicUsize>,
 }
 
 impl Service<FetchDocs> for Corpus {
@@ -55,6 +58,10 @@ impl Corpus {
             if position <= start {
                 continue;
             }
+            if title.trim().is_empty() && text.trim().is_empty() {
+                self.blank.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             page.documents.push(Document {
                 library: self.library.clone(),
                 path: id,
@@ -75,6 +82,7 @@ impl Corpus {
 /// The collection as the registry sees it.
 pub(crate) struct CorpusAdapter {
     capabilities: Capabilities,
+    blank: Arc<AtomicUsize>,
 }
 
 impl CorpusAdapter {
@@ -83,10 +91,17 @@ impl CorpusAdapter {
             folder: Arc::new(folder),
             library,
             reader: Arc::default(),
+            blank: Arc::default(),
         };
         Self {
+            blank: Arc::clone(&corpus.blank),
             capabilities: Capabilities::new().with::<FetchDocs>(corpus),
         }
+    }
+
+    /// Counts the documents that were left out because they hold no text.
+    pub(crate) fn blank(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.blank)
     }
 }
 

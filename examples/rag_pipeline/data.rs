@@ -1,13 +1,14 @@
 //! The data folder: what is where, and whether it is ours.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use contexter_model::{EmbeddingSpace, LibraryId};
+use contexter_model::EmbeddingSpace;
+use tokio::time::Instant;
 
 /// Marks a folder as ours and names its layout.
 const MARKER: &str = "contexter.json";
@@ -18,6 +19,10 @@ const TAG: (&str, &str) = (
     "CACHEDIR.TAG",
     "Signature: 8a477f597d28d172789f06886806bc55\n# An index of Contexter: it can be made again.\n",
 );
+
+/// How long another process may take to let go of the folder, and how often it is looked at.
+const HOLD_WAIT: Duration = Duration::from_secs(1);
+const HOLD_POLL: Duration = Duration::from_millis(20);
 
 /// A folder that holds an index.
 #[derive(Clone, Debug)]
@@ -70,40 +75,6 @@ impl DataFolder {
         }
     }
 
-    /// Records that the libraries come from `source`, a folder or the name of a service; refuses one that came from elsewhere, because
-    /// indexing it would remove the documents of the other.
-    pub(crate) fn claim(&self, libraries: &[LibraryId], source: &Path) -> Result<()> {
-        let path = self.0.join("sources.json");
-        let mut sources: BTreeMap<LibraryId, PathBuf> = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is damaged", path.display()))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        };
-        for library in libraries {
-            // A crate is the same wherever it is locked.
-            if library.owner() == "crates" {
-                continue;
-            }
-            match sources.get(library) {
-                Some(known) if known != source => {
-                    return Err(Taken {
-                        library: library.clone(),
-                        known: known.clone(),
-                    }
-                    .into());
-                }
-                _ => sources.insert(library.clone(), source.to_owned()),
-            };
-        }
-        let aside = path.with_extension("json.new");
-        fs::write(&aside, serde_json::to_vec(&sources)?)
-            .and_then(|()| fs::rename(&aside, &path))
-            .with_context(|| format!("cannot write {}", path.display()))
-    }
-
     /// Records which embedder made a collection that is not kept in this folder.
     pub(crate) fn record_space(&self, collection: &str, space: &EmbeddingSpace) -> Result<()> {
         let path = self.spaces();
@@ -134,20 +105,37 @@ impl DataFolder {
         self.0.join("spaces.json")
     }
 
-    /// Holds the folder until the value is dropped, also by the end of the process.
-    pub(crate) fn hold(&self) -> Result<Held> {
-        let path = self.0.join("held");
+    /// Holds the folder until the value is dropped, also by the end of the process. Waits a second for
+    /// another one that was just killed.
+    pub(crate) async fn hold(&self) -> Result<Held> {
+        let path = self.held();
         let failed = || format!("cannot open {}", path.display());
         let mut options = fs::OpenOptions::new();
         let options = options.create(true).truncate(false).write(true);
         let file = options.open(&path).with_context(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Held(file)),
-            Err(fs::TryLockError::WouldBlock) => {
-                bail!("{} is in use by another process", self.0.display())
+        let deadline = Instant::now() + HOLD_WAIT;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Held(file)),
+                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    tokio::time::sleep(HOLD_POLL).await;
+                }
+                Err(fs::TryLockError::WouldBlock) => {
+                    bail!("{} is in use by another process", self.0.display())
+                }
+                Err(fs::TryLockError::Error(error)) => return Err(error).with_context(failed),
             }
-            Err(fs::TryLockError::Error(error)) => Err(error).with_context(failed),
         }
+    }
+
+    /// Returns whether a process holds the folder; is in nobody's way for longer than that takes.
+    pub(crate) fn is_held(&self) -> bool {
+        fs::File::open(self.held())
+            .is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    }
+
+    fn held(&self) -> PathBuf {
+        self.0.join("held")
     }
 
     /// Notes that the vector index is to be rebuilt, until [`optimized`](Self::optimized): a run
@@ -177,6 +165,12 @@ impl DataFolder {
         self.0.join("store")
     }
 
+    /// What `eval` keeps under this name: an index of its own, so that no test collection comes among
+    /// the documents.
+    pub(crate) fn evaluation(&self, name: &str) -> PathBuf {
+        self.0.join("eval").join(name)
+    }
+
     pub(crate) fn blobs(&self) -> PathBuf {
         self.0.join("blobs")
     }
@@ -194,26 +188,6 @@ impl DataFolder {
 /// The data folder, held against other processes.
 #[derive(Debug)]
 pub(crate) struct Held(#[expect(dead_code, reason = "open is locked")] fs::File);
-
-/// A library id that stands for another source already.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    library: LibraryId,
-    known: PathBuf,
-}
-
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "library {} was indexed from {}: give this source another id with --library",
-            self.library,
-            self.known.display()
-        )
-    }
-}
-
-impl std::error::Error for Taken {}
 
 /// Whether the marker was cut off by a kill while it was written.
 fn is_torn(marker: &str) -> bool {

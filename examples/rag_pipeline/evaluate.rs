@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail};
 use contexter_model::{LibraryId, PointId};
@@ -10,7 +11,7 @@ use contexter_rag::evaluation::{Evaluation, Report, read_qrels, read_queries};
 use contexter_rag::ingest::{Division, Ledger};
 use contexter_rag::{HybridSearchEngine, Mode, SearchRequest, chunk_id};
 
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::bars::Bars;
 use crate::cli::Eval;
 use crate::corpus::CorpusAdapter;
@@ -40,25 +41,26 @@ pub(crate) async fn run(mut settings: Settings, args: Eval) -> Result<()> {
     let name = name.to_string_lossy().into_owned();
     let library = library_id(&name)?;
     let choice = settings.choice()?;
+    let key = key(&folder, &choice.to_string());
     let data = match &settings.data {
-        Some(data) => data.clone(),
-        None => cache_folder(&folder, &choice.to_string())?,
+        Some(data) => DataFolder::create(data)?.evaluation(&key),
+        None => cache_folder()?.join(key),
     };
     let data = DataFolder::create(&data)?;
+    // In this process, never on a server: what is measured is nothing that others should find.
+    settings.services.qdrant = None;
     let corpus = CorpusAdapter::new(folder, library.clone());
-    let app = Box::pin(App::open(
-        settings,
-        &data,
-        choice,
-        Some(Arc::new(corpus)),
-        PATIENCE,
-    ))
-    .await?;
+    let blank = corpus.blank();
+    let (source, access) = (Some(Arc::new(corpus) as _), Access::Write);
+    let app = Box::pin(App::open(settings, &data, choice, source, access, PATIENCE)).await?;
     let ingestion = app.ingestion(Division::Whole).await?;
     let bars = Bars::follow(&ingestion);
     let started = ingestion.process_library_documentation(&library).await?;
     if let Some(skipped) = started.skipped.first() {
         bail!("{}: {}", skipped.path, skipped.reason);
+    }
+    if let blank @ 1.. = blank.load(Ordering::Relaxed) {
+        eprintln!("note: {blank} documents hold no text and are left out: nothing finds them");
     }
     if mode != Mode::Sparse {
         let embedded = ingestion.embed_library(&library).await?;
@@ -118,14 +120,18 @@ fn library_id(name: &str) -> Result<LibraryId> {
     Ok(format!("/eval/{name}").parse()?)
 }
 
-/// Where a collection's index is kept between runs, so that vectors are computed once.
-fn cache_folder(collection: &Path, embedder: &str) -> Result<PathBuf> {
+/// Where indexes of collections are kept between runs, so that vectors are computed once.
+fn cache_folder() -> Result<PathBuf> {
     use etcetera::BaseStrategy as _;
     let cache = etcetera::choose_base_strategy()?.cache_dir();
+    Ok(cache.join("contexter").join("eval"))
+}
+
+/// The name of a collection's index.
+fn key(collection: &Path, embedder: &str) -> String {
     let key = format!("{embedder} {}", collection.display());
-    let path = contexter_storage::hash(key.as_bytes()).to_string();
-    let short = path.get(..16).unwrap_or(&path);
-    Ok(cache.join("contexter").join("eval").join(short))
+    let key = contexter_storage::hash(key.as_bytes()).to_string();
+    key.get(..16).unwrap_or(&key).to_owned()
 }
 
 fn print(report: &Report, json: bool) -> Result<()> {

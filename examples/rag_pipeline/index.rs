@@ -1,7 +1,7 @@
 //! `index`, and the tour that runs without a command.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use contexter_model::{LibraryId, Skipped};
 use contexter_rag::ingest::{Division, Ingestion};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::bars::Bars;
 use crate::cli::Index;
 use crate::data::DataFolder;
@@ -46,7 +46,7 @@ pub(crate) async fn run(settings: Settings, args: Index) -> Result<()> {
     let documents = sources::open(&settings, source, args.library.clone()).await?;
     let data = DataFolder::create(&settings.data())?;
     for (origin, libraries) in &documents.origins {
-        data.claim(libraries, origin)?;
+        data.check_claims(libraries, origin)?;
     }
     let outcome = index(settings, &data, documents).await?;
     if outcome.changed + outcome.unchanged == 0 {
@@ -84,8 +84,13 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
         TOUR_CRATES.join(", ")
     );
     let (app, ingestion) = open(settings, &data, documents.adapter).await?;
+    let wanted = Wanted {
+        libraries: &documents.libraries,
+        origins: &documents.origins,
+        shared: app.is_shared(),
+    };
     let mut outcome = Outcome::default();
-    let worked = work(&ingestion, &data, &documents.libraries, &mut outcome).await;
+    let worked = work(&ingestion, &data, &wanted, &mut outcome).await;
     outcome.print()?;
     worked?;
     let engine = app.search_engine()?;
@@ -101,8 +106,13 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
 
 async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> Result<Outcome> {
     let (app, ingestion) = open(settings, data, documents.adapter).await?;
+    let wanted = Wanted {
+        libraries: &documents.libraries,
+        origins: &documents.origins,
+        shared: app.is_shared(),
+    };
     let mut outcome = Outcome::default();
-    let worked = work(&ingestion, data, &documents.libraries, &mut outcome).await;
+    let worked = work(&ingestion, data, &wanted, &mut outcome).await;
     outcome.skipped.extend(documents.skipped);
     outcome.print()?;
     worked?;
@@ -117,9 +127,30 @@ async fn open(
     documents: Arc<dyn ServiceAdapter>,
 ) -> Result<(App, Ingestion)> {
     let choice = settings.choice()?;
-    let app = Box::pin(App::open(settings, data, choice, Some(documents), PATIENCE)).await?;
+    let (documents, access) = (Some(documents), Access::Write);
+    let app = Box::pin(App::open(
+        settings, data, choice, documents, access, PATIENCE,
+    ))
+    .await?;
     let ingestion = app.ingestion(Division::default()).await?;
     Ok((app, ingestion))
+}
+
+/// What is to be indexed.
+struct Wanted<'a> {
+    libraries: &'a [LibraryId],
+    /// Where they come from.
+    origins: &'a [(PathBuf, Vec<LibraryId>)],
+    /// Others can search meanwhile.
+    shared: bool,
+}
+
+impl Wanted<'_> {
+    fn origin(&self, library: &LibraryId) -> Option<&Path> {
+        let mut origins = self.origins.iter();
+        let found = origins.find(|(_, libraries)| libraries.contains(library));
+        found.map(|(origin, _)| &**origin)
+    }
 }
 
 /// Runs both halves of the flow over all libraries: first the words of every one, then the vectors.
@@ -128,11 +159,11 @@ async fn open(
 async fn work(
     ingestion: &Ingestion,
     data: &DataFolder,
-    libraries: &[LibraryId],
+    wanted: &Wanted<'_>,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let started = Instant::now();
-    let worked = steps(ingestion, data, libraries, outcome).await;
+    let worked = steps(ingestion, data, wanted, outcome).await;
     outcome.seconds = started.elapsed().as_secs_f64();
     worked
 }
@@ -140,12 +171,12 @@ async fn work(
 async fn steps(
     ingestion: &Ingestion,
     data: &DataFolder,
-    libraries: &[LibraryId],
+    wanted: &Wanted<'_>,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let bars = Bars::follow(ingestion);
     let interrupted = data.changes()?;
-    both_halves(ingestion, libraries, &bars, outcome)
+    both_halves(ingestion, data, wanted, &bars, outcome)
         .await
         .context(
             "not everything was indexed; what was is kept, and the same command goes on from there",
@@ -168,12 +199,13 @@ async fn steps(
 
 async fn both_halves(
     ingestion: &Ingestion,
-    libraries: &[LibraryId],
+    data: &DataFolder,
+    wanted: &Wanted<'_>,
     bars: &Bars,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let started = Instant::now();
-    let mut words = stream::iter(libraries)
+    let mut words = stream::iter(wanted.libraries)
         .map(|library| ingestion.process_library_documentation(library))
         .buffered(LIBRARIES_AT_ONCE);
     while let Some(started) = words.try_next().await? {
@@ -182,16 +214,27 @@ async fn both_halves(
         outcome.unchanged += started.unchanged;
         outcome.removed += started.removed;
         outcome.skip(&started.library_id, started.skipped);
+        // Not before: a source of which nothing is indexed takes no id from others.
+        if started.document_count > 0
+            && let Some(origin) = wanted.origin(&started.library_id)
+        {
+            data.claim(&started.library_id, origin)?;
+        }
     }
     outcome.words = true;
-    bars.searchable(started.elapsed());
-    let mut vectors = stream::iter(libraries)
+    bars.searchable(started.elapsed(), wanted.shared);
+    let mut failed = 0;
+    let mut vectors = stream::iter(wanted.libraries)
         .map(|library| ingestion.embed_library(library))
         .buffered(LIBRARIES_AT_ONCE);
     while let Some(embedded) = vectors.try_next().await? {
         outcome.embedded_documents += embedded.documents;
         outcome.embedded_chunks += embedded.chunks;
+        failed += embedded.failed.len();
         outcome.skip(&embedded.library_id, embedded.failed);
+    }
+    if failed > 0 && outcome.embedded_documents == 0 {
+        bail!("none of {failed} documents could be embedded");
     }
     Ok(())
 }

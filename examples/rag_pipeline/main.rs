@@ -6,6 +6,7 @@
 //! cargo run --release --example rag_pipeline                            # a tour
 //! cargo run --release --example rag_pipeline -- index --source docs/    # your own documents
 //! cargo run --release --example rag_pipeline -- search "your question"
+//! cargo run --release --example rag_pipeline -- remove /local/docs
 //! cargo run --release --example rag_pipeline -- index --config examples/rag_pipeline/services.yaml
 //! ```
 #![expect(
@@ -16,6 +17,7 @@
 
 mod app;
 mod bars;
+mod claims;
 mod cli;
 mod corpus;
 mod data;
@@ -23,6 +25,7 @@ mod evaluate;
 mod health;
 mod index;
 mod output;
+mod remove;
 mod rerank;
 mod routed;
 mod search;
@@ -90,6 +93,7 @@ async fn run(cli: Cli) -> Result<()> {
         Some(Command::Index(args)) => Box::pin(index::run(settings, args)).await,
         Some(Command::Search(args)) => search::run(settings, args).await,
         Some(Command::Eval(args)) => evaluate::run(settings, args).await,
+        Some(Command::Remove { library }) => Box::pin(remove::run(settings, library)).await,
         Some(Command::Status { json }) => Box::pin(status::status(settings, json)).await,
         Some(Command::Libraries { json }) => status::libraries(&settings, json),
     }
@@ -102,7 +106,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
             .downcast_ref::<SearchError>()
             .is_some_and(SearchError::is_usage)
             || cause.is::<ConfigError>()
-            || cause.is::<data::Taken>()
+            || cause.is::<claims::Taken>()
             || cause.is::<InvalidEmbedderChoice>()
             || cause.is::<InvalidConfig>()
             || cause.is::<sources::NoSource>()

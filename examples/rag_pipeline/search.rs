@@ -1,12 +1,14 @@
 //! `search`.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use contexter_local::EmbedderChoice;
-use contexter_rag::{HybridSearchEngine, Mode, SearchHit, SearchRequest, SearchResponse};
+use contexter_rag::{
+    HybridSearchEngine, Mode, SearchError, SearchHit, SearchRequest, SearchResponse,
+};
 
-use crate::app::{App, unknown_library};
+use crate::app::{Access, App, unknown_library};
 use crate::cli::Search;
 use crate::data::DataFolder;
 use crate::output::say;
@@ -14,6 +16,8 @@ use crate::rerank::{self, rerank};
 use crate::services::{Embedding, PATIENCE};
 use crate::settings::Settings;
 
+/// The longest query that can be searched for, in bytes: no more is read.
+const LONGEST_QUERY: usize = 32 * 1024;
 /// How much of a chunk is shown on a terminal.
 const SHOWN_LINES: usize = 4;
 const SHOWN_WIDTH: usize = 100;
@@ -23,7 +27,7 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
     let limit = args.limit.unwrap_or(settings.search.limit);
     let data = DataFolder::open(&settings.data())?;
     let query = match args.query.as_str() {
-        "-" => std::io::read_to_string(std::io::stdin())?,
+        "-" => read_query().await?,
         _ => args.query,
     };
     let mut request = SearchRequest::new(query)
@@ -36,7 +40,8 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
         Mode::Sparse => Embedding::Local(EmbedderChoice::Lexical),
         Mode::Hybrid | Mode::Dense => settings.choice()?,
     };
-    let app = Box::pin(App::open(settings, &data, choice, None, PATIENCE)).await?;
+    let access = Access::Read;
+    let app = Box::pin(App::open(settings, &data, choice, None, access, PATIENCE)).await?;
     if app.ledger.libraries().is_empty() {
         let data = data.path().display();
         bail!("nothing is indexed in {data} yet: run `index --source DIR --data {data}` first");
@@ -67,6 +72,21 @@ pub(crate) async fn run(settings: Settings, args: Search) -> Result<()> {
         print(&response)?;
     }
     app.close().await
+}
+
+/// Reads a query from standard input, where it may be long in coming.
+async fn read_query() -> Result<String> {
+    let read = || {
+        let mut query = Vec::new();
+        let mut input = std::io::stdin().lock().take(LONGEST_QUERY as u64 + 1);
+        input.read_to_end(&mut query).map(|_| query)
+    };
+    let query = tokio::task::spawn_blocking(read).await??;
+    if query.len() > LONGEST_QUERY {
+        let why = format!("has more than {LONGEST_QUERY} bytes");
+        return Err(SearchError::InvalidQuery(why).into());
+    }
+    String::from_utf8(query).context("the query on standard input is not UTF-8")
 }
 
 /// Answers a question on standard output.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use contexter_adapter::ServiceAdapter;
 use contexter_local::{EmbedderChoice, LocalEmbedder, ModelSources};
 use contexter_model::{CountTokens, EmbeddingSpace, Error, SpaceKind};
-use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore, inspect};
+use contexter_qdrant::edge::{EmbeddedQdrant, EmbeddedStore, Options, inspect};
 use contexter_qdrant::remote::QdrantAdapter;
 use contexter_registry::Registry;
 use contexter_service::{Again, Verdict as _};
@@ -21,6 +21,9 @@ use crate::settings::Settings;
 /// How long a remote service that is not well at the start is waited for: longer than the adapters
 /// take to ask again, so that one reply that went wrong ends no run.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+/// How long another process may hold the embedded engine: a search or a look at the status ends by
+/// then.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How long one that is not well is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -56,10 +59,19 @@ pub(crate) async fn open_store(
     if let Some(config) = &settings.services.qdrant {
         return Ok(Arc::new(QdrantAdapter::new(*config.clone())?));
     }
-    let store = EmbeddedStore::open(data.store()).await?;
+    let options = Options::default().with_lock_wait(LOCK_WAIT);
+    let store = EmbeddedStore::open_with(data.store(), options).await?;
     let stack = settings.services.embedded_qdrant.clone();
     let stack = stack.unwrap_or_default().build()?;
     Ok(Arc::new(EmbeddedQdrant::with_stack(store, stack)))
+}
+
+/// Names the store, so that the ledger tells its collections from those of another one.
+pub(crate) fn store_name(settings: &Settings) -> String {
+    match &settings.services.qdrant {
+        Some(config) => config.endpoint(),
+        None => "the embedded engine".to_owned(),
+    }
 }
 
 /// Opens the embedder.

@@ -38,7 +38,7 @@ pub(crate) struct Settings {
 pub(crate) struct SearchSettings {
     pub(crate) mode: Mode,
     pub(crate) limit: usize,
-    /// By default DBSF with a semantic embedder and min-max 0.7/0.3 with a lexical one.
+    /// By default DBSF with a semantic embedder and min-max 0.3/0.7 (meaning, words) with a lexical one.
     pub(crate) fusion: Option<Fusion>,
     /// Whether hits are ordered anew by a model, which costs a call. By default they are where a
     /// service can, which is Voyage AI.
@@ -69,7 +69,11 @@ pub(crate) struct Services {
 impl Services {
     /// Checks every section that is there, and tells all that is wrong at once.
     fn validate(&self) -> Result<(), InvalidConfig> {
+        let stack = |stack: &Option<StackConfig>| stack.as_ref().map(StackConfig::validate);
         let sections = [
+            ("local_documents", stack(&self.local_documents)),
+            ("local_embedding", stack(&self.local_embedding)),
+            ("embedded_qdrant", stack(&self.embedded_qdrant)),
             (
                 "voyage_ai",
                 self.voyage_ai

@@ -10,7 +10,7 @@ use contexter_qdrant::edge::inspect;
 use contexter_rag::ingest::{Ledger, LibraryCounts};
 use serde_json::json;
 
-use crate::app::App;
+use crate::app::{Access, App};
 use crate::data::DataFolder;
 use crate::health;
 use crate::output::say;
@@ -24,8 +24,12 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
     // A run that was killed at its very start has no store yet.
     let store = inspect(data.store()).ok();
     let space = recorded_space(&settings, &data);
-    let holder = store.and_then(|store| store.holder);
-    let holder = holder.map(|holder| holder.to_string());
+    let holder = match &settings.services.qdrant {
+        Some(_) => data.is_held().then(|| "another process".to_owned()),
+        None => store
+            .and_then(|store| store.holder)
+            .map(|holder| holder.to_string()),
+    };
     let report = if holder.is_some() {
         // Somebody works on it: show what they reported last.
         health::read(&data.health())
@@ -77,7 +81,8 @@ pub(crate) async fn status(settings: Settings, json: bool) -> Result<()> {
 async fn own_report(mut settings: Settings, data: &DataFolder) -> Result<HealthReport> {
     settings.offline = true;
     let choice = settings.choice()?;
-    let app = Box::pin(App::open(settings, data, choice, None, Duration::ZERO)).await?;
+    let (access, patience) = (Access::Read, Duration::ZERO);
+    let app = Box::pin(App::open(settings, data, choice, None, access, patience)).await?;
     let report = app.health_report().await;
     app.close().await?;
     Ok(report)

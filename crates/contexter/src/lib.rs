@@ -1,14 +1,15 @@
 //! Dependable calls to flaky, metered services, and documentation search built on them.
 //!
 //! This crate only gathers the family under one name; every module is a crate of its own, to be
-//! used alone where that is enough.
+//! used alone where that is enough. What serves tests, `contexter-conformance` and
+//! `contexter-sandbox`, is not among them.
 //!
 //! | feature | modules | default |
 //! |---|---|---|
 //! | (always) | [`service`] | |
 //! | `resilience` | `breaker`, `retry`, `limit`, `timeout`, `fallback`, `chaos`, `resilience` | yes |
 //! | `tower` | the mechanisms as layers of `tower`, and bridges between its services and ours | |
-//! | `metrics` | counters and gauges of the mechanisms, through the `metrics` facade | |
+//! | `metrics` | counters and gauges of the mechanisms and of the event bus, through the `metrics` facade | |
 //! | `integration` | `adapter`, `registry`, `discovery`, `protocol`, `event_bus`, `config`, `storage`, `monitor` | |
 //! | `redis`, `nats` | `redis`, `nats`: the event bus on a broker | |
 //! | `rag` | `model`, `rag`, and all of `integration` | |

@@ -144,6 +144,19 @@ async fn wrong_usage_is_exit_code_2() {
 }
 
 #[tokio::test]
+async fn mechanisms_of_this_process_that_do_not_work_are_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yaml");
+    for section in ["local_documents", "local_embedding", "embedded_qdrant"] {
+        let text = format!("services:\n  {section}:\n    attempt_timeout: 0s\n");
+        fs::write(&config, text).unwrap();
+        let args = ["libraries", "--config", config.to_str().unwrap()];
+        let said = run(&folder.path().join("data"), &args).await;
+        said.fails(2, &format!("services.{section}.attempt_timeout"));
+    }
+}
+
+#[tokio::test]
 async fn an_emptied_source_leaves_the_index_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("docs");
@@ -198,7 +211,7 @@ async fn a_query_of_a_megabyte_is_refused() {
     search.stdin(fs::File::open(&query).unwrap());
     finish(search)
         .await
-        .fails(2, "1048576 bytes, at most 32768");
+        .fails(2, "the query has more than 32768 bytes");
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ async fn evaluates_a_collection_in_beir_form() {
         concat!(
             "{\"_id\":\"a\",\"title\":\"Cats\",\"text\":\"cats purr\"}\n",
             "{\"_id\":\"b\",\"title\":\"\",\"text\":\"dogs bark\"}\n",
+            "{\"_id\":\"blank\",\"title\":\" \",\"text\":\"\"}\n",
             "{\"_id\":\"c\",\"title\":\"Birds\",\"text\":\"birds sing\"}\n",
         ),
     )
@@ -134,7 +135,9 @@ async fn evaluates_a_collection_in_beir_form() {
         "sparse",
         "--json",
     ];
-    let report = json(&run(&data, &args).await.success());
+    let said = run(&data, &args).await;
+    said.fails(0, "1 documents hold no text");
+    let report = json(&said.success());
     assert_eq!(report["collection"], "tiny");
     assert_eq!(report["mode"], "sparse");
     assert_eq!(report["queries"], 2);

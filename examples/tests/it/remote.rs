@@ -37,13 +37,13 @@ rules:
 "#;
 
 /// A sandbox, a folder, and the configuration in it.
-struct Setting {
-    sandbox: Sandbox,
-    folder: TempDir,
+pub(crate) struct Setting {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) folder: TempDir,
 }
 
 impl Setting {
-    async fn start(faults: &str) -> Self {
+    pub(crate) async fn start(faults: &str) -> Self {
         let script = FaultScript::from_yaml(faults).unwrap();
         let sandbox = Sandbox::start(SandboxConfig::new().faults(script))
             .await
@@ -52,12 +52,12 @@ impl Setting {
         Self { sandbox, folder }
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     /// Writes a configuration and runs the program with it.
-    async fn run(&self, config: &str, args: &[&str]) -> Said {
+    pub(crate) async fn run(&self, config: &str, args: &[&str]) -> Said {
         let file = self.folder.path().join("services.yaml");
         fs::write(&file, config).unwrap();
         let args = [args, &["--config", file.to_str().unwrap()]].concat();
@@ -70,7 +70,7 @@ impl Setting {
     }
 
     /// All four services, with delays that suit a test.
-    fn all(&self) -> String {
+    pub(crate) fn all(&self) -> String {
         let retry = "retry_config: { max_attempts: 6, base_delay: 100ms, max_delay: 2s }";
         let config = self.sandbox.config_yaml();
         let config: String = config
@@ -96,17 +96,17 @@ fn keys(addresses: &Addresses) -> Vec<String> {
     keys
 }
 
-fn json(text: &str) -> Value {
+pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
 /// Indexes, in one run.
-async fn index(setting: &Setting) -> String {
+pub(crate) async fn index(setting: &Setting) -> String {
     setting.run(&setting.all(), &["index"]).await.success()
 }
 
 /// What is indexed, by library.
-async fn indexed(setting: &Setting) -> Value {
+pub(crate) async fn indexed(setting: &Setting) -> Value {
     json(
         &setting
             .run(&setting.all(), &["libraries", "--json"])
@@ -332,6 +332,27 @@ async fn an_index_on_a_server_is_held_by_one_process() {
     said.fails(1, "in use by another process");
     drop(held);
     index(&setting).await;
+}
+
+#[tokio::test]
+async fn a_run_in_which_nothing_could_be_embedded_fails_and_says_so() {
+    // The first call is a check of health.
+    let calls: Vec<u64> = (2..100).collect();
+    let fault = "fault: { status: { code: 400 } }";
+    let setting = Setting::start(&format!(
+        "rules: [{{ server: voyage, path: /v1/embeddings, calls: {calls:?}, {fault} }}]"
+    ))
+    .await;
+    let source = setting.folder.path().join("docs");
+    corpus::write(&source, 2);
+    let args = ["index", "--source", source.to_str().unwrap()];
+    let said = setting.run(&setting.all(), &args).await;
+    said.fails(1, "none of 2 documents could be embedded");
+    assert!(
+        said.stdout.contains(" 0 chunks embedded"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[tokio::test]

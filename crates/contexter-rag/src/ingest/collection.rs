@@ -30,8 +30,8 @@ pub(super) async fn open_collection(
     ensure.call(EnsureCollection(spec)).await.map_err(failed)?;
     let stored = store.count(Filter::all()).await.map_err(failed)?;
     let reset = |error| IntegrationError::new("open", "cannot reset the ledger").with_source(error);
-    let name = name.clone();
-    let another = on_ledger(&environment.ledger, move |ledger| ledger.turn_to(&name));
+    let place = store.place.clone();
+    let another = on_ledger(&environment.ledger, move |ledger| ledger.turn_to(&place));
     if let Some(another) = another.await.map_err(reset)? {
         tracing::warn!(
             another,

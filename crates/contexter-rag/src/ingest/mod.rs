@@ -33,7 +33,9 @@
 //! them.
 //!
 //! An index has one ingestion at a time in a process, since two would take each other's events: the
-//! second is refused. [`Ingestion::remove_unreferenced`] waits for the runs, and new ones wait for it.
+//! second is refused. [`Ingestion::remove_unreferenced`] and [`Ingestion::remove_library`] wait for the
+//! runs, and new ones wait for them. What documents in work weigh together is bounded, so many large
+//! ones take longer and no more memory.
 //!
 //! Every step may be repeated: what is already there is found by its hash. So a killed run is
 //! resumed by running it again, and ends in the same index.
@@ -48,6 +50,7 @@ mod ledger;
 mod lost;
 mod prepare;
 mod report;
+mod room;
 mod run;
 mod settings;
 mod steps;

@@ -31,7 +31,7 @@ pub struct ProcessingStarted {
 pub struct LibraryEmbedded {
     /// The library.
     pub library_id: LibraryId,
-    /// How many documents were embedded by this run.
+    /// How many documents this run gave their vectors; those that failed do not count.
     pub documents: u64,
     /// How many chunks they have.
     pub chunks: u64,

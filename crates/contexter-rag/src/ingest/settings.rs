@@ -37,6 +37,8 @@ impl fmt::Display for Division {
 pub struct IngestionSettings {
     /// The collection that is written; `"documentation"` by default.
     pub collection: String,
+    /// Which store it is in, where one ledger is used with several; none by default.
+    pub store: Option<String>,
     /// How documents are cut into chunks.
     pub division: Division,
     /// How words are weighed.
@@ -47,6 +49,7 @@ impl Default for IngestionSettings {
     fn default() -> Self {
         Self {
             collection: "documentation".to_owned(),
+            store: None,
             division: Division::default(),
             bm25: Bm25::default(),
         }
@@ -62,6 +65,14 @@ impl IngestionSettings {
         self
     }
 
+    /// Says in which store the collection is, such as the address of a server: a collection of the
+    /// same name in another store is another one, in which documents are indexed again.
+    #[must_use]
+    pub fn with_store(mut self, store: impl Into<String>) -> Self {
+        self.store = Some(store.into());
+        self
+    }
+
     /// Cuts documents in another way.
     #[must_use]
     pub fn with_division(mut self, division: Division) -> Self {
@@ -74,5 +85,13 @@ impl IngestionSettings {
     pub fn with_bm25(mut self, bm25: Bm25) -> Self {
         self.bm25 = bm25;
         self
+    }
+
+    /// Names the collection among all that the ledger may ever be about.
+    pub(super) fn place(&self) -> String {
+        match &self.store {
+            Some(store) => format!("{} in {store}", self.collection),
+            None => self.collection.clone(),
+        }
     }
 }

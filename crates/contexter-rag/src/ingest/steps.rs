@@ -14,6 +14,7 @@ use super::failure::Mismatch;
 use super::ledger::{Entry, Ledger, Stage};
 use super::prepare::StoredChunk;
 use super::report::Progress;
+use super::room::{Room, Taken};
 use super::tidying::Tidying;
 use super::tracker::Tracker;
 use super::vectors;
@@ -30,12 +31,17 @@ pub(super) struct Steps {
     pub(super) committer: Arc<Committer>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) tidying: Arc<Tidying>,
+    pub(super) room: Room,
     pub(super) progress: Arc<watch::Sender<Progress>>,
     pub(super) bm25: Bm25,
     pub(super) profile: String,
     /// The `source` of the events that are its own.
     pub(super) source: String,
 }
+
+/// What a document weighs in work, in lengths of its chunks: as they are stored, their texts, and what
+/// is made of these.
+const COPIES: usize = 4;
 
 pub(super) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -47,7 +53,7 @@ impl Steps {
         }
         let library: LibraryId = event.library_id.parse()?;
         let _storage = self.tidying.step().await;
-        let chunks = self.chunks(&event.chunks).await?;
+        let (chunks, _room) = self.chunks(&event.chunks, 0).await?;
         let points = self.points(&library, &event.path, chunks, None);
         let count = points.len() as u64;
         let entry = self.entry(library, event, Stage::Lexical);
@@ -66,10 +72,11 @@ impl Steps {
     ) -> Result<EmbeddingCompleted, Failure> {
         self.check_space(&event.space_id)?;
         let _storage = self.tidying.step().await;
-        let known = self.known_vectors(&event.chunks, &event.space_id).await?;
-        let embeddings = match known {
+        let vectors = self.weight_of_vectors(event.chunk_count);
+        let known = self.known_vectors(&event.chunks, &event.space_id, vectors);
+        let embeddings = match known.await? {
             Some(known) => known,
-            None => self.compute_vectors(&event.chunks).await?,
+            None => self.compute_vectors(&event.chunks, vectors).await?,
         };
         self.progress
             .send_modify(|progress| progress.chunks_embedded += event.chunk_count as u64);
@@ -84,9 +91,9 @@ impl Steps {
         })
     }
 
-    async fn compute_vectors(&self, chunks: &Hash) -> Result<Hash, Failure> {
+    async fn compute_vectors(&self, chunks: &Hash, weight: usize) -> Result<Hash, Failure> {
         let space = self.embedding.space();
-        let stored = self.chunks(chunks).await?;
+        let (stored, _room) = self.chunks(chunks, weight).await?;
         let texts = stored.iter().map(StoredChunk::indexed_text).collect();
         let vectors = self.embedding.embed_documents(texts).await?;
         let bytes = vectors::encode(&vectors, space.dimensions);
@@ -100,10 +107,16 @@ impl Steps {
     }
 
     /// Returns the vectors of an earlier run, unless they were lost or damaged.
-    async fn known_vectors(&self, chunks: &Hash, space: &str) -> Result<Option<Hash>, Failure> {
+    async fn known_vectors(
+        &self,
+        chunks: &Hash,
+        space: &str,
+        weight: usize,
+    ) -> Result<Option<Hash>, Failure> {
         let Some(known) = self.ledger.embeddings(chunks, space) else {
             return Ok(None);
         };
+        let _room = self.room.take(weight).await;
         if self.storage.get(&known).await.is_ok() {
             return Ok(Some(known));
         }
@@ -125,7 +138,8 @@ impl Steps {
         };
         // Its words are weighed anew beside the vectors.
         self.check_profile(&entry.profile)?;
-        let chunks = self.chunks(&event.chunks).await?;
+        let vectors = self.weight_of_vectors(event.chunk_count);
+        let (chunks, _room) = self.chunks(&event.chunks, vectors).await?;
         let stored = self.storage.get(&event.embeddings).await?;
         let vectors = vectors::decode(&stored)
             .filter(|vectors| vectors.len() == chunks.len())
@@ -170,9 +184,24 @@ impl Steps {
         })
     }
 
-    async fn chunks(&self, hash: &Hash) -> Result<Vec<StoredChunk>, Failure> {
-        match self.storage.get_json(hash).await {
-            Ok(chunks) => Ok(chunks),
+    /// Returns what the vectors of so many chunks weigh: as they are made, and as they are stored.
+    fn weight_of_vectors(&self, chunks: usize) -> usize {
+        let dimensions = self.embedding.space().dimensions;
+        let vector = dimensions.saturating_mul(size_of::<f32>());
+        chunks.saturating_mul(vector).saturating_mul(2)
+    }
+
+    /// Reads stored chunks, when there is room for what is made of them and for `more`.
+    async fn chunks(
+        &self,
+        hash: &Hash,
+        more: usize,
+    ) -> Result<(Vec<StoredChunk>, Taken<'_>), Failure> {
+        let read = self.room.read(self.storage.get(hash), |bytes| {
+            bytes.len().saturating_mul(COPIES).saturating_add(more)
+        });
+        match read.await {
+            Ok((bytes, room)) => Ok((serde_json::from_slice(&bytes)?, room)),
             Err(damaged @ StorageError::Corrupt { .. }) => {
                 // Out of the way, so that the next run can store it again.
                 self.storage.delete(hash).await?;

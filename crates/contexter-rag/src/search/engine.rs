@@ -85,15 +85,7 @@ impl HybridSearchEngine {
             Mode::Hybrid | Mode::Dense => Some(self.embedding.embed_query(&request.query).await?),
         };
         let embedded = Instant::now();
-        let rankings = self.rank(request, dense).await?;
-        let found = match request.mode {
-            Mode::Hybrid => self.fusion.fuse(&rankings, request.limit)?,
-            Mode::Dense | Mode::Sparse => {
-                let mut only = rankings.into_iter().next().unwrap_or_default();
-                only.truncate(request.limit);
-                only
-            }
-        };
+        let found = self.find(request, dense).await?;
         let hits = self.read(&found).await?;
         Ok(SearchResponse {
             query: request.query.clone(),
@@ -116,10 +108,23 @@ impl HybridSearchEngine {
             Mode::Sparse => None,
             Mode::Hybrid | Mode::Dense => Some(self.embedding.embed_query(&request.query).await?),
         };
+        self.find(request, dense).await
+    }
+
+    /// Runs the legs and fuses them.
+    async fn find(
+        &self,
+        request: &SearchRequest,
+        dense: Option<Vec<f32>>,
+    ) -> Result<Vec<Hit>, SearchError> {
         let rankings = self.rank(request, dense).await?;
         Ok(match request.mode {
             Mode::Hybrid => self.fusion.fuse(&rankings, request.limit)?,
-            Mode::Dense | Mode::Sparse => rankings.into_iter().next().unwrap_or_default(),
+            Mode::Dense | Mode::Sparse => {
+                let mut only = rankings.into_iter().next().unwrap_or_default();
+                only.truncate(request.limit);
+                only
+            }
         })
     }
 

@@ -5,4 +5,5 @@ mod embedding;
 mod evaluation;
 mod fusion;
 mod ingest;
+mod search;
 mod sparse;

@@ -161,7 +161,7 @@ async fn write_all(
     // Before the intents, by which the ledger knows a library.
     let libraries = writes.iter().map(|write| write.document().0);
     let mut unknown: BTreeSet<&LibraryId> = libraries.collect();
-    unknown.retain(|library| !ledger.knows(&store.collection, library));
+    unknown.retain(|library| !ledger.knows(&store.place, library));
     store.clear(unknown).await.map_err(shared)?;
     let mut intents = Vec::new();
     let mut stale = Vec::new();
@@ -186,14 +186,14 @@ async fn write_all(
             },
         });
     }
-    let collection = store.collection.clone();
-    on_ledger(ledger, move |ledger| ledger.intend(&collection, &intents)).await?;
+    let place = store.place.clone();
+    on_ledger(ledger, move |ledger| ledger.intend(&place, &intents)).await?;
     let points = writes.iter().flat_map(Write::points);
     store.upsert(points).await.map_err(shared)?;
     store.delete(stale).await.map_err(shared)?;
     store.flush().await.map_err(shared)?;
-    let collection = store.collection.clone();
-    on_ledger(ledger, move |ledger| ledger.settle(&collection, changes)).await
+    let place = store.place.clone();
+    on_ledger(ledger, move |ledger| ledger.settle(&place, changes)).await
 }
 
 /// Runs a blocking ledger operation off the runtime's workers.

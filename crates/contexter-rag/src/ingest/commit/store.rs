@@ -16,6 +16,8 @@ const CALL_POINTS: usize = 500;
 #[derive(Clone, Debug)]
 pub(in crate::ingest) struct Store {
     pub(in crate::ingest) collection: String,
+    /// Its name in the ledger.
+    pub(in crate::ingest) place: String,
     pub(in crate::ingest) upsert: Handle<Upsert>,
     pub(in crate::ingest) delete: Handle<Delete>,
     pub(in crate::ingest) flush: Handle<Flush>,
@@ -56,7 +58,10 @@ impl Store {
     }
 
     /// Removes whatever there is of these libraries, durably.
-    pub(super) async fn clear(&self, libraries: BTreeSet<&LibraryId>) -> Result<(), Error> {
+    pub(in crate::ingest) async fn clear(
+        &self,
+        libraries: BTreeSet<&LibraryId>,
+    ) -> Result<(), Error> {
         if libraries.is_empty() {
             return Ok(());
         }

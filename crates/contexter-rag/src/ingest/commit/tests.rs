@@ -63,6 +63,7 @@ fn fixture() -> Fixture {
     let flushes = Counting::default();
     let store = Store {
         collection: "c".to_owned(),
+        place: "c".to_owned(),
         upsert: Handle::new(flushes.clone()),
         delete: Handle::new(flushes.clone()),
         flush: Handle::new(flushes.clone()),

@@ -1,5 +1,7 @@
 //! The second half of an ingestion: the vectors.
 
+use std::collections::BTreeMap;
+
 use contexter_model::LibraryId;
 use contexter_protocol::rag::{DocumentProcessed, EmbeddingRequested};
 use tokio::time::Instant;
@@ -37,7 +39,10 @@ impl Ingestion {
         let begun = self.correlations.lock().remove(library);
         let correlation_id = begun.unwrap_or_else(|| correlation("lib_embed", library));
         let pending = self.pending(library);
-        let (documents, chunks) = (pending.len() as u64, pending.iter().map(chunk_count).sum());
+        let mut wanted: BTreeMap<String, u64> = pending
+            .iter()
+            .map(|entry| (entry.path.clone(), chunk_count(entry)))
+            .collect();
         self.progress.send_modify(|progress| {
             progress.library = Some(library.clone());
         });
@@ -71,10 +76,13 @@ impl Ingestion {
             processing_time_seconds,
         };
         self.publish(&processed, &correlation_id).await?;
+        for failed in &run.skipped {
+            wanted.remove(&failed.path);
+        }
         Ok(LibraryEmbedded {
             library_id: library.clone(),
-            documents,
-            chunks,
+            documents: wanted.len() as u64,
+            chunks: wanted.values().sum(),
             processing_time_seconds,
             failed: run.skipped,
         })

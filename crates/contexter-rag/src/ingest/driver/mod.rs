@@ -1,6 +1,7 @@
 //! Drives documents through the flow and reports how it went.
 
 mod embed;
+mod remove;
 mod tidy;
 mod words;
 
@@ -28,6 +29,7 @@ use super::flow::{Subscriptions, publish, source, subscribe};
 use super::ledger::{Claim, Ledger};
 use super::prepare::Cutter;
 use super::report::Progress;
+use super::room::Room;
 use super::run::LibraryRun;
 use super::settings::IngestionSettings;
 use super::steps::Steps;
@@ -76,6 +78,7 @@ pub struct Ingestion {
     /// The correlation of each library whose first half is done and whose second is to come.
     correlations: Mutex<BTreeMap<LibraryId, String>>,
     cutter: Cutter,
+    store: Store,
     committer: Arc<Committer>,
     tracker: Arc<Tracker>,
     tidying: Arc<Tidying>,
@@ -99,8 +102,9 @@ impl Ingestion {
     ///
     /// A ledger that promises more than the store holds, because somebody removed the store, is
     /// emptied: the documents are indexed again, with the vectors that are still stored. So is one
-    /// that describes another collection. What the collection holds of a library that the ledger does
-    /// not know is removed when the first document of it is indexed; until then it can be found.
+    /// that describes another collection, or that of another [store](IngestionSettings::store). What the
+    /// collection holds of a library that the ledger does not know is removed when the first document of
+    /// it is indexed; until then it can be found.
     ///
     /// # Errors
     ///
@@ -122,6 +126,7 @@ impl Ingestion {
         let find = Finder(&environment.discovery);
         let store = Store {
             collection: settings.collection.clone(),
+            place: settings.place(),
             upsert: find.handle::<Upsert>()?,
             delete: find.handle::<Delete>()?,
             flush: find.handle::<Flush>()?,
@@ -140,7 +145,7 @@ impl Ingestion {
         );
         let tracker = Arc::new(Tracker::default());
         let (ledger, known) = (Arc::clone(&environment.ledger), Arc::clone(&tracker));
-        let committer = Arc::new(Committer::new(store, ledger, known));
+        let committer = Arc::new(Committer::new(store.clone(), ledger, known));
         let (progress, _) = watch::channel(Progress::default());
         let progress = Arc::new(progress);
         let source = source(&environment.ledger);
@@ -152,6 +157,7 @@ impl Ingestion {
             committer: Arc::clone(&committer),
             tracker: Arc::clone(&tracker),
             tidying: Arc::clone(&tidying),
+            room: Room::default(),
             progress: Arc::clone(&progress),
             bm25: settings.bm25,
             profile: profile.clone(),
@@ -179,6 +185,7 @@ impl Ingestion {
             source,
             correlations: Mutex::default(),
             cutter,
+            store,
             committer,
             tracker,
             tidying,

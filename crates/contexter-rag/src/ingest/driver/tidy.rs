@@ -4,6 +4,8 @@ use futures_util::StreamExt as _;
 
 use super::Ingestion;
 use crate::IntegrationError;
+use crate::ingest::commit::on_ledger;
+use crate::ingest::ledger::Ledger;
 
 impl Ingestion {
     /// Deletes stored blobs that no indexed document refers to any more, and returns how many.
@@ -18,7 +20,7 @@ impl Ingestion {
     ///
     /// # Errors
     ///
-    /// Returns [`IntegrationError`] if the storage fails.
+    /// Returns [`IntegrationError`] if the storage fails, or the ledger cannot be written.
     ///
     /// # Cancel safety
     ///
@@ -27,7 +29,11 @@ impl Ingestion {
         let _alone = self.tidying.tidy().await;
         let failed =
             |error| IntegrationError::new("tidy", "cannot delete stored blobs").with_source(error);
-        let needed = self.environment.ledger.retain_needed();
+        let needed = on_ledger(&self.environment.ledger, Ledger::retain_needed)
+            .await
+            .map_err(|error| {
+                IntegrationError::new("tidy", "cannot shorten the ledger").with_source(error)
+            })?;
         let storage = &self.environment.storage;
         let mut blobs = std::pin::pin!(storage.list());
         let mut removed = 0;

@@ -11,11 +11,10 @@ use futures_util::stream;
 use super::{Ingestion, correlation, give_up, sensible};
 use crate::IntegrationError;
 use crate::ingest::collection::Finder;
-use crate::ingest::commit::Write;
 use crate::ingest::failure::{failure, reason_of};
 use crate::ingest::prepare::{Prepared, prepare};
 use crate::ingest::report::ProcessingStarted;
-use crate::ingest::run::{LibraryRun, UNDER_WAY};
+use crate::ingest::run::LibraryRun;
 use crate::ingest::tracker::{Half, Part, Reason};
 
 /// Documents asked for in one call of a source; sources may return fewer.
@@ -175,7 +174,7 @@ impl Ingestion {
     /// Removes what the ledger knows of a library and its source no longer has.
     ///
     /// A source without any document is more likely not there, such as a disk that is not mounted,
-    /// than emptied: nothing is removed then.
+    /// than emptied: nothing is removed then. [`remove_library`](Self::remove_library) does so.
     async fn remove_vanished(
         &self,
         library: &LibraryId,
@@ -190,18 +189,8 @@ impl Ingestion {
             .chain(ledger.unfinished(library))
             .filter(|path| !run.covers(path))
             .collect();
-        let mut removals = stream::iter(&vanished)
-            .map(|path| {
-                let (library, path) = (library.clone(), path.clone());
-                self.committer.commit(Write::Remove { library, path })
-            })
-            .buffer_unordered(UNDER_WAY);
-        while let Some(outcome) = removals.next().await {
-            outcome.map_err(|error| {
-                IntegrationError::new("index", format!("cannot remove documents of {library}"))
-                    .with_source(error)
-            })?;
-        }
-        Ok(vanished.len() as u64)
+        let removed = vanished.len() as u64;
+        self.remove(library, vanished).await?;
+        Ok(removed)
     }
 }

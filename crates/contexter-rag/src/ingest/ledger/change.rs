@@ -112,7 +112,7 @@ impl Ledger {
     }
 
     /// Puts another state in the place of all that is written.
-    fn replace(&self, inner: &mut Inner, state: State) -> Result<(), LedgerError> {
+    pub(super) fn replace(&self, inner: &mut Inner, state: State) -> Result<(), LedgerError> {
         self.writable(inner)?;
         inner.file = Some(file::replace(&self.path, &state)?);
         inner.state = state;

@@ -19,7 +19,7 @@ pub(super) enum Line {
         /// The name of this index among all that share a bus.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<String>,
-        /// The collection that the other lines are about.
+        /// The collection that the other lines are about, and which store it is in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         collection: Option<String>,
     },

@@ -5,8 +5,9 @@
 //! the store may hold more: points of a document whose line was not reached. The line before the
 //! write, the *intent*, says how many points there may be, so that the next run can tidy up.
 //!
-//! All of it is about one collection. When another one is written, the entries become intents, and
-//! whatever that collection holds of a library is removed before the first document of it is written.
+//! All of it is about one collection of one store. When another one is written, the entries become
+//! intents, and whatever that collection holds of a library is removed before the first document of it
+//! is written.
 
 mod change;
 mod claim;
@@ -65,8 +66,9 @@ pub struct Entry {
 
 /// The journal of one data folder.
 ///
-/// One process writes it, the one that holds the vector store; any number may
-/// [`read`](Self::read) it meanwhile. All methods block on the file; they are short.
+/// One process writes it at a time, which whoever opens it must see to, also where one process writes
+/// a server and another an embedded store; any number may [`read`](Self::read) it meanwhile. All
+/// methods block on the file; they are short.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
@@ -217,11 +219,12 @@ impl Ledger {
     }
 
     /// Forgets vectors of chunks that no document has any more, and returns every blob that is
-    /// still needed.
-    pub(super) fn retain_needed(&self) -> HashSet<Hash> {
+    /// still needed. What was forgotten leaves the journal too, once that pays off.
+    pub(super) fn retain_needed(&self) -> Result<HashSet<Hash>, LedgerError> {
         let mut inner = self.inner.lock();
         let state = &mut inner.state;
         let chunks: HashSet<Hash> = state.entries.values().map(|entry| entry.chunks).collect();
+        let known = state.embedded.len();
         // A document that is not known at the moment may still need its vectors.
         if state.intents.is_empty() {
             state
@@ -230,10 +233,16 @@ impl Ledger {
         }
         let documents = state.entries.values().map(|entry| entry.document);
         let vectors = state.embedded.values().copied();
-        documents
+        let needed = documents
             .chain(vectors)
             .chain(chunks.iter().copied())
-            .collect()
+            .collect();
+        if state.embedded.len() < known && state.lines > state.live() * LINES_PER_ENTRY {
+            let mut state = state.clone();
+            state.lines = state.live();
+            self.replace(&mut inner, state)?;
+        }
+        Ok(needed)
     }
 }
 

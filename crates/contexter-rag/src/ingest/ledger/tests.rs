@@ -92,6 +92,30 @@ fn an_index_is_claimed_once_whatever_its_journal_is_opened_as() {
 }
 
 #[test]
+fn vectors_that_nobody_needs_leave_the_journal_when_they_are_most_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.jsonl");
+    let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+    let ledger = Ledger::open(&path).unwrap();
+    ledger.turn_to("a").unwrap();
+    ledger.settle("a", indexed("1.md")).unwrap();
+    let nothing = contexter_storage::hash(b"");
+    ledger.embedded(&nothing, "s", &nothing).unwrap();
+    for number in 0..50_u8 {
+        let chunks = contexter_storage::hash(&[number]);
+        ledger.embedded(&chunks, "s", &chunks).unwrap();
+    }
+    assert_eq!(lines(), 53);
+    assert_eq!(ledger.retain_needed().unwrap(), [nothing].into());
+    assert_eq!(lines(), 3, "the format, an entry, its vectors");
+    ledger.settle("a", indexed("2.md")).unwrap();
+    drop(ledger);
+    let ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.embeddings(&nothing, "s"), Some(nothing));
+    assert_eq!(ledger.library_entries(&library()).len(), 2);
+}
+
+#[test]
 fn a_journal_that_was_opened_for_reading_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.jsonl");

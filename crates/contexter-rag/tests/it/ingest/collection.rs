@@ -6,6 +6,7 @@ use contexter_model::Upsert;
 use contexter_rag::ingest::{Ingestion, IngestionSettings};
 use contexter_service::Service as _;
 
+use super::services::Store;
 use super::world::{LIBRARY, World};
 
 fn into(collection: &str) -> IngestionSettings {
@@ -51,6 +52,38 @@ async fn a_collection_that_is_returned_to_holds_what_the_source_has_now() {
     let now = world.services.embedder.texts.load(Ordering::Relaxed);
     assert_eq!(now, embedded, "vectors stay known");
     assert!(store.points("a").iter().all(|point| point.dense.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collection_of_the_same_name_in_another_store_is_another_one() {
+    let mut world = World::new().await;
+    let (shelf, first) = (world.services.shelf.clone(), world.services.store.clone());
+    let second = Store::default();
+    for path in ["changed.md", "kept.md", "vanished.md"] {
+        shelf.put(path, "First.");
+    }
+    let in_store = |store| IngestionSettings::default().with_store(store);
+    index(&world, &world.open_with(in_store("first")).await).await;
+    world.change_store(&second).await;
+    index(&world, &world.open_with(in_store("second")).await).await;
+    assert_eq!(second.texts("documentation", LIBRARY).len(), 3);
+    shelf.put("changed.md", "Second.");
+    shelf.remove("vanished.md");
+    index(&world, &world.open_with(in_store("second")).await).await;
+    let embedded = world.services.embedder.texts.load(Ordering::Relaxed);
+
+    world.change_store(&first).await;
+    world.reopen_ledger();
+    let ingestion = world.open_with(in_store("first")).await;
+    index(&world, &ingestion).await;
+    let expected = [("changed.md", "Second."), ("kept.md", "First.")];
+    let expected = expected.map(|(path, text)| (path.to_owned(), text.to_owned()));
+    assert_eq!(first.texts("documentation", LIBRARY), expected);
+    assert_eq!(second.texts("documentation", LIBRARY), expected);
+    let now = world.services.embedder.texts.load(Ordering::Relaxed);
+    assert_eq!(now, embedded, "vectors stay known");
+    let again = ingestion.process_library_documentation(&world.library);
+    assert_eq!(again.await.unwrap().unchanged, 2);
 }
 
 #[tokio::test(start_paused = true)]

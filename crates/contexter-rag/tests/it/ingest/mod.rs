@@ -10,6 +10,7 @@ mod collection;
 mod exclusive;
 mod outage;
 mod redriven;
+mod removed;
 mod runs;
 mod services;
 mod world;

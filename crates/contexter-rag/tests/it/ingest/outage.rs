@@ -152,6 +152,25 @@ async fn a_run_on_a_drained_bus_fails_however_few_its_documents_are() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn documents_that_fail_do_not_count_as_embedded() {
+    let world = World::new().await;
+    world.fill(2);
+    let ingestion = world.open().await;
+    let started = ingestion.process_library_documentation(&world.library);
+    started.await.unwrap();
+    world.services.embedder.failing.set(ErrorKind::Invalid);
+    let embedded = ingestion.embed_library(&world.library).await.unwrap();
+    assert_eq!((embedded.documents, embedded.chunks), (0, 0));
+    assert_eq!(embedded.failed.len(), 2);
+    world.services.embedder.failing.set(None);
+    world.fill(3);
+    let started = ingestion.process_library_documentation(&world.library);
+    started.await.unwrap();
+    let embedded = ingestion.embed_library(&world.library).await.unwrap();
+    assert_eq!((embedded.documents, embedded.chunks), (3, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_embedder_that_turns_everybody_away_ends_the_run() {
     let world = World::new().await;
     world.fill(40);

@@ -14,7 +14,7 @@ use contexter_service::Handle;
 use contexter_storage::Storage;
 use tempfile::TempDir;
 
-use super::services::{Adapter, Services};
+use super::services::{Adapter, Services, Store};
 
 /// The library that is indexed.
 pub(crate) const LIBRARY: &str = "/test/shelf";
@@ -55,6 +55,15 @@ impl World {
     /// Embeds into another space from now on.
     pub(crate) fn change_space(&mut self, space: &'static str) {
         self.space = space;
+    }
+
+    /// Works with another store from now on.
+    pub(crate) async fn change_store(&mut self, store: &Store) {
+        self.services.store = store.clone();
+        let registry = Registry::new();
+        let adapter = Arc::new(Adapter::of(&self.services));
+        registry.register(adapter).await.unwrap();
+        self.discovery = Discovery::new(registry);
     }
 
     /// Reads the ledger anew, as another process would.
