@@ -90,6 +90,7 @@ async fn a_damaged_index_is_named_and_not_made_worse() {
     // A line that a crash cut off is no damage.
     fs::write(&ledger, format!("{whole}{{\"op\":\"ind")).unwrap();
     run(&data, &["search", "guide"]).await.success();
+    index(&data, &source).await.success();
     assert_eq!(fs::read_to_string(&ledger).unwrap(), whole);
 }
 

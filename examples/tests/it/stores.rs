@@ -39,7 +39,7 @@ async fn an_index_on_a_server_is_searched_and_looked_at_while_it_is_written() {
         setting.data().join("health.json"),
         fs::read_to_string(setting.data().join("health.json"))
             .unwrap()
-            .replace("context7", "reported-last"),
+            .replace("\"documentation\"", "\"reported-last\""),
     )
     .unwrap();
     let status = ["status", "--json"];
@@ -76,7 +76,14 @@ async fn a_store_that_is_returned_to_holds_what_the_source_has_now() {
     assert!(said.starts_with("3 documents indexed (3 new"), "{said}");
     let again = setting.sandbox.voyage().tokens_billed() - billed;
     assert!(again < 20, "{again} tokens were paid for again");
-    let args = ["search", "guide", "--json", "--limit", "50", "--mode"];
+    let args = [
+        "search",
+        "zebra crossing",
+        "--json",
+        "--limit",
+        "500",
+        "--mode",
+    ];
     let config = format!("{embedded}search: {{ rerank: false }}\n");
     let args = [&args[..], &["dense"]].concat();
     let all = setting.run(&config, &args).await.success();
