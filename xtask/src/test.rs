@@ -18,10 +18,6 @@ const WITHOUT: &str = "CONTEXTER_TEST_WITHOUT";
 /// Names to the tests the file in which they list what they leave out.
 const LEFT_OUT_LIST: &str = "CONTEXTER_TEST_LEFT_OUT";
 
-/// Tests of a feature that no other member of the workspace asks for: it would cost time in what is
-/// measured.
-const BEHIND_A_FEATURE: [&str; 4] = ["--package", "contexter-event-bus", "--features", "metrics"];
-
 /// How the tests are to be run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -98,31 +94,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let list = cargo::target().join("left-out-tests");
     let _was_there = fs::remove_file(&list);
 
-    let which: &[&[&str]] = if options.picks_crates() {
-        &[&[]]
-    } else {
-        &[&["--workspace"], &BEHIND_A_FEATURE]
-    };
-    let mut counts = Counts::default();
-    let mut failed = Vec::new();
-    for which in which {
-        let mut command = cargo::cargo("test");
-        command.args(cargo::PROFILE).arg("--no-fail-fast");
-        command.args(*which);
-        if !options.picks_targets() {
-            command.arg("--tests"); // doc tests are a step of `ci`
-        }
-        command.args(&options.cargo);
-        command
-            .env(WITHOUT, without.join(","))
-            .env(LEFT_OUT_LIST, &list);
-        let passed = steps.run("tests", || {
-            cargo::watch(&mut command, |line| counts.add(line))
-        })?;
-        if !passed {
-            failed.push(cargo::show(&command));
-        }
+    let mut command = cargo::cargo("test");
+    command.args(cargo::PROFILE).arg("--no-fail-fast");
+    if !options.picks_crates() {
+        command.arg("--workspace");
     }
+    if !options.picks_targets() {
+        command.arg("--tests"); // doc tests are a step of `ci`
+    }
+    command.args(&options.cargo);
+    command
+        .env(WITHOUT, without.join(","))
+        .env(LEFT_OUT_LIST, &list);
+
+    let mut counts = Counts::default();
+    let passed = steps.run("tests", || {
+        cargo::watch(&mut command, |line| counts.add(line))
+    })?;
     let left_out = left_out(&list)?;
     steps.print();
     if !left_out.is_empty() {
@@ -140,8 +128,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         "\n{passed_count} passed, {} failed, {skipped} skipped",
         counts.failed
     );
-    if !failed.is_empty() {
-        bail!("`{}` failed", failed.join("` and `"));
+    if !passed {
+        bail!("`{}` failed", cargo::show(&command));
     }
     Ok(())
 }

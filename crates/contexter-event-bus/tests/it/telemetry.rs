@@ -209,7 +209,7 @@ async fn the_time_of_every_attempt_is_told() {
 struct Misnamed;
 
 impl EventPayload for Misnamed {
-    const TYPE: &'static str = "no..type";
+    const TYPE: &'static str = "no\u{0}type";
 }
 
 #[tokio::test(start_paused = true)]
