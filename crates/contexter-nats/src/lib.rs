@@ -96,10 +96,9 @@
 //!   dead letter that needs more has everything at the beginning of its data; if the server takes no
 //!   message so large, the end of the original data is cut off, and that is logged.
 //!
-//! - **A request that is over is not delivered.** It says until when it is wanted, by the clock of whoever
-//!   asks; a responder leaves out what is over by its own. So their clocks must agree: by as much as
-//!   that of a responder is ahead, the time of a request is shorter. A responder that closes sends what
-//!   has come, and nobody has begun with, to the others.
+//! - **A request that is over is not delivered.** It says for how long it is wanted, and a responder counts
+//!   that from when it has come, so their clocks need not agree. A responder that closes sends what has
+//!   come, and nobody has begun with, to the others.
 //!
 //! Headers of a message have no order here, because the client library keeps none.
 

@@ -193,7 +193,8 @@ pub trait MessageTransport: fmt::Debug + Send + Sync + 'static {
     ///   time is over, or after the future was dropped, is discarded.
     /// - With [`Capability::NoResponder`], [`RequestError::NoResponder`] comes at once; without,
     ///   nobody being there is a [`RequestError::Timeout`].
-    /// - Requests are not stored: none is delivered after its time is over.
+    /// - Requests are not stored: none is delivered after its time is over, counted from when it has come
+    ///   to the responder.
     /// - Any number of requests may wait at the same time, over one connection.
     ///
     /// Needs [`Capability::RequestReply`].

@@ -11,11 +11,14 @@ use contexter_event_bus::transport::{
     IncomingRequest, RequestSource, RequestToken, SubscriptionSpec, TransportHealth,
 };
 use contexter_protocol::IntegrationEvent;
-use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, timeout_at};
+use futures_util::StreamExt as _;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::end::is_over;
+use super::limit::set_left;
+use super::waiting::{Held, Waiting};
 use crate::error::{refused, unavailable};
 use crate::message::{Outgoing, decode};
 use crate::transport::Inner;
@@ -27,13 +30,16 @@ const QUEUE: &str = "responders";
 /// How long a responder that ends may take to turn away what has come.
 const TURNED_AWAY_WITHIN: Duration = Duration::from_millis(500);
 
+/// The pause before requests are subscribed to once more.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// One responder.
 pub(crate) struct Answering {
     inner: Arc<Inner>,
-    subject: String,
-    /// Held by whoever receives. (An async lock.)
-    requests: Mutex<Subscriber>,
+    waiting: Arc<Waiting>,
     closing: watch::Sender<bool>,
+    /// Takes in what comes, at once: the time of a request begins then.
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Answering {
@@ -42,13 +48,26 @@ impl Answering {
         spec: &SubscriptionSpec,
     ) -> Result<Self, TransportError> {
         let subject = inner.names.requests(&spec.pattern);
-        let subscriber = listen(&inner, &subject).await?;
+        let intake = Intake {
+            requests: listen(&inner, &subject).await?,
+            inner: Arc::clone(&inner),
+            subject,
+            waiting: Arc::default(),
+        };
+        let (waiting, closing) = (Arc::clone(&intake.waiting), watch::Sender::new(false));
+        let task = tokio::spawn(intake.run(closing.clone()));
         Ok(Self {
             inner,
-            subject,
-            requests: Mutex::new(subscriber),
-            closing: watch::Sender::new(false),
+            waiting,
+            closing,
+            task: Mutex::new(Some(task)),
         })
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.closing.send_replace(true);
     }
 }
 
@@ -65,42 +84,111 @@ async fn listen(inner: &Inner, subject: &str) -> Result<Subscriber, TransportErr
     Ok(subscriber)
 }
 
+/// Waits until it is to end.
+async fn told(closing: &watch::Sender<bool>) {
+    let mut closing = closing.subscribe();
+    let _told = closing.wait_for(|closing| *closing).await;
+}
+
+/// Takes requests from the client library.
+struct Intake {
+    inner: Arc<Inner>,
+    subject: String,
+    requests: Subscriber,
+    waiting: Arc<Waiting>,
+}
+
+impl Intake {
+    async fn run(mut self, closing: watch::Sender<bool>) {
+        tokio::select! {
+            biased;
+            () = told(&closing) => {}
+            () = self.take_in() => {}
+        }
+        // Also where the connection has been closed: whoever receives is told.
+        closing.send_replace(true);
+        if timeout(TURNED_AWAY_WITHIN, self.turn_all_away())
+            .await
+            .is_err()
+        {
+            tracing::debug!("requests could not be turned away in time");
+        }
+    }
+
+    /// Takes in what comes, until the connection is closed.
+    async fn take_in(&mut self) {
+        loop {
+            self.waiting.has_room().await;
+            match self.requests.next().await {
+                Some(message) => self.waiting.add(message),
+                None if self.inner.link.is_closed() => return,
+                // The client library was begun anew and knows nothing of it.
+                None => match listen(&self.inner, &self.subject).await {
+                    Ok(requests) => self.requests = requests,
+                    Err(error) => {
+                        tracing::debug!(%error, "requests cannot be subscribed to for now");
+                        sleep(PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Turns away what has come and nobody has taken: it is for another responder, if there is one.
+    async fn turn_all_away(mut self) {
+        if let Err(error) = self.requests.drain().await {
+            tracing::debug!(%error, "connection had ended before the responder");
+            return;
+        }
+        while let Some(message) = self.requests.next().await {
+            self.waiting.add(message);
+        }
+        for held in self.waiting.take_all() {
+            self.turn_away(held).await;
+        }
+    }
+
+    /// Sends a request once more, for another responder. Without one, the server tells whoever asks.
+    async fn turn_away(&self, held: Held) {
+        let Message {
+            subject,
+            reply: Some(reply),
+            headers,
+            payload,
+            ..
+        } = held.message
+        else {
+            return;
+        };
+        let mut headers = headers.unwrap_or_default();
+        if let Some(until) = held.until {
+            set_left(&mut headers, until.duration_since(Instant::now()));
+        }
+        let client = self.inner.link.client();
+        let sent = client
+            .publish_with_reply_and_headers(subject, reply, headers, payload)
+            .await;
+        if let Err(error) = sent {
+            tracing::debug!(%error, "request could not be turned away");
+        }
+    }
+}
+
 #[async_trait]
 impl RequestSource for Answering {
     async fn receive(&self, max: usize) -> Result<Vec<IncomingRequest>, TransportError> {
-        let mut closing = self.closing.subscribe();
-        let mut closing = std::pin::pin!(closing.wait_for(|closing| *closing));
         loop {
-            let mut requests = tokio::select! {
-                biased;
-                _ = &mut closing => return Err(TransportError::closed()),
-                requests = self.requests.lock() => requests,
-            };
-            let first = tokio::select! {
-                biased;
-                _ = &mut closing => return Err(TransportError::closed()),
-                first = requests.next() => first,
-            };
-            let Some(first) = first else {
-                if self.inner.link.is_closed() {
-                    return Err(TransportError::closed());
-                }
-                // The client library was begun anew and knows nothing of it.
-                tokio::select! {
-                    biased;
-                    _ = &mut closing => return Err(TransportError::closed()),
-                    again = listen(&self.inner, &self.subject) => *requests = again?,
-                }
-                continue;
-            };
-            let mut some: Vec<_> = open(first).into_iter().collect();
-            while some.len() < max
-                && let Some(Some(message)) = requests.next().now_or_never()
-            {
-                some.extend(open(message));
+            if *self.closing.borrow() {
+                return Err(TransportError::closed());
             }
+            let taken = self.waiting.take(max.max(1));
+            let some: Vec<_> = taken.into_iter().filter_map(open).collect();
             if !some.is_empty() {
                 return Ok(some);
+            }
+            tokio::select! {
+                () = self.waiting.arrived() => {}
+                () = told(&self.closing) => {}
             }
         }
     }
@@ -126,40 +214,9 @@ impl RequestSource for Answering {
 
     async fn close(&self) {
         self.closing.send_replace(true);
-        // Whoever receives lets go of it at once.
-        let mut requests = self.requests.lock().await;
-        if let Err(error) = requests.drain().await {
-            tracing::debug!(%error, "connection had ended before the responder");
-            return;
-        }
-        // What has come and nobody has asked for is for another responder, if there is one.
-        let deadline = Instant::now() + TURNED_AWAY_WITHIN;
-        while let Ok(Some(message)) = timeout_at(deadline, requests.next()).await {
-            self.turn_away(message).await;
-        }
-    }
-}
-
-impl Answering {
-    /// Sends a request once more, for another responder. Without one, the server tells whoever asks.
-    async fn turn_away(&self, message: Message) {
-        let Message {
-            subject,
-            reply: Some(reply),
-            headers,
-            payload,
-            ..
-        } = message
-        else {
-            return;
-        };
-        let client = self.inner.link.client();
-        let headers = headers.unwrap_or_default();
-        let sent = client
-            .publish_with_reply_and_headers(subject, reply, headers, payload)
-            .await;
-        if let Err(error) = sent {
-            tracing::debug!(%error, "request could not be turned away");
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            let _ended = task.await;
         }
     }
 }
@@ -169,10 +226,6 @@ fn open(message: Message) -> Option<IncomingRequest> {
         tracing::warn!("request without a place for the reply was left out");
         return None;
     };
-    if is_over(&message) {
-        tracing::debug!("request is over and was left out");
-        return None;
-    }
     match decode(message).event {
         Ok(event) => Some(IncomingRequest::new(
             event,

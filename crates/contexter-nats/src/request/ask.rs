@@ -9,7 +9,7 @@ use contexter_event_bus::{RequestError, TransportError};
 use contexter_protocol::IntegrationEvent;
 use tokio::time::{Instant, sleep_until};
 
-use super::end::set_end;
+use super::limit::set_limit;
 use crate::error::{unavailable, unconfirmed, unexpected};
 use crate::message::{Outgoing, decode};
 use crate::transport::Inner;
@@ -24,7 +24,7 @@ impl Inner {
         let event_type = request.event_type();
         let subject = self.names.request(event_type)?;
         let mut outgoing = Outgoing::event(request)?;
-        set_end(&mut outgoing, within)?;
+        set_limit(&mut outgoing, within)?;
         outgoing.check(self.limits.event)?;
         let generation = match self.link.ready(Some(deadline)).await {
             Ok(generation) => generation,

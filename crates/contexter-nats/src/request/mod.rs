@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
-mod end;
+mod limit;
+mod waiting;
 
 pub(crate) use answer::Answering;

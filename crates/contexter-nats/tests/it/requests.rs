@@ -116,17 +116,24 @@ async fn a_request_whose_time_is_over_is_not_delivered() {
     require!("nats-server");
     let (_server, transport) = start().await;
     let responder = transport.respond(&spec("ask.*", "g")).await.unwrap();
-    let within = Duration::from_millis(100);
-    let late = transport.request(&event("ask.a"), within).await;
-    let late = late.unwrap_err();
-    assert!(matches!(late, RequestError::Timeout { .. }), "{late}");
+    let over = event("ask.a");
+    // The time of the first is over for whoever takes it when that of the second is here.
+    for question in [&over, &event("ask.a")] {
+        let late = transport
+            .request(question, Duration::from_millis(100))
+            .await;
+        let late = late.unwrap_err();
+        assert!(matches!(late, RequestError::Timeout { .. }), "{late}");
+    }
     let (question, reply) = (event("ask.b"), event("good.reply"));
     let answering = async {
-        let asked = responder.receive(8).await.unwrap();
-        assert_eq!(asked.len(), 1, "{asked:?}");
-        for one in asked {
-            assert_eq!(one.event, question);
-            responder.reply(one.token, &reply).await.unwrap();
+        let mut last = None;
+        while last.as_ref() != Some(&question) {
+            for one in responder.receive(8).await.unwrap() {
+                assert_ne!(one.event, over);
+                responder.reply(one.token, &reply).await.unwrap();
+                last = Some(one.event);
+            }
         }
     };
     let asking = transport.request(&question, PATIENCE);
