@@ -83,14 +83,6 @@ const fn entry(
     }
 }
 
-/// Says that it is about the target that was asked for.
-const fn about_target(entry: CodeEntry) -> CodeEntry {
-    CodeEntry {
-        about_target: true,
-        ..entry
-    }
-}
-
 const fn auth(code: &'static str, meaning: &'static str) -> CodeEntry {
     entry(
         code,
@@ -121,6 +113,22 @@ const fn policy(code: &'static str, meaning: &'static str) -> CodeEntry {
         Retry::Never,
         meaning,
     )
+}
+
+/// What the zone, as it is set up, cannot be used for: this target, and others perhaps.
+const fn unfit(code: &'static str, meaning: &'static str) -> CodeEntry {
+    CodeEntry {
+        about_target: true,
+        ..config(code, meaning)
+    }
+}
+
+/// What is not done for this target.
+const fn denied(code: &'static str, meaning: &'static str) -> CodeEntry {
+    CodeEntry {
+        about_target: true,
+        ..policy(code, meaning)
+    }
 }
 
 const fn account(code: &'static str, meaning: &'static str) -> CodeEntry {
@@ -183,14 +191,8 @@ static CATALOGUE: &[CodeEntry] = &[
     defect("client_10080", "the request names no host"),
     config("client_10090", "a browser zone cannot be used as a proxy"),
     config("client_10130", "wrong super proxy for this account"),
-    about_target(config(
-        "client_10250",
-        "the target is not on the zone's allowlist",
-    )),
-    about_target(config(
-        "client_10260",
-        "the target is on the zone's denylist",
-    )),
+    unfit("client_10250", "the target is not on the zone's allowlist"),
+    unfit("client_10260", "the target is on the zone's denylist"),
     auth("client_10000", "wrong customer id or password"),
     config(
         "client_10001",
@@ -220,55 +222,43 @@ static CATALOGUE: &[CodeEntry] = &[
         "the peer cannot reach the target and the direct route is blocked",
     ),
     // The proxy: what is not done.
-    about_target(policy(
+    denied(
         "policy_20130",
         "the method is refused on residential addresses without verification (KYC)",
-    )),
-    about_target(policy(
+    ),
+    denied(
         "policy_20140",
         "robots.txt forbids it on residential addresses without verification (KYC)",
-    )),
-    about_target(policy("policy_20000", "the target is blocked by policy")),
-    about_target(policy("policy_20030", "the target is blocked by policy")),
-    about_target(policy("policy_20031", "the target is blocked by policy")),
-    about_target(policy("policy_20040", "the target is blocked by policy")),
-    about_target(policy("policy_20050", "the target is blocked by policy")),
-    about_target(policy("policy_20051", "the target is blocked by policy")),
-    about_target(policy("policy_20052", "the target is blocked by policy")),
-    about_target(policy("policy_20090", "the target is blocked by policy")),
-    about_target(policy("policy_20110", "the target is blocked by policy")),
-    about_target(policy("policy_20250", "the target is blocked by policy")),
-    about_target(policy("policy_20251", "the target is blocked by policy")),
-    about_target(policy("policy_20260", "the target is blocked by policy")),
-    about_target(policy("policy_20261", "the target is blocked by policy")),
-    about_target(config(
-        "policy_20010",
-        "the protocol or the port is refused",
-    )),
-    about_target(config(
-        "policy_20020",
-        "the protocol or the port is refused",
-    )),
-    about_target(config(
-        "policy_20240",
-        "the protocol or the port is refused",
-    )),
-    about_target(config(
-        "policy_20070",
-        "the host is blocked in that country",
-    )),
-    about_target(config(
+    ),
+    denied("policy_20000", "the target is blocked by policy"),
+    denied("policy_20030", "the target is blocked by policy"),
+    denied("policy_20031", "the target is blocked by policy"),
+    denied("policy_20040", "the target is blocked by policy"),
+    denied("policy_20050", "the target is blocked by policy"),
+    denied("policy_20051", "the target is blocked by policy"),
+    denied("policy_20052", "the target is blocked by policy"),
+    denied("policy_20090", "the target is blocked by policy"),
+    denied("policy_20110", "the target is blocked by policy"),
+    denied("policy_20250", "the target is blocked by policy"),
+    denied("policy_20251", "the target is blocked by policy"),
+    denied("policy_20260", "the target is blocked by policy"),
+    denied("policy_20261", "the target is blocked by policy"),
+    unfit("policy_20010", "the protocol or the port is refused"),
+    unfit("policy_20020", "the protocol or the port is refused"),
+    unfit("policy_20240", "the protocol or the port is refused"),
+    unfit("policy_20070", "the host is blocked in that country"),
+    unfit(
         "policy_20080",
         "the target takes residential addresses only",
-    )),
-    about_target(config("policy_20091", "IPv6 is refused for the target")),
+    ),
+    unfit("policy_20091", "IPv6 is refused for the target"),
     config("policy_20230", "the country is not allowed"),
     config("policy_20120", "the ip parameter is malformed"),
     throttle("policy_20220", "too many requests to the target"),
-    about_target(config(
+    unfit(
         "policy_20221",
         "sites that tell one's address are refused; ask geo.brdtest.com/mygeo.json",
-    )),
+    ),
     throttle("policy_20222", "too many requests from one ip of the zone"),
     throttle("policy_20223", "too many requests for now"),
     policy("kyc_required", "the account has to be verified first (KYC)"),
@@ -284,20 +274,17 @@ static CATALOGUE: &[CodeEntry] = &[
     // The proxy: peers and targets.
     target("peer_30030", Unavailable, Never, "no peer in that city"),
     target("target_40001", NotFound, Never, "the host does not resolve"),
-    about_target(config("target_40011", "the host has no IPv6 address")),
+    unfit("target_40011", "the host has no IPv6 address"),
     // The unlocker: the zone.
-    about_target(config(
-        "premium",
-        "the domain needs premium domains on the zone",
-    )),
+    unfit("premium", "the domain needs premium domains on the zone"),
     config(
         "feature_not_active",
         "the zone lacks the feature that the request asks for",
     ),
-    about_target(policy(
+    denied(
         "ub_bad_endpoint_robots",
         "robots.txt forbids it without verification (KYC)",
-    )),
+    ),
     config("validation", "the request is malformed"),
     // The unlocker: limits.
     throttle("sr_rate_limit", "too many requests to the target"),
