@@ -120,9 +120,13 @@ impl App {
         let ingestion = Ingestion::open(environment, settings).await?;
         if self.settings.services.qdrant.is_some() {
             self.data
-                .record_space(&self.settings.collection, self.embedding.space())?;
+                .record_space(&services::place(&self.settings), self.embedding.space())?;
         }
         Ok(ingestion)
+    }
+
+    pub(crate) fn data(&self) -> &DataFolder {
+        &self.data
     }
 
     /// Whether other processes can search while this one works.

@@ -76,13 +76,13 @@ impl DataFolder {
     }
 
     /// Records which embedder made a collection that is not kept in this folder.
-    pub(crate) fn record_space(&self, collection: &str, space: &EmbeddingSpace) -> Result<()> {
+    pub(crate) fn record_space(&self, place: &str, space: &EmbeddingSpace) -> Result<()> {
         let path = self.spaces();
         let mut spaces = self.recorded_spaces();
-        if spaces.get(collection) == Some(space) {
+        if spaces.get(place) == Some(space) {
             return Ok(());
         }
-        spaces.insert(collection.to_owned(), space.clone());
+        spaces.insert(place.to_owned(), space.clone());
         let aside = path.with_extension("json.new");
         fs::write(&aside, serde_json::to_vec(&spaces)?)
             .and_then(|()| fs::rename(&aside, &path))
@@ -90,8 +90,8 @@ impl DataFolder {
     }
 
     /// Returns which embedder made a collection that is not kept in this folder.
-    pub(crate) fn recorded_space(&self, collection: &str) -> Option<EmbeddingSpace> {
-        self.recorded_spaces().remove(collection)
+    pub(crate) fn recorded_space(&self, place: &str) -> Option<EmbeddingSpace> {
+        self.recorded_spaces().remove(place)
     }
 
     /// What cannot be read is as if it were not there: the store refuses another embedder as well.

@@ -1,12 +1,11 @@
 //! `index`, and the tour that runs without a command.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use contexter_adapter::ServiceAdapter;
 use contexter_model::{LibraryId, Skipped};
 use contexter_rag::ingest::{Division, Ingestion};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -83,14 +82,9 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
         "indexing the documentation of {} into {folder}",
         TOUR_CRATES.join(", ")
     );
-    let (app, ingestion) = open(settings, &data, documents.adapter).await?;
-    let wanted = Wanted {
-        libraries: &documents.libraries,
-        origins: &documents.origins,
-        shared: app.is_shared(),
-    };
+    let (app, ingestion) = open(settings, &data, &documents).await?;
     let mut outcome = Outcome::default();
-    let worked = work(&ingestion, &data, &wanted, &mut outcome).await;
+    let worked = work(&app, &ingestion, &documents, &mut outcome).await;
     outcome.print()?;
     worked?;
     let engine = app.search_engine()?;
@@ -105,14 +99,9 @@ pub(crate) async fn tour(settings: Settings) -> Result<()> {
 }
 
 async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> Result<Outcome> {
-    let (app, ingestion) = open(settings, data, documents.adapter).await?;
-    let wanted = Wanted {
-        libraries: &documents.libraries,
-        origins: &documents.origins,
-        shared: app.is_shared(),
-    };
+    let (app, ingestion) = open(settings, data, &documents).await?;
     let mut outcome = Outcome::default();
-    let worked = work(&ingestion, data, &wanted, &mut outcome).await;
+    let worked = work(&app, &ingestion, &documents, &mut outcome).await;
     outcome.skipped.extend(documents.skipped);
     outcome.print()?;
     worked?;
@@ -124,59 +113,39 @@ async fn index(settings: Settings, data: &DataFolder, documents: Documents) -> R
 async fn open(
     settings: Settings,
     data: &DataFolder,
-    documents: Arc<dyn ServiceAdapter>,
+    documents: &Documents,
 ) -> Result<(App, Ingestion)> {
     let choice = settings.choice()?;
-    let (documents, access) = (Some(documents), Access::Write);
-    let app = Box::pin(App::open(
-        settings, data, choice, documents, access, PATIENCE,
-    ))
-    .await?;
+    let (source, access) = (Some(Arc::clone(&documents.adapter)), Access::Write);
+    let app = Box::pin(App::open(settings, data, choice, source, access, PATIENCE)).await?;
     let ingestion = app.ingestion(Division::default()).await?;
     Ok((app, ingestion))
-}
-
-/// What is to be indexed.
-struct Wanted<'a> {
-    libraries: &'a [LibraryId],
-    /// Where they come from.
-    origins: &'a [(PathBuf, Vec<LibraryId>)],
-    /// Others can search meanwhile.
-    shared: bool,
-}
-
-impl Wanted<'_> {
-    fn origin(&self, library: &LibraryId) -> Option<&Path> {
-        let mut origins = self.origins.iter();
-        let found = origins.find(|(_, libraries)| libraries.contains(library));
-        found.map(|(origin, _)| &**origin)
-    }
 }
 
 /// Runs both halves of the flow over all libraries: first the words of every one, then the vectors.
 ///
 /// `outcome` holds what was done, also when it ends in an error.
 async fn work(
+    app: &App,
     ingestion: &Ingestion,
-    data: &DataFolder,
-    wanted: &Wanted<'_>,
+    documents: &Documents,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let started = Instant::now();
-    let worked = steps(ingestion, data, wanted, outcome).await;
+    let worked = steps(app, ingestion, documents, outcome).await;
     outcome.seconds = started.elapsed().as_secs_f64();
     worked
 }
 
 async fn steps(
+    app: &App,
     ingestion: &Ingestion,
-    data: &DataFolder,
-    wanted: &Wanted<'_>,
+    documents: &Documents,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let bars = Bars::follow(ingestion);
-    let interrupted = data.changes()?;
-    both_halves(ingestion, data, wanted, &bars, outcome)
+    let interrupted = app.data().changes()?;
+    both_halves(app, ingestion, documents, &bars, outcome)
         .await
         .context(
             "not everything was indexed; what was is kept, and the same command goes on from there",
@@ -192,20 +161,20 @@ async fn steps(
         )?;
         ingestion.remove_unreferenced().await?;
     }
-    data.optimized()?;
+    app.data().optimized()?;
     bars.finish();
     Ok(())
 }
 
 async fn both_halves(
+    app: &App,
     ingestion: &Ingestion,
-    data: &DataFolder,
-    wanted: &Wanted<'_>,
+    documents: &Documents,
     bars: &Bars,
     outcome: &mut Outcome,
 ) -> Result<()> {
     let started = Instant::now();
-    let mut words = stream::iter(wanted.libraries)
+    let mut words = stream::iter(&documents.libraries)
         .map(|library| ingestion.process_library_documentation(library))
         .buffered(LIBRARIES_AT_ONCE);
     while let Some(started) = words.try_next().await? {
@@ -216,15 +185,15 @@ async fn both_halves(
         outcome.skip(&started.library_id, started.skipped);
         // Not before: a source of which nothing is indexed takes no id from others.
         if started.document_count > 0
-            && let Some(origin) = wanted.origin(&started.library_id)
+            && let Some(origin) = documents.origin(&started.library_id)
         {
-            data.claim(&started.library_id, origin)?;
+            app.data().claim(&started.library_id, origin)?;
         }
     }
     outcome.words = true;
-    bars.searchable(started.elapsed(), wanted.shared);
+    bars.searchable(started.elapsed(), app.is_shared());
     let mut failed = 0;
-    let mut vectors = stream::iter(wanted.libraries)
+    let mut vectors = stream::iter(&documents.libraries)
         .map(|library| ingestion.embed_library(library))
         .buffered(LIBRARIES_AT_ONCE);
     while let Some(embedded) = vectors.try_next().await? {

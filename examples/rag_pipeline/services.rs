@@ -74,6 +74,11 @@ pub(crate) fn store_name(settings: &Settings) -> String {
     }
 }
 
+/// Names the collection among those of all stores.
+pub(crate) fn place(settings: &Settings) -> String {
+    format!("{} in {}", settings.collection, store_name(settings))
+}
+
 /// Opens the embedder.
 pub(crate) async fn open_embedder(
     settings: &Settings,
@@ -134,7 +139,7 @@ async fn open_local(
 pub(crate) fn recorded_space(settings: &Settings, data: &DataFolder) -> Option<EmbeddingSpace> {
     let collection = &settings.collection;
     if settings.services.qdrant.is_some() {
-        return data.recorded_space(collection);
+        return data.recorded_space(&place(settings));
     }
     let found = inspect(data.store()).ok()?.collections;
     let mut specs = found.into_iter().map(|found| found.spec);

@@ -26,6 +26,15 @@ pub(crate) struct Documents {
     pub(crate) origins: Vec<(PathBuf, Vec<LibraryId>)>,
 }
 
+impl Documents {
+    /// Returns where a library comes from.
+    pub(crate) fn origin(&self, library: &LibraryId) -> Option<&Path> {
+        let mut origins = self.origins.iter();
+        let found = origins.find(|(_, libraries)| libraries.contains(library));
+        found.map(|(origin, _)| &**origin)
+    }
+}
+
 /// Nothing says what to index.
 #[derive(Debug)]
 pub(crate) struct NoSource;
