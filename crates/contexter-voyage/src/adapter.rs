@@ -266,9 +266,9 @@ impl ServiceAdapter for VoyageAdapter {
     }
 
     /// Asks nothing while a request has succeeded in the last minute and none has failed since. One that
-    /// was given up before its answer came, by the stack or by a caller, counts as failed: all that
-    /// follows is that word. Otherwise asks for the list of jobs, which costs no tokens; and where that is refused, or the
-    /// last request failed, embeds one word, which costs a few. Nothing is repeated or waits for the
+    /// was given up before its answer came, by the stack or by a caller, counts as failed: all that follows
+    /// is that word. Otherwise asks for the list of jobs, which costs no tokens; and where that is refused,
+    /// or the last request failed, embeds one word, which costs a few. Nothing is repeated or waits for the
     /// quota, and all ends within 5 s. A vendor that throttles, and a quota that is used up, is degraded.
     async fn health_check(&self) -> ServiceHealth {
         let started = DefaultClock.now();

@@ -86,8 +86,8 @@ impl Service<Flush> for EmbeddedStore {
     }
 }
 
-/// Includes a flush, which fails as [`Flush`] does but counts as told to nobody. Takes time and memory in proportion to the collection; searches go on
-/// meanwhile, changes wait.
+/// Includes a flush, which fails as [`Flush`] does but counts as told to nobody. Takes time and memory in
+/// proportion to the collection; searches go on meanwhile, changes wait.
 impl Service<Optimize> for EmbeddedStore {
     type Response = ();
     type Error = Error;
